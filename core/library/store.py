@@ -1,0 +1,156 @@
+"""The SQLite database: connection, transactions and numbered migrations (PRAGMA user_version).
+
+WAL with synchronous=FULL, so that what was confirmed survives a power cut; every write transaction is
+BEGIN IMMEDIATE behind one lock, since coroutines that share a connection would share its transaction, and a
+deferred one fails at once with SQLITE_BUSY_SNAPSHOT, whatever the busy timeout says.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+
+from core.errors import UserError
+
+Row = sqlite3.Row
+
+
+class Database:
+    """One connection to one Moodstem database."""
+
+    def __init__(self, connection: aiosqlite.Connection, path: Path) -> None:
+        self.path = path
+        self._connection = connection
+        self._write = asyncio.Lock()
+
+    @classmethod
+    async def open(cls, path: Path, *, migrate: bool = True) -> Database:
+        """Open or create the database at `path` and bring it up to date.
+
+        Raises UserError when the file is not ours, newer than this program, or cannot be opened.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            connection = await aiosqlite.connect(path, isolation_level=None)
+        except sqlite3.OperationalError as error:
+            raise UserError(f"The database {path} cannot be opened ({error}): check the folder's permissions.") from error
+        try:
+            connection.row_factory = sqlite3.Row
+            for pragma in (
+                "busy_timeout=10000",
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "foreign_keys=ON",
+                "trusted_schema=OFF",
+                "temp_store=MEMORY",
+                "journal_size_limit=67108864",
+            ):
+                await connection.execute_fetchall(f"PRAGMA {pragma}")
+            database = cls(connection, path)
+            if migrate:
+                await database._migrate()
+        except sqlite3.DatabaseError as error:
+            await connection.close()
+            raise UserError(
+                f"{path} is not a usable Moodstem database ({error}): restore a backup or choose another data folder."
+            ) from error
+        except BaseException:
+            await connection.close()
+            raise
+        return database
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def __aenter__(self) -> Database:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def fetch(self, sql: str, parameters: Iterable[Any] | dict[str, Any] = ()) -> list[Row]:
+        """All rows of a read. Never use it to write: it takes no lock."""
+        return list(await self._connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
+
+    async def fetch_one(self, sql: str, parameters: Iterable[Any] | dict[str, Any] = ()) -> Row | None:
+        rows = await self.fetch(sql, parameters)
+        return rows[0] if rows else None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        """A write transaction: commits at the end, rolls back on any exception, cancellation included."""
+        async with self._write:
+            await self._connection.execute_fetchall("BEGIN IMMEDIATE")
+            try:
+                yield Transaction(self._connection)
+            except BaseException:
+                await asyncio.shield(self._connection.rollback())
+                raise
+            await asyncio.shield(self._connection.commit())
+
+    async def write(self, sql: str, parameters: Iterable[Any] | dict[str, Any] = ()) -> list[Row]:
+        """One statement in a transaction of its own; returns the rows of a RETURNING clause."""
+        async with self.transaction() as transaction:
+            return await transaction.run(sql, parameters)
+
+    async def _migrate(self) -> None:
+        migrations = available_migrations()
+        rows = await self.fetch("PRAGMA user_version")
+        current: int = rows[0][0]
+        newest = max(migrations)
+        if current > newest:
+            raise UserError(
+                f"{self.path} was made by a newer Moodstem (schema {current}, this one knows {newest}): update Moodstem."
+            )
+        for number in range(current + 1, newest + 1):
+            async with self.transaction() as transaction:
+                # A second process may have migrated while this one waited for the lock.
+                [row] = await transaction.run("PRAGMA user_version")
+                if row[0] >= number:
+                    continue
+                for statement in split_statements(migrations[number]):
+                    await transaction.run(statement)
+                await transaction.run(f"PRAGMA user_version={number}")
+
+
+class Transaction:
+    """The statements of one open write transaction."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    async def run(self, sql: str, parameters: Iterable[Any] | dict[str, Any] = ()) -> list[Row]:
+        return list(await self._connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
+
+
+def available_migrations() -> dict[int, str]:
+    """{number: SQL} of every core/library/migrations/NNNN_name.sql; the numbers have no gap."""
+    found = {
+        int(match[1]): entry.read_text("utf-8")
+        for entry in files("core.library").joinpath("migrations").iterdir()
+        if (match := re.fullmatch(r"(\d{4})_\w+\.sql", entry.name))
+    }
+    assert sorted(found) == list(range(1, len(found) + 1)), f"migrations are not numbered without gaps: {sorted(found)}"
+    return found
+
+
+def split_statements(script: str) -> list[str]:
+    """The single statements of an SQL script (sqlite3.executescript would commit the open transaction)."""
+    statements, pending = [], ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            statements.append(pending.strip())
+            pending = ""
+    assert not pending.strip() or all(
+        line.strip().startswith("--") or not line.strip() for line in pending.splitlines()
+    ), f"an SQL statement does not end: {pending!r}"
+    return statements

@@ -1,0 +1,43 @@
+"""What every separator has in common: the six stems and the protocol."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+STEMS = ("drums", "bass", "vocals", "guitar", "piano", "other")
+SOURCES = ("mix", *STEMS)
+
+Samples = NDArray[np.float32]
+"""Audio as (channels, samples), float32, full scale at +-1."""
+
+Progress = Callable[[float], None]
+"""Called with the share that is done, 0..1. It may raise Cancelled to stop the work."""
+
+
+class Cancelled(Exception):  # noqa: N818 - a request, not an error
+    """Raised by a progress callback when nobody wants the result any more."""
+
+
+class Separator(Protocol):
+    """Splits a mix into stems."""
+
+    name: str
+    """Stored with every analysis, since percentiles never mix separators: 'htdemucs_6s', 'unet', 'none'."""
+
+    version: str
+    """Changes whenever the stems may change: weights, overlap, code."""
+
+    rate: int
+    """Sample rate in Hz that `separate` expects and returns."""
+
+    reliability: dict[str, float]
+    """How far each stem can be trusted, 0..1; rules on a stem count that much."""
+
+    def separate(self, mix: Samples, progress: Progress | None = None) -> dict[str, Samples]:
+        """Split `mix`, shape (2, n) at `rate`, into {stem: (2, n)}; a separator may leave stems out.
+
+        The same input gives the same output. Raises Cancelled when `progress` does.
+        """
+        ...
