@@ -49,7 +49,6 @@ class Database:
                 "journal_mode=WAL",
                 "synchronous=FULL",
                 "foreign_keys=ON",
-                "trusted_schema=OFF",
                 "temp_store=MEMORY",
                 "journal_size_limit=67108864",
             ):
