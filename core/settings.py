@@ -1,0 +1,130 @@
+"""Settings: config.toml, overridden by environment variables (MOODSTEM_LIMITS__UPLOAD_MB=20).
+
+One class for each area. The Discord token is not among them: it comes from DISCORD_TOKEN alone and is read
+where the bot logs in, so that no settings dump can show it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+    TomlConfigSettingsSource,
+)
+
+from core.errors import UserError
+
+
+class _Area(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LibrarySettings(_Area):
+    folders: list[Path] = []
+    """Folders of music that /reindex and the nightly run keep up to date."""
+    recommend_uploads: bool = True
+    """Whether uploaded tracks can be recommended to others."""
+
+
+class LimitSettings(_Area):
+    upload_mb: Annotated[float, Field(gt=0, le=500)] = 50
+    duration_min: Annotated[float, Field(gt=0, le=240)] = 10
+    queued_per_user: Annotated[int, Field(ge=1)] = 3
+    queued_in_all: Annotated[int, Field(ge=1)] = 200
+
+
+class JobSettings(_Area):
+    separator: Literal["auto", "htdemucs_6s", "unet", "none"] = "auto"
+    weights: Path | None = None
+    """Folder with htdemucs_6s weights; without one the bundled separator works."""
+    threads: Annotated[int, Field(ge=1, le=256)] = 2
+    embedded_worker: bool = True
+    """`moodstem run` and `moodstem try` start a worker process of their own."""
+
+
+class RetentionSettings(_Area):
+    uploads_days: Annotated[int, Field(ge=1)] = 30
+    pictures_days: Annotated[int, Field(ge=1)] = 30
+    jobs_days: Annotated[int, Field(ge=1)] = 30
+    backups: Annotated[int, Field(ge=1)] = 7
+
+
+class DiscordSettings(_Area):
+    test_guild: int | None = None
+    """Sync the commands to this server only, at once (for development)."""
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="MOODSTEM_", env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    data: Path = Path("data")
+    library: LibrarySettings = LibrarySettings()
+    limits: LimitSettings = LimitSettings()
+    jobs: JobSettings = JobSettings()
+    retention: RetentionSettings = RetentionSettings()
+    discord: DiscordSettings = DiscordSettings()
+
+    @property
+    def database(self) -> Path:
+        return self.data / "moodstem.db"
+
+    @property
+    def uploads(self) -> Path:
+        return self.data / "uploads"
+
+    @property
+    def pictures(self) -> Path:
+        return self.data / "pictures"
+
+    @property
+    def previews(self) -> Path:
+        return self.data / "previews"
+
+    @property
+    def backups(self) -> Path:
+        return self.data / "backups"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = TomlConfigSettingsSource(settings_cls, config_file())
+        return init_settings, env_settings, toml
+
+
+def config_file() -> Path:
+    """MOODSTEM_CONFIG, else config.toml in the current folder (which may be absent)."""
+    return Path(os.environ.get("MOODSTEM_CONFIG", "config.toml"))
+
+
+def load_settings(data: Path | None = None) -> Settings:
+    """The settings, with `data` (from --data) before everything else.
+
+    Raises UserError that names the first wrong entry.
+    """
+    try:
+        return Settings(**({"data": data} if data is not None else {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        entry = ".".join(str(part) for part in first["loc"])
+        raise UserError(
+            f"The setting {entry} is wrong ({first['msg']}): correct it in {config_file()} or in the environment."
+        ) from error
+    except (SettingsError, ValueError) as error:  # ValueError: tomllib.TOMLDecodeError
+        raise UserError(f"{config_file()} cannot be read ({error}): correct it.") from error
