@@ -27,9 +27,8 @@ CREATE TABLE analysis (
 -- A conversation in progress; it is the whole state, so it survives a restart.
 CREATE TABLE questionnaire (
     user_id     INTEGER PRIMARY KEY,
+    form        TEXT NOT NULL CHECK (form IN ('short', 'long')),
     answers     TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(answers)),
-    state       TEXT NOT NULL CHECK (state IN ('asking', 'stopped', 'finished')),
-    started_at  INTEGER NOT NULL DEFAULT (unixepoch()),
     updated_at  INTEGER NOT NULL DEFAULT (unixepoch())
 ) STRICT;
 
@@ -38,3 +37,20 @@ CREATE TABLE profile (
     data        TEXT NOT NULL CHECK (json_valid(data)),
     updated_at  INTEGER NOT NULL DEFAULT (unixepoch())
 ) STRICT;
+
+-- What was recommended and why, so that its buttons go on working and nothing is recommended twice in a row.
+CREATE TABLE recommendation (
+    id          INTEGER PRIMARY KEY,
+    user_id     INTEGER NOT NULL,
+    occasion    TEXT,
+    tracks      TEXT NOT NULL CHECK (json_valid(tracks)),
+    made_at     INTEGER NOT NULL DEFAULT (unixepoch())
+) STRICT;
+
+CREATE INDEX recommendation_user ON recommendation (user_id, id);
+
+-- The commands that Discord knows, by their hash: they are sent again only when they have changed.
+CREATE TABLE command_sync (
+    scope       TEXT PRIMARY KEY,
+    hash        TEXT NOT NULL
+) STRICT, WITHOUT ROWID;

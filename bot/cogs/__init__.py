@@ -1,0 +1,1 @@
+"""One conversation per module; the bot loads every module in here."""

@@ -1,0 +1,1 @@
+"""What members see: cards (Components V2 layouts) and buttons."""
