@@ -1,0 +1,69 @@
+"""Title, artist, album and genre of an audio file, from its tags or else from its name."""
+
+from __future__ import annotations
+
+import logging
+import re
+import unicodedata
+from dataclasses import dataclass
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+LONGEST = 200
+"""Characters kept of a tag: tags come from strangers and end up on cards."""
+
+
+@dataclass(frozen=True)
+class Tags:
+    """What a file says about itself; `title` is never empty."""
+
+    title: str
+    artist: str | None = None
+    album: str | None = None
+    genre: str | None = None
+
+
+def read_tags(path: Path, name: str | None = None) -> Tags:
+    """Tags of the file at `path`; whatever is missing comes from `name` (default: the file's own name).
+
+    Never raises: a file with broken tags is still music. Cover art is not read.
+    """
+    from tinytag import TinyTag
+
+    fallback = from_file_name(name if name is not None else path.name)
+    try:
+        found = TinyTag.get(path, tags=True, duration=False, image=False)
+    except Exception as error:  # tinytag parses bytes from strangers; anything may come out
+        log.info("No readable tags in %s: %s", path.name, error)
+        return fallback
+    title = clean(found.title)
+    return Tags(
+        title=title or fallback.title,
+        artist=clean(found.artist) or clean(found.albumartist) or (None if title else fallback.artist),
+        album=clean(found.album),
+        genre=clean(found.genre),
+    )
+
+
+def from_file_name(name: str) -> Tags:
+    """'03 - Artist - Title.mp3' -> artist and title; '07_some_song.ogg' -> the title 'some song'."""
+    stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", name.replace("\\", "/").rsplit("/", 1)[-1])
+    stem = clean(stem.replace("_", " ")) or ""
+    stem = re.sub(r"^\d{1,3}\s*[-.)]\s+", "", stem) or stem
+    artist, dash, title = stem.partition(" - ")
+    if dash and clean(artist) and clean(title):
+        return Tags(title=clean(title) or stem, artist=clean(artist))
+    return Tags(title=stem or "Untitled")
+
+
+def clean(text: object) -> str | None:
+    """One line of printable text, or None: no control or direction-changing characters, no runs of blanks."""
+    if not isinstance(text, str):
+        return None
+    visible = "".join(
+        " " if character.isspace() else character
+        for character in unicodedata.normalize("NFC", text)
+        if character.isspace() or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+    )
+    return " ".join(visible.split())[:LONGEST].strip() or None

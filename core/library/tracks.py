@@ -1,0 +1,163 @@
+"""Tracks and their analyses in the database: one track is one file's content."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from core.analysis import TrackAnalysis
+from core.library.store import Database, Row, Transaction
+
+Origin = Literal["sample", "folder", "upload"]
+
+
+@dataclass(frozen=True)
+class Track:
+    """A recording of the library. `path` is absolute for folders and samples, relative to the data folder for uploads."""
+
+    id: int
+    content_hash: str
+    path: str
+    origin: Origin
+    title: str
+    artist: str | None
+    genre: str | None
+    duration_s: float
+
+
+_COLUMNS = "id, content_hash, path, origin, title, artist, genre, duration_s"
+
+
+class Library:
+    """Reads and writes tracks; a method that writes takes an open transaction, or makes its own."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    async def upsert_track(
+        self,
+        *,
+        content_hash: str,
+        path: str,
+        origin: Origin,
+        title: str,
+        artist: str | None = None,
+        genre: str | None = None,
+        duration_s: float,
+        transaction: Transaction | None = None,
+    ) -> int:
+        """Add the track or refresh it, and return its id; the same content keeps its id.
+
+        An upload that turns up in a folder becomes a track of that folder; the other way round, the
+        folder's or sample's track stays as it is.
+        """
+        if transaction is None:
+            async with self.database.transaction() as own:
+                return await put_track(own, content_hash, path, origin, title, artist, genre, duration_s)
+        return await put_track(transaction, content_hash, path, origin, title, artist, genre, duration_s)
+
+    async def save_analysis(
+        self, track_id: int, analysis: TrackAnalysis, *, transaction: Transaction | None = None
+    ) -> None:
+        """Store what one separator said about the track, in place of what it said before."""
+        if transaction is None:
+            async with self.database.transaction() as own:
+                await put_analysis(own, track_id, analysis)
+        else:
+            await put_analysis(transaction, track_id, analysis)
+
+    async def get(self, track_id: int) -> Track | None:
+        return _track(await self.database.fetch_one(f"SELECT {_COLUMNS} FROM track WHERE id = ?", [track_id]))
+
+    async def find_by_hash(self, content_hash: str) -> Track | None:
+        return _track(
+            await self.database.fetch_one(
+                f"SELECT {_COLUMNS} FROM track WHERE content_hash = ?", [content_hash]
+            )
+        )
+
+    async def tracks(self, origin: Origin | None = None) -> list[Track]:
+        """All tracks (of one origin), in the order in which they came."""
+        rows = await self.database.fetch(
+            f"SELECT {_COLUMNS} FROM track WHERE ? IS NULL OR origin = ? ORDER BY id", [origin, origin]
+        )
+        return [Track(*row) for row in rows]
+
+    async def analysis(self, track_id: int, separator: str | None = None) -> TrackAnalysis | None:
+        """The track's analysis by this separator, or the newest by any."""
+        row = await self.database.fetch_one(
+            "SELECT data FROM analysis WHERE track_id = ? AND (? IS NULL OR separator = ?)"
+            " ORDER BY analysed_at DESC LIMIT 1",
+            [track_id, separator, separator],
+        )
+        return TrackAnalysis.from_json(json.loads(row["data"])) if row else None
+
+    async def analyses(self, separator: str | None = None) -> list[tuple[Track, TrackAnalysis]]:
+        """Every analysis (by one separator) with its track, in the order of track ids."""
+        rows = await self.database.fetch(
+            f"SELECT {_COLUMNS}, data FROM track JOIN analysis ON track_id = id"
+            " WHERE ? IS NULL OR separator = ? ORDER BY id, separator",
+            [separator, separator],
+        )
+        return [(Track(*row[:-1]), TrackAnalysis.from_json(json.loads(row[-1]))) for row in rows]
+
+    async def remove(self, track_id: int) -> bool:
+        """Forget the track and its analyses; its audio file is not touched."""
+        return bool(await self.database.write("DELETE FROM track WHERE id = ? RETURNING id", [track_id]))
+
+    async def counts(self) -> dict[str, int]:
+        """Tracks by origin, {"total": ..., "sample": ..., "folder": ..., "upload": ...}, and "analyses"."""
+        rows = await self.database.fetch("SELECT origin, count(*) FROM track GROUP BY origin")
+        found = {"sample": 0, "folder": 0, "upload": 0} | {row[0]: row[1] for row in rows}
+        [analyses] = await self.database.fetch("SELECT count(*) FROM analysis")
+        return {"total": sum(found.values()), **found, "analyses": analyses[0]}
+
+    async def version(self) -> int:
+        """A number that moves whenever tracks or analyses change, whichever process changed them."""
+        [row] = await self.database.fetch("SELECT value FROM counter WHERE name = 'library'")
+        return int(row[0])
+
+
+async def put_track(
+    transaction: Transaction,
+    content_hash: str,
+    path: str,
+    origin: Origin,
+    title: str,
+    artist: str | None,
+    genre: str | None,
+    duration_s: float,
+) -> int:
+    """`Library.upsert_track` inside an open transaction."""
+    known = await transaction.run("SELECT id, origin FROM track WHERE content_hash = ?", [content_hash])
+    if known and known[0]["origin"] != "upload" and origin == "upload":
+        return int(known[0]["id"])
+    [row] = await transaction.run(
+        "INSERT INTO track (content_hash, path, origin, title, artist, genre, duration_s) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (content_hash) DO UPDATE SET path = excluded.path, origin = excluded.origin,"
+        " title = excluded.title, artist = excluded.artist, genre = excluded.genre, duration_s = excluded.duration_s"
+        " RETURNING id",
+        [content_hash, path, origin, title, artist, genre, duration_s],
+    )
+    return int(row["id"])
+
+
+async def put_analysis(transaction: Transaction, track_id: int, analysis: TrackAnalysis) -> None:
+    """`Library.save_analysis` inside an open transaction."""
+    await transaction.run(
+        "INSERT INTO analysis (track_id, separator, separator_version, analyser_version, data) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (track_id, separator) DO UPDATE SET separator_version = excluded.separator_version,"
+        " analyser_version = excluded.analyser_version, data = excluded.data, analysed_at = unixepoch()",
+        [
+            track_id,
+            analysis.separator,
+            analysis.separator_version,
+            analysis.analyser_version,
+            json.dumps(analysis.to_json(), allow_nan=False, separators=(",", ":")),
+        ],
+    )
+
+
+def _track(row: Row | None) -> Track | None:
+    return Track(*row) if row else None
