@@ -26,6 +26,9 @@ class Track:
     duration_s: float
 
 
+_RANK = {"upload": 0, "folder": 1, "sample": 2}
+"""Where the same content comes from twice, the more lasting origin wins."""
+
 _COLUMNS = "id, content_hash, path, origin, title, artist, genre, duration_s"
 
 
@@ -49,8 +52,8 @@ class Library:
     ) -> int:
         """Add the track or refresh it, and return its id; the same content keeps its id.
 
-        An upload that turns up in a folder becomes a track of that folder; the other way round, the
-        folder's or sample's track stays as it is.
+        Content that comes from two places belongs to the more lasting one: an upload that turns up in a
+        folder becomes a track of that folder, while a sample stays a sample.
         """
         if transaction is None:
             async with self.database.transaction() as own:
@@ -131,7 +134,7 @@ async def put_track(
 ) -> int:
     """`Library.upsert_track` inside an open transaction."""
     known = await transaction.run("SELECT id, origin FROM track WHERE content_hash = ?", [content_hash])
-    if known and known[0]["origin"] != "upload" and origin == "upload":
+    if known and _RANK[known[0]["origin"]] > _RANK[origin]:
         return int(known[0]["id"])
     [row] = await transaction.run(
         "INSERT INTO track (content_hash, path, origin, title, artist, genre, duration_s) VALUES (?, ?, ?, ?, ?, ?, ?)"

@@ -1,0 +1,458 @@
+"""The queue: a SQLite table with leases, fencing tokens, fair order, quotas and nothing that gets lost.
+
+What `enqueue` returned survives kill -9 and a power cut, runs at least once and takes effect at most once: a
+claim is a lease with a token, and whoever lost the lease can no longer write. Order: priority first, then
+start-time fair queueing between users (Goyal, Vin & Cheng 1997), so that one user's hundred uploads delay
+another's first one by at most the job that is running.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from collections.abc import Awaitable, Callable, Collection
+from typing import Any
+
+from core.library.store import Database, Row, Transaction
+from jobs.model import Beat, Change, Claimed, Job, QuotaError, Quotas, State
+
+Clock = Callable[[], float]
+Effect = Callable[[Transaction], Awaitable[dict[str, Any] | None]]
+
+ACTIVE = "('queued', 'running')"
+DAY = 86400.0
+FIRST_BACKOFF_S = 10.0
+LONGEST_BACKOFF_S = 600.0
+
+LONGEST_LEASE_S = 600.0
+
+# A job that must wait longer than the longest backoff was put there by a clock that has jumped back since.
+_DUE = "state = 'queued' AND (run_at <= :now OR run_at > :now + 600)"
+
+_CLAIM = f"""
+UPDATE job SET state = 'running', attempt = attempt + 1, token = token + 1, owner = :owner,
+    lease_until = :now + :lease, started_at = :now, stage = '', progress = 0, error = NULL, error_code = NULL
+WHERE id = (
+    SELECT id FROM job INDEXED BY job_ready
+    WHERE {_DUE} AND (:kinds IS NULL OR kind IN (SELECT value FROM json_each(:kinds)))
+    ORDER BY priority DESC, virtual_start, id LIMIT 1
+)
+RETURNING id, token, kind, spec, user_id, guild_id, priority, attempt
+"""
+
+
+class Queue:
+    """The jobs of one database; any number of processes may hold one.
+
+    `clock` gives Unix seconds; tests inject their own. `failure_limit`, `crash_limit` and `loss_limit` say how
+    often a job may fail with a passing error, kill the worker, and lose its runner before it is set aside.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        clock: Clock = time.time,
+        failure_limit: int = 3,
+        crash_limit: int = 2,
+        loss_limit: int = 5,
+    ) -> None:
+        self.database = database
+        self.clock = clock
+        self.failure_limit = failure_limit
+        self.crash_limit = crash_limit
+        self.loss_limit = loss_limit
+        self._jitter = random.Random()
+
+    # -- for those who ask for work ------------------------------------------------------------------
+
+    async def enqueue(
+        self,
+        kind: str,
+        spec: dict[str, Any],
+        *,
+        user_id: int,
+        guild_id: int | None = None,
+        priority: int = 0,
+        cost: float = 0.0,
+        dedup: str | None = None,
+        limits: Quotas | None = None,
+    ) -> Job:
+        """Put a job into the queue; it is on disk when this returns.
+
+        `cost` is the expected work in one unit per kind (seconds of audio, megabytes, ...); the fair order and
+        the time that is left count in it. An active job with the same `dedup` is returned instead of a new one.
+        Raises QuotaError (a UserError) when `limits` say so.
+        """
+        now, cost = self.clock(), cost if cost > 0 else 1.0
+        async with self.database.transaction() as transaction:
+            known = await transaction.run(
+                f"SELECT id FROM job WHERE dedup = ? AND dedup IS NOT NULL AND state IN {ACTIVE}", [dedup]
+            )
+            if known:
+                job_id = known[0]["id"]
+            else:
+                if limits is not None:
+                    await self._check(transaction, limits, kind, user_id, guild_id, now)
+                [row] = await transaction.run(
+                    "INSERT INTO job (kind, spec, user_id, guild_id, priority, cost, virtual_start, dedup, run_at, created_at)"
+                    " VALUES (:kind, :spec, :user, :guild, :priority, :cost, max("
+                    "  coalesce((SELECT now FROM virtual_clock WHERE priority = :priority), 0),"
+                    "  coalesce((SELECT virtual_start + cost FROM job WHERE user_id = :user AND priority = :priority"
+                    "    AND (state <> 'cancelled' OR attempt > 0) ORDER BY id DESC LIMIT 1), 0)"
+                    " ), :dedup, 0, :now) RETURNING id",
+                    {
+                        "kind": kind,
+                        "spec": json.dumps(spec),
+                        "user": user_id,
+                        "guild": guild_id,
+                        "priority": priority,
+                        "cost": cost,
+                        "dedup": dedup,
+                        "now": now,
+                    },
+                )
+                job_id = row["id"]
+        job = await self.get(job_id)
+        assert job is not None
+        return job
+
+    async def cancel(self, job_id: int) -> bool:
+        """Cancel a queued job at once; ask the runner of a running one to stop. False when it has ended already."""
+        rows = await self.database.write(
+            "UPDATE job SET cancel_requested = 1,"
+            " state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END,"
+            " error_code = CASE state WHEN 'queued' THEN 'cancelled' ELSE error_code END,"
+            " finished_at = CASE state WHEN 'queued' THEN ? ELSE finished_at END"
+            f" WHERE id = ? AND state IN {ACTIVE} RETURNING id",
+            [self.clock(), job_id],
+        )
+        return bool(rows)
+
+    async def retry(self, job_id: int) -> bool:
+        """Give a failed job all its attempts again. False when it has not failed or its twin is active."""
+        rows = await self.database.write(
+            "UPDATE OR IGNORE job SET state = 'queued', failures = 0, crashes = 0, losses = 0, run_at = 0,"
+            " cancel_requested = 0, error = NULL, error_code = NULL, finished_at = NULL, progress = 0, stage = ''"
+            " WHERE id = ? AND state = 'failed' RETURNING id",
+            [job_id],
+        )
+        return bool(rows)
+
+    async def get(self, job_id: int) -> Job | None:
+        """The job as it stands, with its place in the queue and the time that is left."""
+        row = await self.database.fetch_one("SELECT * FROM job WHERE id = ?", [job_id])
+        return await self._with_forecast(row) if row else None
+
+    async def jobs(
+        self, *, user_id: int | None = None, state: State | Collection[State] | None = None, limit: int = 100
+    ) -> list[Job]:
+        """Jobs (of one user, in these states), newest first."""
+        states = None if state is None else json.dumps([state] if isinstance(state, str) else list(state))
+        rows = await self.database.fetch(
+            "SELECT * FROM job WHERE (:user IS NULL OR user_id = :user)"
+            " AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states))) ORDER BY id DESC LIMIT :limit",
+            {"user": user_id, "states": states, "limit": limit},
+        )
+        return [await self._with_forecast(row) for row in rows]
+
+    async def changes(self, since: int) -> list[Change]:
+        """Jobs that changed after change number `since`, each once, in the order of their latest change.
+
+        Begin with `since=await latest_change()` or 0 and go on with the last `number`. After any change the
+        places of queued jobs may have moved as well. One index lookup when nothing changed.
+        """
+        rows = await self.database.fetch(
+            "SELECT change, id, state FROM job WHERE change > ? ORDER BY change LIMIT 1000", [since]
+        )
+        return [Change(*row) for row in rows]
+
+    async def latest_change(self) -> int:
+        [row] = await self.database.fetch("SELECT value FROM counter WHERE name = 'job'")
+        return int(row[0])
+
+    async def counts(self) -> dict[str, int]:
+        """How many jobs are in each state."""
+        rows = await self.database.fetch("SELECT state, count(*) FROM job GROUP BY state")
+        return {"queued": 0, "running": 0, "done": 0, "failed": 0, "cancelled": 0} | {
+            row[0]: row[1] for row in rows
+        }
+
+    # -- for those who do the work -------------------------------------------------------------------
+
+    async def claim(self, owner: str, lease_s: float, kinds: Collection[str] | None = None) -> Claimed | None:
+        """Take the next job that is due, or None; one atomic statement, safe with any number of runners."""
+        if not await self._waiting():
+            return None  # no write lock and no fsync on every idle poll
+        rows = await self.database.write(
+            _CLAIM,
+            {
+                "owner": owner,
+                "now": self.clock(),
+                "lease": lease_s,
+                "kinds": None if kinds is None else json.dumps(list(kinds)),
+            },
+        )
+        if not rows:
+            return None
+        row = rows[0]
+        return Claimed(
+            row["id"],
+            row["token"],
+            row["kind"],
+            json.loads(row["spec"]),
+            row["user_id"],
+            row["guild_id"],
+            row["priority"],
+            row["attempt"],
+        )
+
+    async def heartbeat(self, claimed: Claimed, lease_s: float) -> Beat | None:
+        """Extend the lease. None when it was lost: drop the work; no write of this claim counts any more."""
+        rows = await self._fenced(claimed, "lease_until = ?", [self.clock() + lease_s], "cancel_requested")
+        return Beat(cancel=bool(rows[0]["cancel_requested"])) if rows else None
+
+    async def progress(self, claimed: Claimed, stage: str, share: float) -> bool:
+        """Tell how far the work is; at most once a second, please: each one is a durable write."""
+        return bool(
+            await self._fenced(claimed, "stage = ?, progress = ?", [stage, min(max(share, 0.0), 1.0)])
+        )
+
+    async def finish(
+        self, claimed: Claimed, result: dict[str, Any], effect: Effect | None = None, *, measured: bool = True
+    ) -> bool:
+        """End the job well, with `effect` (other writes; what it returns is added to the result) in the same
+        transaction: both happen or neither. False, and nothing written, when the lease was lost.
+
+        `measured=False` keeps a job that cost nothing (served from the store) out of the measured speed.
+        """
+        now = self.clock()
+        async with self.database.transaction() as transaction:
+            rows = await transaction.run(
+                "UPDATE job SET state = 'done', progress = 1, lease_until = NULL, owner = NULL, finished_at = ?,"
+                " error = NULL, error_code = NULL WHERE id = ? AND token = ? AND state = 'running'"
+                " RETURNING kind, cost, started_at",
+                [now, claimed.id, claimed.token],
+            )
+            if not rows:
+                return False
+            if effect is not None:
+                result = result | (await effect(transaction) or {})
+            await transaction.run("UPDATE job SET result = ? WHERE id = ?", [json.dumps(result), claimed.id])
+            if measured:
+                speed = max(now - rows[0]["started_at"], 0.0) / rows[0]["cost"]
+                await transaction.run(
+                    "INSERT INTO job_speed (kind, seconds_per_cost, jobs) VALUES (?, ?, 1) ON CONFLICT (kind) DO UPDATE SET"
+                    " seconds_per_cost = seconds_per_cost + (excluded.seconds_per_cost - seconds_per_cost) / min(jobs + 1, 10),"
+                    " jobs = jobs + 1",
+                    [rows[0]["kind"], speed],
+                )
+        return True
+
+    async def fail(self, claimed: Claimed, error: str, *, code: str = "bug", permanent: bool = False) -> bool:
+        """End an attempt badly: queued again after a jittered wait, or failed for good when `permanent`, cancelled
+        meanwhile, or out of attempts. `error` is one sentence for the user. False when the lease was lost."""
+        async with self.database.transaction() as transaction:
+            rows = await transaction.run(
+                "SELECT * FROM job WHERE id = ? AND token = ? AND state = 'running'",
+                [claimed.id, claimed.token],
+            )
+            if not rows:
+                return False
+            await self._end_attempt(transaction, rows[0], error, code, permanent)
+        return True
+
+    async def give_back(self, claimed: Claimed) -> bool:
+        """Return the job unfinished and without blame (shutdown, something more urgent); it keeps its place."""
+        rows = await self._fenced(
+            claimed,
+            "state = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END, owner = NULL, lease_until = NULL,"
+            " attempt = attempt - 1, run_at = 0, finished_at = CASE WHEN cancel_requested THEN ? END,"
+            " error_code = CASE WHEN cancel_requested THEN 'cancelled' END",
+            [self.clock()],
+        )
+        return bool(rows)
+
+    async def cancelled(self, claimed: Claimed) -> bool:
+        """Confirm that a running job has stopped since somebody cancelled it."""
+        rows = await self._fenced(
+            claimed,
+            "state = 'cancelled', error_code = 'cancelled', owner = NULL, lease_until = NULL, finished_at = ?",
+            [self.clock()],
+        )
+        return bool(rows)
+
+    async def urgent(self, priority: int, kinds: Collection[str] | None = None) -> bool:
+        """Does a job of a higher priority wait? Long background jobs ask between their steps, and give way."""
+        rows = await self.database.fetch(
+            f"SELECT 1 FROM job INDEXED BY job_ready WHERE {_DUE} AND priority > :priority"
+            " AND (:kinds IS NULL OR kind IN (SELECT value FROM json_each(:kinds))) LIMIT 1",
+            {
+                "now": self.clock(),
+                "priority": priority,
+                "kinds": None if kinds is None else json.dumps(list(kinds)),
+            },
+        )
+        return bool(rows)
+
+    async def reap(self, dead: Callable[[str], bool] | None = None) -> int:
+        """Take jobs back whose lease ran out, or whose owner is known to be dead; returns how many."""
+        now, taken = self.clock(), 0
+        async with self.database.transaction() as transaction:
+            for row in await transaction.run("SELECT * FROM job WHERE state = 'running'"):
+                expired = (
+                    not now < row["lease_until"] <= now + LONGEST_LEASE_S
+                )  # the clock may have jumped back
+                if expired or (dead is not None and dead(row["owner"])):
+                    await self._end_attempt(
+                        transaction, row, "The worker stopped in the middle.", "lost", False
+                    )
+                    taken += 1
+        return taken
+
+    async def seen(self, owner: str, facts: dict[str, Any]) -> None:
+        """Register a runner, or say that it is still there."""
+        await self.database.write(
+            "INSERT INTO runner (owner, started_at, seen_at, facts) VALUES (:owner, :now, :now, :facts)"
+            " ON CONFLICT (owner) DO UPDATE SET seen_at = :now, facts = :facts",
+            {"owner": owner, "now": self.clock(), "facts": json.dumps(facts)},
+        )
+
+    async def gone(self, owner: str) -> None:
+        await self.database.write("DELETE FROM runner WHERE owner = ?", [owner])
+
+    async def runners(self) -> list[dict[str, Any]]:
+        """Runners that registered: {owner, started_at, seen_at, ...their facts}."""
+        rows = await self.database.fetch(
+            "SELECT owner, started_at, seen_at, facts FROM runner ORDER BY started_at"
+        )
+        return [{**json.loads(row["facts"]), **{key: row[key] for key in row.keys()[:3]}} for row in rows]
+
+    # -- inside ---------------------------------------------------------------------------------------
+
+    async def _waiting(self) -> bool:
+        rows = await self.database.fetch(
+            "SELECT 1 FROM job INDEXED BY job_ready WHERE state = 'queued' AND run_at <= ? LIMIT 1",
+            [self.clock()],
+        )
+        return bool(rows)
+
+    async def _fenced(
+        self, claimed: Claimed, assignments: str, values: list[Any], returning: str = "id"
+    ) -> list[Row]:
+        return await self.database.write(
+            f"UPDATE job SET {assignments} WHERE id = ? AND token = ? AND state = 'running' RETURNING {returning}",
+            [*values, claimed.id, claimed.token],
+        )
+
+    async def _end_attempt(
+        self, transaction: Transaction, row: Row, error: str, code: str, permanent: bool
+    ) -> None:
+        now = self.clock()
+        counter, limit, verdict = {
+            "crash": ("crashes", self.crash_limit, "It made the worker crash {} times and was set aside."),
+            "timeout": ("crashes", self.crash_limit, "It took too long {} times and was set aside."),
+            "lost": ("losses", self.loss_limit, "Its worker was lost {} times and it was set aside."),
+        }.get(code, ("failures", self.failure_limit, "It failed {} times and was set aside."))
+        count = row[counter] + 1
+        if row["cancel_requested"]:
+            state, code, text = "cancelled", "cancelled", None
+        elif permanent:
+            state, text = "failed", error
+        elif count >= limit:
+            state, text = "failed", f"{error} {verdict.format(count)}"
+        else:
+            state, text = "queued", error
+        wait = 0.0
+        if state == "queued" and code != "lost":
+            wait = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (count - 1)) * self._jitter.uniform(0.5, 1.0)
+        await transaction.run(
+            f"UPDATE job SET state = ?, {counter} = ?, error = ?, error_code = ?, owner = NULL, lease_until = NULL,"
+            " run_at = ?, progress = 0, stage = '', finished_at = ? WHERE id = ?",
+            [state, count, text, code, now + wait, None if state == "queued" else now, row["id"]],
+        )
+
+    async def _check(
+        self,
+        transaction: Transaction,
+        limits: Quotas,
+        kind: str,
+        user_id: int,
+        guild_id: int | None,
+        now: float,
+    ) -> None:
+        scopes = (
+            ("user", "user_id = :user", limits.waiting_per_user, limits.daily_per_user),
+            (
+                "guild",
+                "guild_id = :guild",
+                limits.waiting_per_guild if guild_id else None,
+                None if guild_id is None else limits.daily_per_guild,
+            ),
+            ("total", "1", limits.waiting_total, None),
+        )
+        values = {"user": user_id, "guild": guild_id, "kind": kind, "since": now - DAY}
+        for scope, condition, waiting, daily in scopes:
+            if waiting is not None:
+                rows = await transaction.run(
+                    f"SELECT id FROM job WHERE {condition} AND kind = :kind AND state IN {ACTIVE} ORDER BY id",
+                    values,
+                )
+                if len(rows) >= waiting:
+                    first = await self.get(rows[0]["id"])
+                    raise QuotaError(scope, "waiting", waiting, first.eta_s if first else None)
+            if daily is not None:
+                rows = await transaction.run(
+                    f"SELECT created_at FROM job WHERE {condition} AND kind = :kind AND created_at > :since"
+                    " AND state <> 'cancelled' AND NOT (state = 'failed' AND error_code = 'input') ORDER BY created_at",
+                    values,
+                )
+                if len(rows) >= daily:
+                    freed = rows[len(rows) - daily]["created_at"] if daily else now
+                    raise QuotaError(scope, "day", daily, freed + DAY - now)
+
+    async def _with_forecast(self, row: Row) -> Job:
+        if row["state"] not in ("queued", "running"):
+            return Job.from_row(row)
+        speed = {
+            found["kind"]: found["seconds_per_cost"]
+            for found in await self.database.fetch("SELECT kind, seconds_per_cost FROM job_speed")
+        }
+        if row["state"] == "running":
+            return Job.from_row(row, eta_s=self._left(row, speed))
+        [ahead] = await self.database.fetch(
+            "SELECT count(*) FROM job INDEXED BY job_ready WHERE state = 'queued' AND (priority > :priority"
+            " OR (priority = :priority AND (virtual_start, id) < (:start, :id)))",
+            {"priority": row["priority"], "start": row["virtual_start"], "id": row["id"]},
+        )
+        return Job.from_row(row, position=ahead[0] + 1, eta_s=await self._until_done(row, speed))
+
+    def _left(self, row: Row, speed: dict[str, float]) -> float | None:
+        """Seconds that a running job still needs: from its own pace once there is one, else from earlier jobs."""
+        elapsed = max(self.clock() - row["started_at"], 0.0)
+        if row["progress"] >= 0.2:
+            return float(elapsed / row["progress"] * (1 - row["progress"]))
+        if row["kind"] not in speed:
+            return None
+        return float(max(speed[row["kind"]] * row["cost"] - elapsed, 1.0))
+
+    async def _until_done(self, row: Row, speed: dict[str, float]) -> float | None:
+        """Seconds until a queued job is done: the work before it shared by the live runners, then its own."""
+        if row["kind"] not in speed:
+            return None
+        running = await self.database.fetch(
+            "SELECT * FROM job WHERE state = 'running' AND priority >= ?", [row["priority"]]
+        )
+        waiting = await self.database.fetch(
+            "SELECT kind, sum(cost) AS cost FROM job INDEXED BY job_ready WHERE state = 'queued' AND (priority > :priority"
+            " OR (priority = :priority AND (virtual_start, id) < (:start, :id))) GROUP BY kind",
+            {"priority": row["priority"], "start": row["virtual_start"], "id": row["id"]},
+        )
+        [runners] = await self.database.fetch(
+            "SELECT count(*) FROM runner WHERE seen_at > ?", [self.clock() - 60]
+        )
+        before = sum(self._left(other, speed) or 0.0 for other in running)
+        before += sum(speed.get(other["kind"], 0.0) * other["cost"] for other in waiting)
+        wait = max(row["run_at"] - self.clock(), 0.0)
+        return float(max(before / max(runners[0], 1), wait) + speed[row["kind"]] * row["cost"])
