@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import inspect
+import json
 import logging
 import pkgutil
 from contextlib import AsyncExitStack
@@ -18,6 +20,7 @@ from bot.errors import report
 from bot.ui.buttons import Handler, Press
 from core.errors import UserError
 from core.library.catalog import Catalog
+from core.library.loading import load_catalog
 from core.library.samples import ensure_samples
 from core.library.store import Database
 from core.library.tracks import Library
@@ -77,10 +80,21 @@ class Moodstem(commands.Bot):
         await self._sync_commands()
 
     async def _sync_commands(self) -> None:
+        """Send the commands to Discord when they have changed (it allows 200 creations a day)."""
         guild = discord.Object(self.settings.discord.test_guild) if self.settings.discord.test_guild else None
         if guild is not None:
             self.tree.copy_global_to(guild=guild)
-        await self.tree.sync(guild=guild)
+        scope = str(guild.id) if guild else "global"
+        payload = [command.to_dict(self.tree) for command in self.tree.get_commands(guild=guild)]
+        digest = hashlib.sha256(json.dumps([self.application_id, payload], sort_keys=True).encode()).hexdigest()
+        known = await self.database.fetch_one("SELECT hash FROM command_sync WHERE scope=?", (scope,))
+        registered = await self.tree.fetch_commands(guild=guild)
+        if known is None or known["hash"] != digest or len(registered) != len(payload):
+            await self.tree.sync(guild=guild)
+            await self.database.write(
+                "INSERT INTO command_sync (scope, hash) VALUES (?, ?) ON CONFLICT (scope) DO UPDATE SET hash=excluded.hash",
+                (scope, digest),
+            )
 
     async def close(self) -> None:
         await super().close()  # unloads the cogs, which still need the database
@@ -115,6 +129,6 @@ class Moodstem(commands.Bot):
         async with self._catalog_lock:
             version = await self.library.version()
             if self._catalog is None or self._catalog[0] != version:
-                rows = await self.library.recommendable(uploads=self.settings.library.recommend_uploads)
-                self._catalog = version, await asyncio.to_thread(Catalog.build, rows)
+                uploads = self.settings.library.recommend_uploads
+                self._catalog = version, await load_catalog(self.database, uploads=uploads)
             return self._catalog[1]

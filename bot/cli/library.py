@@ -1,0 +1,274 @@
+"""Commands about music: analyze, index, recommend, similar."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bot.cli import main, print_json, settings_of
+from core.errors import UserError
+
+if TYPE_CHECKING:
+    from core.library.catalog import Catalog
+    from core.settings import Settings
+
+SEPARATORS = ("auto", "htdemucs_6s", "unet", "none")
+
+
+@main.command()
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--separator", type=click.Choice(SEPARATORS), help="Which separator (from the settings when not said).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_context
+def analyze(ctx: click.Context, files: Sequence[Path], separator: str | None, as_json: bool) -> None:
+    """Measure tracks: tempo, key, contrast, instruments and descriptors."""
+    from core.analysis import analyse
+    from core.separation import load_separator
+
+    settings = settings_of(ctx)
+    loaded = load_separator(
+        separator or settings.jobs.separator, weights_dir=settings.jobs.weights, threads=settings.jobs.threads
+    )
+    rows: list[dict[str, Any]] = []
+    for path in files:
+        with progress_bar(path.name) as advance:
+            try:
+                analysis = analyse(path, loaded, advance)
+            except UserError as error:
+                rows.append({"path": str(path), "error": " ".join(str(error).split())})
+                continue
+        rows.append({"path": str(path), **analysis.to_json()})
+    if as_json:
+        print_json(rows)
+    else:
+        for row in rows:
+            click.echo(_analysis_line(row))
+    if any("error" in row for row in rows):
+        ctx.exit(1)
+
+
+def _analysis_line(row: dict[str, Any]) -> str:
+    name = Path(row["path"]).name
+    if "error" in row:
+        return f"{name}: {row['error']}"
+    tempo = f"{row['tempo_bpm']:.0f} BPM" if row["tempo_bpm"] else "no tempo"
+    key = f"{row['key']} {row['mode']}" if row["key"] else "no key"
+    stems = ", ".join(
+        f"{stem} {facts['activity']:.0%}" for stem, facts in row["instruments"].items() if facts["activity"] >= 0.05
+    )
+    return f"{name}: {row['duration_s']:.0f} s, {tempo}, {key}; sounding: {stems or 'nothing'}"
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_context
+def index(ctx: click.Context, folder: Path, as_json: bool) -> None:
+    """Add or refresh a folder of music."""
+    report = asyncio.run(_index(settings_of(ctx), folder))
+    if as_json:
+        print_json(report)
+        return
+    counts = ", ".join(f"{report[name]} {name}" for name in ("added", "updated", "moved", "removed", "unchanged"))
+    click.echo(f"{folder}: {counts}")
+    for failure in report["failed"]:
+        click.echo(f"  {failure['path']}: {failure['error']}")
+
+
+async def _index(settings: Settings, folder: Path) -> dict[str, Any]:
+    from core.library.store import Database
+    from jobs.runner import local_engine
+    from jobs.tasks.index import index_folder
+
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}: give the path of a folder with music.")
+    engine = local_engine(settings)
+    async with await Database.open(settings.database) as database:
+        try:
+            with progress_bar(folder.name) as advance:
+                report = await index_folder(folder, database, engine, lambda _, share: advance(share))
+        finally:
+            await engine.stop()
+    return report.to_json()
+
+
+def _moods(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, float]:
+    """--mood NAME=0..1, checked where usage errors belong (exit code 2)."""
+    from core.moods.profile import Profile
+
+    moods: dict[str, float] = {}
+    for value in values:
+        name, _, weight = value.partition("=")
+        try:
+            moods[name] = float(weight) if weight else 1.0
+        except ValueError:
+            raise click.BadParameter(f"{value!r} is not NAME=NUMBER") from None
+    try:
+        Profile(moods)
+    except UserError as error:
+        raise click.BadParameter(str(error)) from None
+    return moods
+
+
+def _occasion(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    from core.recommend.rules import occasions
+
+    if value is not None and value not in occasions():
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(occasions())}")
+    return value
+
+
+@main.command()
+@click.option("--mood", "moods", metavar="NAME=0..1", multiple=True, callback=_moods, help="A mood and its weight.")
+@click.option("--occasion", metavar="NAME", callback=_occasion, help="relaxation, workout, study, celebration ...")
+@click.option("-n", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many tracks.")
+@click.option("--all-reasons", is_flag=True, help="Every term of the score, not only the strongest.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_context
+def recommend(
+    ctx: click.Context, moods: dict[str, float], occasion: str | None, count: int, all_reasons: bool, as_json: bool
+) -> None:
+    """Tracks that fit a mood, with their reasons."""
+    from core.moods.profile import MOODS, Profile
+    from core.recommend.explain import sentence
+    from core.recommend.rules import recommend as choose
+
+    if not moods and occasion is None:
+        raise click.UsageError("Say at least one --mood or an --occasion.")
+    catalog = asyncio.run(_catalog(settings_of(ctx)))
+    found = choose(catalog, Profile(moods), occasion, count, all_reasons=all_reasons)
+    if as_json:
+        print_json(
+            {
+                "profile": {mood: moods.get(mood, 0.0) for mood in MOODS},
+                "occasion": occasion,
+                "tracks": [
+                    {
+                        "id": one.track.id,
+                        "title": one.track.title,
+                        "artist": one.track.artist,
+                        "score": one.score,
+                        "reasons": [asdict(reason) for reason in one.reasons],
+                    }
+                    for one in found
+                ],
+            }
+        )
+        return
+    for place, one in enumerate(found, 1):
+        artist = f" · {one.track.artist}" if one.track.artist else ""
+        click.echo(f"{place:2}. {one.track.title}{artist}  ({one.score:+.3f})")
+        for reason in sorted(one.reasons, key=lambda reason: -reason.contribution)[: None if all_reasons else 3]:
+            click.echo(f"      {reason.contribution:+.3f}  {sentence(asdict(reason))}")
+
+
+async def _catalog(settings: Settings) -> Catalog:
+    """The library as the bot sees it; the samples when nothing was indexed yet."""
+    from core.library.loading import load_catalog
+    from core.library.samples import ensure_samples
+    from core.library.store import Database
+    from core.library.tracks import Library
+
+    async with await Database.open(settings.database) as database:
+        await ensure_samples(Library(database))
+        return await load_catalog(database, uploads=settings.library.recommend_uploads)
+
+
+@main.command()
+@click.option("--track", type=int, help="Id of a track of the library.")
+@click.option("--file", "path", type=click.Path(path_type=Path), help="An audio file, analysed now.")
+@click.option("--by", type=click.Choice(["instruments", "timbre"]), default="timbre", show_default=True)
+@click.option("--instrument", "instruments", multiple=True, help="Look at these stems only (with --by instruments).")
+@click.option("-n", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many tracks.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_context
+def similar(
+    ctx: click.Context,
+    track: int | None,
+    path: Path | None,
+    by: str,
+    instruments: Sequence[str],
+    count: int,
+    as_json: bool,
+) -> None:
+    """Tracks that sound like another one."""
+    if (track is None) == (path is None):
+        raise click.UsageError("Say either --track ID or --file FILE.")
+    from core.separation.base import STEMS
+
+    for name in instruments:
+        if name not in STEMS:
+            raise click.UsageError(f"There is no instrument {name!r}: choose from {', '.join(STEMS)}.")
+    near = asyncio.run(_similar(settings_of(ctx), track, path, by, instruments, count))
+    if as_json:
+        print_json({"tracks": near})
+        return
+    for place, one in enumerate(near, 1):
+        click.echo(f"{place:2}. {one['title']}  ({one['similarity']:+.3f})  {'; '.join(one['reasons'][:2])}")
+
+
+async def _similar(
+    settings: Settings, track: int | None, path: Path | None, by: str, instruments: Sequence[str], count: int
+) -> list[dict[str, Any]]:
+    from core.analysis import analyse, content_hash
+    from core.library.store import Database
+    from core.library.tracks import Library
+    from core.recommend.similarity import similar as nearest
+    from core.separation import load_separator
+
+    catalog = await _catalog(settings)
+    async with await Database.open(settings.database) as database:
+        library = Library(database)
+        if path is not None:
+            if not path.is_file():
+                raise UserError(f"There is no file {path}: give the path of an audio file.")
+            known = await library.find_by_hash(content_hash(path))
+            track = known.id if known else None
+        analysis = await library.analysis(track) if track is not None else None
+        if analysis is None and path is None:
+            raise UserError(f"There is no track {track} in the library: `moodstem recommend --json` shows ids.")
+    if analysis is None:
+        assert path is not None
+        separator = load_separator(
+            settings.jobs.separator, weights_dir=settings.jobs.weights, threads=settings.jobs.threads
+        )
+        with progress_bar(path.name) as advance:
+            analysis = analyse(path, separator, advance)
+    near = nearest(catalog, analysis, by=by, instruments=list(instruments) or None, count=count + 1)
+    return [
+        {
+            "id": one.track.id,
+            "title": one.track.title,
+            "artist": one.track.artist,
+            "similarity": one.similarity,
+            "reasons": one.reasons,
+        }
+        for one in near
+        if one.track.id != track
+    ][:count]
+
+
+class progress_bar:  # noqa: N801 - used like the function that it wraps
+    """A bar on standard error (where somebody is watching) for work that reports its share, 0..1."""
+
+    def __init__(self, label: str) -> None:
+        self._bar = click.progressbar(length=1000, label=label[:40], file=click.get_text_stream("stderr"))
+        self._done = 0
+
+    def __enter__(self) -> Callable[[float], None]:
+        self._bar.__enter__()
+        return self._advance
+
+    def _advance(self, share: float) -> None:
+        step = int(share * 1000) - self._done
+        if step > 0:
+            self._bar.update(step)
+            self._done += step
+
+    def __exit__(self, *error: Any) -> None:
+        self._bar.__exit__(*error)

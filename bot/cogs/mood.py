@@ -1,0 +1,197 @@
+"""/mood: the questions, one card at a time. Every answer is stored before the next card shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.app import Moodstem
+from bot.ui.buttons import Press, on_press
+from bot.ui.cards import Card, Style, line, mood_colour, note_card, row, step, text
+from bot.ui.theme import bar
+from core.errors import UserError
+from core.moods.profile import MOOD_LABELS, Profile
+from core.moods.questionnaire import Question, next_question, profile, progress, questions
+from core.moods.store import Moods, Sitting
+
+QUICK_OCCASIONS = (("", "No occasion", "🎧"), ("relaxation", "Relax", "🛋️"), ("study", "Study", "📚"), ("workout", "Workout", "🏃"), ("celebration", "Celebrate", "🎉"))
+
+
+class Mood(commands.Cog):
+    """Asks how you feel, step by step, and keeps your mood profile."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+        self.moods = Moods(bot.database)
+
+    @app_commands.command(description="Answer a few questions about how you feel; I pick music to match.")
+    @app_commands.describe(form="Short: about seven questions. Long: all forty.")
+    @app_commands.choices(
+        form=[app_commands.Choice(name="short", value="short"), app_commands.Choice(name="long", value="long")]
+    )
+    async def mood(self, interaction: discord.Interaction[Moodstem], form: str | None = None) -> None:
+        sitting = await self.moods.sitting(interaction.user.id)
+        resumed = sitting is not None and bool(sitting.answers)
+        if sitting is None:
+            sitting = Sitting(form or "short")
+        elif form is not None:
+            sitting.form = form
+        await self.moods.save_sitting(interaction.user.id, sitting)
+        note = "Welcome back: here is where you left off." if resumed else None
+        card = await self.current_card(interaction.user.id, sitting, note)
+        await interaction.response.send_message(view=card, ephemeral=True)
+
+    @on_press("mood_start")
+    async def start(self, interaction: discord.Interaction[Moodstem]) -> None:
+        """Begin, or go on, from a button on another card."""
+        sitting = await self.moods.sitting(interaction.user.id) or Sitting()
+        await self.moods.save_sitting(interaction.user.id, sitting)
+        await self.show(interaction, sitting)
+
+    @on_press("mood_answer")
+    async def answer(self, interaction: discord.Interaction[Moodstem], question_id: str, value: str) -> None:
+        await self.record(interaction, question_id, int(value))
+
+    @on_press("mood_skip")
+    async def skip(self, interaction: discord.Interaction[Moodstem], question_id: str) -> None:
+        await self.record(interaction, question_id, None)
+
+    async def record(self, interaction: discord.Interaction[Moodstem], question_id: str, value: int | None) -> None:
+        sitting = await self.open_sitting(interaction)
+        asked = next_question(sitting.answers, form=sitting.form)
+        if asked is None or asked.id != question_id:
+            await self.show(interaction, sitting, "That card was an old one; this is where you are.")
+            return
+        sitting.answers.append({"question": question_id, "answer": value})
+        await self.moods.save_sitting(interaction.user.id, sitting)
+        await self.show(interaction, sitting)
+
+    @on_press("mood_back")
+    async def back(self, interaction: discord.Interaction[Moodstem]) -> None:
+        sitting = await self.open_sitting(interaction)
+        note = None
+        if sitting.answers:
+            last = sitting.answers.pop()
+            note = _earlier_answer(last)
+            await self.moods.save_sitting(interaction.user.id, sitting)
+        await self.show(interaction, sitting, note)
+
+    @on_press("mood_stop")
+    async def stop(self, interaction: discord.Interaction[Moodstem]) -> None:
+        sitting = await self.open_sitting(interaction)
+        given = sum(answer["answer"] is not None for answer in sitting.answers)
+        card = note_card(
+            f"Paused. Your {given} answer{'s are' if given != 1 else ' is'} kept; go on here or with `/mood`, "
+            "today or any other day.",
+            Press("mood_start", label="Go on", style=Style.primary),
+            Press("mood_finish", label="Finish with these", disabled=given == 0),
+            Press("mood_restart", label="Start over"),
+        )
+        await interaction.response.edit_message(view=card)
+
+    @on_press("mood_finish")
+    async def finish_early(self, interaction: discord.Interaction[Moodstem]) -> None:
+        sitting = await self.open_sitting(interaction)
+        if not any(answer["answer"] is not None for answer in sitting.answers):
+            raise UserError("Answer at least one question first, then I can work with it.")
+        await interaction.response.edit_message(view=await self.finish(interaction.user.id, sitting))
+
+    @on_press("mood_restart")
+    async def restart(self, interaction: discord.Interaction[Moodstem]) -> None:
+        before = await self.moods.sitting(interaction.user.id)
+        sitting = Sitting(before.form if before else "short")
+        await self.moods.save_sitting(interaction.user.id, sitting)
+        await self.show(interaction, sitting)
+
+    @on_press("mood_forget")
+    async def forget(self, interaction: discord.Interaction[Moodstem]) -> None:
+        await self.moods.forget(interaction.user.id)
+        await interaction.response.edit_message(
+            view=note_card(
+                "Forgotten: your answers, your profile and what I recommended to you.",
+                Press("mood_start", label="Start afresh"),
+            )
+        )
+
+    async def open_sitting(self, interaction: discord.Interaction[Moodstem]) -> Sitting:
+        sitting = await self.moods.sitting(interaction.user.id)
+        if sitting is None:
+            raise UserError("This questionnaire is finished; use `/mood` to answer again.")
+        return sitting
+
+    async def show(self, interaction: discord.Interaction[Moodstem], sitting: Sitting, note: str | None = None) -> None:
+        await interaction.response.edit_message(view=await self.current_card(interaction.user.id, sitting, note))
+
+    async def current_card(self, user_id: int, sitting: Sitting, note: str | None = None) -> Card:
+        """The next question, or the finished profile."""
+        asked = next_question(sitting.answers, form=sitting.form)
+        if asked is None:
+            return await self.finish(user_id, sitting)
+        return question_card(asked, *progress(sitting.answers, form=sitting.form), note=note)
+
+    async def finish(self, user_id: int, sitting: Sitting) -> Card:
+        if not any(answer["answer"] is not None for answer in sitting.answers):
+            return note_card(
+                "You skipped every question, so I know nothing yet.", Press("mood_restart", label="Start over")
+            )
+        found = profile(sitting.answers)
+        await self.moods.finish(user_id, found)
+        return profile_card(found)
+
+
+def question_card(asked: Question, answered: int, expected: int, note: str | None = None) -> Card:
+    answers = [
+        Press("mood_answer", asked.id, value, label=label, style=Style.primary)
+        for value, label in enumerate(asked.answers)
+    ]
+    return Card(
+        *([text(f"-# {note}")] if note else []),
+        text(step(answered, expected), f"### {asked.text}"),
+        row(*answers),
+        row(
+            Press("mood_back", label="Back", emoji="◀️", disabled=answered == 0),
+            Press("mood_skip", asked.id, label="Skip"),
+            Press("mood_stop", label="Stop"),
+        ),
+    )
+
+
+def profile_card(found: Profile) -> Card:
+    strongest = found.strongest(9)
+    bars = [f"`{bar(weight)}` {MOOD_LABELS[mood]}" for mood, weight in strongest]
+    wishes = [_wish(name, value) for name, value in found.preferences.items() if abs(value) >= 0.25]
+    return Card(
+        text("## Your mood right now", f"You sound {found.summary()}."),
+        text(*bars),
+        *([text(f"-# You asked for {', '.join(wishes)}.")] if wishes else []),
+        line(),
+        text("**What is the music for?**"),
+        row(
+            *(
+                Press("recommend", occasion, 5, label=label, emoji=emoji, style=Style.primary)
+                for occasion, label, emoji in QUICK_OCCASIONS
+            )
+        ),
+        row(
+            Press("mood_restart", label="Ask me again"),
+            Press("mood_forget", label="Forget all this", style=Style.danger),
+        ),
+        colour=mood_colour(strongest[0][0]),
+    )
+
+
+def _wish(name: str, value: float) -> str:
+    return f"{'more' if value > 0 else 'less'} {name}"
+
+
+def _earlier_answer(entry: dict[str, Any]) -> str:
+    earlier = next(question for question in questions() if question.id == entry["question"])
+    said = "you skipped this" if entry["answer"] is None else f"you said “{earlier.answers[entry['answer']]}”"
+    return f"Before, {said}."
+
+
+async def setup(bot: Moodstem) -> None:
+    await bot.add_cog(Mood(bot))

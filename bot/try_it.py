@@ -1,0 +1,84 @@
+"""`moodstem try`: the real bot on a simulated Discord, in the browser. Nobody needs a token to see it work.
+
+The only module that knows SimCord (beside the tests); the bot itself is unmodified.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import webbrowser
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from bot import create_bot
+from core.errors import UserError
+
+if TYPE_CHECKING:
+    import simcord
+
+    from core.settings import Settings
+
+log = logging.getLogger(__name__)
+
+STEP_S = 0.5
+"""SimCord's time stands still unless told; this is how often it catches up with ours."""
+
+
+async def run(settings: Settings, *, port: int | None, browser: bool) -> None:
+    """Serve until Ctrl+C. Raises UserError when SimCord is missing or the port is taken."""
+    try:
+        import simcord
+    except ImportError as error:
+        raise UserError("SimCord is not installed: run `pip install 'moodstem[try]'`.") from error
+
+    env = simcord.Env(create_bot(settings), check_errors=False, settle_timeout=10.0)
+    # People and places first, at the simulated clock's fixed beginning, so that "you" are the same person (and keep
+    # your profile) whenever this is started; then on to today, so that messages and jobs never get an old id again.
+    you, admin = env.create_user("you", global_name="You"), env.create_user("admin", global_name="Admin")
+    guild = env.create_guild("Moodstem", owner=admin)
+    channel = guild.create_text_channel("music")
+    viewers = [guild.add_member(you), guild.add_member(admin)]
+    env.backend.clock.advance((datetime.now(UTC) - env.now()).total_seconds())
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(number, stop.set)
+    await env.start()
+    try:
+        with env.time_context():
+            try:
+                preview = env.preview(channel, viewers=viewers, layout="channel", port=port)
+                await preview.__aenter__()
+            except OSError as error:
+                raise UserError(f"Port {port} cannot be used ({error.strerror}): choose another with --port.") from error
+            try:
+                announce(preview.url, browser)
+                await keep_time(env, stop)
+            finally:
+                await preview.__aexit__(None, None, None)
+    finally:
+        await env.shutdown()
+
+
+def announce(url: str, browser: bool) -> None:
+    print(f"Moodstem is running: {url}", flush=True)
+    print("Type /mood, then /recommend, or /upload a song. Stop with Ctrl+C.", file=sys.stderr, flush=True)
+    if browser:
+        webbrowser.open(url)
+
+
+async def keep_time(env: simcord.Env, stop: asyncio.Event) -> None:
+    """Let simulated time follow ours, between the viewer's clicks."""
+    while not stop.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), STEP_S)
+            return
+        try:
+            await env.advance_time(STEP_S)
+        except Exception as error:  # SetupError: a click is being handled; TimeoutError: the bot is still busy with one
+            log.debug("time waits: %s", error)

@@ -1,0 +1,51 @@
+"""Cards: pure functions from what is known to a layout. They ask nobody and change nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+from discord import ui
+
+from bot.ui.buttons import Press
+from bot.ui.theme import BAD, MOOD_COLOURS, NEUTRAL, bar
+
+Style = discord.ButtonStyle
+
+
+class Card(ui.LayoutView):
+    """One coloured container; every interactive child is a `Press`, so the view itself never needs to live."""
+
+    def __init__(self, *items: ui.Item[Any], colour: discord.Colour = NEUTRAL) -> None:
+        super().__init__(timeout=None)
+        self.add_item(ui.Container(*items, accent_colour=colour))
+
+
+def text(*lines: str) -> ui.TextDisplay[Any]:
+    return ui.TextDisplay("\n".join(lines))
+
+
+def row(*buttons: Press) -> ui.ActionRow[Any]:
+    return ui.ActionRow(*buttons)
+
+
+def line() -> ui.Separator[Any]:
+    return ui.Separator()
+
+
+def note_card(sentence: str, *buttons: Press, colour: discord.Colour = NEUTRAL) -> Card:
+    """One sentence and what one can do about it."""
+    return Card(text(sentence), *([row(*buttons)] if buttons else []), colour=colour)
+
+
+def problem_card(sentence: str, *buttons: Press) -> Card:
+    return note_card(f"⚠️ {discord.utils.escape_mentions(sentence)}", *buttons, colour=BAD)
+
+
+def mood_colour(mood: str | None) -> discord.Colour:
+    return MOOD_COLOURS.get(mood or "", NEUTRAL)
+
+
+def step(asked: int, expected: int) -> str:
+    """'Question 3 of about 7' with a bar."""
+    return f"-# Question {asked + 1} of {max(expected, asked + 1)}  {bar(asked / max(expected, 1), 8)}"

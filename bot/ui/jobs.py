@@ -1,0 +1,121 @@
+"""The card of one job, from its place in the queue to its result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from discord import MediaGalleryItem, ui
+
+from bot.ui.buttons import Press
+from bot.ui.cards import Card, Style, line, row, text
+from bot.ui.picks import similar_section
+from bot.ui.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, plain, roughly
+
+if TYPE_CHECKING:
+    from core.analysis import TrackAnalysis
+    from core.library.tracks import Track
+    from core.recommend.similarity import Similar
+    from jobs.model import Job
+
+PICTURE = "analysis.png"
+
+STAGES = {
+    "": "Starting",
+    "decode": "Reading the file",
+    "separate": "Separating the instruments",
+    "describe": "Measuring each instrument",
+    "picture": "Drawing the picture",
+    "index": "Going through the files",
+}
+
+
+def job_title(job: Job) -> str:
+    """What the job is about, in somebody's words: the uploaded file's name or the folder's."""
+    if job.kind == "index":
+        return f"Re-index of {plain(str(job.spec.get('folder', '')).rstrip('/').rsplit('/', 1)[-1])}"
+    return plain(job.spec.get("name"), 100)
+
+
+def job_card(job: Job) -> Card:
+    """A job that waits, runs, failed or was cancelled; `done` has cards of its own."""
+    title = text(f"### {job_title(job)}")
+    cancel = Press("job_cancel", job.id, label="Cancel", style=Style.danger, disabled=job.cancel_requested)
+    refresh = Press("job_refresh", job.id, label="Refresh")
+    left = f", {roughly(job.eta_s)} to go" if job.eta_s else ""
+    match job.state:
+        case "queued" if job.error:
+            return Card(title, text(f"{plain(job.error, 200)} I'll try again in a moment{left}."), row(refresh, cancel))
+        case "queued":
+            place = "Next in the queue" if job.position == 1 else f"Number {job.position} in the queue"
+            return Card(title, text(f"⏳ {place}{left}."), row(refresh, cancel))
+        case "running":
+            stage = "Stopping" if job.cancel_requested else STAGES.get(job.stage, plain(job.stage))
+            return Card(
+                title,
+                text(f"{bar(job.progress, 14)}  {job.progress:.0%}", f"{stage}{left}."),
+                row(refresh, cancel),
+            )
+        case "failed":
+            return Card(title, text(f"⚠️ {plain(job.error, 300)}"), colour=BAD)
+        case "cancelled":
+            return Card(title, text("Cancelled; nothing was kept."), colour=NEUTRAL)
+        case _:
+            return Card(title, text("Done."), colour=GOOD)
+
+
+def result_card(
+    job: Job, track: Track, analysis: TrackAnalysis, near: Sequence[Similar], *, picture: bool
+) -> Card:
+    """What an uploaded track sounds like and what goes with it."""
+    facts = [clock(analysis.duration_s)]
+    if analysis.tempo_bpm is not None:
+        facts.append(f"{analysis.tempo_bpm:.0f} BPM")
+    if analysis.key and analysis.mode:
+        facts.append(f"{analysis.key} {analysis.mode}")
+    artist = f"-# {plain(track.artist)}" if track.artist else ""
+    heard = sorted(
+        ((facts_["activity"], stem) for stem, facts_ in analysis.instruments.items() if facts_["activity"] >= 0.05),
+        reverse=True,
+    )
+    stems = "  ".join(f"{STEM_EMOJI[stem]} {stem} {activity:.0%}" for activity, stem in heard)
+    return Card(
+        text(f"## {plain(track.title)}", *([artist] if artist else []), " · ".join(facts)),
+        text(f"-# Share of the time that each sounds:\n{stems}" if stems else "-# No instrument stands out."),
+        *([text(*(f"-# {plain(note, 200)}" for note in analysis.notes[:3]))] if analysis.notes else []),
+        *(
+            [
+                ui.MediaGallery(
+                    MediaGalleryItem(
+                        f"attachment://{PICTURE}",
+                        description=f"Spectrogram of {plain(track.title)} and the activity of each stem over time",
+                    )
+                )
+            ]
+            if picture
+            else []
+        ),
+        *([line(), text("**Goes well with**"), *(similar_section(one) for one in near)] if near else []),
+        row(
+            Press("play", track.id, label="Hear it", emoji="▶️"),
+            Press("like_this", track.id, label="More like this"),
+            Press("upload_remove", job.id, label="Remove it", style=Style.danger),
+        ),
+        colour=GOOD,
+    )
+
+
+def index_card(job: Job) -> Card:
+    """What a re-index found."""
+    result = job.result or {}
+    counts = [
+        f"{result[name]} {name}" for name in ("added", "updated", "moved", "removed", "unchanged") if result.get(name)
+    ]
+    failed = result.get("failed") or []
+    lines = [f"-# {plain(path, 60)}: {plain(sentence, 120)}" for path, sentence in failed[:5]]
+    more = [f"-# … and {len(failed) - 5} more"] if len(failed) > 5 else []
+    return Card(
+        text(f"### {job_title(job)}", f"Done: {', '.join(counts) or 'no audio files found'}."),
+        *([text(f"⚠️ {len(failed)} could not be read:", *lines, *more)] if failed else []),
+        colour=GOOD,
+    )

@@ -1,0 +1,52 @@
+"""Colours and small words that every card shares."""
+
+from __future__ import annotations
+
+import discord
+
+NEUTRAL = discord.Colour(0x7C8CF8)
+GOOD = discord.Colour(0x5FB98A)
+BAD = discord.Colour(0xD9705F)
+
+MOOD_COLOURS = {
+    "wonder": discord.Colour(0xB58CF5),
+    "transcendence": discord.Colour(0x8E9BE8),
+    "tenderness": discord.Colour(0xF29BB2),
+    "nostalgia": discord.Colour(0xD9A866),
+    "peacefulness": discord.Colour(0x6FC3B2),
+    "power": discord.Colour(0xE8643C),
+    "joyful_activation": discord.Colour(0xF5C542),
+    "tension": discord.Colour(0xA03E5B),
+    "sadness": discord.Colour(0x5B84B8),
+}
+
+STEM_EMOJI = {"drums": "🥁", "bass": "🎚️", "vocals": "🎤", "guitar": "🎸", "piano": "🎹", "other": "🎻", "mix": "🎧"}
+
+
+def bar(share: float, width: int = 10) -> str:
+    """A bar of text that reads well in every client: ▰▰▰▱▱▱▱▱▱▱."""
+    filled = round(min(max(share, 0.0), 1.0) * width)
+    return "▰" * filled + "▱" * (width - filled)
+
+
+def plain(text: str | None, limit: int = 80) -> str:
+    """Somebody's words as they are: no markdown, no mentions, one line, at most `limit` characters."""
+    line = " ".join((text or "").split())
+    if len(line) > limit:
+        line = line[: limit - 1].rstrip() + "…"
+    return discord.utils.escape_mentions(discord.utils.escape_markdown(line))
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, 3:07."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+def roughly(seconds: float) -> str:
+    """A waiting time as one would say it: 'about 20 seconds', 'about 3 minutes'."""
+    if seconds < 90:
+        tens = max(10, round(seconds / 10) * 10)
+        return f"about {tens} seconds"
+    if seconds < 5400:
+        return f"about {round(seconds / 60)} minutes"
+    return f"about {seconds / 3600:.1f} hours"

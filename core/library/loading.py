@@ -1,0 +1,44 @@
+"""From the database to the catalog in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from core.analysis import TrackAnalysis
+from core.library.catalog import Catalog
+from core.library.store import Database, Row
+from core.library.tracks import Track
+
+# A track that two separators have analysed is judged by the one whose stems are better.
+PREFERENCE = ("htdemucs_6s", "unet", "none")
+
+_QUERY = """
+SELECT track.id, content_hash, path, origin, title, artist, genre, duration_s, separator, data
+FROM track JOIN analysis ON track_id = track.id
+WHERE (origin <> 'sample' OR NOT EXISTS (SELECT 1 FROM track WHERE origin = 'folder'))
+  AND (origin <> 'upload' OR :uploads)
+ORDER BY track.id
+"""
+
+
+async def load_catalog(database: Database, *, uploads: bool) -> Catalog:
+    """Everything that can be recommended: the samples only until a folder is indexed, uploads where allowed.
+
+    Parsing runs in a thread, since a bot that answers must not stop for it.
+    """
+    rows = await database.fetch(_QUERY, {"uploads": uploads})
+    return await asyncio.to_thread(_build, rows)
+
+
+def _build(rows: list[Row]) -> Catalog:
+    def rank(separator: str) -> int:
+        return PREFERENCE.index(separator) if separator in PREFERENCE else len(PREFERENCE)
+
+    best: dict[int, Row] = {}
+    for row in rows:
+        if row["id"] not in best or rank(row["separator"]) < rank(best[row["id"]]["separator"]):
+            best[row["id"]] = row
+    return Catalog.build(
+        [(Track(*tuple(row)[:8]), TrackAnalysis.from_json(json.loads(row["data"]))) for row in best.values()]
+    )
