@@ -7,7 +7,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.audio.decode import DecodeLimits, decode
+from core.audio.descriptors import describe
+from core.audio.spectrum import resample
 from core.separation.base import Progress, Separator
+
+DECODED, SEPARATED = 0.05, 0.95
+"""Progress once the file is decoded and once the stems are there."""
 
 ANALYSER_VERSION = 1
 """Raise it whenever a descriptor's value may change: stored analyses are then made anew in the background."""
@@ -47,7 +53,11 @@ class TrackAnalysis:
     def features(self) -> dict[str, float]:
         """Flat view for rules and vectors: 'drums.activity', 'mix.tempo', 'mix.spectral_centroid' (the mean
         or the single value) and 'mix.spectral_centroid.std' (any other statistic)."""
-        flat = {f"{stem}.{name}": value for stem, facts in self.instruments.items() for name, value in facts.items()}
+        flat = {
+            f"{stem}.{name}": value
+            for stem, facts in self.instruments.items()
+            for name, value in facts.items()
+        }
         for source, descriptors in self.descriptors.items():
             for name, statistics in descriptors.items():
                 for statistic, value in statistics.items():
@@ -64,10 +74,39 @@ def content_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def analyse(path: Path, separator: Separator, progress: Progress | None = None) -> TrackAnalysis:
+def analyse(
+    path: Path,
+    separator: Separator,
+    progress: Progress | None = None,
+    limits: DecodeLimits = DecodeLimits(),  # noqa: B008 - frozen
+) -> TrackAnalysis:
     """Decode, separate and describe one audio file.
 
     Raises core.errors.UserError with one clear sentence when the file cannot be analysed, and Cancelled when
-    `progress` does.
+    `progress` does. Deterministic: the same file and the same separator give the same analysis.
     """
-    raise NotImplementedError
+    say = progress or (lambda share: None)
+    say(0.0)
+    digest = content_hash(path) if path.is_file() else ""
+    audio = decode(path, limits)
+    say(DECODED)
+    mix = resample(audio.samples, audio.rate, separator.rate)
+    stems = separator.separate(mix, lambda share: say(DECODED + (SEPARATED - DECODED) * share))
+    say(SEPARATED)
+    described = describe({"mix": mix, **stems}, separator.rate)
+    say(1.0)
+    return TrackAnalysis(
+        content_hash=digest,
+        duration_s=audio.seconds,
+        separator=separator.name,
+        separator_version=separator.version,
+        analyser_version=ANALYSER_VERSION,
+        tempo_bpm=described.tempo_bpm,
+        key=described.key,
+        mode=described.mode,
+        musical_contrast=described.musical_contrast,
+        instruments=described.instruments,
+        descriptors=described.descriptors,
+        activity_curve=described.activity_curve,
+        notes=audio.notes,
+    )

@@ -46,7 +46,9 @@ def make_preview(path: Path) -> bytes:
     if start + length < samples.shape[1]:
         cut[-fade:] *= ramp[::-1]
     buffer = io.BytesIO()
-    with soundfile.SoundFile(buffer, "w", samplerate=rate, channels=2, format="OGG", subtype="VORBIS") as file:
+    with soundfile.SoundFile(
+        buffer, "w", samplerate=rate, channels=2, format="OGG", subtype="VORBIS"
+    ) as file:
         for block in range(0, length, rate):  # libsndfile overflows its stack on long Vorbis writes
             file.write(cut[block : block + rate])
     return buffer.getvalue()

@@ -1,0 +1,251 @@
+"""The sandboxed child of `core.audio.decode`: reads audio on standard input, writes samples on standard output.
+
+Run as a script (`python -I _decoder.py {json}`), never imported by the rest of Moodstem: it imports nothing of it, so
+that it starts within 0.2 s. Before the first byte of the upload is parsed the process gives up what it does not need:
+it can open no file, no socket and no other process (RLIMIT_NOFILE 0 leaves the descriptors that are open and refuses
+every new one, so a playlist in disguise has nothing to open with), and memory, CPU time and output are limited.
+
+Output: float32 samples, interleaved stereo at 44.1 kHz, then a JSON document, then its length as 8 bytes little endian.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soxr
+
+RATE = 44100
+BLOCK = 1 << 16
+MIN_RATE, MAX_RATE, MAX_CHANNELS = 8_000, 192_000, 8
+SOUNDFILE_FORMATS = {"WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3", "AIFF"}
+SOUNDFILE_SUBTYPES = (
+    "PCM_",
+    "FLOAT",
+    "DOUBLE",
+    "VORBIS",
+    "OPUS",
+    "MPEG_LAYER_",
+    "ULAW",
+    "ALAW",
+)  # no ADPCM: CVEs
+LEFT = {"FL", "FLC", "BL", "SL", "TFL", "TBL", "WL", "DL", "TSL"}
+RIGHT = {"FR", "FRC", "BR", "SR", "TFR", "TBR", "WR", "DR", "TSR"}
+UNHEARD = {"LFE", "LFE2"}
+WAVE_ORDER = {  # the order of WAVE_FORMAT_EXTENSIBLE and FLAC for each number of channels
+    1: ["FC"],
+    2: ["FL", "FR"],
+    3: ["FL", "FR", "FC"],
+    4: ["FL", "FR", "BL", "BR"],
+    5: ["FL", "FR", "FC", "BL", "BR"],
+    6: ["FL", "FR", "FC", "LFE", "BL", "BR"],
+    7: ["FL", "FR", "FC", "LFE", "BC", "SL", "SR"],
+    8: ["FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"],
+}
+Samples = npt.NDArray[np.float32]
+
+
+class Refused(Exception):  # noqa: N818 - an answer, not an accident
+    """The file gets no samples; args: a code that `core.audio.decode` turns into a sentence, and its details."""
+
+
+def give_up_rights(limits: dict[str, Any]) -> None:
+    """Set the limits for good (hard limits); on systems without them the time limit of the parent is what remains."""
+    try:
+        import resource
+    except ImportError:
+        return
+    memory, output = int(limits["memory_bytes"]), int(limits["output_bytes"])
+    wanted = {
+        resource.RLIMIT_AS: memory,
+        resource.RLIMIT_CPU: int(limits["cpu_seconds"]),
+        resource.RLIMIT_FSIZE: output,
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NOFILE: 0,
+    }
+    if sys.platform == "linux":
+        import ctypes
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+        libc.prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG: do not outlive the parent
+        wanted[resource.RLIMIT_NPROC] = 0
+    for limit, value in wanted.items():
+        try:
+            resource.setrlimit(limit, (value, value))
+        except (ValueError, OSError):  # macOS refuses RLIMIT_AS
+            continue
+
+
+def stereo_matrix(names: list[str]) -> Samples:
+    """(2, channels): each side is the mean of its group; centre channels count in both, the subwoofer in none.
+
+    A mean, not the power-preserving 1/sqrt(2) of other tools, so that all decoders agree and nothing can clip.
+    """
+    sides = np.zeros((2, len(names)), np.float32)
+    for column, name in enumerate(names):
+        if name in UNHEARD and len(names) > 1:
+            continue
+        sides[0, column] = name not in RIGHT
+        sides[1, column] = name not in LEFT
+    return sides / np.maximum(sides.sum(axis=1, keepdims=True), 1)
+
+
+class Writer:
+    """Checks, mixes down, resamples and writes blocks; keeps count of what really came."""
+
+    def __init__(self, file: Any, rate: int, names: list[str], max_seconds: float) -> None:
+        if not MIN_RATE <= rate <= MAX_RATE:
+            raise Refused("rate", rate)
+        if not 1 <= len(names) <= MAX_CHANNELS:
+            raise Refused("channels", len(names))
+        self.file, self.rate, self.channels = file, rate, len(names)
+        self.matrix = stereo_matrix(names)
+        self.max_frames = int(max_seconds * rate)
+        self.frames = 0
+        self.resampler = soxr.ResampleStream(rate, RATE, 2, dtype="float32") if rate != RATE else None
+
+    def add(self, block: Samples) -> None:
+        """block: (frames, channels), float32."""
+        self.frames += len(block)
+        if self.frames > self.max_frames:
+            raise Refused("too_long", self.max_frames / self.rate)
+        if not np.isfinite(block).all():
+            raise Refused("not_finite")
+        stereo = block if self.channels == 2 and self.matrix[0, 1] == 0 else block @ self.matrix.T
+        self._write(self.resampler.resample_chunk(stereo, last=False) if self.resampler else stereo)
+
+    def close(self) -> None:
+        if self.resampler:
+            self._write(self.resampler.resample_chunk(np.zeros((0, 2), np.float32), last=True))
+
+    def _write(self, stereo: Samples) -> None:
+        self.file.write(np.ascontiguousarray(stereo, np.float32).data)
+
+
+def decode_soundfile(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, Any]:
+    """libsndfile, in blocks. A file that breaks off is kept up to there; the header's length is never trusted."""
+    import soundfile
+
+    try:
+        sound = soundfile.SoundFile(file)
+    except (soundfile.LibsndfileError, TypeError) as error:
+        raise Refused("unreadable", str(error)) from error
+    if sound.format not in SOUNDFILE_FORMATS or not sound.subtype.startswith(SOUNDFILE_SUBTYPES):
+        raise Refused("unreadable", f"{sound.format} {sound.subtype}")
+    names = WAVE_ORDER.get(sound.channels, [""] * sound.channels)
+    writer = Writer(out, sound.samplerate, names, limits["max_seconds"])
+    broken = False
+    while True:
+        try:
+            block = sound.read(BLOCK, dtype="float32", always_2d=True)
+        except soundfile.LibsndfileError:
+            broken = True
+            break
+        if not len(block):
+            break
+        writer.add(block)
+    writer.close()
+    missing = sound.frames - writer.frames
+    broken = broken or (0.5 * writer.rate < missing and sound.frames < 1 << 62)
+    return {"frames": writer.frames, "rate": writer.rate, "channels": writer.channels, "truncated": broken}
+
+
+def decode_av(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, Any]:
+    """FFmpeg's libraries through PyAV: one fixed demuxer, no protocol at all, the first audio stream only."""
+    import av
+
+    options = {"protocol_whitelist": "", "format_whitelist": limits["format"], "enable_drefs": "0"}
+    try:
+        container = av.open(
+            file, format=limits["format"], options=options, metadata_errors="ignore", timeout=None
+        )
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        raise Refused("unreadable", str(error)) from error
+    if not container.streams.audio:
+        raise Refused("no_audio")
+    stream = container.streams.audio[0]
+    stream.thread_type = "NONE"
+    writer: Writer | None = None
+    convert = av.AudioResampler(format="fltp")
+    packets = damaged = 0
+    for packet in _packets(container, stream):
+        if packet is None:
+            damaged += 1
+            break
+        packets += 1
+        try:
+            frames = packet.decode()
+            blocks = [piece for frame in frames for piece in convert.resample(frame)]
+        except (av.error.FFmpegError, ValueError):
+            damaged += 1
+            if damaged > 50 and damaged * 2 > packets:
+                break
+            continue
+        for frame in blocks:
+            if writer is None:
+                names = [channel.name for channel in frame.layout.channels]
+                writer = Writer(out, frame.sample_rate, names, limits["max_seconds"])
+            writer.add(np.ascontiguousarray(frame.to_ndarray().T, np.float32))
+    if writer is None:
+        raise Refused("unreadable", "no frame could be decoded")
+    writer.close()
+    expected = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
+    short = expected - writer.frames / writer.rate > max(0.5, 0.02 * expected)
+    return {
+        "frames": writer.frames,
+        "rate": writer.rate,
+        "channels": writer.channels,
+        "truncated": bool(damaged or short),
+    }
+
+
+def _packets(container: Any, stream: Any) -> Iterator[Any]:
+    """Packets of `stream`; None, then the end, where the container breaks off."""
+    import av
+
+    try:
+        yield from container.demux(stream)
+    except (av.error.FFmpegError, ValueError):
+        yield None
+
+
+def decode(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, Any]:
+    """Decode `file` to `out`; always answers, with `error` where nothing could be had."""
+    try:
+        answer = (decode_av if limits.get("format") else decode_soundfile)(file, out, limits)
+    except Refused as refused:
+        return {"error": refused.args[0], "detail": refused.args[1] if len(refused.args) > 1 else None}
+    except MemoryError:
+        return {"error": "memory", "detail": None}
+    if answer["frames"] < answer["rate"]:
+        return {"error": "too_short", "detail": answer["frames"] / answer["rate"]}
+    return answer
+
+
+def main() -> None:
+    limits = json.loads(sys.argv[1])
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever a library prints must not end up between the samples
+    if limits.get("format"):
+        import av  # noqa: F401 - before the process loses the right to open files
+
+        file: Any = os.fdopen(0, "rb", closefd=False)
+    else:
+        import soundfile  # noqa: F401
+
+        file = 0
+    give_up_rights(limits)
+    answer = json.dumps(decode(file, out, limits)).encode()
+    out.write(answer + len(answer).to_bytes(8, "little"))
+    out.flush()
+    os._exit(0)  # nothing to clean up, and no destructor of a half-open decoder to trust
+
+
+if __name__ == "__main__":
+    main()

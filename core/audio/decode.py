@@ -1,0 +1,243 @@
+"""Any audio file to 44.1 kHz stereo float32, in a child process that can do no harm.
+
+What comes from users is parsed only in that child (`_decoder.py`): libsndfile in blocks for WAV, FLAC, Ogg, MP3 and
+AIFF, FFmpeg's libraries through PyAV for the rest (m4a, wma, video containers). The kind of file is told by its first
+bytes from a fixed list, never by its name, and the demuxer is forced, so that a playlist renamed to .mp3 opens nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from core.errors import UserError
+from core.separation.base import Samples
+
+RATE = 44100
+_CHILD = Path(__file__).with_name("_decoder.py")
+
+
+@dataclass(frozen=True)
+class DecodeLimits:
+    """What one file may cost; the defaults suit uploads of a Discord server."""
+
+    max_seconds: float = 600.0
+    max_bytes: int = 200 * 1024 * 1024
+    memory_bytes: int = 1 << 30
+    cpu_seconds: int = 60
+    wall_seconds: float = 60.0
+
+
+@dataclass(frozen=True)
+class Audio:
+    """Decoded audio: `samples` (2, n) float32 at `rate` Hz, full scale +-1; `notes` for the user, whole sentences."""
+
+    samples: Samples
+    rate: int = RATE
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def seconds(self) -> float:
+        return float(self.samples.shape[1] / self.rate)
+
+
+_SOUNDFILE = ""  # libsndfile finds the container itself, from its own short list
+_MAGIC: tuple[tuple[int, bytes, tuple[str, ...]], ...] = (  # offset, bytes, what to try in order
+    (0, b"fLaC", (_SOUNDFILE, "flac")),
+    (0, b"OggS", (_SOUNDFILE, "ogg")),
+    (0, b"RF64", (_SOUNDFILE, "wav")),
+    (0, b"FORM", (_SOUNDFILE, "aiff")),
+    (4, b"ftyp", ("mov",)),
+    (4, b"moov", ("mov",)),
+    (4, b"mdat", ("mov",)),
+    (4, b"wide", ("mov",)),
+    (0, b"\x1a\x45\xdf\xa3", ("matroska",)),
+    (0, b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", ("asf",)),
+    (0, b"FLV\x01", ("flv",)),
+    (0, b"\x00\x00\x01\xba", ("mpeg",)),
+    (0, b"wvpk", ("wv",)),
+    (0, b"MAC ", ("ape",)),
+    (0, b"TTA1", ("tta",)),
+    (0, b"caff", ("caf",)),
+    (0, b"#!AMR", ("amr",)),
+    (0, b"DSD ", ("dsf",)),
+    (0, b".snd", ("au",)),
+)
+
+
+def sniff(head: bytes) -> tuple[str, ...]:
+    """What to try for a file that begins with `head` (after any ID3v2 tag): '' is libsndfile, else a PyAV format."""
+    if head[:4] == b"RIFF":
+        kind = head[8:12]
+        return (_SOUNDFILE, "wav") if kind == b"WAVE" else ("avi",) if kind == b"AVI " else ()
+    for offset, magic, ways in _MAGIC:
+        if head[offset : offset + len(magic)] == magic:
+            return ways
+    if len(head) > 188 and head[0] == head[188] == 0x47:
+        return ("mpegts",)
+    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE0 == 0xE0:
+        return ("aac",) if head[1] & 0xF6 == 0xF0 else (_SOUNDFILE, "mp3")
+    return ()
+
+
+def _head(file: IO[bytes]) -> tuple[bytes, bool]:
+    """The first bytes behind any ID3v2 tags, and whether there was a tag."""
+    position = 0
+    while True:
+        file.seek(position)
+        head = file.read(512)
+        if head[:3] != b"ID3" or len(head) < 10:
+            return head, position > 0
+        size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+        position += 10 + size + (10 if head[5] & 0x10 else 0)
+
+
+def decode(path: Path, limits: DecodeLimits = DecodeLimits()) -> Audio:  # noqa: B008 - frozen
+    """Decode one file to stereo at 44.1 kHz.
+
+    Mono is doubled; of more channels each side is the mean of its group (centre in both, no subwoofer). Raises
+    UserError with one sentence when there is nothing to analyse. Blocks for about 0.2 s plus 1 ms for each second of
+    audio; an interrupt (KeyboardInterrupt, a cancelled thread) takes the child with it.
+    """
+    try:
+        file = path.open("rb")
+    except OSError as error:
+        raise UserError("The file cannot be opened; check that it is there and may be read.") from error
+    with file:
+        size = os.fstat(file.fileno()).st_size
+        if size == 0:
+            raise UserError("The file is empty; send the recording again.")
+        if size > limits.max_bytes:
+            raise UserError(
+                f"The file has {size / 1e6:.0f} MB and {limits.max_bytes / 1e6:.0f} MB are allowed; "
+                "send it in a smaller format such as Ogg, Opus or MP3."
+            )
+        head, tagged = _head(file)
+        ways = sniff(head) or ((_SOUNDFILE, "mp3") if tagged else ())
+        if not ways:
+            raise UserError(
+                "This is not an audio file that Moodstem knows; send MP3, FLAC, WAV, Ogg, Opus, M4A, AIFF or WMA."
+            )
+        for way in ways:
+            samples, answer = _run_child(file, way, limits)
+            if answer.get("error") != "unreadable":
+                break
+    if "error" in answer:
+        raise UserError(_sentence(answer, limits))
+    return _finish(samples, answer)
+
+
+def _run_child(file: IO[bytes], way: str, limits: DecodeLimits) -> tuple[Samples, dict[str, Any]]:
+    """One attempt in a fresh process; ({}, samples) as the child wrote them."""
+    output_bytes = int((limits.max_seconds + 1) * RATE * 8) + (1 << 20)
+    order = {
+        "format": way,
+        "max_seconds": limits.max_seconds,
+        "memory_bytes": limits.memory_bytes,
+        "cpu_seconds": limits.cpu_seconds,
+        "output_bytes": output_bytes,
+    }
+    nothing = np.zeros((2, 0), np.float32)
+    file.seek(0)
+    os.lseek(file.fileno(), 0, os.SEEK_SET)
+    with tempfile.TemporaryFile() as out:
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-B", str(_CHILD), json.dumps(order)],
+            stdin=file.fileno(),
+            stdout=out.fileno(),
+            stderr=subprocess.DEVNULL,
+            env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", **_needed_environment()},
+            cwd=tempfile.gettempdir(),
+            start_new_session=True,
+        )
+        try:
+            code = child.wait(limits.wall_seconds)
+        except subprocess.TimeoutExpired:
+            return nothing, {"error": "time"}
+        finally:
+            _kill(child)
+        if code != 0:
+            return nothing, {"error": "time" if code == -signal.SIGXCPU else "crash"}
+        out.seek(0, os.SEEK_END)
+        end = out.tell()
+        out.seek(max(0, end - 8))
+        length = int.from_bytes(out.read(8), "little")
+        if not 0 < length <= min(65536, end - 8):
+            return nothing, {"error": "crash"}
+        out.seek(end - 8 - length)
+        answer = json.loads(out.read(length))
+        if "error" in answer:
+            return nothing, answer
+        out.seek(0)
+        samples = np.fromfile(out, np.float32, count=(end - 8 - length) // 8 * 2)
+        return np.ascontiguousarray(samples.reshape(-1, 2).T), answer
+
+
+def _needed_environment() -> dict[str, str]:
+    """Nothing of ours goes to the child, except what the operating system needs to start a process."""
+    return {name: os.environ[name] for name in ("SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        try:
+            os.killpg(child.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError, AttributeError):
+            child.kill()
+        child.wait()
+
+
+def _sentence(answer: dict[str, Any], limits: DecodeLimits) -> str:
+    detail = answer.get("detail")
+    number = detail if isinstance(detail, int | float) else 0.0
+    minutes = limits.max_seconds / 60
+    return {
+        "too_long": f"The recording is longer than {minutes:g} minutes; send a shorter piece of it.",
+        "too_short": f"The recording lasts only {number:.2f} s; send at least one second of music.",
+        "not_finite": "The file holds values that are not numbers (NaN or infinite); export it again from your audio program.",
+        "rate": f"A sample rate of {number:g} Hz is outside 8 to 192 kHz; export the recording at 44.1 kHz.",
+        "channels": f"The file has {number:g} channels and at most 8 are understood; export it in stereo.",
+        "no_audio": "The file holds no sound track; send one with audio.",
+        "memory": "The file needs more memory than one upload may use; export it again as FLAC, Ogg or MP3.",
+        "time": "The file takes too long to decode and is probably damaged; export it again as FLAC, Ogg or MP3.",
+    }.get(
+        str(answer.get("error")),
+        "The file looks like audio but cannot be decoded, so it is probably damaged; export it again as FLAC, Ogg or MP3.",
+    )
+
+
+def _finish(samples: Samples, answer: dict[str, Any]) -> Audio:
+    """What the whole recording tells: offset, level, clipping, silence."""
+    notes = []
+    seconds = samples.shape[1] / RATE
+    if answer["truncated"]:
+        notes.append(
+            f"The file breaks off or is damaged in places; the {seconds:.0f} s that could be read were analysed."
+        )
+    if answer["channels"] > 2:
+        notes.append(f"The {answer['channels']} channels were mixed down to stereo.")
+    peak = float(np.abs(samples).max())
+    if peak > 8:  # float files may exceed full scale a little; this one is scaled like integers
+        samples = samples / np.float32(peak)
+        notes.append(f"The level was {20 * math.log10(peak):.0f} dB over full scale and was brought down.")
+        peak = 1.0
+    offset = samples.mean(axis=1, dtype=np.float64)
+    if np.abs(offset).max() > 0.005:
+        samples = samples - offset.astype(np.float32)[:, None]
+        notes.append("A constant offset in the recording was removed.")
+        peak = float(np.abs(samples).max())
+    if peak < 1e-4:
+        notes.append("The recording is silent.")
+    elif (clipped := float(np.mean(np.abs(samples) >= 0.999 * peak))) > 0.01 and peak > 0.5:
+        notes.append(f"The recording is clipped: {100 * clipped:.0f} % of it is at the highest level.")
+    return Audio(samples, RATE, notes)

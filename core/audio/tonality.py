@@ -1,0 +1,77 @@
+"""Key, mode and how clear they are.
+
+Correlation of the mean pitch-class distribution with the probe-tone profiles of Krumhansl & Kessler (1982) in all 24
+keys (Krumhansl 1990, Cognitive Foundations of Musical Pitch, chapter 4), after the tuning has been taken out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.audio.spectrum import N_FFT, RATE, Floats, magnitudes
+
+KEYS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
+MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
+
+
+@dataclass(frozen=True)
+class Tonality:
+    """key: name of the tonic or None for sound without pitch. majorness: strength of the best major key minus that of
+    the best minor key, -1..1. clarity: correlation with the best key, 0..1."""
+
+    key: str | None
+    mode: str | None
+    majorness: float
+    clarity: float
+
+
+def tuning(signal: Floats, frames: int = 400) -> float:
+    """How far the recording is from A4 = 440 Hz, in semitones, -0.5..0.5, steps of 0.01.
+
+    Like librosa.estimate_tuning (parabolic interpolation of spectral peaks, histogram of their deviation), on at most
+    `frames` frames spread over the recording.
+    """
+    every = max(1, (len(signal) // 512) // frames)
+    power = magnitudes(signal, every) ** 2
+    low, high = round(150 * N_FFT / RATE) + 1, int(4000 * N_FFT / RATE)
+    centre, left, right = power[:, low:high], power[:, low - 1 : high - 1], power[:, low + 1 : high + 1]
+    reference = 0.1 * power.max(axis=1, keepdims=True)
+    rows, columns = np.nonzero((centre > left) & (centre >= right) & (centre > reference))
+    if not len(rows):
+        return 0.0
+    a, b, c = left[rows, columns], centre[rows, columns], right[rows, columns]
+    slope, curve = (c - a) / 2, a + c - 2 * b
+    shift = np.where(np.abs(slope) >= np.abs(curve), 0, -slope / np.where(curve == 0, 1, curve))
+    height = b + 0.5 * slope * shift
+    pitch = (columns + low + shift) * (RATE / N_FFT)
+    pitch = pitch[height >= np.median(height)]
+    residual = np.mod(12 * np.log2(pitch / 27.5), 1.0)
+    residual[residual >= 0.5] -= 1.0
+    counts, edges = np.histogram(residual, np.linspace(-0.5, 0.5, 101))
+    return float(edges[np.argmax(counts)])
+
+
+def tonality(chroma: NDArray[np.float32]) -> Tonality:
+    """Key of a (12, T) chroma (energy of each pitch class from C; frames that do not sound are left out)."""
+    total = chroma.sum(axis=0)
+    sounding = chroma[:, total > 0]
+    if not sounding.shape[1]:
+        return Tonality(None, None, 0.0, 0.0)
+    mean = np.sqrt(sounding / sounding.max(axis=0)).mean(axis=1)
+    if np.ptp(mean) < 1e-6:
+        return Tonality(None, None, 0.0, 0.0)
+    strengths = np.array(
+        [[np.corrcoef(np.roll(profile, k), mean)[0, 1] for k in range(12)] for profile in (MAJOR, MINOR)]
+    )
+    best = strengths.max(axis=1)
+    mode = int(best[1] > best[0])
+    return Tonality(
+        KEYS[int(strengths[mode].argmax())],
+        ("major", "minor")[mode],
+        float(best[0] - best[1]),
+        float(max(0.0, best.max())),
+    )
