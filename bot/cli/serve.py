@@ -1,0 +1,147 @@
+"""Commands that run and look after the bot: try, run, worker, doctor, db, export, erase."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bot.cli import main, print_json, settings_of
+from core.errors import UserError
+
+if TYPE_CHECKING:
+    from core.settings import Settings
+
+
+@main.command("try")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the preview (a free one when not said).")
+@click.option("--no-browser", is_flag=True, help="Print the address, open nothing.")
+@click.pass_context
+def try_(ctx: click.Context, port: int | None, no_browser: bool) -> None:
+    """Try the real bot on a simulated Discord, in the browser."""
+    from bot import try_it
+
+    asyncio.run(try_it.run(settings_of(ctx), port=port, browser=not no_browser))
+
+
+@main.command()
+@click.pass_context
+def run(ctx: click.Context) -> None:
+    """Run the bot on Discord (token from DISCORD_TOKEN) with its own worker."""
+    token = os.environ.get("DISCORD_TOKEN", "").strip()
+    if not token:
+        raise UserError("DISCORD_TOKEN is not set: put your bot's token into it (Discord developer portal, Bot, Reset Token).")
+    asyncio.run(_run(settings_of(ctx), token))
+
+
+async def _run(settings: Settings, token: str) -> None:
+    """Until SIGTERM or Ctrl+C: discord.py itself handles only the latter, and not this way of starting."""
+    import discord
+
+    from bot import create_bot
+
+    bot = create_bot(settings)
+    loop = asyncio.get_running_loop()
+    async with bot:
+        running = asyncio.current_task()
+        assert running is not None
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, running.cancel)
+        try:
+            await bot.start(token)
+        except discord.LoginFailure:
+            raise UserError("Discord does not know this token: copy it anew from the developer portal into DISCORD_TOKEN.") from None
+        except asyncio.CancelledError:
+            running.uncancel()  # asked to stop: `async with` closes the bot, which stops its worker
+
+
+@main.command()
+@click.pass_context
+def worker(ctx: click.Context) -> None:
+    """Run one more worker: takes jobs from the queue until it is stopped."""
+    from jobs.runner import run_worker
+
+    asyncio.run(run_worker(settings_of(ctx)))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """Check what Moodstem needs and say what to do."""
+    from bot.doctor import examine
+
+    findings = asyncio.run(examine(settings_of(ctx)))
+    if as_json:
+        print_json([finding.__dict__ for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(f"{'ok  ' if finding.ok else 'LOOK'}  {finding.name}: {finding.text}")
+    if not all(finding.ok for finding in findings if finding.needed):
+        ctx.exit(1)
+
+
+@main.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command()
+@click.pass_context
+def migrate(ctx: click.Context) -> None:
+    """Bring the database up to date (every command does so by itself)."""
+
+    async def work(path: Path) -> None:
+        from core.library.store import Database
+
+        async with await Database.open(path) as database:
+            [row] = await database.fetch("PRAGMA user_version")
+            click.echo(f"{path}: schema {row[0]}")
+
+    asyncio.run(work(settings_of(ctx).database))
+
+
+@db.command()
+@click.pass_context
+def backup(ctx: click.Context) -> None:
+    """Write a checked copy of the database into the data folder's backups."""
+
+    async def work(settings: Settings) -> None:
+        from core.library.backup import backup as copy
+        from core.library.store import Database
+
+        async with await Database.open(settings.database) as database:
+            click.echo(str(await copy(database, settings.backups)))
+
+    asyncio.run(work(settings_of(ctx)))
+
+
+@main.command()
+@click.argument("user", type=int)
+@click.pass_context
+def export(ctx: click.Context, user: int) -> None:
+    """Print everything that is kept about a Discord user (by id), as JSON."""
+    print_json(asyncio.run(_member(settings_of(ctx), user, erase=False)))
+
+
+@main.command()
+@click.argument("user", type=int)
+@click.confirmation_option(prompt="Erase everything about this user?")
+@click.pass_context
+def erase(ctx: click.Context, user: int) -> None:
+    """Erase everything that is kept about a Discord user (by id)."""
+    print_json(asyncio.run(_member(settings_of(ctx), user, erase=True)))
+
+
+async def _member(settings: Settings, user: int, *, erase: bool) -> Any:
+    from core.library.store import Database
+    from jobs.members import erase_member, export_member
+
+    async with await Database.open(settings.database) as database:
+        if erase:
+            return await erase_member(database, settings.data, user)
+        return await export_member(database, user)

@@ -1,0 +1,112 @@
+"""/help, /jobs and /privacy: what I can do, what I am doing for you, and what I keep about you."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.app import Moodstem
+from bot.ui.buttons import Press, on_press
+from bot.ui.cards import Card, Style, note_card, row, text
+from bot.ui.jobs import job_title
+from bot.ui.theme import roughly
+from jobs.members import erase_member, export_member
+
+
+class About(commands.Cog):
+    """Explains, lists and forgets."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+
+    @app_commands.command(name="help", description="What I can do, in a few lines.")
+    async def help_(self, interaction: discord.Interaction[Moodstem]) -> None:
+        card = Card(
+            text("## Music that fits your mood, with reasons"),
+            text(
+                "**/mood** asks about seven short questions and keeps your answers, even if you stop half-way.",
+                "**/recommend** picks tracks whose *instruments* fit, and says why in measured numbers.",
+                "**/upload** takes a track apart, shows what each instrument does and what goes with it.",
+                "**/jobs** lists your uploads. **/privacy** shows, hands out or erases what I keep about you.",
+            ),
+            row(Press("mood_start", label="Ask me", style=Style.primary)),
+        )
+        await interaction.response.send_message(view=card, ephemeral=True)
+
+    @app_commands.command(description="Your uploads and how far they are.")
+    async def jobs(self, interaction: discord.Interaction[Moodstem]) -> None:
+        found = await self.bot.queue.jobs(user_id=interaction.user.id, limit=5)
+        if not found:
+            card = note_card("Nothing yet: give me a track with /upload.")
+        else:
+            lines = [f"**{job_title(job)}**: {_state(job.state, job.eta_s)}" for job in found]
+            card = Card(
+                text("### Your latest jobs", *lines),
+                row(*(Press("job_show", job.id, label=f"Show {place}") for place, job in enumerate(found, 1))),
+            )
+        await interaction.response.send_message(view=card, ephemeral=True)
+
+    @on_press("job_show")
+    async def show_job(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        job = await self.bot.job_cards.own_job(interaction, int(job_id))
+        view, files = await self.bot.job_cards.draw(job)
+        await interaction.edit_original_response(view=view, attachments=files)
+
+    @app_commands.command(description="What I keep about you; have it handed out or erased.")
+    async def privacy(self, interaction: discord.Interaction[Moodstem]) -> None:
+        retention = self.bot.settings.retention
+        card = Card(
+            text("## What I keep about you"),
+            text(
+                "Your answers to the mood questions and the profile made of them, what I recommended to you, and the "
+                "tracks that you uploaded. I read no messages and guess nothing: moods come only from your answers.",
+                f"Uploads go after {retention.uploads_days} days, finished jobs after {retention.jobs_days} days; "
+                "the rest stays until you erase it.",
+            ),
+            row(
+                Press("privacy_export", label="Hand it out", emoji="📦"),
+                Press("privacy_ask", label="Erase all", style=Style.danger),
+            ),
+        )
+        await interaction.response.send_message(view=card, ephemeral=True)
+
+    @on_press("privacy_export")
+    async def export(self, interaction: discord.Interaction[Moodstem]) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        found = await export_member(self.bot.database, interaction.user.id)
+        data = json.dumps(found, ensure_ascii=False, indent=1).encode()
+        await interaction.edit_original_response(
+            content="Everything that I keep about you:",
+            attachments=[discord.File(io.BytesIO(data), filename="moodstem-export.json")],
+        )
+
+    @on_press("privacy_ask")
+    async def ask(self, interaction: discord.Interaction[Moodstem]) -> None:
+        card = note_card(
+            "Erase your answers, profile, recommendations and uploads? This cannot be undone.",
+            Press("privacy_erase", label="Erase", style=Style.danger),
+        )
+        await interaction.response.send_message(view=card, ephemeral=True)
+
+    @on_press("privacy_erase")
+    async def erase(self, interaction: discord.Interaction[Moodstem]) -> None:
+        await interaction.response.defer()
+        counts = await erase_member(self.bot.database, self.bot.settings.data, interaction.user.id)
+        rows = sum(count for table, count in counts.items() if table != "file")
+        await interaction.edit_original_response(
+            view=note_card(f"Erased: {rows} entries and {counts['file']} files. I know nothing about you now.")
+        )
+
+
+def _state(state: str, eta_s: float | None) -> str:
+    left = f", {roughly(eta_s)} to go" if eta_s else ""
+    return {"queued": f"waiting{left}", "running": f"being analysed{left}", "done": "done"}.get(state, state)
+
+
+async def setup(bot: Moodstem) -> None:
+    await bot.add_cog(About(bot))

@@ -1,0 +1,79 @@
+"""What is kept about a member, to hand out and to erase: every table with a user column, and uploaded files."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from core.library.store import Database
+
+# In the order in which rows must go. A test fails when a table with a user column is missing here.
+TABLES = ("questionnaire", "profile", "recommendation", "card", "job")
+
+_UPLOADED = """
+SELECT DISTINCT track.id, track.path, track.content_hash, json_extract(job.result, '$.picture') AS picture
+FROM job JOIN track ON track.id = json_extract(job.result, '$.track_id')
+WHERE job.user_id = :user AND job.kind = 'analyse' AND track.origin = 'upload'
+  AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.user_id <> :user
+                  AND json_extract(other.result, '$.track_id') = track.id)
+"""
+
+
+async def export_member(database: Database, user_id: int) -> dict[str, Any]:
+    """{table: rows} of everything that is kept about the member, JSON columns unfolded."""
+    found: dict[str, Any] = {"user_id": user_id}
+    for table in TABLES:
+        rows = await database.fetch(f"SELECT * FROM {table} WHERE user_id=?", (user_id,))
+        found[table] = [{key: _unfolded(row[key]) for key in row.keys()} for row in rows]  # noqa: SIM118 - sqlite3.Row
+    tracks = await database.fetch(_UPLOADED, {"user": user_id})
+    found["uploaded_tracks"] = [{"track_id": row["id"], "path": row["path"]} for row in tracks]
+    return found
+
+
+async def erase_member(database: Database, data: Path, user_id: int) -> dict[str, int]:
+    """Erase every row and file of the member; returns how many of each.
+
+    A recording that somebody else uploaded as well stays theirs. Rows go first: a crash in between leaves files
+    that the retention run removes, never rows that point nowhere.
+    """
+    uploads = await database.fetch(_UPLOADED, {"user": user_id})
+    waiting = await database.fetch(
+        "SELECT json_extract(spec, '$.path') AS path FROM job WHERE user_id=? AND kind='analyse'"
+        " AND state <> 'done'",
+        (user_id,),
+    )
+    counts: dict[str, int] = {}
+    async with database.transaction() as transaction:
+        for row in uploads:
+            await transaction.run("DELETE FROM track WHERE id=?", (row["id"],))
+        counts["track"] = len(uploads)
+        for table in TABLES:
+            counts[table] = len(
+                await transaction.run(f"DELETE FROM {table} WHERE user_id=? RETURNING 1", (user_id,))
+            )
+    files = [data / row["path"] for row in uploads if not Path(row["path"]).is_absolute()]
+    files += [data / row["picture"] for row in uploads if row["picture"]]
+    files += [data / "previews" / f"{row['content_hash']}.ogg" for row in uploads]
+    files += [data / "uploads" / Path(row["path"]).name for row in waiting if row["path"]]
+    counts["file"] = await asyncio.to_thread(_unlink, files)
+    return counts
+
+
+def _unlink(files: list[Path]) -> int:
+    gone = 0
+    for file in files:
+        if file.is_file():
+            file.unlink()
+            gone += 1
+    return gone
+
+
+def _unfolded(value: Any) -> Any:
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
