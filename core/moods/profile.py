@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
+import tomllib
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
-
-import tomllib
 
 from core.errors import UserError
 
@@ -98,7 +97,9 @@ class Profile:
 
     def summary(self, language: str = "en") -> str:
         """One line about the listener: 'mostly calm and a little nostalgic'."""
-        words = {name: str(translated(texts, language)) for name, texts in tables("questions")["summary"].items()}
+        words = {
+            name: str(translated(texts, language)) for name, texts in tables("questions")["summary"].items()
+        }
         first, second = [*self.strongest(2), ("", 0.0), ("", 0.0)][:2]
         if first[1] < 0.2:
             return words["none"]

@@ -94,6 +94,12 @@ def next_question(answers: Answers, form: str = "short", language: str = "en") -
     return _most_telling(mean, covariance, asked, questions(language))
 
 
+def question(question_id: str, language: str = "en") -> Question:
+    """The question of this id; UserError when there is none (any more)."""
+    _asked([{"question": question_id}])
+    return next(found for found in questions(language) if found.id == question_id)
+
+
 def progress(answers: Answers, form: str = "short") -> tuple[int, int]:
     """How many questions were asked, and how many it will be as far as one can tell (the short form may stop early)."""
     asked = _asked(answers)
@@ -106,7 +112,9 @@ def progress(answers: Answers, form: str = "short") -> tuple[int, int]:
         if question is None:
             break
         expected.add(question.id)
-        mean, covariance = _update(mean, covariance, question, LOADING * _sign(question) * _mood_of(mean, question))
+        mean, covariance = _update(
+            mean, covariance, question, LOADING * _sign(question) * _mood_of(mean, question)
+        )
     return len(asked), len(expected)
 
 
@@ -125,6 +133,10 @@ def profile(answers: Answers) -> Profile:
         uncertainty={mood: round(float(s), 4) for mood, s in zip(MOODS, spread, strict=True)},
         preferences={name: sum(given[name]) / len(given[name]) for name in PREFERENCES if name in given},
     )
+
+
+profile_of = profile
+"""The same under a name that does not hide local variables called profile."""
 
 
 def posterior(answers: Answers) -> tuple[Vector, Vector]:
@@ -210,7 +222,9 @@ def _most_telling(
     for question in candidates:
         if question.mood is None or question.id in asked or (question.mood, question.reversed) in seen:
             continue
-        seen.add((question.mood, question.reversed))  # the model sees no difference between questions of one kind
+        seen.add(
+            (question.mood, question.reversed)
+        )  # the model sees no difference between questions of one kind
         expected = _expected_uncertainty(mean, covariance, question)
         if best is None or expected < best[0] - 1e-12:
             best = expected, question

@@ -1,0 +1,189 @@
+"""Everything that can be recommended, in memory: a matrix of tracks x features, and percentiles.
+
+Percentiles compare a track only with tracks that the same separator has analysed, since separators differ in
+what they leave in a stem. A small library is no yardstick (of eight tracks the slowest need not be slow), so its
+ranks are blended with a bundled reference distribution that counts as much as REFERENCE_WEIGHT tracks; in a large
+library the reference fades away.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.analysis import TrackAnalysis
+from core.errors import UserError
+
+REFERENCE_WEIGHT = 30
+"""The reference distribution weighs as much as this many tracks of the library."""
+
+Column = NDArray[np.float32]
+
+
+class TrackLike(Protocol):
+    """What the catalog needs to know about a track; core.library.tracks.Track has it."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def artist(self) -> str | None: ...
+    @property
+    def genre(self) -> str | None: ...
+    @property
+    def content_hash(self) -> str: ...
+
+
+class Catalog:
+    """Tracks x features, float32; NaN where a track has no such value (a stem that does not sound)."""
+
+    def __init__(
+        self,
+        tracks: Sequence[TrackLike],
+        separators: Sequence[str],
+        names: Sequence[str],
+        matrix: NDArray[np.float32],
+        units: dict[str, str] | None = None,
+    ) -> None:
+        """`matrix` has shape (tracks, names); `separators` says which one analysed each track."""
+        if matrix.shape != (len(tracks), len(names)) or len(separators) != len(tracks):
+            raise ValueError(
+                f"{len(tracks)} tracks and {len(names)} names do not fit a matrix {matrix.shape}"
+            )
+        self.tracks = tuple(tracks)
+        self.separators = tuple(separators)
+        self.names = tuple(names)
+        self.units = dict(units or {})
+        # Column-major: rules and percentiles read whole columns.
+        self.features: NDArray[np.float32] = np.asfortranarray(matrix, dtype=np.float32)
+        self._column = {name: j for j, name in enumerate(self.names)}
+        self._index = {track.id: i for i, track in enumerate(self.tracks)}
+        self._percentiles: dict[str, Column] = {}
+        kinds = sorted(set(self.separators))
+        self.separator_codes: NDArray[np.int8] = np.array(
+            [kinds.index(s) for s in self.separators], dtype=np.int8
+        )
+        self.separator_kinds = tuple(kinds)
+        self.prepared: dict[str, Any] = {}
+        """What core.recommend derives from this catalog once (score matrices, timbre vectors)."""
+
+    @classmethod
+    def build(cls, rows: Iterable[tuple[TrackLike, TrackAnalysis]]) -> Catalog:
+        """A catalog of these tracks with their analyses, in the order given."""
+        tracks: list[TrackLike] = []
+        separators: list[str] = []
+        values: list[dict[str, float]] = []
+        units: dict[str, str] = {}
+        for track, analysis in rows:
+            tracks.append(track)
+            separators.append(analysis.separator)
+            values.append(analysis.features())
+            units |= units_of(analysis)
+        names = sorted({name for flat in values for name in flat})
+        column = {name: j for j, name in enumerate(names)}
+        matrix = np.full((len(tracks), len(names)), np.nan, dtype=np.float32)
+        for i, flat in enumerate(values):
+            for name, value in flat.items():
+                if value is not None:
+                    matrix[i, column[name]] = value
+        matrix[~np.isfinite(matrix)] = np.nan
+        return cls(tracks, separators, names, matrix, units)
+
+    def __len__(self) -> int:
+        return len(self.tracks)
+
+    def __contains__(self, track_id: int) -> bool:
+        return track_id in self._index
+
+    def index(self, track_id: int) -> int:
+        """The row of a track; UserError when it is not in the catalog."""
+        if track_id not in self._index:
+            raise UserError(f"There is no track {track_id} in the library (any more).")
+        return self._index[track_id]
+
+    def track(self, track_id: int) -> TrackLike:
+        return self.tracks[self.index(track_id)]
+
+    def has(self, name: str) -> bool:
+        return name in self._column
+
+    def values(self, name: str) -> Column:
+        """One feature of all tracks, (n,); all NaN when nobody has it."""
+        if name not in self._column:
+            return np.full(len(self), np.nan, dtype=np.float32)
+        return self.features[:, self._column[name]]
+
+    def percentiles(self, name: str) -> Column:
+        """The share of tracks below, 0..1, (n,), for one feature: mid-ranks within the same separator (ties share
+        their mean rank), blended with the reference. NaN where the value is missing. Computed once."""
+        if name not in self._percentiles:
+            values = self.values(name)
+            result = np.full(len(self), np.nan, dtype=np.float32)
+            for code, separator in enumerate(self.separator_kinds):
+                here = np.flatnonzero((self.separator_codes == code) & ~np.isnan(values))
+                result[here] = blended_percentiles(values[here], values[here], separator, name)
+            result.flags.writeable = False
+            self._percentiles[name] = result
+        return self._percentiles[name]
+
+    def percentile_of(self, name: str, value: float, separator: str) -> float:
+        """Where a value from outside (an upload) would stand among the tracks of this separator, 0..1."""
+        if separator in self.separator_kinds:
+            values = self.values(name)[self.separator_codes == self.separator_kinds.index(separator)]
+        else:
+            values = np.empty(0, dtype=np.float32)
+        asked = np.array([value], dtype=np.float32)
+        return float(blended_percentiles(asked, values[~np.isnan(values)], separator, name)[0])
+
+
+def units_of(analysis: TrackAnalysis) -> dict[str, str]:
+    """{feature: unit} under the names of TrackAnalysis.features(), without the statistics' suffixes."""
+    units = {
+        f"{source}.{name}": str(statistics["unit"])
+        for source, descriptors in analysis.descriptors.items()
+        for name, statistics in descriptors.items()
+        if statistics.get("unit")
+    }
+    for stem, facts in analysis.instruments.items():
+        for name in facts:
+            units.setdefault(f"{stem}.{name}", "dB" if name.endswith("_db") else "share")
+    return units
+
+
+def blended_percentiles(asked: Column, library: Column, separator: str, name: str) -> Column:
+    """Percentiles of `asked` within `library`, blended with the reference distribution where there is one."""
+    ordered = np.sort(library)
+    below = np.searchsorted(ordered, asked, side="left")
+    ranks = (below + np.searchsorted(ordered, asked, side="right")) / 2
+    quantiles = reference().get(separator, {}).get(name)
+    if quantiles is None:
+        return (ranks / len(ordered) if len(ordered) else np.full(len(asked), 0.5)).astype(np.float32)
+    grid = np.asarray(quantiles, dtype=np.float64)
+    steps = np.linspace(0, 1, len(grid))
+    # Equal quantiles (a stem that is silent in a tenth of all tracks) share their middle, as ties do.
+    expected = (np.interp(asked, grid, steps, left=0, right=1) + _interp_right(asked, grid, steps)) / 2
+    return ((ranks + REFERENCE_WEIGHT * expected) / (len(ordered) + REFERENCE_WEIGHT)).astype(np.float32)
+
+
+def _interp_right(
+    asked: Column, grid: NDArray[np.float64], steps: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """np.interp, but among equal grid points from the other side."""
+    return 1 - np.interp(-asked.astype(np.float64), -grid[::-1], steps, left=0, right=1)
+
+
+@cache
+def reference() -> dict[str, dict[str, list[float]]]:
+    """{separator: {feature: quantiles}} from reference.json, made by `python -m core.library.reference`."""
+    path = files("core.library").joinpath("reference.json")
+    if not path.is_file():
+        return {}
+    loaded: dict[str, dict[str, list[float]]] = json.loads(path.read_text("utf-8"))
+    return loaded

@@ -1,0 +1,361 @@
+"""Recommendation by rules: the explanation is the computation.
+
+Each rule maps one descriptor of one source to a fit in -1..1. Within a topic (a mood, an occasion, a preference)
+the rules' weights, times the trust in their stem, are scaled to add up to 1; the topics' own weights (the profile's
+moods together 1, the occasion 1, each preference up to PREFERENCE_WEIGHT) are scaled the same way. A score is
+therefore in -1..1 and the exact sum of its reasons; what diversity takes away shows up as reasons, too.
+
+Scores are linear in the topics, so tracks x topics is computed once for a catalog and a request is one
+matrix-vector product.
+"""
+
+from __future__ import annotations
+
+import math
+import tomllib
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import UserError
+from core.library.catalog import Catalog, TrackLike
+from core.moods.profile import MOODS, PREFERENCES, Profile, tables, translated
+from core.recommend import sequence, wording
+
+SATURATION = 0.9
+"""Percentiles outside the middle 90 % fit no better or worse: the extremes of a library are often outliers."""
+
+PREFERENCE_WEIGHT = 0.25
+"""A preference that was answered with 'Extremely' counts this much beside the profile's 1."""
+
+POOL = 5
+"""Diversity chooses among this many times more candidates than are asked for."""
+
+Matrix = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One line of rules.toml; exactly one of `mood`, `occasion` and `preference` is set.
+
+    `direction` is 'low', 'high' or 'range'; a range has its two ends and its margin in the descriptor's unit.
+    """
+
+    id: str
+    mood: str | None
+    occasion: str | None
+    preference: str | None
+    source: str
+    descriptor: str
+    direction: str
+    weight: float
+    text: str
+    citation: str
+    range: tuple[float, float] | None = None
+    margin: float | None = None
+
+    @property
+    def topic(self) -> str:
+        return self.mood or self.occasion or f"preference.{self.preference}"
+
+    @property
+    def feature(self) -> str:
+        return f"{self.source}.{self.descriptor}"
+
+    def fit(self, values: Matrix, percentiles: Matrix) -> Matrix:
+        """How well values (in their unit) and percentiles (0..1) suit the rule, -1..1; NaN where they are missing."""
+        if self.range is not None and self.margin is not None:
+            low, high = self.range
+            beyond = np.maximum(np.maximum(low - values, values - high), 0)
+            falling: Matrix = np.maximum(1 - 2 * beyond / self.margin, -1)
+            return falling
+        centred: Matrix = (2 * percentiles - 1) / SATURATION
+        return np.clip(-centred if self.direction == "low" else centred, -1, 1)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One term of a score. `percentile` is None for terms that no rule gives (diversity, freshness...)."""
+
+    rule: str
+    mood: str | None
+    occasion: str | None
+    preference: str | None
+    source: str
+    descriptor: str
+    value: float
+    unit: str
+    percentile: float | None
+    contribution: float
+    text: str
+    citation: str
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """A track with its score in about -1..1 and why. `against` holds the strongest reasons that speak against it.
+
+    With all_reasons `reasons` has every term, else the strongest only, strongest first; `missing` names the stems
+    whose rules were left out since they do not sound or could not be separated.
+    """
+
+    track: TrackLike
+    score: float
+    reasons: list[Reason]
+    against: list[Reason]
+    missing: list[str]
+
+
+@cache
+def load_rules() -> tuple[Rule, ...]:
+    """All rules of rules.toml, with the calibrated weights of weights.toml where there are any."""
+    calibrated = _toml("core.moods", "weights").get("weights", {})
+    return tuple(
+        Rule(
+            id=row["id"],
+            mood=row.get("mood"),
+            occasion=row.get("occasion"),
+            preference=row.get("preference"),
+            source=row["source"],
+            descriptor=row["descriptor"],
+            direction=row["direction"],
+            weight=float(calibrated.get(row["id"], row["weight"])),
+            text=row["text"],
+            citation=row["citation"],
+            range=tuple(row["range"]) if "range" in row else None,
+            margin=row.get("margin"),
+        )
+        for row in tables("rules")["rule"]
+    )
+
+
+def occasions() -> tuple[str, ...]:
+    """The names of all occasions."""
+    return tuple(tables("occasions"))
+
+
+def occasion_label(occasion: str, language: str = "en") -> str:
+    """The occasion's name for buttons: 'Relaxation'."""
+    return str(translated(tables("occasions")[occasion]["label"], language))
+
+
+def trust(separator: str, source: str) -> float:
+    """How far a source of this separator can be trusted, 0..1."""
+    table = _toml("core.recommend", "trust")
+    return 1.0 if source == "mix" else float(table.get(separator, table["default"]).get(source, 0.0))
+
+
+def recommend(
+    catalog: Catalog,
+    profile: Profile,
+    occasion: str | None = None,
+    count: int = 10,
+    *,
+    exclude: Collection[int] = (),
+    recent: Collection[int] = (),
+    seed: int = 0,
+    all_reasons: bool = False,
+    rules: Sequence[Rule] | None = None,
+) -> list[Recommendation]:
+    """The `count` tracks that suit the profile and the occasion best, best first, each with its reasons.
+
+    `exclude` (track ids) never appear; `recent` ones lose a visible term. Equal scores are ordered by track id.
+    A `seed` other than 0 adds a small visible term to each track, the same for the same seed, so that asking again
+    can give something else. Raises UserError for an unknown occasion.
+    """
+    prepared = prepare(catalog, rules)
+    topics = topic_weights(profile, occasion)
+    if not len(catalog) or count < 1:
+        return []
+    scores = prepared.scores(topics)
+    terms: list[sequence.Term] = []
+    if recent:
+        terms.append(sequence.freshness(catalog, recent))
+    if seed:
+        terms.append(sequence.variety(catalog, seed))
+    for term in terms:
+        scores += term.values
+    left_out = [catalog.index(track_id) for track_id in exclude if track_id in catalog]
+    scores[left_out] = -np.inf
+    candidates = best_first(scores, min(len(catalog) - len(left_out), max(POOL * count, 50)), catalog)
+    picks = sequence.diverse(catalog, candidates, scores, count)
+    return [
+        _explained(
+            catalog, prepared, topics, row, all_reasons, [*(term.at(row) for term in terms), *penalties]
+        )
+        for row, penalties in picks
+    ]
+
+
+def topic_weights(profile: Profile, occasion: str | None) -> dict[str, float]:
+    """{topic: weight}: moods in proportion to the profile and together 1, the occasion, the preferences."""
+    if occasion is not None and occasion not in occasions():
+        raise UserError(f"There is no occasion {occasion!r}: choose from {', '.join(occasions())}.")
+    total = sum(profile.moods.values())
+    topics = {mood: profile.moods[mood] / total for mood in MOODS if profile.moods.get(mood, 0) > 0}
+    if occasion is not None:
+        topics[occasion] = float(tables("occasions")[occasion]["weight"])
+    for name in PREFERENCES:
+        if wish := profile.preferences.get(name, 0.0):
+            topics[f"preference.{name}"] = PREFERENCE_WEIGHT * wish
+    return topics
+
+
+class Prepared:
+    """What scoring needs of one catalog and one set of rules.
+
+    `fit(rule)` has shape (tracks,); `topic_scores` (tracks, topics) holds each topic's weighted mean of fits.
+    """
+
+    def __init__(self, catalog: Catalog, rules: Sequence[Rule]) -> None:
+        self.catalog = catalog
+        self.rules = tuple(rules)
+        self.topics = tuple(dict.fromkeys(rule.topic for rule in self.rules))
+        self.by_topic = {topic: [rule for rule in self.rules if rule.topic == topic] for topic in self.topics}
+        kinds = catalog.separator_kinds
+        # (separators, rules): each rule's share of its topic, for each separator
+        shares: dict[str, list[float]] = {rule.id: [] for rule in self.rules}
+        self.served = np.zeros((len(kinds), len(self.topics)), dtype=np.float32)
+        for k, separator in enumerate(kinds):
+            for t, topic in enumerate(self.topics):
+                weights = [rule.weight * trust(separator, rule.source) for rule in self.by_topic[topic]]
+                total = sum(weights)
+                self.served[k, t] = 1.0 if total else 0.0
+                for rule, weight in zip(self.by_topic[topic], weights, strict=True):
+                    shares[rule.id].append(weight / total if total else 0.0)
+        self.shares = {rule_id: tuple(values) for rule_id, values in shares.items()}
+        self.topic_scores = np.zeros((len(catalog), len(self.topics)), dtype=np.float32)
+        for t, topic in enumerate(self.topics):
+            for rule in self.by_topic[topic]:
+                if any(self.shares[rule.id]):
+                    share = np.array(self.shares[rule.id], dtype=np.float32)[catalog.separator_codes]
+                    self.topic_scores[:, t] += share * np.nan_to_num(self.fit(rule), nan=0.0)
+
+    def fit(self, rule: Rule, rows: slice | int = slice(None)) -> Matrix:
+        values, percentiles = (
+            self.catalog.values(rule.feature)[rows],
+            self.catalog.percentiles(rule.feature)[rows],
+        )
+        return rule.fit(np.atleast_1d(values), np.atleast_1d(percentiles))
+
+    def scale(self, topics: dict[str, float]) -> NDArray[np.float64]:
+        """(separators,): what the topics' weights are divided by, those left out that a separator cannot serve."""
+        weights = np.array([abs(topics.get(topic, 0.0)) for topic in self.topics])
+        totals = self.served.astype(np.float64) @ weights
+        return np.where(totals > 0, totals, 1.0)
+
+    def scores(self, topics: dict[str, float]) -> Matrix:
+        """(tracks,): the score of every track, float32."""
+        weights = np.array([topics.get(topic, 0.0) for topic in self.topics], dtype=np.float32)
+        scale = self.scale(topics).astype(np.float32)[self.catalog.separator_codes]
+        result: Matrix = self.topic_scores @ weights / scale
+        return result
+
+
+def prepare(catalog: Catalog, rules: Sequence[Rule] | None = None) -> Prepared:
+    """The catalog's score matrix, computed once for the shipped rules."""
+    if rules is not None:
+        return Prepared(catalog, rules)
+    if "rules" not in catalog.prepared:
+        catalog.prepared["rules"] = Prepared(catalog, load_rules())
+    found: Prepared = catalog.prepared["rules"]
+    return found
+
+
+def best_first(scores: Matrix, count: int, catalog: Catalog) -> NDArray[np.intp]:
+    """The rows of the `count` highest scores, highest first, equal ones by track id."""
+    if count <= 0:
+        return np.empty(0, dtype=np.intp)
+    if count < len(scores):
+        edge = np.partition(scores, len(scores) - count)[len(scores) - count]
+        rows = np.flatnonzero(scores >= edge)
+    else:
+        rows = np.flatnonzero(scores > -np.inf)
+    ids = np.array([catalog.tracks[row].id for row in rows])
+    order = np.lexsort((ids, -scores[rows]))
+    return rows[order][:count]
+
+
+def _explained(
+    catalog: Catalog,
+    prepared: Prepared,
+    topics: dict[str, float],
+    row: int,
+    all_reasons: bool,
+    others: Sequence[sequence.Share],
+) -> Recommendation:
+    """The recommendation of one row: every term in float64, so that they add up to the score exactly."""
+    track = catalog.tracks[row]
+    separator = int(catalog.separator_codes[row])
+    scale = float(prepared.scale(topics)[separator])
+    terms: list[tuple[float, Callable[[], Reason]]] = []
+    missing: dict[str, None] = {}
+    for topic, weight in topics.items():
+        for rule in prepared.by_topic.get(topic, ()):
+            share = prepared.shares[rule.id][separator]
+            fit = float(prepared.fit(rule, row)[0])
+            if math.isnan(fit) or share == 0:
+                if rule.source != "mix" and rule.weight:
+                    missing[rule.source] = None
+                continue
+            contribution = weight / scale * share * fit
+            terms.append((contribution, _reason(catalog, rule, row, contribution)))
+    terms += [(other.contribution, lambda other=other: _other_reason(other)) for other in others]  # type: ignore[misc]
+    score = math.fsum(contribution for contribution, _ in terms)
+    terms.sort(key=lambda term: -abs(term[0]))
+    shown = terms if all_reasons else [term for term in terms if term[0] > 0][:6]
+    against = [term for term in terms if term[0] < 0][:3]
+    return Recommendation(
+        track, score, [make() for _, make in shown], [make() for _, make in against], list(missing)
+    )
+
+
+def _reason(catalog: Catalog, rule: Rule, row: int, contribution: float) -> Callable[[], Reason]:
+    def make() -> Reason:
+        value = float(catalog.values(rule.feature)[row])
+        percentile = float(catalog.percentiles(rule.feature)[row])
+        unit = catalog.units.get(rule.feature, catalog.units.get(rule.feature.removesuffix(".std"), ""))
+        return Reason(
+            rule=rule.id,
+            mood=rule.mood,
+            occasion=rule.occasion,
+            preference=rule.preference,
+            source=rule.source,
+            descriptor=rule.descriptor,
+            value=value,
+            unit=unit,
+            percentile=percentile,
+            contribution=contribution,
+            text=wording.sentence(rule, value, unit, percentile, contribution),
+            citation=rule.citation,
+        )
+
+    return make
+
+
+def _other_reason(share: sequence.Share) -> Reason:
+    return Reason(
+        rule=share.name,
+        mood=None,
+        occasion=None,
+        preference=None,
+        source="mix",
+        descriptor=share.name.split(".")[-1],
+        value=share.value,
+        unit=share.unit,
+        percentile=None,
+        contribution=share.contribution,
+        text=share.text,
+        citation="",
+    )
+
+
+@cache
+def _toml(package: str, name: str) -> dict[str, Any]:
+    path = files(package).joinpath(f"{name}.toml")
+    return tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}

@@ -1,0 +1,50 @@
+"""A measured value in words that a listener understands. The phrases are in descriptors.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from core.recommend.rules import Rule
+
+LOW, HIGH = 0.35, 0.65
+"""Percentiles below and above which a value is called low and high."""
+
+
+def sentence(rule: Rule, value: float, unit: str, percentile: float, contribution: float) -> str:
+    """One sentence: the measured fact, then why it speaks for or against the track."""
+    stated = fact(rule.source, rule.descriptor, value, unit, percentile)
+    joint = "; " if contribution >= 0 else ", but "
+    return f"{stated[0].upper()}{stated[1:]}{joint}{rule.text}."
+
+
+def fact(source: str, descriptor: str, value: float, unit: str, percentile: float) -> str:
+    """What was measured: 'the beat is slower than most, 72 beats a minute'."""
+    phrases = table()
+    stem = phrases["sources"].get(source, source)
+    of, of_in = ("", "") if source == "mix" else (f" of {stem}", f" in {stem}")
+    level = "low" if percentile < LOW else "high" if percentile > HIGH else "mid"
+    entry = phrases.get(descriptor)
+    if entry is None:
+        grade = {"low": "lower than most", "mid": "average", "high": "higher than most"}[level]
+        return f"the {descriptor.replace('_', ' ').replace('.std', ' spread')}{of} is {grade} ({formatted(value)} {unit})"
+    return str(entry[level]).format(
+        value=formatted(value, entry["format"]), unit=unit, of=of, of_in=of_in, stem=stem
+    )
+
+
+def formatted(value: float, how: str = "") -> str:
+    """A number for humans: '0', '0.0', '+0.00' set the decimals, '%' makes a share a percentage."""
+    if how == "%":
+        return f"{100 * value:.0f} %"
+    decimals = len(how.partition(".")[2]) if how else (0 if abs(value) >= 100 else 2)
+    text = f"{value:{'+' if how.startswith('+') else ''},.{decimals}f}"
+    return text.replace("-", "\u2212")
+
+
+@cache
+def table() -> dict[str, Any]:
+    return tomllib.loads(files("core.recommend").joinpath("descriptors.toml").read_text("utf-8"))
