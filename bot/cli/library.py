@@ -135,7 +135,6 @@ def recommend(
 ) -> None:
     """Tracks that fit a mood, with their reasons."""
     from core.moods.profile import MOODS, Profile
-    from core.recommend.explain import sentence
     from core.recommend.rules import recommend as choose
 
     if not moods and occasion is None:
@@ -164,7 +163,7 @@ def recommend(
         artist = f" · {one.track.artist}" if one.track.artist else ""
         click.echo(f"{place:2}. {one.track.title}{artist}  ({one.score:+.3f})")
         for reason in sorted(one.reasons, key=lambda reason: -reason.contribution)[: None if all_reasons else 3]:
-            click.echo(f"      {reason.contribution:+.3f}  {sentence(asdict(reason))}")
+            click.echo(f"      {reason.contribution:+.3f}  {reason.text}")
 
 
 async def _catalog(settings: Settings) -> Catalog:
@@ -239,7 +238,14 @@ async def _similar(
         )
         with progress_bar(path.name) as advance:
             analysis = analyse(path, separator, advance)
-    near = nearest(catalog, analysis, by=by, instruments=list(instruments) or None, count=count + 1)
+    near = nearest(
+        catalog,
+        analysis.features(),
+        by,
+        list(instruments) or None,
+        count,
+        exclude=[track] if track is not None else [],
+    )
     return [
         {
             "id": one.track.id,
@@ -249,8 +255,7 @@ async def _similar(
             "reasons": one.reasons,
         }
         for one in near
-        if one.track.id != track
-    ][:count]
+    ]
 
 
 class progress_bar:  # noqa: N801 - used like the function that it wraps

@@ -119,8 +119,7 @@ class JobCards(commands.Cog):
         if track is None or analysis is None:
             return note_card("This track was removed from the library."), []
         catalog = await self.bot.catalog()
-        near = await asyncio.to_thread(similar, catalog, analysis, by="timbre", count=4)
-        near = [one for one in near if one.track.id != track.id][:3]
+        near = await asyncio.to_thread(similar, catalog, analysis.features(), "timbre", count=3, exclude=[track.id])
         files = []
         picture = self.bot.settings.data / result["picture"] if result.get("picture") else None
         if picture is not None and picture.is_file():

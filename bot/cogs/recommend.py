@@ -22,7 +22,7 @@ from core.errors import UserError
 from core.library.tracks import Track
 from core.moods.profile import Profile
 from core.moods.store import Moods
-from core.recommend.rules import Recommendation, occasions, recommend
+from core.recommend.rules import Recommendation, occasion_label, occasions, recommend
 from core.recommend.similarity import similar
 from core.recommend.store import AGAINST, FOR, Pick, Recommendations, Recommended
 
@@ -37,7 +37,9 @@ class Recommend(commands.Cog):
 
     @app_commands.command(name="recommend", description="Music for your mood, with the reasons.")
     @app_commands.describe(occasion="What the music is for", count="How many tracks (5 when not said)")
-    @app_commands.choices(occasion=[app_commands.Choice(name=label, value=name) for name, label in occasions().items()])
+    @app_commands.choices(
+        occasion=[app_commands.Choice(name=occasion_label(name), value=name) for name in occasions()]
+    )
     async def command(
         self,
         interaction: discord.Interaction[Moodstem],
@@ -91,7 +93,7 @@ class Recommend(commands.Cog):
     ) -> list[Recommendation]:
         catalog = await self.bot.catalog()
         return await asyncio.to_thread(
-            recommend, catalog, profile, occasion, count, exclude=exclude, all_reasons=True
+            recommend, catalog, profile, occasion, count, exclude=exclude
         )
 
     @on_press("rec_page")
@@ -140,8 +142,7 @@ class Recommend(commands.Cog):
         if analysis is None:
             raise UserError("This track's analysis is gone; upload it again to compare it.")
         catalog = await self.bot.catalog()
-        near = await asyncio.to_thread(similar, catalog, analysis, by="timbre", count=6)
-        near = [one for one in near if one.track.id != track.id][:5]
+        near = await asyncio.to_thread(similar, catalog, analysis.features(), "timbre", count=5, exclude=[track.id])
         await interaction.edit_original_response(view=similar_card(track, near))
 
     async def track(self, track_id: str) -> Track:
@@ -159,15 +160,14 @@ class Recommend(commands.Cog):
 
 
 def _pick(one: Recommendation) -> Pick:
-    ordered = sorted(one.reasons, key=lambda reason: -reason.contribution)
     return Pick(
         track_id=one.track.id,
         title=one.track.title,
         artist=one.track.artist,
         genre=one.track.genre,
         score=one.score,
-        reasons=[asdict(reason) for reason in ordered[:FOR] if reason.contribution > 0],
-        against=[asdict(reason) for reason in ordered[::-1][:AGAINST] if reason.contribution < 0],
+        reasons=[asdict(reason) for reason in one.reasons[:FOR]],
+        against=[asdict(reason) for reason in one.against[:AGAINST]],
     )
 
 

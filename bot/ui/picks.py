@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, mood_colour, row, text
 from bot.ui.theme import plain
-from core.recommend.explain import sentence
 
 if TYPE_CHECKING:
     import discord
@@ -40,7 +39,7 @@ def picks_card(made: Recommended, profile: Profile | None, page: int = 0, shared
                 Press("play", pick.track_id, label="Play", emoji="▶️"),
                 f"**{position + 1}. {plain(pick.title)}**",
                 _by_line(pick.artist, pick.genre),
-                *(f"> {sentence(reason)}" for reason in pick.reasons[:2]),
+                *(f"> {reason['text']}" for reason in pick.reasons[:2]),
             )
         )
     items.append(line())
@@ -64,8 +63,8 @@ def picks_card(made: Recommended, profile: Profile | None, page: int = 0, shared
 
 def why_card(pick: Pick, occasion: str | None) -> Card:
     """The reasons for one track, with what spoke against it."""
-    reasons = [f"**{_signed(reason['contribution'])}** {sentence(reason)}" for reason in pick.reasons[:5]]
-    against = [f"**{_signed(reason['contribution'])}** {sentence(reason)}" for reason in pick.against[:2]]
+    reasons = [f"**{_signed(reason['contribution'])}** {reason['text']}" for reason in pick.reasons[:5]]
+    against = [f"**{_signed(reason['contribution'])}** {reason['text']}" for reason in pick.against[:2]]
     sources = sorted({reason["citation"] for reason in pick.reasons[:5] if reason["citation"]})
     return Card(
         text(f"## Why {plain(pick.title)}?", f"-# All reasons add up to a score of {pick.score:+.2f}."),
