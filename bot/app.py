@@ -21,7 +21,7 @@ from bot.ui.buttons import Handler, Press
 from core.errors import UserError
 from core.library.catalog import Catalog
 from core.library.loading import load_catalog
-from core.library.samples import ensure_samples
+from core.library.bundled import ensure_samples
 from core.library.store import Database
 from core.library.tracks import Library
 from jobs.queue import Queue

@@ -169,7 +169,7 @@ def recommend(
 async def _catalog(settings: Settings) -> Catalog:
     """The library as the bot sees it; the samples when nothing was indexed yet."""
     from core.library.loading import load_catalog
-    from core.library.samples import ensure_samples
+    from core.library.bundled import ensure_samples
     from core.library.store import Database
     from core.library.tracks import Library
 
