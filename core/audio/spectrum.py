@@ -73,8 +73,8 @@ def mono(samples: NDArray[Any], rate: int) -> Floats:
 
 
 @lru_cache(maxsize=1)
-def _window() -> Floats:
-    return (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT)).astype(np.float32)
+def _window() -> NDArray[np.float64]:
+    return np.asarray(0.5 - 0.5 * np.cos(2 * np.pi * np.arange(N_FFT) / N_FFT))
 
 
 @lru_cache(maxsize=1)
@@ -143,7 +143,7 @@ def analyse_frames(signal: Floats, tuning: float = 0.0, keep_magnitude: bool = F
     for start in range(0, count, BLOCK):
         stop = min(start + BLOCK, count)
         block = slice(start, stop)
-        magnitude = np.abs(fft.rfft(windows[block] * window, axis=1))
+        magnitude = np.abs(fft.rfft(windows[block] * window, axis=1).astype(np.complex64))
         if kept is not None:
             kept[:, block] = magnitude.T
         total, first, second = (magnitude @ moments).T
