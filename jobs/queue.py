@@ -213,6 +213,14 @@ class Queue:
         rows = await self._fenced(claimed, "lease_until = ?", [self.clock() + lease_s], "cancel_requested")
         return Beat(cancel=bool(rows[0]["cancel_requested"])) if rows else None
 
+    async def look(self, claimed: Claimed) -> Beat | None:
+        """What `heartbeat` tells, without a write."""
+        row = await self.database.fetch_one(
+            "SELECT cancel_requested FROM job WHERE id = ? AND token = ? AND state = 'running'",
+            [claimed.id, claimed.token],
+        )
+        return Beat(cancel=bool(row[0])) if row else None
+
     async def progress(self, claimed: Claimed, stage: str, share: float) -> bool:
         """Tell how far the work is; at most once a second, please: each one is a durable write."""
         return bool(

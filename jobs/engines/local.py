@@ -1,0 +1,242 @@
+"""The local engine: one worker process with the separator loaded, watched by polling.
+
+A reader thread fills a deque and `run` looks at it with short sleeps, so no task of the event loop ever awaits
+a pipe. The worker is started when it is needed, and again after a crash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from pathlib import Path
+from typing import IO, Any
+
+from core.errors import UserError
+from core.separation.base import Cancelled
+from jobs.engines.base import Crashed, Limits, OnProgress, Request, ShouldStop, TaskFailed, TimedOut
+
+POLL_S = 0.02
+START_S = 180.0
+
+
+class LocalEngine:
+    """One worker on this machine.
+
+    `separator`, `weights_dir` and `threads` go to core.separation.load_separator in the worker. `recycle_after`
+    runs, the worker is started afresh, which frees whatever leaked. `extra_tasks` is a Python file with more tasks;
+    only tests pass one.
+    """
+
+    def __init__(
+        self,
+        separator: str = "auto",
+        *,
+        weights_dir: Path | None = None,
+        threads: int = 1,
+        limits: Limits | None = None,
+        recycle_after: int = 200,
+        extra_tasks: Path | None = None,
+    ) -> None:
+        self.limits = limits or Limits()
+        self.recycle_after = recycle_after
+        self._command = [sys.executable, "-P", "-m", "jobs.worker", "--separator", separator]
+        self._command += ["--threads", str(threads)]
+        if weights_dir is not None:
+            self._command += ["--weights", str(weights_dir)]
+        if extra_tasks is not None:
+            self._command += ["--extra-tasks", str(extra_tasks)]
+        self._child: _Child | None = None
+        self._requests = 0
+        self._lock = asyncio.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        """The worker's process id while one runs."""
+        return self._child.process.pid if self._child and self._child.process.poll() is None else None
+
+    async def start(self) -> dict[str, Any]:
+        """Start the worker and wait until the separator is loaded.
+
+        Returns {"separator", "separator_version"}. Raises UserError when it cannot be loaded, Crashed when the
+        worker ends, TimedOut when it takes more than three minutes.
+        """
+        async with self._lock:
+            child = await self._ready()
+            return dict(child.facts or {})
+
+    async def stop(self) -> None:
+        """End the worker at once; nothing is lost by it."""
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+
+    async def run(
+        self, request: Request, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None
+    ) -> dict[str, Any]:
+        """See jobs.engines.base.Engine.run."""
+        async with self._lock:
+            if self._child is not None and self._child.runs >= self.recycle_after:
+                await self.stop()
+            try:
+                child = await self._ready(should_stop)
+                return await self._converse(child, request, on_progress, should_stop)
+            except (UserError, TaskFailed):
+                raise
+            except Cancelled:
+                if self._child is not None and self._child.busy:
+                    await self.stop()
+                raise
+            except BaseException:  # crashed, timed out, or the awaiting task was cancelled
+                await self.stop()
+                raise
+
+    async def _ready(self, should_stop: ShouldStop | None = None) -> _Child:
+        if self._child is None or self._child.process.poll() is not None:
+            if self._child is not None:
+                self._child.end()
+            self._child = _Child(self._command)
+        child, deadline = self._child, time.monotonic() + START_S
+        while child.facts is None:
+            for event in child.events():
+                if event["event"] == "ready":
+                    child.facts = {key: event[key] for key in ("separator", "separator_version")}
+                elif event["event"] == "refused":
+                    await self.stop()
+                    raise UserError(event["message"])
+            if child.facts is not None:
+                break
+            child.check_alive()
+            if should_stop is not None and should_stop():
+                raise Cancelled
+            if time.monotonic() > deadline:
+                raise TimedOut(f"The worker was not ready after {START_S:.0f} seconds.")
+            await asyncio.sleep(POLL_S)
+        return child
+
+    async def _converse(
+        self,
+        child: _Child,
+        request: Request,
+        on_progress: OnProgress | None,
+        should_stop: ShouldStop | None,
+    ) -> dict[str, Any]:
+        self._requests += 1
+        number = self._requests
+        begun = alive = time.monotonic()
+        asked_to_stop: float | None = None
+        child.runs += 1
+        child.busy = True
+        child.send({"id": number, "task": request.task, "arguments": request.arguments})
+        while True:
+            for event in child.events():
+                if event.get("id") != number:
+                    continue
+                alive = time.monotonic()
+                match event["event"]:
+                    case "progress":
+                        if on_progress is not None:
+                            on_progress(event["stage"], event["share"])
+                        continue
+                    case outcome:
+                        child.busy = False
+                        return _result(outcome, event)
+            child.check_alive()
+            now = time.monotonic()
+            if asked_to_stop is None and should_stop is not None and should_stop():
+                asked_to_stop = now
+                child.send({"cancel": number})
+            if asked_to_stop is not None and now - asked_to_stop > self.limits.grace_s:
+                raise Cancelled
+            if now - alive > self.limits.stall_s:
+                raise TimedOut(f"No progress for {self.limits.stall_s:.0f} seconds.")
+            if now - begun > self.limits.time_s:
+                raise TimedOut(f"Not done after {self.limits.time_s:.0f} seconds.")
+            if self.limits.memory_mb is not None and child.memory_mb() > self.limits.memory_mb:
+                raise Crashed(f"It needs more than {self.limits.memory_mb:.0f} MB of memory.")
+            await asyncio.sleep(POLL_S)
+
+
+def _result(outcome: str, event: dict[str, Any]) -> dict[str, Any]:
+    match outcome:
+        case "result":
+            result: dict[str, Any] = event["result"]
+            return result
+        case "cancelled":
+            raise Cancelled
+        case "refused":
+            raise UserError(event["message"])
+        case "memory":
+            raise Crashed("There is not enough memory for it.")
+        case _:
+            raise TaskFailed(event["message"], event["details"])
+
+
+class _Child:
+    """The process, and a thread that reads what it says."""
+
+    def __init__(self, command: list[str]) -> None:
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+        )
+        self.facts: dict[str, str] | None = None
+        self.runs = 0
+        self.busy = False
+        self._heard: deque[dict[str, Any]] = deque()
+        self._memory_at = 0.0
+        self._memory_mb = 0.0
+        assert self.process.stdout is not None
+        self._reader = threading.Thread(target=self._read, args=[self.process.stdout], daemon=True)
+        self._reader.start()
+
+    def _read(self, lines: IO[str]) -> None:
+        with contextlib.suppress(ValueError):  # closed while reading, or half a line from a killed worker
+            for line in lines:
+                self._heard.append(json.loads(line))
+
+    def send(self, message: dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it has died: check_alive says so
+            self.process.stdin.write(json.dumps(message) + "\n")
+            self.process.stdin.flush()
+
+    def events(self) -> Iterable[dict[str, Any]]:
+        while self._heard:
+            yield self._heard.popleft()
+
+    def check_alive(self) -> None:
+        """Raises Crashed when the process has ended and everything that it said was heard."""
+        code = self.process.poll()
+        if code is None or self._reader.is_alive() or self._heard:
+            return
+        how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+        raise Crashed(f"The worker ended in the middle ({how}).")
+
+    def memory_mb(self) -> float:
+        """Resident memory in MB, read at most every 0.2 s; 0 where /proc does not tell."""
+        if time.monotonic() - self._memory_at > 0.2:
+            self._memory_at = time.monotonic()
+            try:
+                pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+                self._memory_mb = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+            except (OSError, IndexError, ValueError):
+                self._memory_mb = 0.0
+        return self._memory_mb
+
+    def end(self) -> None:
+        """Kill it and collect what is left of it."""
+        self.process.kill()
+        self.process.wait()
+        self._reader.join(timeout=5)
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()

@@ -1,0 +1,163 @@
+"""Analyse one uploaded track: stems, descriptors and a picture; the same content is analysed once.
+
+spec:   {"path": name of the file in the uploads folder, "name": the user's file name, only ever shown}
+result: {"track_id", "title", "artist", "duration_s", "picture": path in the data folder, "known": bool}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import UserError
+from core.library.store import Transaction
+from core.library.tracks import Library, put_analysis, put_track
+from jobs.engines.base import Request
+from jobs.tasks.base import Done, TaskKind, TaskSettings, Work
+
+if TYPE_CHECKING:
+    from core.analysis import TrackAnalysis
+    from jobs.worker import Context
+
+
+async def run(work: Work) -> Done:
+    """The runner's side: look in the store first, let the engine compute what is missing."""
+    from core.analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
+
+    source = upload_path(work.settings, work.claimed.spec)
+    work.report("decode", 0.0)
+    try:
+        digest = await asyncio.to_thread(content_hash, source)
+    except OSError as error:
+        raise UserError("The uploaded file is no longer here: please upload it again.") from error
+    facts = await work.engine.start()
+    library = Library(work.database)
+    track = await library.find_by_hash(digest)
+    known = await library.analysis(track.id, facts["separator"]) if track else None
+    if known is not None and made_by(known) != (
+        facts["separator"],
+        facts["separator_version"],
+        ANALYSER_VERSION,
+    ):
+        known = None
+    picture = work.settings.pictures / f"{digest[:32]}-{facts['separator']}.png"
+    drawing = picture.with_name(f".part-{work.claimed.id}-{work.claimed.token}.png")
+    answer: dict[str, Any] = {}
+    if known is None or not picture.is_file():
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        request = Request(
+            "analyse",
+            {
+                "path": str(source),
+                "name": work.claimed.spec.get("name"),
+                "title": track.title if track else None,
+                "picture": str(drawing),
+                "max_seconds": work.settings.upload_seconds,
+                "analysis": known.to_json() if known else None,
+            },
+        )
+        try:
+            answer = await work.engine.run(request, work.report, work.should_stop)
+            drawing.replace(picture)
+        finally:
+            drawing.unlink(missing_ok=True)
+    analysis = known or TrackAnalysis.from_json(answer["analysis"])
+
+    async def store(transaction: Transaction) -> dict[str, Any]:
+        rows = await transaction.run(
+            "SELECT id, path, title, artist FROM track WHERE content_hash = ?", [digest]
+        )
+        if rows:
+            track_id, title, artist = rows[0]["id"], rows[0]["title"], rows[0]["artist"]
+            if not (work.settings.data / rows[0]["path"]).is_file():  # the earlier upload was cleaned up
+                await transaction.run(
+                    "UPDATE track SET path = ? WHERE id = ? AND origin = 'upload'",
+                    [source.relative_to(work.settings.data).as_posix(), track_id],
+                )
+        else:
+            title, artist = answer["tags"]["title"], answer["tags"]["artist"]
+            track_id = await put_track(
+                transaction,
+                digest,
+                source.relative_to(work.settings.data).as_posix(),
+                "upload",
+                title,
+                artist,
+                answer["tags"]["genre"],
+                analysis.duration_s,
+            )
+        if known is None:
+            await put_analysis(transaction, track_id, analysis)
+        return {"track_id": track_id, "title": title, "artist": artist}
+
+    return Done(
+        {
+            "picture": picture.relative_to(work.settings.data).as_posix(),
+            "duration_s": analysis.duration_s,
+            "known": known is not None,
+        },
+        store,
+        measured=known is None,
+    )
+
+
+def made_by(analysis: TrackAnalysis) -> tuple[str, str, int]:
+    """What made the analysis; another value than the present one means that it is stale."""
+    return analysis.separator, analysis.separator_version, analysis.analyser_version
+
+
+def upload_path(settings: TaskSettings, spec: dict[str, Any]) -> Path:
+    """The uploaded file; a name that would leave the uploads folder is refused."""
+    name = str(spec["path"])
+    if Path(name).name != name or name in ("", ".", ".."):
+        raise UserError("The upload has no proper name of ours: please upload it again.")
+    return settings.uploads / name
+
+
+def clean(spec: dict[str, Any], settings: TaskSettings) -> None:
+    """Remove the audio of a job that ended without a track of its own."""
+    with contextlib.suppress(UserError, OSError):
+        upload_path(settings, spec).unlink(missing_ok=True)
+
+
+def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
+    """The worker's side: {"path", "name", "picture", "max_seconds", "analysis"?} -> {"analysis", "tags"}."""
+    from core.analysis import DECODED, SEPARATED, TrackAnalysis, analyse
+    from core.audio.decode import DecodeLimits, decode
+    from core.library.tags import read_tags
+
+    def progress(share: float) -> None:
+        stage = "decode" if share < DECODED else "separate" if share < SEPARATED else "describe"
+        context.report(stage, share * 0.97)
+
+    path = Path(arguments["path"])
+    limits = DecodeLimits(max_seconds=arguments["max_seconds"])
+    tags = read_tags(path, arguments.get("name"))
+    if arguments.get("analysis"):
+        analysis = TrackAnalysis.from_json(arguments["analysis"])
+    else:
+        analysis = analyse(path, context.separator, progress, limits)
+    if arguments.get("picture"):
+        from core.audio.pictures import analysis_picture
+
+        context.report("picture", 0.97)
+        audio = decode(path, limits)
+        title = arguments.get("title") or tags.title
+        _write(Path(arguments["picture"]), analysis_picture(audio.samples, analysis, title, audio.rate))
+    return {
+        "analysis": analysis.to_json(),
+        "tags": {"title": tags.title, "artist": tags.artist, "album": tags.album, "genre": tags.genre},
+    }
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+KIND = TaskKind(run, clean)

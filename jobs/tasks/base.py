@@ -1,0 +1,69 @@
+"""What a task gets from its runner and gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.library.store import Database
+from jobs.engines.base import Engine
+from jobs.model import Claimed
+from jobs.queue import Effect
+
+
+@dataclass(frozen=True)
+class TaskSettings:
+    """What tasks need to know of the configuration. `data` is the data folder; lengths are in seconds."""
+
+    data: Path
+    upload_seconds: float = 600.0
+    folder_seconds: float = 900.0
+
+    @property
+    def uploads(self) -> Path:
+        return self.data / "uploads"
+
+    @property
+    def pictures(self) -> Path:
+        return self.data / "pictures"
+
+
+@dataclass
+class Work:
+    """One claimed job in the hands of a task.
+
+    `report` tells stage and share; `should_stop` says that the result is not wanted any more (cancelled, lease
+    lost, shutdown); `give_way` says that something more urgent waits, which long background tasks heed by
+    raising GiveBack.
+    """
+
+    claimed: Claimed
+    database: Database
+    engine: Engine
+    settings: TaskSettings
+    report: Callable[[str, float], None]
+    should_stop: Callable[[], bool]
+    give_way: Callable[[], Awaitable[bool]]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A job's result; `effect` is written in the transaction that ends the job."""
+
+    result: dict[str, Any] = field(default_factory=dict)
+    effect: Effect | None = None
+    measured: bool = True
+
+
+class GiveBack(Exception):  # noqa: N818 - a request
+    """Put the job back into the queue, to go on later: what is done so far is kept."""
+
+
+@dataclass(frozen=True)
+class TaskKind:
+    """The runner's side of one kind of job: `run`, and `clean`, which removes what an ended job left on disk."""
+
+    run: Callable[[Work], Awaitable[Done]]
+    clean: Callable[[dict[str, Any], TaskSettings], None] | None = None

@@ -1,0 +1,160 @@
+"""The worker: a child process that holds the separator loaded and does one task after another.
+
+    python -m jobs.worker --separator auto --threads 2
+
+It reads requests as JSON lines from standard input and writes events as JSON lines to its original standard
+output. It never opens the database, so killing it is always safe, and it ends when its parent does: the pipe
+closes. A cancel message is noticed at the next sign of progress.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import json
+import os
+import runpy
+import signal
+import threading
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import IO, Any
+
+from core.errors import UserError
+from core.separation.base import Cancelled, Separator
+
+TASKS = {"analyse": "jobs.tasks.analyse:compute"}
+"""What a worker can do: task name -> function(arguments, Context) -> JSON data."""
+
+
+@dataclass
+class Context:
+    """What a task gets beside its arguments."""
+
+    separator: Separator
+    report: Callable[[str, float], None]
+    """Tell stage and share; raises Cancelled when nobody wants the result any more."""
+
+
+Task = Callable[[dict[str, Any], Context], dict[str, Any]]
+
+
+class Worker:
+    """One process's side of the conversation with the engine."""
+
+    def __init__(self, requests: IO[str], events: IO[str], options: argparse.Namespace) -> None:
+        self.requests = requests
+        self.events = events
+        self.options = options
+        self._writing = threading.Lock()
+        self._inbox: SimpleQueue[dict[str, Any]] = SimpleQueue()
+        self._unwanted: set[int] = set()
+        self._extra: dict[str, Any] = {}
+
+    def run(self) -> None:
+        threading.Thread(target=self._listen, daemon=True).start()
+        separator: Separator | None = None
+        refusal: UserError | None = None
+        try:
+            if self.options.extra_tasks:
+                self._extra = runpy.run_path(self.options.extra_tasks)
+            separator = self._load_separator()
+            self._tell(event="ready", separator=separator.name, separator_version=separator.version)
+        except UserError as error:
+            refusal = error
+            self._tell(event="refused", message=str(error))
+        for request in iter(self._inbox.get, None):
+            self._tell(**self._answer(request, separator, refusal), id=request["id"])
+
+    def _load_separator(self) -> Separator:
+        from core.separation import load_separator
+
+        return load_separator(
+            self.options.separator,
+            weights_dir=Path(self.options.weights) if self.options.weights else None,
+            threads=self.options.threads,
+        )
+
+    def _answer(
+        self, request: dict[str, Any], separator: Separator | None, refusal: UserError | None
+    ) -> dict[str, Any]:
+        def report(stage: str, share: float) -> None:
+            if request["id"] in self._unwanted:
+                raise Cancelled
+            self._tell(event="progress", id=request["id"], stage=stage, share=share)
+
+        try:
+            if separator is None:
+                raise refusal or UserError("The worker has no separator: choose another one in config.toml.")
+            result = self._task(request["task"])(request["arguments"], Context(separator, report))
+            return {"event": "result", "result": result}
+        except Cancelled:
+            return {"event": "cancelled"}
+        except UserError as error:
+            return {"event": "refused", "message": str(error)}
+        except MemoryError:
+            return {"event": "memory"}
+        except Exception as error:
+            details = traceback.format_exc()
+            return {"event": "failed", "message": f"{type(error).__name__}: {error}", "details": details}
+
+    def _task(self, name: str) -> Task:
+        if name in self._extra:
+            task: Task = self._extra[name]
+            return task
+        module, _, function = TASKS[name].partition(":")
+        found: Task = getattr(importlib.import_module(module), function)
+        return found
+
+    def _listen(self) -> None:
+        """Reads the parent's messages; its end is ours."""
+        for line in self.requests:
+            message = json.loads(line)
+            if "cancel" in message:
+                self._unwanted.add(message["cancel"])
+            else:
+                self._inbox.put(message)
+        os._exit(0)
+
+    def _tell(self, **event: Any) -> None:
+        line = json.dumps(event) + "\n"
+        with self._writing, contextlib.suppress(BrokenPipeError):
+            self.events.write(line)
+            self.events.flush()
+
+
+@contextlib.contextmanager
+def own_pipes() -> Iterator[tuple[IO[str], IO[str]]]:
+    """The two pipes for us alone: what a library prints goes to standard error, and a process that a task
+    starts can neither read our requests nor write among our events."""
+    requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
+    events = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    with requests, events:
+        yield requests, events
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m jobs.worker", description=__doc__)
+    parser.add_argument("--separator", default="auto")
+    parser.add_argument("--weights", default=None, help="folder with weights for htdemucs_6s")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--extra-tasks", default=None, help="a Python file with more tasks, for the tests")
+    options = parser.parse_args(arguments)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+    # Before numpy and torch load: each makes a pool of as many threads as there are cores.
+    for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", str(options.threads))
+    with own_pipes() as (requests, events):
+        Worker(requests, events, options).run()
+
+
+if __name__ == "__main__":
+    main()
