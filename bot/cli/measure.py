@@ -19,3 +19,158 @@ if TYPE_CHECKING:
 
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 SEPARATOR = click.option("--separator", type=click.Choice(SEPARATORS), help="Which separator.")
+
+
+@main.group("eval")
+def eval_() -> None:
+    """Measure how good the answers are."""
+
+
+@eval_.command()
+@click.argument("manifest", type=click.Path(path_type=Path))
+@SEPARATOR
+@JSON
+@click.pass_context
+def relevance(ctx: click.Context, manifest: Path, separator: str | None, as_json: bool) -> None:
+    """Scores of pure moods against listeners' labels (columns: path, and any of the nine mood names)."""
+    from core.recommend.evaluate import relevance as evaluate
+
+    rows = read_manifest(manifest)
+    _show(evaluate(rows, _analyses(ctx, rows, separator)), as_json)
+
+
+@eval_.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@SEPARATOR
+@JSON
+@click.pass_context
+def separation(ctx: click.Context, folder: Path, separator: str | None, as_json: bool) -> None:
+    """Stems against the truth (FOLDER/<song>/{drums,bass,vocals,guitar,piano,other}.*; the mix is their sum)."""
+    from core.separation.evaluate import evaluate
+
+    if not folder.is_dir():
+        raise UserError(f"There is no folder {folder}: give a folder with one folder of stems for each song.")
+    with progress_bar(folder.name) as advance:
+        document = evaluate(folder, _separator(ctx, separator), advance)
+    _show(document, as_json)
+
+
+@eval_.command()
+@JSON
+@click.pass_context
+def questionnaire(ctx: click.Context, as_json: bool) -> None:
+    """The short form against all forty questions, with simulated listeners."""
+    from core.recommend.evaluate import evaluate_questionnaire
+
+    _show(evaluate_questionnaire(), as_json)
+
+
+@main.command()
+@click.argument("manifest", type=click.Path(path_type=Path))
+@click.option("--write", is_flag=True, help="Ship the weights: write core/moods/weights.toml.")
+@SEPARATOR
+@JSON
+@click.pass_context
+def calibrate(ctx: click.Context, manifest: Path, write: bool, separator: str | None, as_json: bool) -> None:
+    """Fit the rules' weights to listeners' labels, directions kept (nested cross-validation by artist)."""
+    from core.recommend.calibrate import calibrate as fit
+
+    rows = read_manifest(manifest)
+    _show(fit(rows, _analyses(ctx, rows, separator), write=write), as_json)
+
+
+BENCHES = ("features", "recommend", "queue", "separation", "reply")
+
+
+@main.command()
+@click.argument("name", type=click.Choice(BENCHES))
+@JSON
+def bench(name: str, as_json: bool) -> None:
+    """Measure how fast a part is, beside the usual way to do it, in one run."""
+    _show(importlib.import_module(f"bot.bench.{name}").run(), as_json)
+
+
+@main.group()
+def train() -> None:
+    """Train what ships with Moodstem."""
+
+
+@train.command()
+@click.option("--preset", type=click.Choice(["moodstem", "deepmelody"]), default="moodstem", show_default=True)
+@click.option("--stems", required=True, type=click.Path(path_type=Path), help="Folder of rendered stems.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Checkpoints, curves and weights go here.")
+@click.option("--seed", default=0, show_default=True)
+def unet(preset: str, stems: Path, out: Path, seed: int) -> None:
+    """Train the bundled separator (resumes where it stopped)."""
+    from jobs.training.train_unet import train as fit
+
+    fit(preset, stems, out, seed=seed)
+
+
+def read_manifest(path: Path) -> list[dict[str, Any]]:
+    """The rows of a manifest: `path` absolute, `artist` where given, mood columns as numbers.
+
+    Raises UserError naming the line that is wrong.
+    """
+    from core.moods.profile import MOODS
+
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows: list[dict[str, Any]] = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UserError(f"The manifest {path} cannot be read ({error}): give a CSV file with the column path.") from error
+    if not rows or "path" not in rows[0]:
+        raise UserError(f"The manifest {path} has no rows with the column path: add one line for each track.")
+    for number, row in enumerate(rows, 2):
+        audio = path.parent / (row["path"] or "")
+        if not audio.is_file():
+            raise UserError(f"Line {number} of {path} names {row['path']}, which is not there: correct its path.")
+        row["path"] = str(audio)
+        for mood in MOODS:
+            if row.get(mood) not in (None, ""):
+                try:
+                    row[mood] = float(row[mood])
+                except ValueError:
+                    raise UserError(f"Line {number} of {path}: {mood} must be a number, not {row[mood]!r}.") from None
+    return rows
+
+
+def _analyses(ctx: click.Context, rows: list[dict[str, Any]], separator: str | None) -> list[TrackAnalysis]:
+    """An analysis for each row, kept in the data folder so that the next run has them at once."""
+    from core.library.cache import analyse_cached
+
+    loaded = _separator(ctx, separator)
+    cache = settings_of(ctx).data / "cache"
+    found = []
+    with progress_bar("analyses") as advance:
+        for done, row in enumerate(rows):
+            found.append(analyse_cached(Path(row["path"]), loaded, cache))
+            advance((done + 1) / len(rows))
+    return found
+
+
+def _separator(ctx: click.Context, name: str | None) -> Separator:
+    from core.separation import load_separator
+
+    jobs = settings_of(ctx).jobs
+    return load_separator(name or jobs.separator, weights_dir=jobs.weights, threads=jobs.threads)
+
+
+def _show(document: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print_json(document)
+        return
+    for line in _lines(document):
+        click.echo(line)
+
+
+def _lines(value: Any, indent: int = 0) -> list[str]:
+    """A nested document as indented 'name: value' lines, numbers to three digits."""
+    lines = []
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            lines += [f"{' ' * indent}{key}:", *_lines(inner, indent + 2)]
+        else:
+            shown = f"{inner:.3g}" if isinstance(inner, float) else inner
+            lines.append(f"{' ' * indent}{key}: {shown}")
+    return lines

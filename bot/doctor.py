@@ -1,0 +1,123 @@
+"""`moodstem doctor`: what is needed, whether it is there, and what to do when it is not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import time
+from dataclasses import dataclass
+
+from core.errors import UserError
+from core.settings import Settings
+
+FREE_GB = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; what is `needed` and not ok makes the command fail."""
+
+    name: str
+    ok: bool
+    text: str
+    needed: bool = True
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Look at everything; nothing is changed but the database's schema."""
+    return [
+        _token(),
+        *_disk(settings),
+        *await _database(settings),
+        _decoder(),
+        _separator(settings),
+        _gpu(),
+        *_folders(settings),
+    ]
+
+
+def _token() -> Finding:
+    there = bool(os.environ.get("DISCORD_TOKEN", "").strip())
+    return Finding(
+        "token", there, "DISCORD_TOKEN is set" if there else "set DISCORD_TOKEN before `moodstem run`", needed=False
+    )
+
+
+def _disk(settings: Settings) -> list[Finding]:
+    folder = settings.data.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / 1e9
+    writable = os.access(folder, os.W_OK)
+    return [
+        Finding("data folder", writable, f"{settings.data.absolute()}{'' if writable else ': make it writable'}"),
+        Finding("disk", free >= FREE_GB, f"{free:.1f} GB free{'' if free >= FREE_GB else ': make room'}"),
+    ]
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    from core.library.store import Database
+    from core.library.tracks import Library
+    from jobs.queue import Queue
+
+    version = tuple(int(part) for part in sqlite3.sqlite_version.split("."))
+    findings = [
+        Finding(
+            "SQLite",
+            version >= (3, 37),
+            f"{sqlite3.sqlite_version}"
+            + ("" if version >= (3, 51, 3) else " (older than 3.51.3, which mended a rare WAL fault: keep the backups)"),
+        )
+    ]
+    try:
+        async with await Database.open(settings.database) as database:
+            [check] = await database.fetch("PRAGMA quick_check")
+            tracks = await Library(database).counts()
+            queue = Queue(database)
+            jobs, runners = await queue.counts(), await queue.runners()
+    except UserError as error:
+        return [*findings, Finding("database", False, str(error))]
+    alive = [runner for runner in runners if runner["seen_at"] > time.time() - 60]
+    return [
+        *findings,
+        Finding("database", check[0] == "ok", f"{tracks['total']} tracks, integrity {check[0]}"),
+        Finding("queue", True, f"{jobs['queued']} waiting, {jobs['running']} running, {jobs['failed']} failed"),
+        Finding(
+            "workers", bool(alive), f"{len(alive)} alive" if alive else "none is running: start `moodstem run`", needed=False
+        ),
+    ]
+
+
+def _decoder() -> Finding:
+    import av
+    import soundfile
+
+    return Finding("decoder", True, f"{soundfile.__libsndfile_version__}, PyAV {av.__version__}")
+
+
+def _separator(settings: Settings) -> Finding:
+    from core.separation import load_separator
+
+    try:
+        loaded = load_separator(settings.jobs.separator, weights_dir=settings.jobs.weights)
+    except UserError as error:
+        return Finding("separator", False, str(error))
+    return Finding("separator", True, f"{loaded.name} {loaded.version}")
+
+
+def _gpu() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        return Finding("GPU", True, torch.cuda.get_device_name(0))
+    return Finding("GPU", False, f"none; separation runs on {os.cpu_count()} CPU cores", needed=False)
+
+
+def _folders(settings: Settings) -> list[Finding]:
+    if not settings.library.folders:
+        return [Finding("folders", False, "no music folder under [library] in config.toml: samples only", needed=False)]
+    return [
+        Finding("folder", folder.is_dir(), f"{folder}{'' if folder.is_dir() else ': it is not there'}")
+        for folder in settings.library.folders
+    ]
