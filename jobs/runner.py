@@ -173,7 +173,10 @@ class Runner:
                 details = outcome.details if isinstance(outcome, TaskFailed) else ""
                 log.error("Job %d failed: %s\n%s", claimed.id, outcome, details, exc_info=outcome)
                 held = await queue.fail(claimed, "Something went wrong inside Moodstem.", code="bug")
-        if not held:
+        if held and isinstance(outcome, Done):
+            if outcome.tidy is not None:
+                await asyncio.to_thread(outcome.tidy)
+        elif not held:
             log.warning("The lease of job %d was lost; its outcome is dropped", claimed.id)
         elif kind.clean is not None:
             job = await queue.get(claimed.id)

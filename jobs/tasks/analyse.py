@@ -66,23 +66,28 @@ async def run(work: Work) -> Done:
             drawing.unlink(missing_ok=True)
     analysis = known or TrackAnalysis.from_json(answer["analysis"])
 
+    here = source.relative_to(work.settings.data).as_posix()
+    kept = True
+
     async def store(transaction: Transaction) -> dict[str, Any]:
+        nonlocal kept
         rows = await transaction.run(
             "SELECT id, path, title, artist FROM track WHERE content_hash = ?", [digest]
         )
         if rows:
             track_id, title, artist = rows[0]["id"], rows[0]["title"], rows[0]["artist"]
-            if not (work.settings.data / rows[0]["path"]).is_file():  # the earlier upload was cleaned up
+            # The track's own file is kept, not a second copy, unless that file is gone.
+            kept = rows[0]["path"] == here or not (work.settings.data / rows[0]["path"]).is_file()
+            if kept:
                 await transaction.run(
-                    "UPDATE track SET path = ? WHERE id = ? AND origin = 'upload'",
-                    [source.relative_to(work.settings.data).as_posix(), track_id],
+                    "UPDATE track SET path = ? WHERE id = ? AND origin = 'upload'", [here, track_id]
                 )
         else:
             title, artist = answer["tags"]["title"], answer["tags"]["artist"]
             track_id = await put_track(
                 transaction,
                 digest,
-                source.relative_to(work.settings.data).as_posix(),
+                here,
                 "upload",
                 title,
                 artist,
@@ -101,6 +106,7 @@ async def run(work: Work) -> Done:
         },
         store,
         measured=known is None,
+        tidy=lambda: None if kept else source.unlink(missing_ok=True),
     )
 
 

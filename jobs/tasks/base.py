@@ -50,11 +50,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Done:
-    """A job's result; `effect` is written in the transaction that ends the job."""
+    """A job's result; `effect` is written in the transaction that ends the job, `tidy` called after it."""
 
     result: dict[str, Any] = field(default_factory=dict)
     effect: Effect | None = None
     measured: bool = True
+    tidy: Callable[[], None] | None = None
 
 
 class GiveBack(Exception):  # noqa: N818 - a request

@@ -23,21 +23,13 @@ from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Engine, Request, ShouldStop, TaskFailed, TimedOut
 from jobs.tasks.base import Done, GiveBack, TaskKind, Work
 
-EXTENSIONS = (
-    ".mp3",
-    ".flac",
-    ".ogg",
-    ".oga",
-    ".opus",
-    ".wav",
-    ".aif",
-    ".aiff",
-    ".m4a",
-    ".m4b",
-    ".mp4",
-    ".aac",
+EXTENSIONS = tuple(
+    f".{name}"
+    for name in (
+        *("mp3", "flac", "ogg", "oga", "opus", "wav", "aif", "aiff"),
+        *("m4a", "m4b", "mp4", "aac", "wma", "wv", "ape", "mka", "webm"),
+    )
 )
-EXTENSIONS += (".wma", ".wv", ".ape", ".mka", ".webm")
 """Files that are taken for music."""
 
 BATCH = 500
@@ -103,7 +95,7 @@ async def index_folder(
     is not there, or is empty though it had music (a volume that is not mounted) unless `allow_empty`; Cancelled
     when `cancel` says so.
     """
-    folder = await asyncio.to_thread(folder.expanduser().resolve)
+    folder = await asyncio.to_thread(lambda: folder.expanduser().resolve())
     if not await asyncio.to_thread(folder.is_dir):
         raise UserError(f"There is no folder {folder}: check the path.")
     return await _Index(
@@ -302,15 +294,7 @@ class _Index:
         analysis = TrackAnalysis.from_json(answer["analysis"]) if answer else None
         if track_id is None and answer and analysis:
             tags = answer["tags"]
-            values = (
-                digest,
-                path,
-                "folder",
-                tags["title"],
-                tags["artist"],
-                tags["genre"],
-                analysis.duration_s,
-            )
+            facts = (tags["title"], tags["artist"], tags["genre"], analysis.duration_s)
             if row["track_id"] is not None and await _only_here(
                 transaction, row["track_id"], self.id, row["path"]
             ):
