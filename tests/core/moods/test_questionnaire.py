@@ -1,0 +1,174 @@
+"""The questions as a listener meets them: which come next, when they stop, and what comes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.errors import UserError
+from core.moods import questionnaire as q
+from core.moods.profile import LANGUAGES, MOODS, PREFERENCES, tables
+
+State = list[dict[str, Any]]
+
+
+def answered(wanted: dict[str, int], form: str = "short", otherwise: int = 1) -> State:
+    """A listener whose answers reach this height (0..4) for the moods in `wanted`."""
+    state: State = []
+    while question := q.next_question(state, form):
+        height = wanted.get(question.mood or question.preference or "", otherwise)
+        state.append({"question": question.id, "answer": 4 - height if question.reversed else height})
+        assert len(state) <= 40
+    return state
+
+
+def test_there_are_forty_questions_four_on_each_mood_and_one_of_them_reversed() -> None:
+    by_mood = {mood: [one for one in q.questions() if one.mood == mood] for mood in MOODS}
+    assert len(q.questions()) == 40 and len({one.id for one in q.questions()}) == 40
+    assert all(len(ones) == 4 and sum(one.reversed for one in ones) == 1 for ones in by_mood.values())
+    assert [one.preference for one in q.questions() if one.preference] == list(PREFERENCES)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_question_is_asked_in_every_language(language: str) -> None:
+    texts = [one.text for one in q.questions(language)]
+    assert len(set(texts)) == 40
+    assert all(text.endswith("?") and 15 <= len(text) <= 150 for text in texts)
+    assert all(len(one.answers) == 5 and len(set(one.answers)) == 5 for one in q.questions(language))
+    if language != "en":
+        assert not {one.text for one in q.questions("en")} & set(texts)
+
+
+def test_an_unknown_language_falls_back_to_english_and_a_region_to_its_language() -> None:
+    assert q.questions("fr") == q.questions("en")
+    assert q.questions("es-419") == q.questions("es")
+
+
+def test_the_five_questions_of_the_thesis_are_kept() -> None:
+    texts = {one.text for one in q.questions()}
+    assert "How often do you seek moments of peace and tranquility in your daily life?" in texts
+    assert "How much do you enjoy music with rich, harmonious melodies?" in texts
+
+
+def test_the_short_form_asks_at_most_seven_and_the_long_form_all_forty() -> None:
+    assert len(answered({"sadness": 4, "nostalgia": 3})) <= q.SHORT_FORM == 7
+    assert len(answered({"sadness": 4}, form="long")) == 40
+    with pytest.raises(UserError, match="short or long"):
+        q.next_question([], "medium")
+
+
+def test_the_next_question_depends_on_the_answers() -> None:
+    def path(height: int) -> list[str]:
+        return [row["question"] for row in answered({}, otherwise=height)]
+
+    assert path(0) != path(4)
+    assert path(2) == path(2)
+
+
+@pytest.mark.parametrize("mood", MOODS)
+def test_the_long_form_finds_the_mood_that_the_listener_has(mood: str) -> None:
+    profile = q.profile(answered({mood: 4}, form="long"))
+    assert profile.strongest(1)[0][0] == mood
+    assert profile.moods[mood] > 0.7
+
+
+@pytest.mark.parametrize("mood", MOODS)
+def test_seven_questions_find_the_mood_that_the_listener_has(mood: str) -> None:
+    """Not always as the strongest (two moods are never asked about), but clearly among those that weigh."""
+    profile = q.profile(answered({mood: 4}))
+    assert mood in [name for name, _ in profile.strongest(3)]
+
+
+def test_answers_make_the_profile_more_certain() -> None:
+    short, long = answered({"power": 4}), answered({"power": 4}, form="long")
+    spread = [sum(q.profile(state).uncertainty.values()) for state in ([], short, long)]
+    assert spread[0] > spread[1] > spread[2]
+
+
+def test_going_back_replaces_an_answer_and_skipping_says_nothing() -> None:
+    first = q.next_question([])
+    assert first is not None
+    again = [{"question": first.id, "answer": 0}, {"question": first.id, "answer": 4}]
+    assert q.profile(again) == q.profile(again[1:])
+    skipped: State = [{"question": first.id, "answer": None}]
+    assert q.profile(skipped) == q.profile([])
+    follower = q.next_question(skipped)
+    assert follower is not None and follower.id != first.id
+
+
+def test_a_listener_who_skips_everything_is_left_alone_after_seven() -> None:
+    state: State = []
+    while question := q.next_question(state):
+        state.append({"question": question.id, "answer": None})
+    assert len(state) == 7
+    assert len(set(q.profile(state).moods.values())) == 1
+
+
+def test_reversed_questions_count_the_other_way() -> None:
+    reversed_one = next(one for one in q.questions() if one.reversed and one.mood == "power")
+    high = q.profile([{"question": reversed_one.id, "answer": 0}]).moods["power"]
+    low = q.profile([{"question": reversed_one.id, "answer": 4}]).moods["power"]
+    assert high > 0.5 > 0.3 > low
+
+
+def test_moods_that_go_together_inform_each_other() -> None:
+    calm = next(one for one in q.questions() if one.mood == "peacefulness" and not one.reversed)
+    profile = q.profile([{"question": calm.id, "answer": 4}])
+    assert profile.moods["tenderness"] > profile.moods["wonder"] > profile.moods["power"]
+
+
+def test_preferences_come_from_their_own_questions() -> None:
+    profile = q.profile(answered({"vocals": 0, "rhythm": 4, "brightness": 2}, form="long"))
+    assert profile.preferences == {"vocals": -1, "harmony": -0.5, "rhythm": 1, "brightness": 0}
+
+
+def test_progress_never_promises_more_than_the_form_and_ends_full() -> None:
+    state: State = []
+    while question := q.next_question(state):
+        asked, expected = q.progress(state)
+        assert asked == len(state) < expected <= 7
+        state.append({"question": question.id, "answer": 3})
+    assert q.progress(state) == (len(state), len(state))
+    assert q.progress([], "long") == (0, 40)
+
+
+def test_the_prior_is_a_covariance() -> None:
+    prior = q.prior_covariance()
+    assert np.array_equal(prior, prior.T) and np.all(np.diag(prior) == 1)
+    assert np.linalg.eigvalsh(prior).min() > 0
+
+
+@pytest.mark.parametrize(
+    "broken", [{"question": "nonsense", "answer": 1}, {"question": "joy_dance", "answer": 5}, {"question": "joy_dance", "answer": "x"}]
+)  # fmt: skip
+def test_broken_answers_are_refused_with_a_sentence(broken: dict[str, Any]) -> None:
+    with pytest.raises(UserError):
+        q.profile([broken])
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.sampled_from([0, 1, 2, 3, 4, None]), min_size=7, max_size=7))
+def test_any_answers_give_a_profile_within_bounds(answers: list[int | None]) -> None:
+    state: State = []
+    for answer in answers:
+        question = q.next_question(state)
+        if question is None:
+            break
+        assert question.id not in {row["question"] for row in state}
+        state.append({"question": question.id, "answer": answer})
+    profile = q.profile(state)
+    assert set(profile.moods) == set(MOODS)
+    assert all(0 <= weight <= 1 for weight in profile.moods.values())
+    assert all(spread > 0 for spread in profile.uncertainty.values())
+
+
+def test_tables_have_every_language_everywhere() -> None:
+    data = tables("questions")
+    texts = [row["text"] for row in data["question"]] + list(data["scales"].values())
+    texts += [mood[key] for mood in data["moods"].values() for key in ("label", "adjective")]
+    texts += list(data["summary"].values()) + [row["label"] for row in tables("occasions").values()]
+    assert all(set(LANGUAGES) <= set(text) for text in texts)

@@ -1,0 +1,178 @@
+"""Scores: additive, exact, deterministic, monotone; and the order that a listener would expect."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.errors import UserError
+from core.moods.profile import MOODS, PREFERENCES, Profile
+from core.recommend.explain import reasons_text, why
+from core.recommend.rules import Rule, load_rules, occasions, prepare, recommend, topic_weights, trust
+from tests.core.recommend.worlds import catalog, random_catalog
+
+profiles = st.builds(
+    Profile,
+    moods=st.dictionaries(st.sampled_from(MOODS), st.floats(0, 1), max_size=9),
+    preferences=st.dictionaries(st.sampled_from(PREFERENCES), st.floats(-1, 1), max_size=4),
+)
+WORLD = random_catalog(60, separators=("unet", "htdemucs_6s", "none"))
+
+
+@settings(max_examples=40, deadline=None)
+@given(profile=profiles, occasion=st.sampled_from([None, *occasions()]), seed=st.integers(0, 3))
+def test_all_reasons_add_up_to_the_score(profile: Profile, occasion: str | None, seed: int) -> None:
+    found = recommend(WORLD, profile, occasion, 8, recent=[1, 2, 3], seed=seed, all_reasons=True)
+    assert len(found) == 8
+    for one in found:
+        assert math.isclose(sum(reason.contribution for reason in one.reasons), one.score, abs_tol=1e-9)
+        assert -1.6 < one.score <= 1.1
+    scores = [one.score for one in found]
+    assert all(a >= b - 1e-6 for a, b in pairwise(scores))
+
+
+@settings(max_examples=20, deadline=None)
+@given(profile=profiles, occasion=st.sampled_from([None, *occasions()]))
+def test_the_fast_matrix_and_the_reasons_agree(profile: Profile, occasion: str | None) -> None:
+    fast = prepare(WORLD).scores(topic_weights(profile, occasion))
+    for one in recommend(WORLD, profile, occasion, 60, all_reasons=True):
+        rules_only = sum(reason.contribution for reason in one.reasons if reason.percentile is not None)
+        assert fast[WORLD.index(one.track.id)] == pytest.approx(rules_only, abs=2e-6)
+
+
+def test_the_same_question_gets_the_same_answer() -> None:
+    ask = Profile({"power": 1, "tension": 0.4})
+    assert recommend(WORLD, ask, "workout", 10) == recommend(WORLD, ask, "workout", 10)
+    assert recommend(WORLD, ask, "workout", 10, seed=5) == recommend(WORLD, ask, "workout", 10, seed=5)
+    orders = {
+        tuple(one.track.id for one in recommend(WORLD, ask, "workout", 10, seed=seed)) for seed in range(5)
+    }
+    assert len(orders) > 1
+
+
+def test_equal_scores_are_ordered_by_track_id() -> None:
+    world = catalog({"mix.tempo": [100.0] * 5})
+    assert [one.track.id for one in recommend(world, Profile({"power": 1}), None, 5)] == [1, 2, 3, 4, 5]
+
+
+def test_excluded_tracks_never_appear_and_recent_ones_step_back() -> None:
+    ask = Profile({"sadness": 1})
+    [best] = recommend(WORLD, ask, None, 1)
+    assert best.track.id not in [
+        one.track.id for one in recommend(WORLD, ask, None, 59, exclude=[best.track.id, 999])
+    ]
+    later = recommend(WORLD, ask, None, 60, recent=[best.track.id], all_reasons=True)
+    [stepped] = [one for one in later if one.track.id == best.track.id]
+    assert later[0].track.id != best.track.id
+    [term] = [reason for reason in stepped.reasons if reason.rule == "freshness"]
+    assert term.contribution < 0 and "short while ago" in term.text
+
+
+def test_everything_excluded_gives_nothing() -> None:
+    world = catalog({"mix.tempo": [80.0, 90.0]})
+    assert recommend(world, Profile({"power": 1}), None, 5, exclude=[1, 2]) == []
+    assert recommend(world, Profile({"power": 1}), None, 0) == []
+
+
+def test_a_calm_and_a_powerful_listener_get_opposite_answers() -> None:
+    """Track 1 is a lullaby, track 2 a march, track 3 something between."""
+    world = catalog(
+        {
+            "mix.tempo": [66.0, 132.0, 100.0],
+            "mix.loudness": [-28.0, -9.0, -16.0],
+            "mix.spectral_centroid": [700.0, 3200.0, 1600.0],
+            "mix.percussive_ratio": [0.1, 0.7, 0.4],
+            "drums.activity": [0.0, 0.95, 0.5],
+            "drums.level_db": [-60.0, -4.0, -15.0],
+        }
+    )
+    calm = recommend(world, Profile({"peacefulness": 1}), "relaxation", 3)
+    strong = recommend(world, Profile({"power": 1}), "workout", 3)
+    assert [one.track.id for one in calm] == [1, 3, 2]
+    assert [one.track.id for one in strong] == [2, 3, 1]
+    assert calm[0].score > 0.3 > 0 > calm[-1].score
+    text = " ".join(reasons_text(calm[0], 6))
+    assert "66 beats a minute" in text and "drums" in text
+    assert any("Against it" in line and "132 beats" in line for line in why(calm[-1]))
+
+
+def test_study_music_has_few_vocals() -> None:
+    world = catalog({"vocals.activity": [0.9, 0.0, 0.5], "vocals.level_db": [-3.0, -80.0, -9.0]})
+    found = recommend(world, Profile(), "study", 3)
+    assert [one.track.id for one in found] == [2, 3, 1]
+    assert (
+        found[0]
+        .reasons[0]
+        .text.startswith("The voice can be heard only 0 % of the time; lyrics disturb reading")
+    )
+
+
+def test_preferences_shift_the_order_both_ways() -> None:
+    world = catalog({"vocals.activity": [0.1, 0.9], "mix.tempo": [90.0, 90.0]})
+    more = recommend(world, Profile({"wonder": 1}, preferences={"vocals": 1.0}), None, 2, all_reasons=True)
+    less = recommend(world, Profile({"wonder": 1}, preferences={"vocals": -1.0}), None, 2)
+    assert [one.track.id for one in more] == [2, 1] and [one.track.id for one in less] == [1, 2]
+    assert any(reason.preference == "vocals" for reason in more[0].reasons)
+
+
+def test_a_rule_counts_as_much_as_its_stem_can_be_trusted() -> None:
+    assert trust("htdemucs_6s", "drums") > trust("unet", "drums") > trust("none", "drums") == 0
+    assert trust("htdemucs_6s", "drums") > trust("htdemucs_6s", "piano")
+    assert trust("unet", "mix") == trust("none", "mix") == 1 and 0 < trust("somebody's plug-in", "drums") < 1
+
+
+def test_missing_stems_leave_their_rules_out_and_the_explanation_says_so() -> None:
+    columns = {"mix.tempo": [70.0, 140.0], "mix.loudness": [-25.0, -10.0]}
+    [one, _] = recommend(
+        catalog(columns, separator="none"), Profile({"peacefulness": 1}), None, 2, all_reasons=True
+    )
+    assert "drums" in one.missing and all(reason.source == "mix" for reason in one.reasons)
+    assert "Left out of the sum" in why(one)[-1] and "the drums" in why(one)[-1]
+
+
+def test_scores_do_not_depend_on_how_strong_the_profile_is_as_a_whole() -> None:
+    strong = recommend(WORLD, Profile({"power": 1.0, "tension": 0.5}), None, 5)
+    weak = recommend(WORLD, Profile({"power": 0.2, "tension": 0.1}), None, 5)
+    assert [one.track.id for one in strong] == [one.track.id for one in weak]
+    assert [one.score for one in strong] == pytest.approx([one.score for one in weak])
+
+
+def test_more_of_what_a_rule_asks_for_never_lowers_the_score() -> None:
+    rule = next(rule for rule in load_rules() if rule.direction == "high")
+    slow = next(rule for rule in load_rules() if rule.direction == "low")
+    grid = np.linspace(0, 1, 50, dtype=np.float32)
+    assert np.all(np.diff(rule.fit(grid, grid)) >= 0) and np.all(np.diff(slow.fit(grid, grid)) <= 0)
+    assert rule.fit(grid, grid)[[0, -1]].tolist() == [-1, 1] == slow.fit(grid, grid)[[-1, 0]].tolist()
+
+
+def test_a_range_fits_inside_and_falls_off_on_both_sides() -> None:
+    rule = Rule("x", None, "workout", None, "mix", "tempo", "range", 1, "", "", (120, 140), 30)
+    tempi = np.array([60, 105, 120, 130, 140, 155, 200, np.nan], dtype=np.float32)
+    fit = rule.fit(tempi, np.full(8, 0.5, dtype=np.float32))
+    assert fit[:7].tolist() == [-1, 0, 1, 1, 1, 0, -1] and np.isnan(fit[7])
+
+
+def test_diversity_is_a_visible_term() -> None:
+    columns = {"mix.loudness": [-8.0, -9.0, -10.0, -20.0, -30.0], "mix.mfcc_2": [5.0, 5.0, 4.0, 1.0, 0.0]}
+    world = catalog(columns, artists=["Ada", "ada", "Ada", "Ben", "Cleo"])
+    found = recommend(world, Profile({"power": 1}), None, 5, all_reasons=True)
+    named = {one.track.id: {reason.rule for reason in one.reasons} for one in found}
+    assert found[0].track.id == 1 and not named[1] & {"diversity.artist", "diversity.similar"}
+    assert "diversity.artist" in named[2] and "diversity.similar" in named[2]
+    assert all(reason.text for one in found for reason in one.reasons)
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(UserError, match="choose from relaxation, workout"):
+        recommend(WORLD, Profile({"power": 1}), "surfing", 3)
+
+
+def test_an_empty_library_gives_an_empty_answer() -> None:
+    world = random_catalog(1)
+    assert len(recommend(world, Profile({"power": 1}), None, 3)) == 1
+    assert recommend(world, Profile({"power": 1}), None, 3, exclude=[1]) == []
