@@ -317,6 +317,9 @@ class Queue:
                         transaction, row, "The worker stopped in the middle.", "lost", False
                     )
                     taken += 1
+            for row in await transaction.run("SELECT owner, seen_at FROM runner"):
+                if row["seen_at"] < now - DAY or (dead is not None and dead(row["owner"])):
+                    await transaction.run("DELETE FROM runner WHERE owner = ?", [row["owner"]])
         return taken
 
     async def seen(self, owner: str, facts: dict[str, Any]) -> None:

@@ -1,0 +1,130 @@
+"""Copies of the database that are known to be good, and the way back."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import sqlite3
+import tempfile
+import time
+from pathlib import Path
+
+from core.errors import UserError
+from core.library.store import Database
+
+_PATTERN = "moodstem-*.db"
+
+
+async def backup(database: Database, folder: Path, *, keep: int = 7, now: float | None = None) -> Path:
+    """Write `folder`/moodstem-<UTC time>.db while others go on writing, check it, and keep the newest `keep`.
+
+    The file appears under its name only when it is complete, sound and on disk. Raises UserError when it cannot
+    be written.
+    """
+    return await asyncio.to_thread(_backup, database.path, folder, keep, time.time() if now is None else now)
+
+
+def _backup(source: Path, folder: Path, keep: int, now: float) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / time.strftime("moodstem-%Y%m%d-%H%M%S.db", time.gmtime(now))
+    part = target.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    try:
+        with contextlib.closing(sqlite3.connect(source, timeout=10)) as connection:
+            connection.execute("VACUUM INTO ?", [str(part)])  # a plain copy of the file would miss the log
+        check(part)
+        _sync(part)
+        part.replace(target)
+        _sync(folder)
+    except (sqlite3.Error, OSError) as error:
+        raise UserError(
+            f"The backup could not be written to {folder} ({error}): check its space and permissions."
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
+    for old in backups(folder)[keep:]:
+        old.unlink(missing_ok=True)
+    return target
+
+
+def backups(folder: Path) -> list[Path]:
+    """The backups in `folder`, newest first."""
+    return sorted(folder.glob(_PATTERN), key=lambda path: path.name, reverse=True)
+
+
+def check(path: Path) -> None:
+    """Raises UserError unless the file is a sound database of Moodstem."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+            verdict = [row[0] for row in connection.execute("PRAGMA integrity_check")]
+            strays = connection.execute("PRAGMA foreign_key_check").fetchall()
+            tables = {
+                row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+            }
+    except sqlite3.Error as error:
+        raise UserError(f"{path.name} is not a usable backup ({error}): take an older one.") from error
+    if verdict != ["ok"] or strays or "track" not in tables:
+        raise UserError(f"{path.name} is damaged: take an older backup.")
+
+
+async def rehearse(path: Path) -> dict[str, int]:
+    """Restore the backup into a temporary folder and open it as the program would, migrations included.
+
+    Returns the number of rows of each table. Raises UserError when it would not work.
+    """
+    with tempfile.TemporaryDirectory(prefix="moodstem-rehearsal-") as folder:
+        copy = Path(folder) / "moodstem.db"
+        await asyncio.to_thread(restore, path, copy)
+        async with await Database.open(copy) as database:
+            tables = await database.fetch(
+                "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
+            )
+            return {
+                table["name"]: (await database.fetch(f'SELECT count(*) FROM "{table["name"]}"'))[0][0]
+                for table in tables
+            }
+
+
+def restore(path: Path, database: Path) -> Path | None:
+    """Put the backup in the place of `database`; what was there is kept beside it, and its path returned.
+
+    Raises UserError when the backup is damaged or some process still has the database open.
+    """
+    check(path)
+    database.parent.mkdir(parents=True, exist_ok=True)
+    part = database.with_suffix(".restoring")
+    shutil.copyfile(path, part)
+    _sync(part)
+    aside = None
+    if database.exists():
+        _close_log(database)
+        aside = database.with_suffix(time.strftime(".replaced-%Y%m%d-%H%M%S"))
+        database.replace(aside)
+    for rest in ("-wal", "-shm"):
+        database.with_name(database.name + rest).unlink(missing_ok=True)
+    part.replace(database)
+    _sync(database.parent)
+    return aside
+
+
+def _close_log(database: Path) -> None:
+    """Leave WAL mode, which moves everything into the one file and which only the last connection may do."""
+    with contextlib.closing(sqlite3.connect(database, timeout=0)) as connection:
+        try:
+            [mode] = connection.execute("PRAGMA journal_mode = DELETE").fetchone()
+        except sqlite3.OperationalError:
+            mode = "wal"
+        except sqlite3.DatabaseError:
+            return  # damaged: that is why somebody restores a backup
+    if mode != "delete":
+        raise UserError("The database is in use: stop the bot and its workers, then restore again.")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,78 @@
+"""What is removed after its time: old uploads, pictures and jobs, and files that nothing refers to any more."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.library.store import Database
+
+DAY = 86400.0
+ORPHAN_AGE_S = 3600.0
+"""A file may be older than its row by the time of one upload, not by more."""
+
+
+@dataclass(frozen=True)
+class Retention:
+    """Days that things are kept."""
+
+    uploads: float = 30
+    pictures: float = 30
+    jobs: float = 30
+
+
+async def clean_up(
+    database: Database, data: Path, keep: Retention, now: float | None = None
+) -> dict[str, int]:
+    """Remove what is over its time from the data folder and the database; returns how much of what.
+
+    An upload's audio goes, its analysis stays: it can still be recommended, but no longer be played. A job that
+    has ended goes with its cards.
+    """
+    now = time.time() if now is None else now
+    jobs = await database.write(
+        "DELETE FROM job WHERE finished_at IS NOT NULL AND finished_at < ? RETURNING id",
+        [now - keep.jobs * DAY],
+    )
+    active = {
+        row["name"]
+        for row in await database.fetch(
+            "SELECT json_extract(spec, '$.path') AS name FROM job WHERE state IN ('queued', 'running')"
+        )
+    }
+    tracks = await database.fetch("SELECT path, origin, content_hash FROM track")
+    hashes = {row["content_hash"] for row in tracks}
+    named = active | {Path(row["path"]).name for row in tracks if row["origin"] == "upload"}
+
+    def remove() -> dict[str, int]:
+        uploads = [
+            path
+            for path, age in _files(data / "uploads", now)
+            if path.name not in active
+            and (age > keep.uploads * DAY or (age > ORPHAN_AGE_S and path.name not in named))
+        ]
+        pictures = [
+            path
+            for path, age in _files(data / "pictures", now)
+            if age > keep.pictures * DAY or (age > ORPHAN_AGE_S and path.name.startswith(".part"))
+        ]
+        previews = [
+            path
+            for path, age in _files(data / "previews", now)
+            if age > ORPHAN_AGE_S and path.name.partition(".")[0] not in hashes
+        ]
+        for path in (*uploads, *pictures, *previews):
+            path.unlink(missing_ok=True)
+        return {"uploads": len(uploads), "pictures": len(pictures), "previews": len(previews)}
+
+    return {"jobs": len(jobs), **await asyncio.to_thread(remove)}
+
+
+def _files(folder: Path, now: float) -> Iterable[tuple[Path, float]]:
+    """Each file and its age in seconds."""
+    if not folder.is_dir():
+        return []
+    return [(path, now - path.stat().st_mtime) for path in folder.iterdir() if path.is_file()]

@@ -1,0 +1,179 @@
+"""What is due by the clock: APScheduler in the bot's process, which only enqueues or does a moment's work.
+
+The timer's own store forgets; the table `schedule_state` remembers when each task last succeeded, so that a run
+that was missed while the bot was off is made up for once, soon after the start.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from core.library.backup import backup, rehearse
+from core.library.store import Database
+from jobs.model import BACKGROUND
+from jobs.owner import is_dead
+from jobs.queue import Queue
+from jobs.retention import Retention, clean_up
+
+log = logging.getLogger(__name__)
+
+NOBODY = 0
+"""The user of jobs that the clock asked for."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the schedule needs to know; `data` is the data folder, times of day are UTC."""
+
+    data: Path
+    folders: Sequence[Path] = ()
+    retention: Retention = field(default_factory=Retention)
+    backups: int = 7
+
+
+@dataclass(frozen=True)
+class Due:
+    """One scheduled task. `remember` keeps its last success; what runs every few seconds needs no memory."""
+
+    name: str
+    trigger: BaseTrigger
+    run: Callable[[], Awaitable[object]]
+    remember: bool = True
+
+
+class Schedule:
+    """Starts and stops with the bot. `clock` gives the present time, in UTC."""
+
+    def __init__(
+        self,
+        queue: Queue,
+        plan: Plan,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        tasks: Sequence[Due] | None = None,
+    ) -> None:
+        self.queue = queue
+        self.plan = plan
+        self.clock = clock
+        self.tasks = list(tasks) if tasks is not None else planned(queue, plan)
+        self._scheduler = AsyncIOScheduler(
+            timezone=UTC, job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
+        )
+
+    async def start(self) -> None:
+        """Begin; tasks whose last run was missed run once within a minute."""
+        for task in self.tasks:
+            first: dict[str, Any] = {}
+            if task.remember and await self._missed(task):
+                first["next_run_time"] = self.clock() + timedelta(seconds=random.uniform(5, 60))
+            self._scheduler.add_job(functools.partial(self.run, task), task.trigger, id=task.name, **first)
+        self._scheduler.start()
+
+    async def stop(self) -> None:
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    async def run(self, task: Due) -> bool:
+        """Run one task now and remember how it went; an error ends up in the log and in `states`, nowhere else."""
+        try:
+            await task.run()
+        except Exception as error:
+            log.exception("The scheduled task %s failed", task.name)
+            await self._remember(task, error=f"{type(error).__name__}: {error}")
+            return False
+        if task.remember:
+            await self._remember(task)
+        return True
+
+    async def states(self) -> list[dict[str, Any]]:
+        """For doctor: {name, last_success, last_error, last_error_at, next_run}, times in Unix seconds."""
+        rows = {
+            row["name"]: dict(row) for row in await self.queue.database.fetch("SELECT * FROM schedule_state")
+        }
+        blank = {"last_success": None, "last_error": None, "last_error_at": None}
+        states = []
+        for task in self.tasks:
+            job = self._scheduler.get_job(task.name) if self._scheduler.running else None
+            due = job.next_run_time.timestamp() if job and job.next_run_time else None
+            states.append({"name": task.name, **blank, **rows.get(task.name, {}), "next_run": due})
+        return states
+
+    async def _missed(self, task: Due) -> bool:
+        """Was a run due between the last success and now? What has never run is due."""
+        row = await self.queue.database.fetch_one(
+            "SELECT last_success FROM schedule_state WHERE name = ?", [task.name]
+        )
+        if row is None or row["last_success"] is None:
+            return True
+        last = datetime.fromtimestamp(row["last_success"], UTC)
+        due = task.trigger.get_next_fire_time(last, last + timedelta(microseconds=1))
+        return due is not None and due <= self.clock()
+
+    async def _remember(self, task: Due, error: str | None = None) -> None:
+        now = self.clock().timestamp()
+        if error is None:
+            await self.queue.database.write(
+                "INSERT INTO schedule_state (name, last_success) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET"
+                " last_success = excluded.last_success, last_error = NULL, last_error_at = NULL",
+                [task.name, now],
+            )
+        else:
+            await self.queue.database.write(
+                "INSERT INTO schedule_state (name, last_error, last_error_at) VALUES (?, ?, ?) ON CONFLICT (name)"
+                " DO UPDATE SET last_error = excluded.last_error, last_error_at = excluded.last_error_at",
+                [task.name, error, now],
+            )
+
+
+def planned(queue: Queue, plan: Plan) -> list[Due]:
+    """Everything that Moodstem does by the clock."""
+    database = queue.database
+    return [
+        Due(
+            "reindex",
+            CronTrigger(hour=3, minute=30, timezone=UTC),
+            lambda: enqueue_reindex(queue, plan.folders),
+        ),
+        Due("backup", CronTrigger(hour=4, minute=30, timezone=UTC), lambda: back_up(database, plan)),
+        Due("upkeep", CronTrigger(hour=4, minute=45, timezone=UTC), lambda: keep_up(database)),
+        Due(
+            "retention",
+            CronTrigger(minute=10, timezone=UTC),
+            lambda: clean_up(database, plan.data, plan.retention),
+        ),
+        Due("reaper", IntervalTrigger(seconds=30, timezone=UTC), lambda: queue.reap(is_dead), remember=False),
+    ]
+
+
+async def enqueue_reindex(queue: Queue, folders: Sequence[Path]) -> None:
+    """One background job for each watched folder: those of the settings and those that were indexed before."""
+    known = await queue.database.fetch("SELECT path FROM folder WHERE watched = 1")
+    for folder in dict.fromkeys(
+        [*(str(folder.resolve()) for folder in folders), *(row["path"] for row in known)]
+    ):
+        await queue.enqueue(
+            "index", {"folder": folder}, user_id=NOBODY, priority=BACKGROUND, dedup=f"index:{folder}"
+        )
+
+
+async def back_up(database: Database, plan: Plan) -> None:
+    """A backup, and the proof that it can be restored."""
+    await rehearse(await backup(database, plan.data / "backups", keep=plan.backups))
+
+
+async def keep_up(database: Database) -> None:
+    """Statistics for the query planner, and an empty write-ahead log."""
+    await database.fetch("PRAGMA optimize")
+    await database.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
