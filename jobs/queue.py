@@ -15,13 +15,13 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from core.library.store import Database, Row, Transaction
-from jobs.model import Beat, Change, Claimed, Job, QuotaError, Quotas, State
+from jobs.forecast import forecast
+from jobs.model import Beat, Change, Claimed, Job, Quotas, State
+from jobs.quotas import ACTIVE, DAY, check_quotas
 
 Clock = Callable[[], float]
 Effect = Callable[[Transaction], Awaitable[dict[str, Any] | None]]
 
-ACTIVE = "('queued', 'running')"
-DAY = 86400.0
 FIRST_BACKOFF_S = 10.0
 LONGEST_BACKOFF_S = 600.0
 
@@ -83,7 +83,7 @@ class Queue:
 
         `cost` is the expected work in one unit per kind (seconds of audio, megabytes, ...); the fair order and
         the time that is left count in it. An active job with the same `dedup` is returned instead of a new one.
-        Raises QuotaError (a UserError) when `limits` say so.
+        Raises jobs.model.QuotaError (a UserError) when `limits` say so.
         """
         now, cost = self.clock(), cost if cost > 0 else 1.0
         async with self.database.transaction() as transaction:
@@ -94,7 +94,15 @@ class Queue:
                 job_id = known[0]["id"]
             else:
                 if limits is not None:
-                    await self._check(transaction, limits, kind, user_id, guild_id, now)
+                    await check_quotas(
+                        self.database,
+                        transaction,
+                        limits,
+                        kind=kind,
+                        user_id=user_id,
+                        guild_id=guild_id,
+                        now=now,
+                    )
                 [row] = await transaction.run(
                     "INSERT INTO job (kind, spec, user_id, guild_id, priority, cost, virtual_start, dedup, run_at, created_at)"
                     " VALUES (:kind, :spec, :user, :guild, :priority, :cost, max("
@@ -143,7 +151,7 @@ class Queue:
     async def get(self, job_id: int) -> Job | None:
         """The job as it stands, with its place in the queue and the time that is left."""
         row = await self.database.fetch_one("SELECT * FROM job WHERE id = ?", [job_id])
-        return await self._with_forecast(row) if row else None
+        return await forecast(self.database, row, self.clock()) if row else None
 
     async def jobs(
         self, *, user_id: int | None = None, state: State | Collection[State] | None = None, limit: int = 100
@@ -155,7 +163,7 @@ class Queue:
             " AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states))) ORDER BY id DESC LIMIT :limit",
             {"user": user_id, "states": states, "limit": limit},
         )
-        return [await self._with_forecast(row) for row in rows]
+        return [await forecast(self.database, row, self.clock()) for row in rows]
 
     async def changes(self, since: int) -> list[Change]:
         """Jobs that changed after change number `since`, each once, in the order of their latest change.
@@ -383,87 +391,3 @@ class Queue:
             " run_at = ?, progress = 0, stage = '', finished_at = ? WHERE id = ?",
             [state, count, text, code, now + wait, None if state == "queued" else now, row["id"]],
         )
-
-    async def _check(
-        self,
-        transaction: Transaction,
-        limits: Quotas,
-        kind: str,
-        user_id: int,
-        guild_id: int | None,
-        now: float,
-    ) -> None:
-        scopes = (
-            ("user", "user_id = :user", limits.waiting_per_user, limits.daily_per_user),
-            (
-                "guild",
-                "guild_id = :guild",
-                limits.waiting_per_guild if guild_id else None,
-                None if guild_id is None else limits.daily_per_guild,
-            ),
-            ("total", "1", limits.waiting_total, None),
-        )
-        values = {"user": user_id, "guild": guild_id, "kind": kind, "since": now - DAY}
-        for scope, condition, waiting, daily in scopes:
-            if waiting is not None:
-                rows = await transaction.run(
-                    f"SELECT id FROM job WHERE {condition} AND kind = :kind AND state IN {ACTIVE} ORDER BY id",
-                    values,
-                )
-                if len(rows) >= waiting:
-                    first = await self.get(rows[0]["id"])
-                    raise QuotaError(scope, "waiting", waiting, first.eta_s if first else None)
-            if daily is not None:
-                rows = await transaction.run(
-                    f"SELECT created_at FROM job WHERE {condition} AND kind = :kind AND created_at > :since"
-                    " AND state <> 'cancelled' AND NOT (state = 'failed' AND error_code = 'input') ORDER BY created_at",
-                    values,
-                )
-                if len(rows) >= daily:
-                    freed = rows[len(rows) - daily]["created_at"] if daily else now
-                    raise QuotaError(scope, "day", daily, freed + DAY - now)
-
-    async def _with_forecast(self, row: Row) -> Job:
-        if row["state"] not in ("queued", "running"):
-            return Job.from_row(row)
-        speed = {
-            found["kind"]: found["seconds_per_cost"]
-            for found in await self.database.fetch("SELECT kind, seconds_per_cost FROM job_speed")
-        }
-        if row["state"] == "running":
-            return Job.from_row(row, eta_s=self._left(row, speed))
-        [ahead] = await self.database.fetch(
-            "SELECT count(*) FROM job INDEXED BY job_ready WHERE state = 'queued' AND (priority > :priority"
-            " OR (priority = :priority AND (virtual_start, id) < (:start, :id)))",
-            {"priority": row["priority"], "start": row["virtual_start"], "id": row["id"]},
-        )
-        return Job.from_row(row, position=ahead[0] + 1, eta_s=await self._until_done(row, speed))
-
-    def _left(self, row: Row, speed: dict[str, float]) -> float | None:
-        """Seconds that a running job still needs: from its own pace once there is one, else from earlier jobs."""
-        elapsed = max(self.clock() - row["started_at"], 0.0)
-        if row["progress"] >= 0.2:
-            return float(elapsed / row["progress"] * (1 - row["progress"]))
-        if row["kind"] not in speed:
-            return None
-        return float(max(speed[row["kind"]] * row["cost"] - elapsed, 1.0))
-
-    async def _until_done(self, row: Row, speed: dict[str, float]) -> float | None:
-        """Seconds until a queued job is done: the work before it shared by the live runners, then its own."""
-        if row["kind"] not in speed:
-            return None
-        running = await self.database.fetch(
-            "SELECT * FROM job WHERE state = 'running' AND priority >= ?", [row["priority"]]
-        )
-        waiting = await self.database.fetch(
-            "SELECT kind, sum(cost) AS cost FROM job INDEXED BY job_ready WHERE state = 'queued' AND (priority > :priority"
-            " OR (priority = :priority AND (virtual_start, id) < (:start, :id))) GROUP BY kind",
-            {"priority": row["priority"], "start": row["virtual_start"], "id": row["id"]},
-        )
-        [runners] = await self.database.fetch(
-            "SELECT count(*) FROM runner WHERE seen_at > ?", [self.clock() - 60]
-        )
-        before = sum(self._left(other, speed) or 0.0 for other in running)
-        before += sum(speed.get(other["kind"], 0.0) * other["cost"] for other in waiting)
-        wait = max(row["run_at"] - self.clock(), 0.0)
-        return float(max(before / max(runners[0], 1), wait) + speed[row["kind"]] * row["cost"])

@@ -9,9 +9,8 @@ hashes tell a moved file from a new one; what vanished is forgotten at the very 
 from __future__ import annotations
 
 import asyncio
-import os
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,15 +21,7 @@ from core.library.tracks import put_analysis, put_track
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Engine, Request, ShouldStop, TaskFailed, TimedOut
 from jobs.tasks.base import Done, GiveBack, TaskKind, Work
-
-EXTENSIONS = tuple(
-    f".{name}"
-    for name in (
-        *("mp3", "flac", "ogg", "oga", "opus", "wav", "aif", "aiff"),
-        *("m4a", "m4b", "mp4", "aac", "wma", "wv", "ape", "mka", "webm"),
-    )
-)
-"""Files that are taken for music."""
+from jobs.tasks.files import audio_files, fingerprint, is_gone, take
 
 BATCH = 500
 LISTED_FAILURES = 200
@@ -169,7 +160,7 @@ class _Index:
         unreadable: list[str] = []
         walk = audio_files(self.folder, unreadable)
         found = 0
-        while batch := await asyncio.to_thread(_take, walk, BATCH):
+        while batch := await asyncio.to_thread(take, walk, BATCH):
             self._check()
             found += len(batch)
             async with self.database.transaction() as transaction:
@@ -227,7 +218,7 @@ class _Index:
         """Hash one pending file, analyse it if its content is unknown, and commit what is known then."""
         path = self.folder / row["path"]
         try:
-            digest, size, mtime_ns = await asyncio.to_thread(_fingerprint, path)
+            digest, size, mtime_ns = await asyncio.to_thread(fingerprint, path)
         except FileNotFoundError:
             return None  # it vanished since the scan; the next run settles it
         except OSError as error:
@@ -356,7 +347,7 @@ class _Index:
             [digest],
         )
         for row in rows:
-            if await asyncio.to_thread(_is_gone, Path(row["root"]), row["path"]):
+            if await asyncio.to_thread(is_gone, Path(row["root"]), row["path"]):
                 return row
         return None
 
@@ -421,51 +412,6 @@ async def _forget_unless_used(transaction: Transaction, track_id: int) -> None:
         )
     else:
         await transaction.run("DELETE FROM track WHERE id = ? AND origin = 'folder'", [track_id])
-
-
-def audio_files(folder: Path, unreadable: list[str]) -> Iterator[tuple[str, int, int]]:
-    """(path inside `folder`, size, mtime in ns) of every audio file; folders that cannot be read go to `unreadable`."""
-    waiting = [""]
-    while waiting:
-        inside = waiting.pop()
-        try:
-            entries = sorted(os.scandir(folder / inside), key=lambda entry: entry.name)
-        except OSError:
-            unreadable.append(inside)
-            continue
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            path = f"{inside}/{entry.name}" if inside else entry.name
-            try:
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(path)
-                    continue
-                if not entry.name.lower().endswith(EXTENSIONS) or not entry.is_file():
-                    continue
-                if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(folder):
-                    continue
-                path.encode()  # a name that is not UTF-8 cannot be stored
-                facts = entry.stat()
-            except (OSError, UnicodeEncodeError):
-                continue
-            yield path, facts.st_size, facts.st_mtime_ns
-
-
-def _is_gone(folder: Path, path: str) -> bool:
-    """Is the file away while its folder is there (and not only unmounted)?"""
-    return folder.is_dir() and not os.path.lexists(folder / path)
-
-
-def _take(walk: Iterator[tuple[str, int, int]], count: int) -> list[tuple[str, int, int]]:
-    return [found for _, found in zip(range(count), walk, strict=False)]
-
-
-def _fingerprint(path: Path) -> tuple[str, int, int]:
-    from core.analysis import content_hash
-
-    facts = path.stat()
-    return content_hash(path), facts.st_size, facts.st_mtime_ns
 
 
 async def run(work: Work) -> Done:

@@ -1,0 +1,53 @@
+"""Who may put how much into the queue."""
+
+from __future__ import annotations
+
+from core.library.store import Database, Transaction
+from jobs.forecast import forecast
+from jobs.model import QuotaError, Quotas
+
+ACTIVE = "('queued', 'running')"
+DAY = 86400.0
+
+
+async def check_quotas(
+    database: Database,
+    transaction: Transaction,
+    limits: Quotas,
+    *,
+    kind: str,
+    user_id: int,
+    guild_id: int | None,
+    now: float,
+) -> None:
+    """Raises QuotaError when one more job of this kind would be too many; to be called inside the transaction
+    that adds it, so that two at once cannot both be the last."""
+    scopes = (
+        ("user", "user_id = :user", limits.waiting_per_user, limits.daily_per_user),
+        (
+            "guild",
+            "guild_id = :guild",
+            limits.waiting_per_guild if guild_id else None,
+            None if guild_id is None else limits.daily_per_guild,
+        ),
+        ("total", "1", limits.waiting_total, None),
+    )
+    values = {"user": user_id, "guild": guild_id, "kind": kind, "since": now - DAY}
+    for scope, condition, waiting, daily in scopes:
+        if waiting is not None:
+            rows = await transaction.run(
+                f"SELECT * FROM job WHERE {condition} AND kind = :kind AND state IN {ACTIVE} ORDER BY id",
+                values,
+            )
+            if len(rows) >= waiting:
+                first = await forecast(database, rows[0], now)
+                raise QuotaError(scope, "waiting", waiting, first.eta_s)
+        if daily is not None:
+            rows = await transaction.run(
+                f"SELECT created_at FROM job WHERE {condition} AND kind = :kind AND created_at > :since"
+                " AND state <> 'cancelled' AND NOT (state = 'failed' AND error_code = 'input') ORDER BY created_at",
+                values,
+            )
+            if len(rows) >= daily:
+                freed = rows[len(rows) - daily]["created_at"] if daily else now
+                raise QuotaError(scope, "day", daily, freed + DAY - now)
