@@ -93,7 +93,7 @@ def stereo_matrix(names: list[str]) -> Samples:
             continue
         sides[0, column] = name not in RIGHT
         sides[1, column] = name not in LEFT
-    return sides / np.maximum(sides.sum(axis=1, keepdims=True), 1)
+    return np.asarray(sides / np.maximum(sides.sum(axis=1, keepdims=True), 1), np.float32)
 
 
 class Writer:

@@ -23,7 +23,7 @@ Picture = NDArray[np.uint8]
 
 
 def gray_picture(magnitude: NDArray[np.float32]) -> Picture:
-    """(bins, T) magnitudes to a picture of the same shape, 0 = 80 dB below the maximum, 255 = the maximum."""
+    """(T, bins) magnitudes to a picture of the same shape, 0 = 80 dB below the maximum, 255 = the maximum."""
     top = float(magnitude.max()) if magnitude.size else 0.0
     if top <= 0:
         return np.zeros(magnitude.shape, np.uint8)
@@ -42,7 +42,7 @@ def close(gray: Picture) -> Picture:
 
 
 def musical_contrast(magnitude: NDArray[np.float32], seconds: float) -> dict[str, float]:
-    """Components and dark points of a (bins, T) magnitude spectrogram, raw and independent of the track's length.
+    """Components and dark points of a (T, bins) magnitude spectrogram, raw and independent of the track's length.
 
     components: connected regions of energy; components_per_minute; dark_points: points without energy; dark_ratio:
     their share, 0..1. More components and fewer dark points: more eventful.

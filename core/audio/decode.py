@@ -102,7 +102,7 @@ def _head(file: IO[bytes]) -> tuple[bytes, bool]:
         position += 10 + size + (10 if head[5] & 0x10 else 0)
 
 
-def decode(path: Path, limits: DecodeLimits = DecodeLimits()) -> Audio:  # noqa: B008 - frozen
+def decode(path: Path, limits: DecodeLimits = DecodeLimits()) -> Audio:
     """Decode one file to stereo at 44.1 kHz.
 
     Mono is doubled; of more channels each side is the mean of its group (centre in both, no subwoofer). Raises

@@ -55,7 +55,7 @@ def describe(sources: Mapping[str, NDArray[np.float32]], rate: int) -> Descripti
 
     A stem that does not sound gets an activity near 0 and no descriptors. The same input gives the same output.
     """
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
     mix = mono(sources["mix"], rate)
     tuning = tonality.tuning(mix)
@@ -64,7 +64,10 @@ def describe(sources: Mapping[str, NDArray[np.float32]], rate: int) -> Descripti
     def one(name: str) -> tuple[Frames, loudness.Loudness]:
         signal = mix if name == "mix" else mono(sources[name], rate)
         channels = np.atleast_2d(sources[name])
-        return analyse_frames(signal, tuning, keep_magnitude=name == "mix"), loudness.loudness(channels, rate)
+        frames = analyse_frames(signal, tuning, keep_magnitude=name == "mix")
+        if name == "mix":
+            return frames, loudness.loudness(channels, rate)
+        return frames, loudness.estimate(channels, rate, frames.k_weighted, frames.rms)
 
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
         made = dict(zip(names, pool.map(one, names), strict=True))
@@ -153,7 +156,7 @@ def flux(power_mel: Floats) -> Floats:
 def _normalised(values: Floats, size: Floats) -> Floats:
     """Columns divided by their size; columns without content stay as they are."""
     tiny = np.finfo(np.float32).tiny
-    return values / np.where(size > tiny, size, 1)
+    return np.asarray(values / np.where(size > tiny, size, 1), np.float32)
 
 
 def chroma_stft(energy: Floats) -> Floats:
@@ -254,14 +257,22 @@ def _whole_track(
 def percussive_ratio(power_mel: Floats) -> float:
     """Share of the magnitude that is percussive, 0..1: median filtering of the mel spectrogram along time (what stays
     is harmonic) and along frequency (percussive), soft masks (FitzGerald 2010)."""
-    from scipy.ndimage import median_filter
-
-    magnitude = np.sqrt(power_mel)
-    harmonic = median_filter(magnitude, size=(1, 17)) ** 2
-    percussive = median_filter(magnitude, size=(9, 1)) ** 2
+    pairs = (
+        power_mel[:, : power_mel.shape[1] // 2 * 2].reshape(len(power_mel) // 2, 2, -1, 2).sum(axis=(1, 3))
+    )
+    magnitude = np.sqrt(pairs)  # 64 bands, 21 frames per second: a quarter of the points, the same ratio
+    harmonic = _running_median(magnitude, 9) ** 2
+    percussive = _running_median(magnitude.T, 5).T ** 2
     mask = percussive / np.maximum(harmonic + percussive, 1e-12)
     total = float(magnitude.sum(dtype=np.float64))
     return float((mask * magnitude).sum(dtype=np.float64) / total) if total > 0 else 0.0
+
+
+def _running_median(rows: Floats, width: int) -> Floats:
+    """Median over `width` neighbours along the last axis, edges repeated."""
+    padded = np.pad(rows, ((0, 0), (width // 2, width // 2)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, width, axis=1)
+    return np.asarray(np.partition(windows, width // 2, axis=-1)[..., width // 2], np.float32)
 
 
 assert CONTRAST_BANDS == 7  # the names spectral_contrast_1 .. 7 are part of the rules' vocabulary

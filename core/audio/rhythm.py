@@ -49,16 +49,15 @@ def onsets(envelope: Floats) -> NDArray[np.intp]:
     before = int(np.ceil(0.03 * RATE // HOP))
     average = int(np.ceil(0.10 * RATE // HOP))
     wait = before
-    highest = maximum_filter1d(
-        x, before + 1, origin=before // 2 if before % 2 == 0 else before // 2, mode="nearest"
-    )
+    highest = maximum_filter1d(x, before + 1, origin=before // 2, mode="nearest")
     running = np.concatenate([[0.0], np.cumsum(x)])
     n = np.arange(len(x))
     low, high = np.maximum(n - average, 0), np.minimum(n + average + 1, len(x))
     mean = (running[high] - running[low]) / (high - low)
     candidates = np.flatnonzero((x >= highest) & (x >= mean + 0.07))
-    picked, last = [], -wait - 1
-    for frame in candidates:
+    picked: list[int] = []
+    last = -wait - 1
+    for frame in candidates.tolist():
         if frame > last + wait:
             picked.append(frame)
             last = frame
@@ -105,7 +104,7 @@ def _autocorrelation(x: NDArray[np.float64], longest: int) -> NDArray[np.float64
     spectrum = np.fft.rfft(x, size)
     auto = np.fft.irfft(np.abs(spectrum) ** 2, size)[: min(longest, len(x) // 2) + 2]
     auto *= len(x) / (len(x) - np.arange(len(auto)))
-    return auto / max(auto[0], 1e-12)
+    return np.asarray(auto / max(auto[0], 1e-12))
 
 
 def _regularity(accents: NDArray[np.float64], tempo: float) -> float:

@@ -11,6 +11,7 @@ twice the time.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -25,7 +26,7 @@ BINS = N_FFT // 2 + 1
 FRAME_RATE = RATE / HOP
 N_MELS = 128
 CONTRAST_BANDS = 7
-AMIN = 1e-10
+AMIN = np.float32(1e-10)
 BLOCK = 64
 
 Floats = NDArray[np.float32]
@@ -36,8 +37,8 @@ class Frames:
     """Everything known about the frames of one source; T frames, float32.
 
     power_mel: (128, T) mel power. chroma: (12, T) energy of each pitch class from C, before normalisation.
-    peak, valley: (7, T) means of the strongest and weakest 2 % of each octave band. rms: (T,) linear.
-    magnitude: (1025, T) or None, only kept where asked for.
+    peak, valley: (7, T) means of the strongest and weakest 2 % of each octave band. k_weighted: (T,) mean square after
+    the K weighting of BS.1770. rms: (T,) linear. magnitude: (T, 1025) or None, only kept where asked for.
     """
 
     centroid: Floats
@@ -48,6 +49,7 @@ class Frames:
     valley: Floats
     power_mel: Floats
     chroma: Floats
+    k_weighted: Floats
     rms: Floats
     zero_crossings: Floats
     magnitude: Floats | None = None
@@ -78,19 +80,32 @@ def _window() -> NDArray[np.float64]:
 
 
 @lru_cache(maxsize=1)
-def _mel() -> Floats:
-    from librosa import filters
+def _mel_groups() -> tuple[tuple[slice, slice, Floats], ...]:
+    """(bins, bands, filters (bins, bands)): the mel filters in four groups, so that the product skips most zeros."""
+    from librosa.filters import mel
 
-    return np.ascontiguousarray(filters.mel(sr=RATE, n_fft=N_FFT, n_mels=N_MELS), np.float32)
+    filters = mel(sr=RATE, n_fft=N_FFT, n_mels=N_MELS)
+    groups = []
+    for bands in (slice(0, 48), slice(48, 80), slice(80, 104), slice(104, N_MELS)):
+        used = np.flatnonzero(filters[bands].any(axis=0))
+        bins = slice(int(used[0]), int(used[-1]) + 1)
+        groups.append((bins, bands, np.ascontiguousarray(filters[bands, bins].T, np.float32)))
+    return tuple(groups)
 
 
 @lru_cache(maxsize=128)
-def _power_matrix(tuning: float) -> Floats:
-    """(1025, 141): mel filters, pitch classes and the plain mean, so that one product makes them all."""
-    from librosa import filters
+def _power_sums(tuning: float) -> Floats:
+    """(1025, 14): the pitch classes, the plain mean and the K weighting of BS.1770, in one product."""
+    from librosa.filters import chroma
+    from scipy.signal import sosfreqz
 
-    chroma = filters.chroma(sr=RATE, n_fft=N_FFT, tuning=tuning)
-    return np.ascontiguousarray(np.vstack([_mel(), chroma, np.full((1, BINS), 1 / BINS)]).T, np.float32)
+    from core.audio.loudness import k_weighting
+
+    pitches = chroma(sr=RATE, n_fft=N_FFT, tuning=tuning)
+    weights = np.abs(sosfreqz(k_weighting(RATE), np.linspace(0, np.pi, BINS))[1]) ** 2
+    weights[1:-1] *= 2  # each of these bins stands for two of the full transform
+    weights *= 1 / (N_FFT * float(np.sum(_window() ** 2)))
+    return np.ascontiguousarray(np.vstack([pitches, np.full((1, BINS), 1 / BINS), weights]).T, np.float32)
 
 
 @lru_cache(maxsize=1)
@@ -106,7 +121,7 @@ def contrast_bands() -> tuple[tuple[int, int, int], ...]:
     freq = np.linspace(0, RATE / 2, BINS)
     edges = np.concatenate([[0.0], 200.0 * 2.0 ** np.arange(CONTRAST_BANDS)])
     bands = []
-    for k, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for k, (low, high) in enumerate(itertools.pairwise(edges)):
         inside = np.flatnonzero((freq >= low) & (freq <= high))
         first = inside[0] - (k > 0)
         last = BINS if k == CONTRAST_BANDS - 1 else inside[-1] + 1
@@ -115,77 +130,98 @@ def contrast_bands() -> tuple[tuple[int, int, int], ...]:
     return tuple(bands)
 
 
-def _blocks(signal: Floats) -> tuple[int, NDArray[np.float32]]:
+def _windows(signal: Floats) -> Floats:
+    """(T, 2048) view of the overlapping frames, centred and zero padded."""
     padded = np.pad(signal, N_FFT // 2)
-    windows = np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP]
-    return len(windows), windows
+    return np.lib.stride_tricks.sliding_window_view(padded, N_FFT)[::HOP]
 
 
 def magnitudes(signal: Floats, every: int = 1) -> Floats:
     """(T, 1025) magnitudes of every `every`-th frame."""
     from scipy import fft
 
-    _, windows = _blocks(signal)
-    return np.abs(fft.rfft(windows[::every] * _window(), axis=1))
+    window = _window().astype(np.float32)
+    return np.asarray(np.abs(fft.rfft(_windows(signal)[::every] * window, axis=1)), np.float32)
 
 
 def analyse_frames(signal: Floats, tuning: float = 0.0, keep_magnitude: bool = False) -> Frames:
     """All frame values of one source; `signal` is (n,) at 22.05 kHz. `tuning` in semitones, from `tonality.tuning`."""
     from scipy import fft
 
-    count, windows = _blocks(signal)
-    window, moments, matrix, bands = _window(), _moments(), _power_matrix(round(tuning, 2)), contrast_bands()
-    centroid, bandwidth, flatness, rolloff = np.empty((4, count), np.float32)
-    peak, valley = np.empty((2, CONTRAST_BANDS, count), np.float32)
-    products = np.empty((count, matrix.shape[1]), np.float32)
-    kept = np.empty((BINS, count), np.float32) if keep_magnitude else None
+    windows = _windows(signal)
+    count = len(windows)
+    window, moments, sums, mels = _window(), _moments(), _power_sums(round(tuning, 2)), _mel_groups()
+    first, second, flatness = np.empty((3, count), np.float32)
+    rolloff = np.empty(count, np.float32)
+    peak, valley = np.empty((2, count, CONTRAST_BANDS), np.float32)
+    power_mel = np.empty((count, N_MELS), np.float32)
+    power_sums = np.empty((count, sums.shape[1]), np.float32)
+    kept = np.empty((count, BINS), np.float32) if keep_magnitude else None
     tiny = np.finfo(np.float32).tiny
     for start in range(0, count, BLOCK):
-        stop = min(start + BLOCK, count)
-        block = slice(start, stop)
-        magnitude = np.abs(fft.rfft(windows[block] * window, axis=1).astype(np.complex64))
+        block = slice(start, min(start + BLOCK, count))
+        magnitude = np.abs(fft.rfft(windows[block] * window, axis=1, overwrite_x=True).astype(np.complex64))
         if kept is not None:
-            kept[:, block] = magnitude.T
-        total, first, second = (magnitude @ moments).T
+            kept[block] = magnitude
+        total, raw_first, raw_second = (magnitude @ moments).T
         total = np.maximum(total, tiny)
-        mean = first / total
-        centroid[block] = mean
-        bandwidth[block] = np.sqrt(np.maximum(second / total - mean * mean, 0))
-        running = np.cumsum(magnitude, axis=1)
-        rolloff[block] = (running < 0.85 * running[:, -1:]).sum(axis=1)
+        first[block], second[block] = raw_first / total, raw_second / total
+        rolloff[block] = _rolloff(magnitude)
+        _extremes(magnitude, peak[block], valley[block])
         power = magnitude * magnitude
-        np.matmul(power, matrix, out=products[block])
+        for bins, bands, filters in mels:
+            power_mel[block, bands] = power[:, bins] @ filters
+        np.matmul(power, sums, out=power_sums[block])
         np.maximum(power, AMIN, out=power)
-        flatness[block] = np.exp(np.mean(np.log(power), axis=1))
-        for k, (low, high, take) in enumerate(bands):
-            part = magnitude[:, low:high]
-            if take == 1:
-                peak[k, block], valley[k, block] = part.max(axis=1), part.min(axis=1)
-            else:
-                part = np.sort(part, axis=1)
-                peak[k, block] = part[:, -take:].mean(axis=1)
-                valley[k, block] = part[:, :take].mean(axis=1)
-    nyquist = RATE / 2
+        flatness[block] = np.log(power, out=power).mean(axis=1)
+    nyquist = np.float32(RATE / 2)
     return Frames(
-        centroid=centroid * nyquist,
-        bandwidth=bandwidth * nyquist,
-        flatness=flatness / np.maximum(products[:, -1], AMIN),
+        centroid=first * nyquist,
+        bandwidth=np.sqrt(np.maximum(second - first * first, 0)) * nyquist,
+        flatness=np.exp(flatness) / np.maximum(power_sums[:, 12], AMIN),
         rolloff=rolloff * (nyquist / (BINS - 1)),
-        peak=peak,
-        valley=valley,
-        power_mel=np.ascontiguousarray(products[:, :N_MELS].T),
-        chroma=np.ascontiguousarray(products[:, N_MELS : N_MELS + 12].T),
+        peak=peak.T.copy(),
+        valley=valley.T.copy(),
+        power_mel=power_mel.T.copy(),
+        chroma=power_sums[:, :12].T.copy(),
+        k_weighted=power_sums[:, 13].copy(),
         rms=np.sqrt(_moving(signal.astype(np.float32) ** 2, count) / N_FFT),
         zero_crossings=_zero_crossings(signal, count),
         magnitude=kept,
     )
 
 
+def _rolloff(magnitude: Floats) -> NDArray[np.intp]:
+    """First bin at which the running sum reaches 85 %; sums over groups of 32 bins first, then within the one group."""
+    rows = np.arange(len(magnitude))
+    groups = magnitude[:, :-1].reshape(len(magnitude), 32, 32)
+    running = np.cumsum(groups.sum(axis=2), axis=1)
+    wanted = np.float32(0.85) * (running[:, -1] + magnitude[:, -1])
+    group = (running < wanted[:, None]).sum(axis=1)
+    inside = np.minimum(group, 31)
+    before = np.where(inside > 0, running[rows, inside - 1], 0)
+    within = before[:, None] + np.cumsum(groups[rows, inside], axis=1)
+    return np.where(group < 32, inside * 32 + (within < wanted[:, None]).sum(axis=1), BINS - 1)
+
+
+def _extremes(magnitude: Floats, peak: Floats, valley: Floats) -> None:
+    """Means of the strongest and of the weakest bins of each contrast band, written to (frames, 7)."""
+    for k, (low, high, take) in enumerate(contrast_bands()):
+        part = magnitude[:, low:high]
+        if take == 1:
+            part.max(axis=1, out=peak[:, k])
+            part.min(axis=1, out=valley[:, k])
+        else:
+            part = np.sort(part, axis=1)
+            part[:, -take:].mean(axis=1, out=peak[:, k])
+            part[:, :take].mean(axis=1, out=valley[:, k])
+
+
 def _moving(values: NDArray[Any], count: int) -> Floats:
     """Sums over the 2048 samples of each frame, by way of sums over hops."""
     padded = np.zeros((count + 3) * HOP, np.float64)
     padded[N_FFT // 2 : N_FFT // 2 + len(values)] = values[: len(padded) - N_FFT // 2]
-    hops = padded.reshape(-1, HOP).sum(axis=1)
+    hops: NDArray[np.float64] = padded.reshape(-1, HOP).sum(axis=1)
     return (hops[:-3] + hops[1:-2] + hops[2:-1] + hops[3:]).astype(np.float32)
 
 
@@ -198,10 +234,10 @@ def _zero_crossings(signal: Floats, count: int) -> Floats:
     inside = (starts >= 0) & (starts < len(signal))
     first = np.zeros(count, np.float32)
     first[inside] = crossings[starts[inside]]  # librosa does not count a crossing on a frame's first sample
-    return (_moving(crossings, count) - first) / N_FFT
+    return (_moving(crossings, count) - first) / np.float32(N_FFT)
 
 
 def decibels(power: NDArray[Any], top: float | None = 80.0) -> Floats:
     """Like librosa.power_to_db with reference 1: 10 log10, floor -100 dB, at most `top` below the maximum."""
-    db = (10 * np.log10(np.maximum(power, AMIN))).astype(np.float32)
-    return np.maximum(db, db.max() - np.float32(top)) if top is not None and db.size else db
+    db: Floats = (10 * np.log10(np.maximum(power, AMIN))).astype(np.float32)
+    return np.maximum(db, np.float32(db.max() - top)) if top is not None and db.size else db
