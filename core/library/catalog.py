@@ -84,7 +84,7 @@ class Catalog:
         for track, analysis in rows:
             tracks.append(track)
             separators.append(analysis.separator)
-            values.append(analysis.features())
+            values.append(features_of(analysis))
             units |= units_of(analysis)
         names = sorted({name for flat in values for name in flat})
         column = {name: j for j, name in enumerate(names)}
@@ -141,6 +141,26 @@ class Catalog:
             values = np.empty(0, dtype=np.float32)
         asked = np.array([value], dtype=np.float32)
         return float(blended_percentiles(asked, values[~np.isnan(values)], separator, name)[0])
+
+
+def features_of(analysis: TrackAnalysis) -> dict[str, float]:
+    """TrackAnalysis.features() and what the catalog derives from them, for every source that has chroma:
+
+    - harmonic_movement: how far the harmony travels, 0..1: the root of the summed variances of the twelve chroma
+      CENS (Müller & Ewert 2011). Clear chords that change give much; a drone, noise or one riff gives little.
+    - pitch_spread: how evenly the twelve pitch classes sound at once, 0..1: the mean of the chroma, whose
+      loudest class is 1 in every frame. One pure tone gives a twelfth, clusters and noise give much.
+    """
+    flat = analysis.features()
+    for source in analysis.descriptors:
+        try:
+            variance = sum(flat[f"{source}.chroma_cens_{i}.std"] ** 2 for i in range(1, 13))
+            spread = sum(flat[f"{source}.chroma_{i}"] for i in range(1, 13)) / 12
+        except KeyError:
+            continue
+        flat[f"{source}.harmonic_movement"] = variance**0.5
+        flat[f"{source}.pitch_spread"] = spread
+    return flat
 
 
 def units_of(analysis: TrackAnalysis) -> dict[str, str]:
