@@ -1,0 +1,15 @@
+"""Source separation: one mix into six stems, behind one protocol."""
+
+from core.separation.base import SOURCES, STEMS, Cancelled, Progress, Samples, Separator
+from core.separation.loader import SEPARATORS, load_separator
+
+__all__ = [
+    "SEPARATORS",
+    "SOURCES",
+    "STEMS",
+    "Cancelled",
+    "Progress",
+    "Samples",
+    "Separator",
+    "load_separator",
+]

@@ -1,0 +1,357 @@
+"""Hybrid Transformer Demucs with six stems (Rouard, Massa & Défossez 2023), from weights in a local folder.
+
+Both of demucs' file formats can run code when its own loaders read them: `.th` files are pickles, and the
+metadata of its `.safetensors` files name the class to import. Here a `.th` file is read with
+`weights_only=True` and two classes allowed, a `.safetensors` file may name one class, and arguments and
+tensors are checked before a model is built. Nothing is ever downloaded.
+
+Segments go through a loop of our own rather than `demucs.apply`: no random shifts, so results repeat; an
+overlap of 10 % instead of 25 %; progress and cancelling per segment; and on a CPU bfloat16 where that is fast
+and was found harmless on this machine, the attention kernel that is faster there, and channels-last memory
+(measured: `bot/bench/separation.py`). In float32 it gives what `apply_model(shifts=0)` gives for the same
+overlap.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.errors import UserError
+from core.separation.base import STEMS, Progress, Samples
+from core.separation.unet import check_stereo
+
+NAME = "htdemucs_6s"
+SIGNATURE = "5c90dfd2"
+"""The published model's signature, used where the folder has no htdemucs_6s.yaml."""
+
+CODE_VERSION = 1
+"""Raise it when this code may give other stems from the same weights."""
+
+RELIABILITY = {"drums": 0.95, "bass": 0.95, "vocals": 0.95, "guitar": 0.58, "piano": 0.34, "other": 0.1}
+"""Mean SDR on MoisesDB (drums 11.0, bass 11.9, vocals 9.6, guitar 3.1, piano 1.6, other 0.3 dB; Pereira et al.
+2023, benchmark tables of the repository) as a share of what an ideal ratio mask reaches there (9.2, 7.9, 9.7,
+5.3, 4.7, 4.7 dB), kept within 0.1..0.95."""
+
+_CLASS = "demucs.htdemucs.HTDemucs"
+_LARGEST_ARGUMENT = 4096
+_NEEDED_SNR_DB = 30.0
+
+
+def find_weights(folder: Path) -> Path | None:
+    """The weights file that `folder` offers: the one that htdemucs_6s.yaml names, `.safetensors` first."""
+    signature = SIGNATURE
+    listing = folder / f"{NAME}.yaml"
+    if listing.is_file():
+        signature = _signature(listing)
+    candidates = [folder / f"{signature}.safetensors", *sorted(folder.glob(f"{signature}*.th"))]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def has_weights(folder: Path) -> bool:
+    """Whether `load_htdemucs` would find a file; says nothing about its content."""
+    try:
+        return find_weights(folder) is not None
+    except UserError:
+        return True
+
+
+def _signature(listing: Path) -> str:
+    import yaml
+
+    try:
+        models = yaml.safe_load(listing.read_text())["models"]
+        (signature,) = models
+    except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{listing} does not list exactly one model: copy it again from the source."
+        ) from error
+    if not isinstance(signature, str) or not re.fullmatch(r"[0-9a-f]{8}", signature):
+        raise UserError(
+            f"{listing} names a model that is no signature of eight hexadecimal digits: copy it again."
+        )
+    return signature
+
+
+def load_htdemucs(
+    folder: Path | None,
+    *,
+    threads: int | None = None,
+    overlap: float = 0.1,
+    device: str | None = None,
+    precision: str = "auto",
+) -> HTDemucsSeparator:
+    """Load htdemucs_6s from `folder`: `5c90dfd2-34c22ccb.th` with `htdemucs_6s.yaml`, or `5c90dfd2.safetensors`.
+
+    `precision` is 'float32', 'bfloat16' or 'auto' (bfloat16 where it is fast and passes `harmless`). Raises
+    UserError when the weights are missing, damaged or not this architecture.
+    """
+    path = find_weights(folder) if folder is not None else None
+    if path is None:
+        where = f"in {folder}" if folder is not None else "configured"
+        raise UserError(
+            f"No htdemucs_6s weights are {where}: put {SIGNATURE}.safetensors, or {NAME}.yaml and "
+            f"{SIGNATURE}-34c22ccb.th, into a folder and set jobs.weights to it, or use the separator 'unet'."
+        )
+    data_hash = _sha256(path)
+    expected = path.stem.partition("-")[2]
+    if expected and not data_hash.startswith(expected):
+        raise UserError(f"{path} is damaged (its checksum is not {expected}): copy it again.")
+    package = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    model = _build(path, **package)
+    return HTDemucsSeparator(model, f"{data_hash[:8]}.{CODE_VERSION}", threads, overlap, device, precision)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _refuse(path: Path, what: str) -> UserError:
+    return UserError(f"{path} was refused ({what}): use the published htdemucs_6s weights.")
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError) as error:
+        raise _refuse(path, "not a safetensors file") from error
+    if metadata.get("klass") != _CLASS:
+        raise _refuse(path, f"its class is not {_CLASS}")
+    if "structure" in metadata:
+        raise _refuse(path, "quantised weights are not supported")
+    try:
+        arguments = json.loads(metadata.get("args", "[]"), object_hook=_fraction)
+        keywords = json.loads(metadata.get("kwargs", "{}"), object_hook=_fraction)
+    except (ValueError, TypeError, KeyError, ZeroDivisionError) as error:
+        raise _refuse(path, "unreadable arguments") from error
+    return {"arguments": arguments, "keywords": keywords, "state": state}
+
+
+def _fraction(value: dict[str, Any]) -> Any:
+    if value.get("_type") == "fraction":
+        return Fraction(value["numerator"], value["denominator"])
+    return value
+
+
+def _read_pickle(path: Path) -> dict[str, Any]:
+    import pickle
+
+    import torch
+    from demucs.htdemucs import HTDemucs
+
+    try:
+        with torch.serialization.safe_globals([HTDemucs, Fraction]):
+            package = torch.load(path, "cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, OSError, EOFError, ValueError, KeyError) as error:
+        raise _refuse(path, "not a plain file of weights") from error
+    if not isinstance(package, dict) or package.get("klass") is not HTDemucs:
+        raise _refuse(path, f"its class is not {_CLASS}")
+    return {
+        "arguments": package.get("args", ()),
+        "keywords": package.get("kwargs", {}),
+        "state": package.get("state"),
+    }
+
+
+def _plain(value: Any) -> bool:
+    """Whether a constructor argument is simple and of a size that a model of this kind can have."""
+    if isinstance(value, (list, tuple)):
+        return len(value) <= 64 and all(_plain(item) for item in value)
+    if isinstance(value, (int, float, Fraction)):
+        return math.isfinite(value) and abs(value) <= max(_LARGEST_ARGUMENT, 192_000)
+    return value is None or (isinstance(value, str) and len(value) <= 64)
+
+
+def _build(path: Path, arguments: Any, keywords: Any, state: Any) -> Any:
+    import inspect
+
+    import torch
+    from demucs.htdemucs import HTDemucs
+
+    if (
+        not isinstance(arguments, (list, tuple))
+        or not isinstance(keywords, dict)
+        or not isinstance(state, dict)
+    ):
+        raise _refuse(path, "unreadable arguments")
+    known = inspect.signature(HTDemucs).parameters
+    keywords = {key: value for key, value in keywords.items() if key in known}
+    if not all(_plain(value) for value in (*arguments, *keywords.values())):
+        raise _refuse(path, "arguments that no such model has")
+    if not all(isinstance(value, torch.Tensor) for value in state.values()):
+        raise _refuse(path, "something other than tensors")
+    try:
+        # Without memory first: shapes are compared before anything as large as the arguments say is made.
+        with torch.device("meta"):
+            shapes = {
+                key: value.shape for key, value in HTDemucs(*arguments, **keywords).state_dict().items()
+            }
+        if shapes != {key: value.shape for key, value in state.items()}:
+            raise _refuse(path, "tensors that do not fit the architecture")
+        model = HTDemucs(*arguments, **keywords)
+        model.load_state_dict(state)
+    except (TypeError, ValueError, RuntimeError, AssertionError, ZeroDivisionError) as error:
+        raise _refuse(path, "arguments that no such model has") from error
+    if sorted(model.sources) != sorted(STEMS) or model.samplerate != 44_100 or model.audio_channels != 2:
+        raise _refuse(path, f"it does not split 44.1 kHz stereo into {', '.join(STEMS)}")
+    return model.eval()
+
+
+class HTDemucsSeparator:
+    """See `core.separation.base.Separator`. Build it with `load_htdemucs`."""
+
+    name = NAME
+    rate = 44_100
+
+    def __init__(
+        self,
+        model: Any,
+        version: str,
+        threads: int | None = None,
+        overlap: float = 0.1,
+        device: str | None = None,
+        precision: str = "auto",
+    ) -> None:
+        import torch
+
+        if not 0 <= overlap <= 0.5:
+            raise UserError(f"The overlap of segments must be between 0 and 0.5, not {overlap}.")
+        self.reliability = dict(RELIABILITY)
+        self.overlap = overlap
+        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._batch = 8 if self._device.type == "cuda" else 1  # on a CPU batches only cost memory (measured)
+        self._threads = threads
+        self._model = model.to(self._device).to(memory_format=torch.channels_last)
+        self._segment = int(model.samplerate * model.segment)
+        self._bfloat16 = precision == "bfloat16" or (
+            precision == "auto" and _fast_bfloat16(self._device) and self.harmless()
+        )
+        self.version = f"{version}.{round(100 * overlap)}"
+
+    def separate(self, mix: Samples, progress: Progress | None = None) -> dict[str, Samples]:
+        """Split `mix`, shape (2, n) at 44.1 kHz, into six stems of the same shape.
+
+        Raises UserError when `mix` is not stereo audio of finite numbers, Cancelled when `progress` does.
+        """
+        check_stereo(mix)
+        length = mix.shape[1]
+        stems = np.zeros((len(self._model.sources), 2, length), np.float32)
+        silent = length < 2 or float(np.abs(mix).max()) < 1e-7
+        if not silent:
+            # Demucs' own convention: mean and deviation of the mono mix.
+            mono = mix.mean(axis=0)
+            mean, deviation = float(mono.mean()), float(mono.std(ddof=1)) + 1e-8
+            self._overlap_add((mix - np.float32(mean)) / np.float32(deviation), stems, progress)
+            stems *= np.float32(deviation)
+            stems += np.float32(mean)
+        elif progress is not None:
+            progress(1.0)
+        return {stem: stems[self._model.sources.index(stem)] for stem in STEMS}
+
+    def _overlap_add(self, mix: Samples, stems: Samples, progress: Progress | None) -> None:
+        import torch
+
+        length, size = mix.shape[1], self._segment
+        half = size // 2
+        weight = np.concatenate([np.arange(1, half + 1), np.arange(size - half, 0, -1)]).astype(np.float32)
+        weight /= weight.max()
+        total = np.zeros(length, np.float32)
+        offsets = list(range(0, length, int((1 - self.overlap) * size)))
+        for first in range(0, len(offsets), self._batch):
+            group = offsets[first : first + self._batch]
+            batch = torch.from_numpy(np.stack([self._cut(mix, offset) for offset in group]))
+            estimates = self._forward(batch, self._bfloat16)
+            if self._bfloat16 and not np.isfinite(estimates).all():
+                estimates = self._forward(batch, bfloat16=False)
+            for offset, estimate in zip(group, estimates, strict=True):
+                count = min(size, length - offset)
+                left = (size - count) // 2
+                stems[..., offset : offset + count] += weight[:count] * estimate[..., left : left + count]
+                total[offset : offset + count] += weight[:count]
+            if progress is not None:
+                progress((first + len(group)) / len(offsets))
+        stems /= total
+
+    def _cut(self, mix: Samples, offset: int) -> Samples:
+        """One segment; a short last one is centred, with what lies around it in the track, else zeros."""
+        size = self._segment
+        count = min(size, mix.shape[1] - offset)
+        start = offset - (size - count) // 2
+        low, high = max(start, 0), min(start + size, mix.shape[1])
+        segment = np.zeros((2, size), np.float32)
+        segment[:, low - start : high - start] = mix[:, low:high]
+        return segment
+
+    def _forward(self, batch: Any, bfloat16: bool) -> Samples:
+        import torch
+
+        if self._threads is not None and self._device.type == "cpu":
+            torch.set_num_threads(self._threads)
+        with (
+            torch.inference_mode(),
+            _slow_attention_off(),
+            torch.autocast(self._device.type, torch.bfloat16, enabled=bfloat16),
+        ):
+            output = self._model(batch.to(self._device, non_blocking=True))
+        result: Samples = output.float().cpu().numpy()
+        return result
+
+    def harmless(self) -> bool:
+        """Whether bfloat16 changes stems by less than -30 dB on a fixed test signal with these weights: an SDR of
+        10 dB then falls by 0.04 dB. The signal is fixed so that the answer, and with it every stem, repeats."""
+        import torch
+
+        rng = np.random.default_rng(0)
+        time = np.arange(self._segment) / self.rate
+        beat = np.exp(-((time % 0.5) / 0.05)) * rng.normal(0, 1, (2, self._segment))
+        tones = sum(np.sin(2 * np.pi * f * time) / n for n, f in enumerate((55, 220, 277, 330, 440), 1))
+        signal = (beat + tones).astype(np.float32)
+        batch = torch.from_numpy((signal / signal.std())[None])
+        exact = self._forward(batch, bfloat16=False)[0].astype(np.float64)
+        rough = self._forward(batch, bfloat16=True)[0].astype(np.float64)
+        if not np.isfinite(rough).all():
+            return False
+        loudest = max(float((stem**2).sum()) for stem in exact)
+        for stem, other in zip(exact, rough, strict=True):
+            energy = max(float((stem**2).sum()), loudest * 1e-3)
+            if 10 * np.log10(energy / (float(((stem - other) ** 2).sum()) + 1e-20)) < _NEEDED_SNR_DB:
+                return False
+        return True
+
+
+def _fast_bfloat16(device: Any) -> bool:
+    """Whether the processor multiplies bfloat16 in hardware; elsewhere it is emulated and slower."""
+    import torch
+
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
+    return bool(supported and supported())
+
+
+@contextmanager
+def _slow_attention_off() -> Iterator[None]:
+    """The fused "fast path" of nn.MultiheadAttention is slower on CPUs than scaled_dot_product_attention
+    (measured, 2.14 -> 1.47 s a segment with two threads); the switch is global, so it is put back."""
+    import torch
+
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)

@@ -1,0 +1,86 @@
+"""The bundled U-Net's layers. Imports torch: import this module inside functions only."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from core.separation.bands import BANDS
+
+CHANNELS = (16, 32, 64, 96, 128)
+REDUCTION = 16  # frames per step of the deepest level: input lengths are multiples of it
+
+
+def _convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> nn.Sequential:
+    padding = 0 if stride > 1 else size // 2
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, size, stride, padding, bias=False), nn.BatchNorm2d(outputs), nn.ReLU()
+    )
+
+
+class FrequencyMixer(nn.Module):
+    """Two dense layers over the whole frequency axis, shared by channels and frames.
+
+    A convolution sees neighbouring bands only; partials of one note lie octaves apart (the TDF block of Choi,
+    Kim, Chung & Jung 2020).
+    """
+
+    def __init__(self, bands: int, squeeze: int = 8) -> None:
+        super().__init__()
+        self.down = nn.Linear(bands, bands // squeeze)
+        self.up = nn.Linear(bands // squeeze, bands)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.up(torch.relu(self.down(x.transpose(2, 3))))).transpose(2, 3)
+
+
+class Block(nn.Module):
+    """Residual 3x3 convolutions and a frequency mixer; (batch, channels, bands, frames) at one resolution."""
+
+    def __init__(self, inputs: int, channels: int, bands: int, depth: int = 2) -> None:
+        super().__init__()
+        self.entry = nn.Identity() if inputs == channels else nn.Conv2d(inputs, channels, 1)
+        self.convolutions = nn.ModuleList(_convolution(channels, channels) for _ in range(depth))
+        self.mixer = FrequencyMixer(bands)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.entry(x)
+        for convolution in self.convolutions:
+            x = x + convolution(x)
+        return x + self.mixer(x)
+
+
+class SpectrogramUNet(nn.Module):
+    """U-Net (Ronneberger, Fischer & Brox 2015; Jansson et al. 2017) from band loudness to softmax masks.
+
+    Input (batch, BANDS, frames) with frames a multiple of 16, output (batch, stems, BANDS, frames), summing
+    to one over stems.
+    """
+
+    def __init__(self, stems: int = 6, channels: tuple[int, ...] = CHANNELS) -> None:
+        super().__init__()
+        self.register_buffer("band_mean", torch.zeros(BANDS))
+        self.register_buffer("band_std", torch.ones(BANDS))
+        first = channels[0]
+        pairs = list(zip(channels, channels[1:], strict=False))
+        self.stem = _convolution(2, first)
+        self.down = nn.ModuleList(_convolution(a, b, 2, 2) for a, b in pairs)
+        self.encode = nn.ModuleList(Block(b, b, BANDS >> (i + 1)) for i, (_, b) in enumerate(pairs))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in pairs)
+        self.decode = nn.ModuleList(Block(2 * a, a, BANDS >> i) for i, a in enumerate(channels[:-1]) if i)
+        self.finish = _convolution(first, first)
+        self.masks = nn.Conv2d(first, stems, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = (x - self.band_mean[:, None]) / self.band_std[:, None]
+        position = torch.linspace(-1, 1, BANDS, device=x.device, dtype=x.dtype)[:, None].expand_as(x)
+        x = self.stem(torch.stack([x, position], 1).contiguous(memory_format=torch.channels_last))
+        skips = []
+        for down, encode in zip(self.down, self.encode, strict=True):
+            skips.append(x)
+            x = encode(down(x))
+        for level in reversed(range(len(self.up))):
+            x = self.up[level](x)
+            skip = skips[level]
+            x = self.decode[level - 1](torch.cat([x, skip], 1)) if level else self.finish(x + skip)
+        return torch.softmax(self.masks(x).float(), 1)

@@ -1,0 +1,206 @@
+"""The bundled separator: a small U-Net's masks on the mix's own spectrum, on any machine and without a download.
+
+The mix is cut into overlapping STFT frames (93 ms, hop 23 ms); the network sees the loudness of 256 bands
+(`core.separation.bands`) of about 12 s at a time and answers with six masks that sum to one; each mask times
+the complex spectrum of each channel is a stem, so stems keep the mix's phase and panning and add up to the mix.
+Work and memory beyond the stems themselves are those of one chunk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import UserError
+from core.separation.bands import BANDS, FFT, HOP, RATE, band_sum, loudness, to_bins
+from core.separation.base import STEMS, Progress, Samples
+
+WEIGHTS = Path(__file__).parent / "weights" / "unet.safetensors"
+CODE_VERSION = 1
+"""Raise it when this code may give other stems from the same weights."""
+
+CHUNK = 512
+OVERLAP = 96
+_STRIDE = CHUNK - OVERLAP
+_GATE_DB = 40.0
+
+
+class UNetSeparator:
+    """See `core.separation.base.Separator`. Build it with `load_unet`."""
+
+    name = "unet"
+    rate = RATE
+
+    def __init__(
+        self, network: Any, version: str, reliability: dict[str, float], threads: int | None
+    ) -> None:
+        self.version = version
+        self.reliability = reliability
+        self._network = network
+        self._threads = threads
+
+    def separate(self, mix: Samples, progress: Progress | None = None) -> dict[str, Samples]:
+        """Split `mix`, shape (2, n) at 44.1 kHz, into all six stems, which add up to `mix`.
+
+        Raises UserError when `mix` is not stereo audio of finite numbers, Cancelled when `progress` does.
+        """
+        check_stereo(mix)
+        length = mix.shape[1]
+        stems = {stem: np.zeros((2, length), np.float32) for stem in STEMS}
+        reference = reference_power(mix)
+        if length == 0 or reference <= 1e-12:
+            if progress is not None:
+                progress(1.0)
+            return stems
+        frames = -(-(FFT - HOP + length) // HOP)
+        tail: NDArray[np.float32] | None = None
+        for start in range(0, frames, _STRIDE):
+            count = min(CHUNK, frames - start)
+            last = start + count >= frames
+            spectra = _spectra(mix, start, count, self._threads)
+            power = (spectra.real**2 + spectra.imag**2).mean(axis=0)
+            masks = self._masks(loudness(band_sum(power), reference))
+            if tail is not None:
+                ramp = np.linspace(0, 1, OVERLAP + 2, dtype=np.float32)[1:-1][: masks.shape[1], None]
+                masks[:, : len(ramp)] = ramp * masks[:, : len(ramp)] + (1 - ramp) * tail[:, : len(ramp)]
+            keep = count if last else _STRIDE
+            tail = masks[:, _STRIDE:].copy()
+            for number, stem in enumerate(STEMS):
+                _add(stems[stem], spectra[:, :keep] * to_bins(masks[number, :keep]), start, self._threads)
+            if progress is not None:
+                progress(min(1.0, (start + keep) / frames))
+            if last:
+                break
+        return stems
+
+    def _masks(self, level: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(frames, BANDS) -> (stems, frames, BANDS)."""
+        import torch
+
+        from core.separation.network import REDUCTION
+
+        frames = len(level)
+        padded = -(-max(frames, 4 * REDUCTION) // REDUCTION) * REDUCTION
+        # Beyond the ends of the track the network sees silence, as it did in training.
+        level = np.pad(level, ((0, padded - frames), (0, 0)), constant_values=-1.25)
+        if self._threads is not None:
+            torch.set_num_threads(self._threads)
+        with torch.inference_mode():
+            masks = self._network(torch.from_numpy(level.T.copy())[None])[0]
+        result: NDArray[np.float32] = masks[:, :, :frames].transpose(1, 2).contiguous().numpy()
+        return result
+
+
+def check_stereo(mix: Samples) -> None:
+    """Raise UserError unless `mix` is (2, n), float32 and finite."""
+    if mix.ndim != 2 or mix.shape[0] != 2 or mix.dtype != np.float32:
+        raise UserError(
+            f"Separation needs stereo float32 audio, not {mix.dtype} of shape {mix.shape}: decode it first."
+        )
+    if not np.isfinite(mix).all():
+        raise UserError("The audio contains samples that are not numbers: export it again.")
+
+
+def reference_power(mix: Samples) -> float:
+    """Mean power per STFT bin of the parts that sound (blocks of 0.4 s within 40 dB of the loudest).
+
+    By Parseval's theorem the mean of |STFT|^2 is the mean square of the samples times the window's energy.
+    """
+    block = int(0.4 * RATE)
+    squares = np.array(
+        [
+            np.mean(mix[:, start : start + block].astype(np.float64) ** 2)
+            for start in range(0, mix.shape[1], block)
+        ]
+    )
+    if not len(squares):
+        return 0.0
+    sounding = squares[squares >= squares.max() * 10 ** (-_GATE_DB / 10)]
+    return float(sounding.mean()) * 0.375 * FFT
+
+
+def _window() -> NDArray[np.float32]:
+    return np.hanning(FFT + 1)[:-1].astype(np.float32)
+
+
+def _spectra(mix: Samples, start: int, count: int, threads: int | None) -> NDArray[np.complex64]:
+    """STFT frames start..start+count of both channels, (2, count, BINS); frame 0 ends HOP samples into the mix."""
+    from scipy.fft import rfft
+
+    first = start * HOP - (FFT - HOP)
+    total = (count - 1) * HOP + FFT
+    piece = np.zeros((2, total), np.float32)
+    low, high = max(first, 0), min(first + total, mix.shape[1])
+    piece[:, low - first : high - first] = mix[:, low:high]
+    frames = np.lib.stride_tricks.sliding_window_view(piece, FFT, axis=1)[:, ::HOP]
+    result: NDArray[np.complex64] = rfft(frames * _window(), axis=-1, workers=threads)
+    return result
+
+
+def _add(target: Samples, spectra: NDArray[np.complex64], start: int, threads: int | None) -> None:
+    """Inverse STFT by weighted overlap-add into `target` (Hann twice at 75 % overlap adds up to 1.5)."""
+    from scipy.fft import irfft
+
+    frames = irfft(spectra, FFT, axis=-1, workers=threads, overwrite_x=True)
+    frames *= _window() * np.float32(1 / 1.5)
+    count = frames.shape[1]
+    piece = np.zeros((2, count + FFT // HOP - 1, HOP), np.float32)
+    for part in range(FFT // HOP):
+        piece[:, part : part + count] += frames[:, :, part * HOP : (part + 1) * HOP]
+    flat = piece.reshape(2, -1)
+    first = start * HOP - (FFT - HOP)
+    low, high = max(first, 0), min(first + flat.shape[1], target.shape[1])
+    target[:, low:high] += flat[:, low - first : high - first]
+
+
+def load_unet(threads: int | None = None, weights: Path = WEIGHTS) -> UNetSeparator:
+    """The bundled separator, or one with other weights of the same architecture.
+
+    `<weights>.json` beside the weights states the reliability that was measured. Raises UserError when the
+    file is missing, is no safetensors file or holds another network.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    from core.separation.network import SpectrogramUNet
+
+    try:
+        data = weights.read_bytes()
+        tensors = load(data)
+        facts = json.loads(weights.with_suffix(".json").read_text())
+        reliability = {stem: float(facts["reliability"][stem]) for stem in STEMS}
+        network = SpectrogramUNet(len(STEMS))
+        network.load_state_dict(tensors)
+    except FileNotFoundError as error:
+        raise UserError(f"The file {error.filename} is missing: install moodstem again.") from error
+    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"{weights} does not hold weights of the bundled U-Net: install moodstem again."
+        ) from error
+    if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
+        raise UserError(f"{weights} is damaged: install moodstem again.")
+    network.eval()
+    _fold_batch_norm(network)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    version = f"{hashlib.sha256(data).hexdigest()[:8]}.{CODE_VERSION}"
+    return UNetSeparator(network, version, reliability, threads)
+
+
+def _fold_batch_norm(network: Any) -> None:
+    """Fold each batch normalisation into the convolution before it: the same function, less work."""
+    from torch import nn
+    from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+    for module in network.modules():
+        if isinstance(module, nn.Sequential) and len(module) == 3 and isinstance(module[1], nn.BatchNorm2d):
+            module[0] = fuse_conv_bn_eval(module[0], module[1])
+            module[1] = nn.Identity()
+
+
+assert BANDS % 16 == 0

@@ -1,0 +1,140 @@
+"""Endless training examples: stems of rendered songs, remixed and varied, as band spectrograms and ideal masks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import UserError
+from core.separation.bands import BANDS, BINS, FFT, HOP, RATE, band_sum, loudness
+from core.separation.base import STEMS
+from jobs.training.singer import speak
+
+FRAMES = 256
+SAMPLES = (FRAMES - 1) * HOP + FFT
+LEVELS = {"drums": -20.0, "bass": -21.0, "vocals": -20.0, "guitar": -23.0, "piano": -23.0, "other": -23.0}
+"""Usual RMS of a stem in a mix, dB below full scale: where the random gain is centred."""
+
+
+@dataclass(frozen=True)
+class Song:
+    file: Path
+    stems: tuple[str, ...]
+
+
+def read_index(folder: Path) -> list[Song]:
+    """Songs rendered so far by `jobs.training.render`; the list grows while rendering goes on."""
+    index = folder / "index.jsonl"
+    if not index.exists():
+        raise UserError(f"No rendered songs in {folder}; run python -m jobs.training.render first.")
+    lines = [json.loads(line) for line in index.read_text().splitlines() if line.endswith("}")]
+    return [Song(folder / line["file"], tuple(line["stems"])) for line in lines]
+
+
+def spectrum(audio: NDArray[np.float32]) -> NDArray[np.complex64]:
+    """Hann STFT without padding: (samples,) -> (frames, BINS)."""
+    from scipy.fft import rfft
+
+    window = np.hanning(FFT + 1)[:-1].astype(np.float32)
+    frames = np.lib.stride_tricks.sliding_window_view(audio, FFT)[::HOP]
+    result: NDArray[np.complex64] = rfft(frames * window, axis=1)
+    return result
+
+
+def ideal_masks(
+    stems: NDArray[np.complex64],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.complex64]]:
+    """The best real mask per band in the least-squares sense, sum Re(S conj X) / sum |X|^2 (the phase-sensitive
+    mask of Erdogan et al. 2015, per band), clipped to 0..1; the mix's power per band; the mix."""
+    mix = stems.sum(axis=0)
+    power = band_sum(mix.real**2 + mix.imag**2)
+    shares = band_sum(stems.real * mix.real + stems.imag * mix.imag) / (power + 1e-12)
+    return np.clip(shares, 0, 1).astype(np.float32), power, mix
+
+
+class Mixer:
+    """Draws examples; the same seed and files give the same examples."""
+
+    def __init__(self, folder: Path, seed: int) -> None:
+        self.folder = folder
+        self.rng = np.random.default_rng(seed)
+        self.songs = read_index(folder)
+        self.drawn = 0
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]]:
+        while True:
+            if self.drawn % 256 == 255:
+                self.songs = read_index(self.folder)
+            self.drawn += 1
+            yield self.example()
+
+    def example(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+        """(loudness (BANDS, FRAMES), power (BANDS, FRAMES), masks (6, BANDS, FRAMES)), float32."""
+        rng = self.rng
+        chosen = self._choose()
+        spectra = np.zeros((len(STEMS), FRAMES, BINS), np.complex64)
+        for stem, audio in chosen.items():
+            level = float(np.sqrt(np.mean(audio**2)))
+            if level < 1e-4:
+                continue
+            gain = 10 ** ((LEVELS[stem] + rng.normal(0, 4.5)) / 20) / level
+            spectra[STEMS.index(stem)] = spectrum(audio * np.float32(gain)) * self._colour()
+        if rng.random() < 0.3:
+            # Recordings often end at 10..18 kHz (lossy codecs, tape).
+            spectra[:, :, int(rng.uniform(8000, 18000) / RATE * FFT) :] *= 0.001
+        masks, power, mix = ideal_masks(spectra)
+        reference = float(np.mean(np.abs(mix) ** 2)) * 10 ** (rng.uniform(-6, 6) / 10)
+        swap = (0, 2, 1)
+        return loudness(power, reference).T.copy(), power.T.copy(), masks.transpose(swap).copy()
+
+    def _choose(self) -> dict[str, NDArray[np.float32]]:
+        """Which stems sound: a song as it is, a remix of several songs, or (one of eight) one stem alone."""
+        rng = self.rng
+        song = self._song()
+        if rng.random() < 0.55:
+            start = rng.random()
+            chosen = {stem: self._cut(song, stem, start) for stem in song.stems}
+        else:
+            chosen = {}
+            for stem in STEMS:
+                if rng.random() < (0.7 if stem in ("drums", "bass", "vocals") else 0.55):
+                    donor = self._song(stem)
+                    chosen[stem] = self._cut(donor, stem, rng.random())
+        if "vocals" in chosen and rng.random() < 0.05:
+            chosen["vocals"] = speak(SAMPLES / RATE, RATE, rng)
+        draw = rng.random()
+        if draw < 0.12 and chosen:
+            alone = str(rng.choice(list(chosen)))
+            chosen = {alone: chosen[alone]}
+        elif draw < 0.5 and len(chosen) > 2:
+            chosen.pop(str(rng.choice(list(chosen))))
+        return chosen
+
+    def _song(self, stem: str | None = None) -> Song:
+        while True:
+            song = self.songs[int(self.rng.integers(len(self.songs)))]
+            if stem is None or stem in song.stems:
+                return song
+
+    def _cut(self, song: Song, stem: str, where: float) -> NDArray[np.float32]:
+        track = np.load(song.file, mmap_mode="r")[song.stems.index(stem)]
+        start = int(where * max(len(track) - SAMPLES, 0))
+        audio = track[start : start + SAMPLES].astype(np.float32) / 32768
+        return np.pad(audio, (0, SAMPLES - len(audio)))
+
+    def _colour(self) -> NDArray[np.float32]:
+        """A random smooth equaliser, gain per bin: recordings differ in colour more than SoundFonts do."""
+        knots = np.log2(np.array([30, 120, 400, 1200, 3500, 9000, 22000]))
+        bins = np.log2(np.maximum(np.arange(BINS), 1) * RATE / FFT)
+        gains: NDArray[np.float32] = (
+            10 ** (np.interp(bins, knots, self.rng.normal(0, 3, len(knots))) / 20)
+        ).astype(np.float32)
+        return gains
+
+
+assert BANDS == 256

@@ -1,0 +1,263 @@
+"""Train the bundled separator: resumable, logged, with a learning curve.
+
+    python -m jobs.training.train_unet moodstem STEMS OUT --validation HELD_OUT --minutes 90
+
+STEMS and HELD_OUT come from `jobs.training.render`. OUT holds `checkpoint.pt` (weights, their moving average,
+optimiser, step), `log.jsonl`, `curve.png` and `unet.safetensors` (the average, as shipped). Starting the same
+command again goes on from the checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.errors import UserError
+from core.separation.base import STEMS, Progress
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PRESETS = ("moodstem", "deepmelody")
+FLOOR = 0.03
+"""Added to a stem's share of the mix's energy in the loss, so that silent stems have a weight (15 dB down)."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Warm-up, constant, then linear to zero over the last `decay` share; runs by steps or by minutes."""
+
+    steps: int
+    minutes: float
+    rate: float = 2e-3
+    warmup: int = 60
+    decay: float = 0.35
+
+    def done(self, step: int, elapsed: float) -> float:
+        return min(1.0, max(step / self.steps, elapsed / (60 * self.minutes)))
+
+    def learning_rate(self, step: int, elapsed: float) -> float:
+        left = (1 - self.done(step, elapsed)) / self.decay
+        return self.rate * min(1.0, (step + 1) / self.warmup, max(left, 0.01))
+
+
+def separation_loss(masks: Tensor, power: Tensor, ideal: Tensor) -> Tensor:
+    """Mean over stems of the root of (error energy / stem energy), for power and for magnitude (its root).
+
+    Each stem is weighted by its own energy in its own excerpt, so that quiet stems count as much as loud ones:
+    the energy-based weights of Kadandale et al. (2020), taken per example instead of per data set. (The
+    logarithm instead of the root, which would be SI-SDR itself, was tried: it falls into giving one stem
+    everything, since the others' log-ratios are then all zero.) Shapes: masks and ideal (batch, stems, bands,
+    frames), power (batch, bands, frames).
+    """
+    total = masks.new_zeros(())
+    for exponent in (1.0, 0.5):
+        weight = power**exponent
+        weight = (weight / (weight.sum((1, 2), keepdim=True) + 1e-9)).unsqueeze(1)
+        error = (weight * (masks - ideal) ** 2).sum((2, 3))
+        energy = (weight * ideal**2).sum((2, 3))
+        total = total + ((error + 1e-5) / (energy + FLOOR)).sqrt().mean()
+    return total / 2
+
+
+def batches(folder: Path, size: int, seed: int, workers: int) -> Iterator[list[Tensor]]:
+    """Endless batches of (loudness, power, ideal masks)."""
+    import torch
+    from torch.utils.data import DataLoader, IterableDataset
+
+    from jobs.training.mixing import Mixer
+
+    class Stream(IterableDataset[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            info = torch.utils.data.get_worker_info()
+            return iter(Mixer(folder, seed * 1000 + (info.id if info else 0)))
+
+    loader = DataLoader(Stream(), size, num_workers=workers, prefetch_factor=4 if workers else None)
+    return iter(loader)
+
+
+def train(
+    preset: str,
+    data: Path,
+    out: Path,
+    *,
+    validation: Path | None = None,
+    steps: int = 20_000,
+    minutes: float = 600.0,
+    batch: int = 8,
+    seed: int = 0,
+    threads: int = 1,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Path:
+    """Train `preset` on rendered stems in `data` until `steps` or `minutes` (wall clock, over all runs).
+
+    Returns the path of the weights. Raises UserError for an unknown preset or missing data, Cancelled when
+    `progress` does (the last checkpoint stays).
+    """
+    if preset not in PRESETS:
+        raise UserError(f"There is no preset {preset!r}; choose one of {', '.join(PRESETS)}.")
+    if preset == "deepmelody":
+        from jobs.training.deepmelody import train_deepmelody
+
+        return train_deepmelody(
+            data, out, validation=validation, seed=seed, threads=threads, progress=progress
+        )
+    import torch
+
+    from core.separation.network import SpectrogramUNet
+
+    torch.set_num_threads(threads)
+    torch.manual_seed(seed)
+    out.mkdir(parents=True, exist_ok=True)
+    model = SpectrogramUNet(len(STEMS)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)
+    step, elapsed = 0, 0.0
+    checkpoint = out / "checkpoint.pt"
+    stream: Iterator[list[Tensor]]
+    if checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(state["model"])
+        average = copy.deepcopy(model)
+        average.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+        step, elapsed = int(state["step"]), float(state["elapsed"])
+        stream = batches(data, batch, seed + step + 1, workers)
+    else:
+        stream = batches(data, batch, seed, workers)
+        sample = torch.cat([next(stream)[0] for _ in range(12)])
+        model.band_mean.copy_(sample.mean((0, 2)))
+        model.band_std.copy_(sample.std((0, 2)) + 0.05)
+        average = copy.deepcopy(model)
+    held_out = []
+    if validation is not None:
+        held_stream = batches(validation, batch, 4711, 0)
+        held_out = [next(held_stream) for _ in range(6)]
+
+    schedule = Schedule(steps, minutes)
+    log = (out / "log.jsonl").open("a")
+    recent: list[float] = []
+    last = time.monotonic()
+    while True:
+        done = schedule.done(step, elapsed)
+        if step and (step % 100 == 0 or done >= 1):
+            record = {"step": step, "minutes": round(elapsed / 60, 2), "loss": float(np.mean(recent[-100:]))}
+            if held_out and (step % 200 == 0 or done >= 1):
+                record["validation"] = validate(average, held_out)
+            print(json.dumps(record), file=log, flush=True)
+            _save(checkpoint, model, average, optimiser, step, elapsed)
+            _export(average, out / "unet.safetensors")
+            draw_curve(out)
+        if progress is not None:
+            progress(done)
+        if done >= 1:
+            break
+        loudness, power, ideal = next(stream)
+        for group in optimiser.param_groups:
+            group["lr"] = schedule.learning_rate(step, elapsed)
+        model.train()
+        with torch.autocast("cpu", torch.bfloat16):
+            masks = model(loudness)
+        loss = separation_loss(masks, power, ideal)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
+        optimiser.step()
+        recent.append(float(loss.detach()))
+        del recent[:-100]
+        keep = min(0.998, (step + 1) / (step + 20))
+        with torch.no_grad():
+            for old, new in zip(average.state_dict().values(), model.state_dict().values(), strict=True):
+                if old.dtype.is_floating_point:
+                    old.lerp_(new, 1 - keep)
+        step += 1
+        now = time.monotonic()
+        elapsed += now - last
+        last = now
+    return out / "unet.safetensors"
+
+
+def validate(model: Any, held_out: list[list[Tensor]]) -> float:
+    """Mean loss on the same held-out examples each time."""
+    import torch
+
+    model.eval()
+    with torch.inference_mode():
+        return float(
+            np.mean([float(separation_loss(model(x), power, ideal)) for x, power, ideal in held_out])
+        )
+
+
+def _save(path: Path, model: Any, average: Any, optimiser: Any, step: int, elapsed: float) -> None:
+    import torch
+
+    state = {
+        "model": model.state_dict(),
+        "average": average.state_dict(),
+        "optimiser": optimiser.state_dict(),
+    }
+    torch.save({**state, "step": step, "elapsed": elapsed}, path.with_suffix(".tmp"))
+    path.with_suffix(".tmp").replace(path)
+
+
+def _export(model: Any, path: Path) -> None:
+    """Weights as the separator loads them: float32 safetensors, nothing but tensors."""
+    from safetensors.torch import save_file
+
+    tensors = {name: value.detach().contiguous() for name, value in model.state_dict().items()}
+    save_file(
+        tensors,
+        path.with_suffix(".tmp"),
+        metadata={"architecture": "SpectrogramUNet", "stems": ",".join(STEMS)},
+    )
+    path.with_suffix(".tmp").replace(path)
+
+
+def draw_curve(out: Path) -> None:
+    """`curve.png` from `log.jsonl`: training and validation loss over steps."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    axes.plot([row["step"] for row in rows], [row["loss"] for row in rows], label="training")
+    held = [row for row in rows if "validation" in row]
+    axes.plot(
+        [row["step"] for row in held], [row["validation"] for row in held], label="held-out songs and font"
+    )
+    axes.set_xlabel("step")
+    axes.set_ylabel("root of error energy / stem energy")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    figure.savefig(out / "curve.png", dpi=100)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line; see the module's text."""
+    parser = argparse.ArgumentParser(description="Train the spectrogram U-Net.")
+    parser.add_argument("preset", choices=PRESETS)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--validation", type=Path)
+    parser.add_argument("--steps", type=int, default=20_000)
+    parser.add_argument("--minutes", type=float, default=600.0)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1)
+    options = vars(parser.parse_args(arguments))
+    train(options.pop("preset"), options.pop("data"), options.pop("out"), **options)
+
+
+if __name__ == "__main__":
+    main()

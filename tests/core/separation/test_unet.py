@@ -1,0 +1,178 @@
+"""The bundled separator, as its callers see it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from core.errors import UserError
+from core.separation import STEMS, Cancelled, load_separator
+from core.separation.evaluate import si_sdr
+from core.separation.unet import CHUNK, WEIGHTS, UNetSeparator, load_unet
+
+RATE = 44_100
+Band = dict[str, np.ndarray[Any, Any]]
+
+
+@pytest.fixture(scope="module")
+def unet() -> UNetSeparator:
+    return load_unet(threads=1)
+
+
+@pytest.fixture(scope="module")
+def mix(band: Band) -> np.ndarray[Any, Any]:
+    return np.sum(list(band.values()), axis=0, dtype=np.float32)
+
+
+@pytest.fixture(scope="module")
+def stems(unet: UNetSeparator, mix: np.ndarray[Any, Any]) -> Band:
+    return unet.separate(mix)
+
+
+def test_stems_have_the_mix_shape_and_add_up_to_it(stems: Band, mix: np.ndarray[Any, Any]) -> None:
+    assert set(stems) == set(STEMS)
+    assert all(stem.shape == mix.shape and stem.dtype == np.float32 for stem in stems.values())
+    assert np.abs(sum(stems.values()) - mix).max() < 1e-5
+
+
+def test_same_input_same_output(unet: UNetSeparator, mix: np.ndarray[Any, Any], stems: Band) -> None:
+    again = unet.separate(mix)
+    assert all(np.array_equal(again[stem], stems[stem]) for stem in STEMS)
+
+
+@pytest.mark.parametrize("stem", ["drums", "bass", "other"])
+def test_known_stems_come_out_well_above_the_mix(
+    band: Band, mix: np.ndarray[Any, Any], stems: Band, stem: str
+) -> None:
+    assert si_sdr(band[stem], stems[stem]) > si_sdr(band[stem], mix) + 5.0
+
+
+def test_loudness_of_the_recording_does_not_matter(unet: UNetSeparator, mix: np.ndarray[Any, Any]) -> None:
+    part = mix[:, : 4 * RATE]
+    loud, quiet = unet.separate(part), unet.separate(part * np.float32(0.02))
+    assert all(np.abs(loud[stem] * 0.02 - quiet[stem]).max() < 1e-4 for stem in STEMS)
+
+
+@pytest.mark.parametrize("samples", [0, 1, 441, 22_050, 1024 * CHUNK, 1024 * CHUNK + 1, 30 * RATE + 7])
+def test_any_length(unet: UNetSeparator, samples: int) -> None:
+    noise = np.random.default_rng(1).normal(0, 0.1, (2, samples)).astype(np.float32)
+    found = unet.separate(noise)
+    assert all(stem.shape == noise.shape for stem in found.values())
+    assert samples == 0 or np.abs(sum(found.values()) - noise).max() < 1e-5
+
+
+def test_chunks_leave_no_seam(unet: UNetSeparator, mix: np.ndarray[Any, Any]) -> None:
+    """The first seconds of a longer track, which end inside a chunk, come out as when they come first alone."""
+    long = np.concatenate([mix, mix], axis=1)
+    whole, part = unet.separate(long), unet.separate(long[:, : 24 * RATE])
+    inner = slice(0, 20 * RATE)
+    for stem in ("drums", "bass", "other"):
+        assert si_sdr(whole[stem][:, inner], part[stem][:, inner]) > 15
+
+
+def test_mono_as_stereo_stays_mono(stems: Band) -> None:
+    assert all(np.array_equal(stem[0], stem[1]) for stem in stems.values())
+
+
+def test_panning_is_kept(unet: UNetSeparator, mix: np.ndarray[Any, Any]) -> None:
+    left = mix[:, : 3 * RATE] * np.array([[1.0], [0.0]], np.float32)
+    assert all(not stem[1].any() for stem in unet.separate(left).values())
+
+
+def test_silence_in_silence_out(unet: UNetSeparator) -> None:
+    assert all(not stem.any() for stem in unet.separate(np.zeros((2, 3 * RATE), np.float32)).values())
+
+
+def test_progress_rises_to_one_and_can_cancel(unet: UNetSeparator, mix: np.ndarray[Any, Any]) -> None:
+    seen: list[float] = []
+    unet.separate(mix, seen.append)
+    assert len(seen) > 1 and seen == sorted(seen) and seen[-1] == 1.0
+
+    def stop(done: float) -> None:
+        seen.append(-1.0)
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        unet.separate(mix, stop)
+    assert seen.count(-1.0) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        np.zeros(100, np.float32),
+        np.zeros((1, 100), np.float32),
+        np.zeros((2, 100)),
+        np.full((2, 9), np.nan, np.float32),
+    ],
+)
+def test_what_is_not_stereo_audio_is_refused(unet: UNetSeparator, wrong: Any) -> None:
+    with pytest.raises(UserError):
+        unet.separate(wrong)
+
+
+def test_weights_fit_the_repository_and_state_their_reliability(unet: UNetSeparator) -> None:
+    assert WEIGHTS.stat().st_size < 16 * 2**20
+    assert set(unet.reliability) == set(STEMS)
+    assert all(0 <= value <= 1 for value in unet.reliability.values())
+
+
+def test_version_follows_the_weights(tmp_path: Path, unet: UNetSeparator) -> None:
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(WEIGHTS)
+    tensors["masks.bias"] = tensors["masks.bias"] + np.float32(0.1)
+    save_file(tensors, tmp_path / "unet.safetensors")
+    shutil.copy(WEIGHTS.with_suffix(".json"), tmp_path / "unet.json")
+    assert load_unet(weights=tmp_path / "unet.safetensors").version != unet.version
+    assert load_unet().version == unet.version
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\x80\x04garbage", b"\xff" * 64, b"\x02\x00\x00\x00\x00\x00\x00\x00{}"]
+)
+def test_a_damaged_file_is_refused_with_one_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "unet.safetensors").write_bytes(content)
+    shutil.copy(WEIGHTS.with_suffix(".json"), tmp_path / "unet.json")
+    with pytest.raises(UserError, match="install moodstem again"):
+        load_unet(weights=tmp_path / "unet.safetensors")
+
+
+def test_missing_weights_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"unet\.safetensors is missing"):
+        load_unet(weights=tmp_path / "unet.safetensors")
+
+
+def test_reliability_file_holds_what_was_measured() -> None:
+    facts = json.loads(WEIGHTS.with_suffix(".json").read_text())
+    assert facts["songs"] >= 10 and set(facts["gain_over_mix_db"]) <= set(STEMS)
+
+
+def test_auto_takes_the_bundled_separator_where_no_weights_are(tmp_path: Path) -> None:
+    assert load_separator("auto", weights_dir=tmp_path).name == "unet"
+    assert load_separator().name == "unet"
+
+
+def test_none_makes_no_stems() -> None:
+    none = load_separator("none")
+    assert none.name == "none" and none.separate(np.zeros((2, 100), np.float32)) == {}
+
+
+@pytest.mark.parametrize("name", ["htdemucs", "hf://someone/model", "../weights", "", "AUTO"])
+def test_other_names_are_refused(name: str) -> None:
+    with pytest.raises(UserError, match="choose one of auto, htdemucs_6s, unet, none"):
+        load_separator(name)
+
+
+def test_import_is_light() -> None:
+    code = (
+        "import sys, core.separation; sys.exit(any(m in sys.modules for m in ('torch', 'scipy', 'demucs')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
