@@ -22,13 +22,11 @@ from jobs.quotas import ACTIVE, DAY, check_quotas
 Clock = Callable[[], float]
 Effect = Callable[[Transaction], Awaitable[dict[str, Any] | None]]
 
-FIRST_BACKOFF_S = 10.0
 LONGEST_BACKOFF_S = 600.0
-
 LONGEST_LEASE_S = 600.0
 
 # A job that must wait longer than the longest backoff was put there by a clock that has jumped back since.
-_DUE = "state = 'queued' AND (run_at <= :now OR run_at > :now + 600)"
+_DUE = f"state = 'queued' AND (run_at <= :now OR run_at > :now + {LONGEST_BACKOFF_S})"
 
 _CLAIM = f"""
 UPDATE job SET state = 'running', attempt = attempt + 1, token = token + 1, owner = :owner,
@@ -46,7 +44,8 @@ class Queue:
     """The jobs of one database; any number of processes may hold one.
 
     `clock` gives Unix seconds; tests inject their own. `failure_limit`, `crash_limit` and `loss_limit` say how
-    often a job may fail with a passing error, kill the worker, and lose its runner before it is set aside.
+    often a job may fail with a passing error, kill the worker, and lose its runner before it is set aside; after
+    the n-th failure it waits up to `backoff_s` * 2**(n - 1) seconds.
     """
 
     def __init__(
@@ -57,12 +56,14 @@ class Queue:
         failure_limit: int = 3,
         crash_limit: int = 2,
         loss_limit: int = 5,
+        backoff_s: float = 10.0,
     ) -> None:
         self.database = database
         self.clock = clock
         self.failure_limit = failure_limit
         self.crash_limit = crash_limit
         self.loss_limit = loss_limit
+        self.backoff_s = backoff_s
         self._jitter = random.Random()
 
     # -- for those who ask for work ------------------------------------------------------------------
@@ -352,8 +353,7 @@ class Queue:
 
     async def _waiting(self) -> bool:
         rows = await self.database.fetch(
-            "SELECT 1 FROM job INDEXED BY job_ready WHERE state = 'queued' AND run_at <= ? LIMIT 1",
-            [self.clock()],
+            f"SELECT 1 FROM job INDEXED BY job_ready WHERE {_DUE} LIMIT 1", {"now": self.clock()}
         )
         return bool(rows)
 
@@ -385,7 +385,7 @@ class Queue:
             state, text = "queued", error
         wait = 0.0
         if state == "queued" and code != "lost":
-            wait = min(LONGEST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** (count - 1)) * self._jitter.uniform(0.5, 1.0)
+            wait = min(LONGEST_BACKOFF_S, self.backoff_s * 2 ** (count - 1)) * self._jitter.uniform(0.5, 1.0)
         await transaction.run(
             f"UPDATE job SET state = ?, {counter} = ?, error = ?, error_code = ?, owner = NULL, lease_until = NULL,"
             " run_at = ?, progress = 0, stage = '', finished_at = ? WHERE id = ?",
