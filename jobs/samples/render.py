@@ -26,7 +26,7 @@ ALBUM = "Moodstem Samples"
 YEAR = "2026"
 TAIL = 3.0
 """Seconds after the last note, for what still rings."""
-QUALITY = 0.82
+QUALITY = 0.86
 """libsndfile's compression level for Vorbis: about 80 kbit/s on these pieces."""
 CEILING = -1.5
 """dB; the coder adds a little, and -1 dB must hold after it."""

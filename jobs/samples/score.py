@@ -1,9 +1,11 @@
 """Notes, parts and pieces; humanising; writing MIDI."""
 
 import io
+import itertools
 import random
 import zlib
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import mido
 
@@ -122,7 +124,7 @@ class Part:
     swing: float = 0.5  # where the second of two swung notes falls, 0.5 = straight
     swing_unit: float = 0.5  # the length that swings: 0.5 = eighths, 0.25 = sixteenths
     vibrato: float = 0.0  # modulation wheel, 0..1
-    expression: list[tuple[float, float]] = field(default_factory=list)
+    expression: Sequence[tuple[float, float]] = ()
     effect: str = ""
 
     @property
@@ -153,8 +155,8 @@ class Piece:
     parts: list[Part]
     bar: float = 4
     loudness: float = -16.0  # LUFS
-    dynamics: list[tuple[float, float]] = field(default_factory=list)  # (beat, factor on velocity)
-    tempi: list[tuple[float, float]] = field(default_factory=list)  # (beat, bpm) after the start
+    dynamics: Sequence[tuple[float, float]] = ()  # (beat, factor on velocity)
+    tempi: Sequence[tuple[float, float]] = ()  # (beat, bpm) after the start
 
     @property
     def beats(self) -> float:
@@ -166,13 +168,13 @@ class Piece:
         return tuple(sorted({part.stem for part in self.parts}))
 
 
-def curve(points: list[tuple[float, float]], beat: float) -> float:
+def curve(points: Sequence[tuple[float, float]], beat: float) -> float:
     """Straight lines between (beat, value) points; 1 without points."""
     if not points:
         return 1.0
     if beat <= points[0][0]:
         return points[0][1]
-    for (x0, y0), (x1, y1) in zip(points, points[1:], strict=False):
+    for (x0, y0), (x1, y1) in itertools.pairwise(points):
         if beat < x1:
             return y0 + (y1 - y0) * (beat - x0) / (x1 - x0)
     return points[-1][1]

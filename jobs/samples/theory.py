@@ -120,13 +120,23 @@ def at(changes: list[Change], beat: float) -> Change:
 def _tones(sounding: Chord, size: int) -> list[list[int]]:
     """Which pitch classes `size` voices may take, best first: doubles the root, then the fifth; thins a large chord."""
     tones = list(sounding.classes)
-    while len(tones) > size:
-        fifth = (sounding.root + 7) % 12
-        tones.remove(fifth if fifth in tones else sounding.root)
+    for spare in ((sounding.root + 7) % 12, sounding.root, *reversed(sounding.classes)):
+        if len(tones) > size and spare in tones:
+            tones.remove(spare)
     doubled = sorted(tones, key=lambda t: (t != sounding.root, t != (sounding.root + 7) % 12))
     return [
         tones + list(more) for more in itertools.combinations_with_replacement(doubled, size - len(tones))
     ]
+
+
+def _candidates(sounding: Chord, bottom: int, top: int, size: int) -> set[tuple[int, ...]]:
+    """All ways to set the chord between `bottom` and `top`; a chord that does not fit may exceed the top by a third."""
+    for high in range(top, top + 5):
+        for tones in _tones(sounding, size):
+            places = [[p for p in range(bottom, high + 1) if p % 12 == tone] for tone in tones]
+            if found := {tuple(sorted(c)) for c in itertools.product(*places) if len(set(c)) == size}:
+                return found
+    raise ValueError(f"{sounding.name} does not fit between {bottom} and {top}")
 
 
 def _parallels(before: tuple[int, ...], after: tuple[int, ...]) -> int:
@@ -152,18 +162,11 @@ def voice(
     centre = (bottom + top) / 2
     voiced: list[tuple[int, ...]] = []
     for change in changes:
-        candidates: set[tuple[int, ...]] = set()
-        for tones in _tones(change.chord, size):
-            places = [[p for p in range(bottom, top + 1) if p % 12 == tone] for tone in tones]
-            candidates = {tuple(sorted(c)) for c in itertools.product(*places) if len(set(c)) == size}
-            if candidates:
-                break
-        else:
-            raise ValueError(f"{change.chord.name} does not fit between {low} and {high}")
+        candidates = _candidates(change.chord, bottom, top, size)
 
         def cost(candidate: tuple[int, ...]) -> tuple[float, tuple[int, ...]]:
             wide = max(0, candidate[-1] - candidate[0] - spread) * 4
-            clusters = sum(b - a == 1 for a, b in itertools.pairwise(candidate)) * 3
+            clusters = sum(b - a == 1 for a, b in itertools.pairwise(candidate)) * 7
             muddy = sum(b - a < 4 and a < 48 for a, b in itertools.pairwise(candidate)) * 5
             if not voiced:
                 return abs(sum(candidate) / size - centre) + wide + clusters + muddy, candidate

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from jobs.samples.pieces import quiet
+from jobs.samples.pieces import driving, quiet, solemn
 from jobs.samples.score import Piece
 
-PIECES: list[Callable[[], Piece]] = [*quiet.PIECES]
+PIECES: list[Callable[[], Piece]] = [*quiet.PIECES, *driving.PIECES, *solemn.PIECES]

@@ -22,9 +22,9 @@ def lullaby() -> Piece:
         bar, velocity=68,
     )  # fmt: skip
     return Piece(
-        "pillow-of-snow", "Pillow of Snow", "Orla Venn", "Classical", 66, "Db", "major", ("tenderness", "peacefulness"),
+        "pillow-of-snow", "Pillow of Snow", "Orla Venn", "Classical", 76, "Db", "major", ("tenderness", "peacefulness"),
         [Part("piano", arch(tune, 12) + left + low, reverb=0.45, timing=14)],
-        bar=bar, loudness=-21, tempi=[(45, 58), (48, 48)],
+        bar=bar, loudness=-21, tempi=[(45, 66), (48, 54)],
     )  # fmt: skip
 
 
@@ -89,7 +89,7 @@ def ambient() -> Piece:
     )  # fmt: skip
     breath = [(i * 4 + d, v) for i in range(9) for d, v in ((0, 0.55), (2, 0.95))] + [(36, 0.4)]
     return Piece(
-        "lake-before-light", "Lake Before Light", "Slow Meridian", "Ambient", 54, "D", "major", ("peacefulness", "transcendence"),
+        "lake-before-light", "Lake Before Light", "Slow Meridian", "Ambient", 56, "D", "major", ("peacefulness", "transcendence"),
         [
             Part("warm pad", pads, 0, -0.2, 0.7, timing=20, expression=breath),
             Part("new age pad", shift(pads, 0.5, 12, 0.8), -7, 0.3, 0.8, timing=20, expression=breath),
@@ -172,11 +172,13 @@ def chorale() -> Piece:
             "B": {"bass drum": "X..............."},
         },
     )
+    mourners = comp(changes, voice(changes, "C4", "Eb5", 3), "x-------", velocity=64)
     return Piece(
         "procession-in-rain", "Procession in Rain", "Halmstad Strings", "Classical", 58, "C", "minor", ("sadness", "transcendence", "tension"),
         [
             Part("french horn", tune, 0, -0.15, 0.55, timing=16, expression=[(0, 0.6), (18, 1), (36, 0.45)]),
             Part("trombone", brass, -4, 0.2, 0.5, timing=16, expression=[(0, 0.6), (18, 0.95), (36, 0.4)]),
+            Part("choir aahs", [n for n in mourners if n.start >= 16], -3, 0, 0.65, timing=20),
             Part("contrabass", bass(changes, "R - - -", "B1", "A2", velocity=60), -8, 0, 0.4),
             Part("orchestra drums", drum, -8, 0.1, 0.55),
             Part("tubular bells", melody("w r | r | r | h r C4 | w r | r | r | h r C4 | w r |", velocity=60), -9, -0.3, 0.7),
@@ -196,18 +198,18 @@ def farewell_ballad() -> Piece:
         velocity=82,
     )  # fmt: skip
     lower = melody(
-        """w E3 | E3 | D3 | D3 | h E3 G3 | w E3 | C3 | h F#3 D#3 | h. G3 q F#3 | h E3 G3 | h D3 B2 | h A2 D3 | h C3 E3 | h D3 F#3 | h E3 F#3 | w E3 | E3 |""",
+        """w E3 | E3 | D3 | D3 | h E3 G3 | w E3 | C3 | h F#3 D#3 | w G3 | h E3 G3 | h D3 B2 | h A2 D3 | h C3 E3 | h D3 F#3 | h E3 F#3 | w E3 | E3 |""",
         velocity=60,
     )
     keys = arpeggio(changes, voice(changes, "B2", "B4", 4, 17), "0 1 2 3 2 1 2 1", 0.5, 58)
     return Piece(
-        "platform-nine", "Platform Nine", "Mira Solane", "Pop Ballad", 96, "E", "minor", ("sadness", "nostalgia", "tenderness"),
+        "platform-nine", "Platform Nine", "Mira Solane", "Pop Ballad", 101, "E", "minor", ("sadness", "nostalgia", "tenderness"),
         [
             Part("voice oohs", tune, 0, 0, 0.5, timing=14, lag=12, vibrato=0.2),
             Part("piano", keys + bass(changes, "R - - -", "E1", "D#2", velocity=62), -3, -0.1, 0.35, timing=9),
             Part("cello", lower, -8, 0.25, 0.5, timing=15, expression=[(0, 0.5), (32, 0.7), (52, 1), (68, 0.4)]),
         ],
-        loudness=-18, dynamics=[(0, 0.85), (32, 1.0), (50, 1.12), (58, 1.0), (68, 0.75)], tempi=[(60, 86), (63, 72)],
+        loudness=-18, dynamics=[(0, 0.85), (32, 1.0), (50, 1.12), (58, 1.0), (68, 0.75)], tempi=[(60, 92), (63, 78)],
     )  # fmt: skip
 
 
