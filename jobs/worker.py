@@ -68,6 +68,7 @@ class Worker:
             refusal = error
             self._tell(event="refused", message=str(error))
         for request in iter(self._inbox.get, None):
+            self._tell(event="begun", id=request["id"])
             self._tell(**self._answer(request, separator, refusal), id=request["id"])
 
     def _load_separator(self) -> Separator:

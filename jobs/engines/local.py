@@ -87,8 +87,14 @@ class LocalEngine:
             if self._child is not None and self._child.runs >= self.recycle_after:
                 await self.stop()
             try:
-                child = await self._ready(should_stop)
-                return await self._converse(child, request, on_progress, should_stop)
+                while True:
+                    child = await self._ready(should_stop)
+                    try:
+                        return await self._converse(child, request, on_progress, should_stop)
+                    except Crashed:
+                        if child.begun or child.runs == 1:
+                            raise
+                        # It had died while it was idle: not this request's fault.
             except (UserError, TaskFailed):
                 raise
             except Cancelled:
@@ -134,14 +140,17 @@ class LocalEngine:
         begun = alive = time.monotonic()
         asked_to_stop: float | None = None
         child.runs += 1
-        child.busy = True
+        child.busy, child.begun = True, False
         child.send({"id": number, "task": request.task, "arguments": request.arguments})
         while True:
             for event in child.events():
                 if event.get("id") != number:
                     continue
                 alive = time.monotonic()
+                child.begun = True
                 match event["event"]:
+                    case "begun":
+                        continue
                     case "progress":
                         if on_progress is not None:
                             on_progress(event["stage"], event["share"])
@@ -190,6 +199,7 @@ class _Child:
         self.facts: dict[str, str] | None = None
         self.runs = 0
         self.busy = False
+        self.begun = False
         self._heard: deque[dict[str, Any]] = deque()
         self._memory_at = 0.0
         self._memory_mb = 0.0

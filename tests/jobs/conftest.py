@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import soundfile
 
 from core.library.store import Database
 from jobs.engines.base import Limits
 from jobs.engines.local import LocalEngine
 from jobs.queue import Queue
 from jobs.tasks.base import TaskSettings
-
-STUBS = Path(__file__).with_name("stub_tasks.py")
-
-
-class Clock:
-    """Unix seconds that only move when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def forward(self, seconds: float) -> None:
-        self.now += seconds
+from tests.jobs.helpers import STUBS, Clock
 
 
 @pytest.fixture
@@ -76,38 +57,3 @@ async def engines() -> AsyncIterator[Callable[..., LocalEngine]]:
 @pytest.fixture
 def engine(engines: Callable[..., LocalEngine]) -> LocalEngine:
     return engines()
-
-
-async def until(happened: Callable[[], Any], timeout_s: float = 60.0) -> None:
-    """Wait for something that another process does."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        found = happened()
-        if asyncio.iscoroutine(found):
-            found = await found
-        if found:
-            return
-        assert time.monotonic() < deadline, "it never happened"
-        await asyncio.sleep(0.01)
-
-
-def is_running(pid: int) -> bool:
-    """Is the process there, and not only waiting to be collected?"""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
-def write_tone(path: Path, hertz: float = 220.0, seconds: float = 1.5, **tags: str) -> Path:
-    """A short tone with overtones, so that different ones are different content."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    t = np.arange(int(44100 * seconds)) / 44100
-    wave = sum(0.2 / n * np.sin(2 * np.pi * hertz * n * t) for n in (1, 2, 3)) * (1 - t / t[-1])
-    part = path.with_name(path.name + ".part")
-    with soundfile.SoundFile(part, "w", 44100, 1, format="OGG", subtype="VORBIS") as file:
-        for name, value in tags.items():
-            setattr(file, name, value)
-        file.write(wave.astype(np.float32))
-    os.replace(part, path)  # noqa: PTH105
-    return path
