@@ -32,7 +32,8 @@ def band_edges() -> NDArray[np.int64]:
     for index in range(1, BANDS + 1):
         rounded[index] = max(rounded[index], rounded[index - 1] + 1)
     rounded[-1] = BINS
-    return rounded
+    edges_of_bands: NDArray[np.int64] = rounded
+    return edges_of_bands
 
 
 @functools.cache
@@ -62,7 +63,8 @@ def to_bins(masks: NDArray[np.float32]) -> NDArray[np.float32]:
     lower, upper, weight = _interpolation()
     low = masks[..., lower]
     low += weight * (masks[..., upper] - low)
-    return low
+    result: NDArray[np.float32] = low
+    return result
 
 
 def loudness(power: NDArray[np.float32], reference: float) -> NDArray[np.float32]:

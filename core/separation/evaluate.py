@@ -72,7 +72,7 @@ def evaluate(folder: Path, separator: Separator, progress: Progress | None = Non
         if not truth:
             continue
         counted += 1
-        mix = np.sum(list(truth.values()), axis=0, dtype=np.float32)
+        mix: Samples = np.stack(list(truth.values())).sum(axis=0)
 
         def report(done: float, number: int = number) -> None:
             if progress is not None:

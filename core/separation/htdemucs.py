@@ -43,7 +43,7 @@ RELIABILITY = {"drums": 0.95, "bass": 0.95, "vocals": 0.95, "guitar": 0.58, "pia
 5.3, 4.7, 4.7 dB), kept within 0.1..0.95."""
 
 _CLASS = "demucs.htdemucs.HTDemucs"
-_LARGEST_ARGUMENT = 4096
+_LARGEST_ARGUMENT = 192_000  # sample rates are arguments too
 _NEEDED_SNR_DB = 30.0
 
 
@@ -66,7 +66,7 @@ def has_weights(folder: Path) -> bool:
 
 
 def _signature(listing: Path) -> str:
-    import yaml
+    import yaml  # type: ignore[import-untyped]
 
     try:
         models = yaml.safe_load(listing.read_text())["models"]
@@ -172,7 +172,7 @@ def _plain(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return len(value) <= 64 and all(_plain(item) for item in value)
     if isinstance(value, (int, float, Fraction)):
-        return math.isfinite(value) and abs(value) <= max(_LARGEST_ARGUMENT, 192_000)
+        return math.isfinite(value) and abs(float(value)) <= _LARGEST_ARGUMENT
     return value is None or (isinstance(value, str) and len(value) <= 64)
 
 

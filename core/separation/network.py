@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -31,7 +33,8 @@ class FrequencyMixer(nn.Module):
         self.up = nn.Linear(bands // squeeze, bands)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.relu(self.up(torch.relu(self.down(x.transpose(2, 3))))).transpose(2, 3)
+        mixed: Tensor = torch.relu(self.up(torch.relu(self.down(x.transpose(2, 3)))))
+        return mixed.transpose(2, 3)
 
 
 class Block(nn.Module):
@@ -47,7 +50,8 @@ class Block(nn.Module):
         x = self.entry(x)
         for convolution in self.convolutions:
             x = x + convolution(x)
-        return x + self.mixer(x)
+        result: Tensor = x + self.mixer(x)
+        return result
 
 
 class SpectrogramUNet(nn.Module):
@@ -57,12 +61,15 @@ class SpectrogramUNet(nn.Module):
     to one over stems.
     """
 
+    band_mean: Tensor
+    band_std: Tensor
+
     def __init__(self, stems: int = 6, channels: tuple[int, ...] = CHANNELS) -> None:
         super().__init__()
         self.register_buffer("band_mean", torch.zeros(BANDS))
         self.register_buffer("band_std", torch.ones(BANDS))
         first = channels[0]
-        pairs = list(zip(channels, channels[1:], strict=False))
+        pairs = list(itertools.pairwise(channels))
         self.stem = _convolution(2, first)
         self.down = nn.ModuleList(_convolution(a, b, 2, 2) for a, b in pairs)
         self.encode = nn.ModuleList(Block(b, b, BANDS >> (i + 1)) for i, (_, b) in enumerate(pairs))

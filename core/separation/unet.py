@@ -198,8 +198,9 @@ def _fold_batch_norm(network: Any) -> None:
     from torch.nn.utils.fusion import fuse_conv_bn_eval
 
     for module in network.modules():
-        if isinstance(module, nn.Sequential) and len(module) == 3 and isinstance(module[1], nn.BatchNorm2d):
-            module[0] = fuse_conv_bn_eval(module[0], module[1])
+        if isinstance(module, nn.Sequential) and isinstance(module[1], nn.BatchNorm2d):
+            convolution: Any = module[0]
+            module[0] = fuse_conv_bn_eval(convolution, module[1])
             module[1] = nn.Identity()
 
 

@@ -41,7 +41,7 @@ def stem_of_program(program: int) -> str | None:
     if program >= 120:
         return None
     for stem, programs in (
-        ("piano", range(0, 8)),
+        ("piano", range(8)),
         ("guitar", (*range(24, 32), 105)),
         ("bass", range(32, 40)),
         ("vocals", (52, 53, 54, 85)),

@@ -8,6 +8,8 @@ in a spectrogram: gliding and quivering partials under moving formants, broken u
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -38,7 +40,7 @@ def sing(
     length = int(seconds * rate)
     frames = length // _HOP + 1
     times = np.arange(frames) * _HOP / rate
-    pitch, gain, vowel, hiss = (np.zeros(frames) for _ in range(4))
+    pitch, gain, hiss = (np.zeros(frames) for _ in range(3))
     names = list(FORMANTS)
     table = np.array([FORMANTS[name] for name in names])
     pitches = [note[2] for note in notes]
@@ -56,7 +58,7 @@ def sing(
         end = min(end, start + 6.0)
         syllables = max(1, int((end - start) / rng.uniform(0.25, 0.8))) if words else 1
         edges = np.linspace(start, end, syllables + 1)
-        for left, right in zip(edges, edges[1:], strict=False):
+        for left, right in itertools.pairwise(edges):
             a, b = np.searchsorted(times, (left, right))
             if b <= a:
                 continue

@@ -139,7 +139,7 @@ def train(
         average = copy.deepcopy(model)
     held_out = []
     if validation is not None:
-        held_stream = batches(validation, batch, 4711, 0)
+        held_stream = batches(validation, 8, 4711, 0)
         held_out = [next(held_stream) for _ in range(6)]
 
     schedule = Schedule(steps, minutes)

@@ -205,7 +205,7 @@ def test_a_listing_that_names_no_signature_is_refused(tmp_path: Path, listing: s
 
 
 def test_missing_weights_say_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="put .* into a folder"):
+    with pytest.raises(UserError, match=r"put .* into a folder"):
         load_separator("htdemucs_6s", weights_dir=tmp_path)
     with pytest.raises(UserError, match=r"jobs\.weights"):
         load_separator("htdemucs_6s")
