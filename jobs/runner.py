@@ -49,6 +49,8 @@ class Pace:
     """Between two looks at an empty queue; half of it is the mean time from enqueue to start."""
     progress_s: float = 1.0
     """Between two durable writes of progress."""
+    retry_s: float = 2.0
+    """While the database cannot be written: the disk is full, or somebody holds it locked."""
     drain_s: float = 20.0
     """After SIGTERM, for the running job to end by itself before it is given back."""
 
@@ -103,7 +105,7 @@ class Runner:
                     sqlite3.OperationalError
                 ) as error:  # disk full, locked for long: nothing is lost by waiting
                     log.error("The database cannot be written (%s): trying again", error)
-                    await asyncio.sleep(2.0)
+                    await asyncio.sleep(self.pace.retry_s)
         finally:
             preload.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -143,7 +145,14 @@ class Runner:
         finally:
             hand.ended.set()
             await keeping
-        await self._settle(claimed, kind, hand, outcome)
+        while True:
+            try:
+                return await self._settle(claimed, kind, hand, outcome)
+            except sqlite3.OperationalError as error:
+                log.error("The outcome of job %d cannot be written (%s): trying again", claimed.id, error)
+                if self._stop_at is not None:
+                    return None  # whoever finds us dead takes the job back
+                await asyncio.sleep(self.pace.retry_s)
 
     async def _outcome(self, kind: TaskKind, work: Work) -> Done | Exception:
         """Runs the task; whatever it raises is an outcome too, but not the end of this runner's own task."""

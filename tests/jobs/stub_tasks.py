@@ -13,6 +13,7 @@ from core.errors import UserError
 def echo(arguments, context):
     for step in range(arguments.get("steps", 3)):
         context.report("echo", step / 3)
+        time.sleep(arguments.get("pause", 0))
     return {"pid": os.getpid(), "said": arguments.get("say"), "separator": context.separator.name}
 
 

@@ -1,0 +1,230 @@
+"""Runners and workers as processes, killed at any moment: what was confirmed ends, and takes effect once.
+
+MOODSTEM_KILL_JOBS=1000 makes the loop long (about two minutes); the default takes seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.library.store import Database
+from jobs.model import Job
+from jobs.owner import is_dead, this_owner
+from jobs.queue import Queue
+from jobs.runner import RunnerOptions, spawn_runner
+from tests.jobs.helpers import is_running, until, write_tone
+from tests.jobs.stub_runner import EFFECTS
+
+Start = Callable[[], subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+async def queue(database: Database) -> Queue:
+    await database.write(EFFECTS)
+    return Queue(database, backoff_s=0.05)
+
+
+@pytest.fixture
+def start(database: Database) -> Iterator[Start]:
+    """Starts runner processes; whatever is left of them is ended afterwards."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def one() -> subprocess.Popen[bytes]:
+        code = "import sys, asyncio; from tests.jobs.stub_runner import main; from pathlib import Path;"
+        code += " asyncio.run(main(Path(sys.argv[1])))"
+        process = subprocess.Popen([sys.executable, "-c", code, str(database.path.parent)], cwd=ROOT)
+        started.append(process)
+        return process
+
+    yield one
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+async def put(queue: Queue, task: str = "echo", **spec: Any) -> Job:
+    return await queue.enqueue("stub", {"task": task, **spec}, user_id=1)
+
+
+async def effects(queue: Queue) -> Counter[int]:
+    return Counter(row[0] for row in await queue.database.fetch("SELECT job_id FROM effect"))
+
+
+async def all_ended(queue: Queue) -> bool:
+    counts = await queue.counts()
+    return counts["queued"] == counts["running"] == 0
+
+
+def children(pid: int) -> list[int]:
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except OSError:
+        return []
+
+
+async def test_kill_9_of_the_runner_in_the_middle(queue: Queue, start: Start, tmp_path: Path) -> None:
+    began, go = tmp_path / "began", tmp_path / "go"
+    job = await put(queue, "wait", began=str(began), until=str(go))
+    first = start()
+    await until(lambda: began.exists() and began.read_text())
+    worker = int(began.read_text())
+    first.kill()
+    first.wait()
+    await until(lambda: not is_running(worker))  # the worker does not outlive its runner
+    began.unlink()
+    start()
+    await until(began.exists)
+    go.touch()
+    await until(lambda: all_ended(queue))
+    seen = await queue.get(job.id)
+    assert seen is not None
+    assert (seen.state, seen.attempt) == ("done", 2)
+    assert await effects(queue) == {job.id: 1}
+
+
+async def test_kill_9_of_the_worker_in_the_middle(queue: Queue, start: Start, tmp_path: Path) -> None:
+    began, go = tmp_path / "began", tmp_path / "go"
+    job = await put(queue, "wait", began=str(began), until=str(go))
+    start()
+    await until(lambda: began.exists() and began.read_text())
+    os.kill(int(began.read_text()), signal.SIGKILL)
+    go.touch()
+    await until(lambda: all_ended(queue))
+    seen = await queue.get(job.id)
+    assert seen is not None
+    assert (seen.state, seen.attempt) == ("done", 2)
+    assert await effects(queue) == {job.id: 1}
+
+
+async def test_sigterm_drains(queue: Queue, start: Start, tmp_path: Path) -> None:
+    began, go = tmp_path / "began", tmp_path / "go"
+    job = await put(queue, "wait", began=str(began), until=str(go))
+    waiting = await put(queue)
+    runner = start()
+    await until(began.exists)
+    runner.send_signal(signal.SIGTERM)
+    go.touch()
+    assert runner.wait(60) == 0
+    assert [(await queue.get(one.id)).state for one in (job, waiting)] == ["done", "queued"]  # type: ignore[union-attr]
+
+
+async def test_a_second_signal_gives_back(queue: Queue, start: Start, tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    job = await put(queue, "wait", began=str(began), until=str(tmp_path / "never"))
+    runner = start()
+    await until(began.exists)
+    runner.send_signal(signal.SIGTERM)
+
+    async def given_back() -> bool:
+        runner.send_signal(signal.SIGINT)
+        seen = await queue.get(job.id)
+        return seen is not None and (seen.state, seen.attempt) == ("queued", 0)
+
+    await until(given_back)
+    runner.wait(60)
+
+
+async def test_killed_at_random(queue: Queue, start: Start, database: Database) -> None:
+    """Every confirmed job ends; a done one took effect exactly once, one that was set aside never."""
+    count = int(os.environ.get("MOODSTEM_KILL_JOBS", "60"))
+    dice = random.Random(7)
+    jobs = [await put(queue, steps=3, pause=0.01, say=number) for number in range(count)]
+    runners = [start(), start()]
+    kills: Counter[str] = Counter()
+    enough = count // 6
+
+    async def ended_while_killing() -> bool:
+        index = dice.randrange(2)
+        workers = children(runners[index].pid)
+        if kills.total() < enough and workers and dice.random() < 0.1:
+            if dice.random() < 0.6:
+                kills["worker"] += 1
+                os.kill(workers[0], signal.SIGKILL)
+            else:
+                kills["runner"] += 1
+                runners[index].kill()
+                runners[index].wait()
+                runners[index] = start()
+        return await all_ended(queue)
+
+    await until(ended_while_killing, timeout_s=60 + count)
+    states = Counter([(await queue.get(job.id)).state for job in jobs])  # type: ignore[union-attr]
+    took = await effects(queue)
+    print(f"\n{count} jobs, killed {dict(kills)}: {dict(states)}")
+    assert kills
+    assert states["done"] + states["failed"] == count
+    assert states["failed"] <= count // 10
+    done = {job.id for job in await queue.jobs(state="done", limit=count)}
+    assert took == dict.fromkeys(done, 1)
+    assert (await database.fetch("PRAGMA integrity_check"))[0][0] == "ok"
+
+
+async def test_an_embedded_runner_is_restarted_and_ends_with_us(database: Database, tmp_path: Path) -> None:
+    data = database.path.parent
+    queue = Queue(database)
+    write_tone(data / "uploads" / "abc")
+    runner = spawn_runner(RunnerOptions(data, separator="none"))
+    try:
+        await until(lambda: has_runners(queue, 1))
+        first = runner.pid
+        os.kill(first, signal.SIGKILL)
+        await until(lambda: runner.pid != first)
+        assert runner.poll() is None
+        job = await queue.enqueue("analyse", {"path": "abc", "name": "Tone.ogg"}, user_id=1)
+        await until(lambda: all_ended(queue))
+        seen = await queue.get(job.id)
+        assert seen is not None
+        assert seen.state == "done", seen.error
+    finally:
+        runner.terminate()
+    assert runner.poll() == 0
+    assert await queue.runners() == []
+
+
+async def has_runners(queue: Queue, count: int) -> bool:
+    return len(await queue.runners()) == count
+
+
+async def test_an_embedded_runner_ends_with_its_killed_parent(database: Database) -> None:
+    code = (
+        "import sys, time; from pathlib import Path; from jobs.runner import RunnerOptions, spawn_runner\n"
+        "runner = spawn_runner(RunnerOptions(Path(sys.argv[1]), separator='none'))\n"
+        "print(runner.pid, flush=True); time.sleep(600)"
+    )
+    parent = subprocess.Popen(  # noqa: ASYNC220
+        [sys.executable, "-c", code, str(database.path.parent)], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    runner = int(parent.stdout.readline())
+    queue = Queue(database)
+    await until(lambda: has_runners(queue, 1))
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    await until(lambda: not is_running(runner))
+    assert await queue.runners() == []
+
+
+def test_owners_are_told_apart() -> None:
+    mine = this_owner()
+    host, boot, pid, started = mine.split("|")
+    assert not is_dead(mine)
+    assert is_dead(f"{host}|another boot|{pid}|{started}")
+    assert is_dead(f"{host}|{boot}|{pid}|{int(started) - 1}")  # the number was used again
+    assert not is_dead(f"another host|{boot}|{pid}|1")
+    process = subprocess.Popen([sys.executable, "-c", "pass"])
+    process.wait()
+    assert is_dead(f"{host}|{boot}|{process.pid}|12345")

@@ -1,0 +1,248 @@
+"""One runner, its engine and the queue, inline in the test's own loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.library.store import Database
+from jobs.engines.local import LocalEngine
+from jobs.model import Job
+from jobs.queue import Queue
+from jobs.runner import Pace, Runner
+from jobs.tasks.base import Done, GiveBack, TaskKind, TaskSettings, Work
+from tests.jobs.helpers import until
+from tests.jobs.stub_runner import EFFECTS, KINDS
+
+QUICK = Pace(lease_s=30, poll_s=0.01, progress_s=0.0, retry_s=0.02, drain_s=30)
+
+
+@pytest.fixture
+async def queue(database: Database) -> Queue:
+    await database.write(EFFECTS)
+    return Queue(database, clock=time.time, backoff_s=0.01)
+
+
+@pytest.fixture
+def runner(queue: Queue, engine: LocalEngine, settings: TaskSettings) -> Runner:
+    return Runner(queue, engine, settings, kinds=KINDS, pace=QUICK)
+
+
+async def put(queue: Queue, task: str, **spec: Any) -> Job:
+    return await queue.enqueue("stub", {"task": task, **spec}, user_id=1)
+
+
+async def look(queue: Queue, job: Job) -> Job:
+    found = await queue.get(job.id)
+    assert found is not None
+    return found
+
+
+async def effects(queue: Queue) -> list[int]:
+    return [row[0] for row in await queue.database.fetch("SELECT job_id FROM effect ORDER BY job_id")]
+
+
+async def test_one_job_at_a_time(runner: Runner, queue: Queue) -> None:
+    assert not await runner.run_one()
+    first, second = await put(queue, "echo", say="one"), await put(queue, "echo", say="two")
+    assert await runner.run_one()
+    assert (await look(queue, first)).state == "done"
+    assert (await look(queue, second)).state == "queued"
+    assert await runner.run_one()
+    result = (await look(queue, second)).result
+    assert result is not None
+    assert (result["said"], result["effect"]) == ("two", True)
+    assert await effects(queue) == [first.id, second.id]
+
+
+async def test_bad_input_fails_at_once_with_its_sentence(runner: Runner, queue: Queue) -> None:
+    job = await put(queue, "refuse")
+    await runner.run_one()
+    job = await look(queue, job)
+    assert (job.state, job.error_code, job.error) == (
+        "failed",
+        "input",
+        "This file is not music: send another one.",
+    )
+    assert await effects(queue) == []
+
+
+async def test_a_bug_is_logged_and_tried_again(runner: Runner, queue: Queue, caplog: Any) -> None:
+    job = await put(queue, "bug")
+    for _ in range(3):
+        await until(runner.run_one)
+    job = await look(queue, job)
+    assert (job.state, job.attempt, job.error_code) == ("failed", 3, "bug")
+    assert "ValueError" not in str(job.error)
+    assert "ValueError: a bug of ours" in caplog.text
+
+
+async def test_a_killer_is_set_aside_and_the_next_job_runs(runner: Runner, queue: Queue) -> None:
+    killer = await put(queue, "die")
+    good = await put(queue, "echo")
+    for _ in range(3):
+        await until(runner.run_one)
+    killer = await look(queue, killer)
+    assert (killer.state, killer.error_code, killer.attempt) == ("failed", "crash", 2)
+    assert "set aside" in str(killer.error)
+    assert (await look(queue, good)).state == "done"
+
+
+async def test_a_crash_that_does_not_repeat_costs_one_attempt(
+    runner: Runner, queue: Queue, tmp_path: Path
+) -> None:
+    job = await put(queue, "die_once", marker=str(tmp_path / "marker"))
+    for _ in range(2):
+        await until(runner.run_one)
+    job = await look(queue, job)
+    assert (job.state, job.attempt) == ("done", 2)
+    assert await effects(queue) == [job.id]
+
+
+async def test_cancel_stops_a_running_job(runner: Runner, queue: Queue, tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    job = await put(queue, "wait", began=str(began), until=str(tmp_path / "never"))
+    running = asyncio.create_task(runner.run_one())
+    await until(began.exists)
+    await queue.cancel(job.id)
+    assert await running
+    assert (await look(queue, job)).state == "cancelled"
+    assert await effects(queue) == []
+
+
+async def test_progress_shows_while_it_runs(runner: Runner, queue: Queue, tmp_path: Path) -> None:
+    began, go = tmp_path / "began", tmp_path / "go"
+    job = await put(queue, "wait", began=str(began), until=str(go))
+    running = asyncio.create_task(runner.run_one())
+
+    async def shown() -> bool:
+        now = await look(queue, job)
+        return (now.state, now.stage, now.progress) == ("running", "wait", 0.5)
+
+    await until(shown)
+    go.touch()
+    await running
+    assert (await look(queue, job)).state == "done"
+
+
+async def test_who_lost_the_lease_stops_and_drops_the_result(
+    runner: Runner, queue: Queue, tmp_path: Path
+) -> None:
+    began = tmp_path / "began"
+    job = await put(queue, "wait", began=str(began), until=str(tmp_path / "never"))
+    running = asyncio.create_task(runner.run_one())
+    await until(began.exists)
+    await queue.reap(lambda owner: True)  # somebody takes us for dead
+    await running
+    job = await look(queue, job)
+    assert (job.state, job.attempt) == ("queued", 1)
+    assert await effects(queue) == []
+
+
+async def test_the_worker_has_no_database_open(runner: Runner, queue: Queue, tmp_path: Path) -> None:
+    began, go = tmp_path / "began", tmp_path / "go"
+    await put(queue, "wait", began=str(began), until=str(go))
+    running = asyncio.create_task(runner.run_one())
+    await until(lambda: began.exists() and began.read_text())
+    folder = f"/proc/{began.read_text()}/fd"
+    files = [os.readlink(f"{folder}/{number}") for number in os.listdir(folder)]  # noqa: PTH115, PTH208
+    assert files
+    assert not any("moodstem.db" in name for name in files)
+    go.touch()
+    await running
+
+
+async def test_stop_lets_the_running_job_end(runner: Runner, queue: Queue, tmp_path: Path) -> None:
+    began, go = tmp_path / "began", tmp_path / "go"
+    job = await put(queue, "wait", began=str(began), until=str(go))
+    waiting = await put(queue, "echo")
+    running = asyncio.create_task(runner.run_forever())
+    await until(began.exists)
+    assert len(await queue.runners()) == 1
+    runner.stop()
+    go.touch()
+    await running
+    assert (await look(queue, job)).state == "done"
+    assert (await look(queue, waiting)).state == "queued"
+    assert await queue.runners() == []
+
+
+async def test_stop_gives_back_what_takes_too_long(runner: Runner, queue: Queue, tmp_path: Path) -> None:
+    began = tmp_path / "began"
+    job = await put(queue, "wait", began=str(began), until=str(tmp_path / "never"))
+    running = asyncio.create_task(runner.run_forever())
+    await until(began.exists)
+    runner.stop(0.0)
+    await running
+    job = await look(queue, job)
+    assert (job.state, job.attempt) == ("queued", 0)
+
+
+async def test_background_work_gives_way(queue: Queue, engine: LocalEngine, settings: TaskSettings) -> None:
+    order: list[str] = []
+
+    async def steps(work: Work) -> Done:
+        for step in ("a", "b", "c"):
+            if step not in order:
+                order.append(step)
+                if step == "a":
+                    await queue.enqueue("quick", {}, user_id=2, priority=10)
+                if await work.give_way():
+                    raise GiveBack
+        return Done()
+
+    async def quick(work: Work) -> Done:
+        order.append("quick")
+        return Done()
+
+    runner = Runner(
+        queue, engine, settings, kinds={"steps": TaskKind(steps), "quick": TaskKind(quick)}, pace=QUICK
+    )
+    job = await queue.enqueue("steps", {}, user_id=1)
+    for _ in range(3):
+        assert await runner.run_one()
+    assert order == ["a", "quick", "b", "c"]
+    assert (await look(queue, job)).attempt == 1
+
+
+async def test_what_a_failed_job_left_is_removed(
+    queue: Queue, engine: LocalEngine, settings: TaskSettings
+) -> None:
+    removed: list[str] = []
+    kinds = {"stub": TaskKind(KINDS["stub"].run, lambda spec, settings: removed.append(spec["task"]))}
+    runner = Runner(queue, engine, settings, kinds=kinds, pace=QUICK)
+    await put(queue, "echo")
+    await put(queue, "refuse")
+    await put(queue, "bug")
+    for _ in range(3):
+        await until(runner.run_one)
+    assert removed == ["refuse"]  # the bug's job will be tried again
+
+
+async def test_a_full_disk_stops_no_runner(runner: Runner, queue: Queue, caplog: Any) -> None:
+    database = queue.database
+    jobs = [await put(queue, "echo", say="x" * 20000) for _ in range(2)]
+    await database.write("UPDATE job SET state = 'done' WHERE id = ?", [jobs[1].id])
+    [pages] = (await database.fetch("PRAGMA page_count"))[0]
+    await database.fetch(f"PRAGMA max_page_count = {pages}")
+    running = asyncio.create_task(runner.run_forever())
+    await until(lambda: "database or disk is full" in caplog.text)
+    assert not running.done()
+    await database.fetch("PRAGMA max_page_count = 1073741823")
+
+    async def done() -> bool:
+        return (await look(queue, jobs[0])).state == "done"
+
+    await until(done)
+    runner.stop()
+    await running
+    assert await effects(queue) == [jobs[0].id]
+    with sqlite3.connect(database.path) as other:
+        assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    other.close()
