@@ -35,7 +35,8 @@ async def run(settings: Settings, *, port: int | None, browser: bool) -> None:
     except ImportError as error:
         raise UserError("SimCord is not installed: run `pip install 'moodstem[try]'`.") from error
 
-    env = simcord.Env(create_bot(settings), check_errors=False, settle_timeout=10.0)
+    bot = create_bot(settings)
+    env = simcord.Env(bot, check_errors=False, settle_timeout=10.0)
     # People and places first, at the simulated clock's fixed beginning, so that "you" are the same person (and keep
     # your profile) whenever this is started; then on to today, so that messages and jobs never get an old id again.
     you, admin = env.create_user("you", global_name="You"), env.create_user("admin", global_name="Admin")
@@ -63,6 +64,7 @@ async def run(settings: Settings, *, port: int | None, browser: bool) -> None:
                 await preview.__aexit__(None, None, None)
     finally:
         await env.shutdown()
+        await bot.close()  # SimCord detaches a bot, it does not close it
 
 
 def announce(url: str, browser: bool) -> None:

@@ -82,7 +82,7 @@ def index(ctx: click.Context, folder: Path, as_json: bool) -> None:
 
 async def _index(settings: Settings, folder: Path) -> dict[str, Any]:
     from core.library.store import Database
-    from jobs.runner import local_engine
+    from jobs.configure import local_engine
     from jobs.tasks.index import index_folder
 
     if not folder.is_dir():

@@ -63,9 +63,10 @@ async def _run(settings: Settings, token: str) -> None:
 @click.pass_context
 def worker(ctx: click.Context) -> None:
     """Run one more worker: takes jobs from the queue until it is stopped."""
+    from jobs.configure import runner_options
     from jobs.runner import run_worker
 
-    asyncio.run(run_worker(settings_of(ctx)))
+    asyncio.run(run_worker(runner_options(settings_of(ctx))))
 
 
 @main.command()

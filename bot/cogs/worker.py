@@ -1,20 +1,20 @@
-"""The embedded worker: a process of its own beside the bot, restarted when it dies."""
+"""The embedded worker: a process of its own beside the bot; separation and analysis never run in the bot's."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 
-from discord.ext import commands, tasks
+from discord.ext import commands
 
 from bot.app import Moodstem
+from jobs.configure import runner_options
 from jobs.runner import RunnerProcess, spawn_runner
 
-log = logging.getLogger(__name__)
+DRAIN_S = 8.0  # a service manager expects us to be gone within ten seconds
 
 
 class Worker(commands.Cog):
-    """Separation and analysis never run in this process."""
+    """Starts it, stops it; it starts itself again when it dies, and ends when this process does."""
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
@@ -22,19 +22,11 @@ class Worker(commands.Cog):
 
     async def cog_load(self) -> None:
         if self.bot.settings.jobs.embedded_worker:
-            self.process = spawn_runner(self.bot.settings.data)
-            self.watch.start()
+            self.process = spawn_runner(runner_options(self.bot.settings))
 
     async def cog_unload(self) -> None:
-        self.watch.cancel()
         if self.process is not None:
-            await asyncio.to_thread(self.process.stop)
-
-    @tasks.loop(seconds=2)
-    async def watch(self) -> None:
-        if self.process is not None and self.process.poll() is not None:
-            log.error("the worker ended with %s; starting another", self.process.poll())
-            self.process = spawn_runner(self.bot.settings.data)
+            await asyncio.to_thread(self.process.terminate, DRAIN_S)
 
 
 async def setup(bot: Moodstem) -> None:

@@ -1,0 +1,110 @@
+"""A simulated Discord with the real bot in it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import simcord
+
+from bot import create_bot
+from core.settings import JobSettings, LimitSettings, Settings
+
+MAX_COMPONENTS, MAX_TEXT, MAX_BYTES = 40, 4000, 9500  # Discord's budget for one message
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "no-config.toml"))
+    return Settings(
+        data=tmp_path / "data", jobs=JobSettings(embedded_worker=False), limits=LimitSettings(upload_mb=2)
+    )
+
+
+@dataclass
+class World:
+    """One server with a channel, two members and an admin who owns it."""
+
+    env: simcord.Env
+    settings: Settings
+    channel: Any
+    alice: simcord.MemberActor
+    bob: simcord.MemberActor
+    admin: simcord.MemberActor
+
+    @property
+    def bot(self) -> Any:
+        return self.env.bot
+
+    async def restart(self) -> None:
+        """The bot's process ends and another one starts on the same data."""
+        before = self.bot
+        await self.env.restart_bot(create_bot(self.settings))
+        await before.close()
+
+
+@pytest.fixture
+def simcord_bot(settings: Settings) -> Any:
+    return create_bot(settings)
+
+
+@pytest.fixture
+async def world(simcord_env: simcord.Env, settings: Settings) -> AsyncIterator[World]:
+    owner = simcord_env.create_user("admin")
+    guild = simcord_env.create_guild("Moodstem", owner=owner)
+    channel = guild.create_text_channel("music")
+    alice, bob = (guild.add_member(simcord_env.create_user(name)) for name in ("alice", "bob"))
+    yield World(simcord_env, settings, channel, alice, bob, guild.add_member(owner))
+    await simcord_env.shutdown()
+    await simcord_env.bot.close()  # SimCord detaches a bot, it does not close it
+
+
+def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for component in components:
+        yield component
+        yield from walk(component.get("components") or [])
+        if component.get("accessory"):
+            yield component["accessory"]
+
+
+def words(message: Any) -> str:
+    """All text of a card."""
+    texts = [part["content"] for part in walk(raw(message)) if part.get("type") == 10]
+    return "\n".join(texts) or getattr(message, "content", "")
+
+
+def labels(message: Any) -> list[str]:
+    """The labels of the buttons that can be pressed."""
+    return [
+        part.get("label") or (part.get("emoji") or {}).get("name", "")
+        for part in walk(raw(message))
+        if part.get("type") == 2 and not part.get("disabled")
+    ]
+
+
+def press_ids(message: Any, action: str) -> list[str]:
+    """The custom ids of the buttons of one action, in order."""
+    return [
+        part["custom_id"]
+        for part in walk(raw(message))
+        if part.get("type") == 2 and part.get("custom_id", "").startswith(f"ms:{action}:")
+    ]
+
+
+def raw(message: Any) -> list[dict[str, Any]]:
+    components = message.components
+    return [part if isinstance(part, dict) else part.to_dict() for part in components]
+
+
+def within_budget(message: Any) -> None:
+    """Discord refuses a message that is larger than this."""
+    parts = list(walk(raw(message)))
+    texts = [part["content"] for part in parts if part.get("type") == 10]
+    assert len(parts) <= MAX_COMPONENTS
+    assert sum(map(len, texts)) <= MAX_TEXT
+    assert sum(len(text.encode()) + 12 for text in texts) <= MAX_BYTES
+    ids = [part["custom_id"] for part in parts if "custom_id" in part]
+    assert len(ids) == len(set(ids)) and all(len(one) <= 100 for one in ids)

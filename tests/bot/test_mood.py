@@ -1,0 +1,152 @@
+"""/mood as a member uses it: every button, restarts, old cards."""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+from pathlib import Path
+from typing import Any
+
+import bot
+from bot import cogs
+from core.moods.questionnaire import SHORT_FORM
+from tests.bot.conftest import World, labels, press_ids, within_budget, words
+
+
+async def begin(world: World, **options: Any) -> Any:
+    shown = await world.alice.slash(world.channel, "mood", **options)
+    assert shown.response is not None and shown.response.ephemeral
+    within_budget(shown.response)
+    return shown.response
+
+
+async def answer(world: World, card: Any, label: str | None = None) -> Any:
+    """Press one of the five answers; the card changes in place."""
+    choices = press_ids(card, "mood_answer")
+    assert len(choices) == 5
+    ids = [choices[3]] if label is None else None
+    if ids:
+        await world.alice.click(card.message, custom_id=ids[0])
+    else:
+        await world.alice.click(card.message, label=label)
+    within_budget(card)
+    return card
+
+
+async def finish(world: World, card: Any) -> Any:
+    for _ in range(SHORT_FORM):
+        if not press_ids(card, "mood_answer"):
+            return card
+        card = await answer(world, card)
+    return card
+
+
+async def test_the_short_form_ends_with_a_profile(world: World) -> None:
+    card = await begin(world)
+    assert "Question 1 of" in words(card)
+    card = await finish(world, card)
+    assert "Your mood right now" in words(card)
+    assert {"Relax", "Study", "Workout"} <= set(labels(card))
+    profile = await world.bot.get_cog("Mood").moods.profile(world.alice.id)
+    assert profile is not None and max(profile.moods.values()) > 0.3
+    assert await world.bot.get_cog("Mood").moods.sitting(world.alice.id) is None
+
+
+async def test_progress_moves_and_back_returns(world: World) -> None:
+    card = await begin(world)
+    first = words(card)
+    assert "Back" not in labels(card)
+    said = labels(card)[1]
+    card = await answer(world, card, said)
+    assert "Question 2 of" in words(card)
+    await world.alice.click(card.message, label="Back")
+    assert f"you said “{said}”" in words(card)
+    assert first.split("###")[1] in words(card)
+
+
+async def test_skipping_everything_gives_no_profile(world: World) -> None:
+    card = await begin(world)
+    for _ in range(SHORT_FORM):
+        await world.alice.click(card.message, label="Skip")
+    assert "skipped every question" in words(card)
+    assert await world.bot.get_cog("Mood").moods.profile(world.alice.id) is None
+    await world.alice.click(card.message, label="Start over")
+    assert "Question 1 of" in words(card)
+
+
+async def test_stop_keeps_the_answers_and_goes_on(world: World) -> None:
+    card = await begin(world)
+    card = await answer(world, card)
+    await world.alice.click(card.message, label="Stop")
+    assert "Your 1 answer is kept" in words(card)
+    await world.alice.click(card.message, label="Go on")
+    assert "Question 2 of" in words(card)
+
+
+async def test_finish_early_with_what_was_said(world: World) -> None:
+    card = await begin(world)
+    await world.alice.click(card.message, label="Stop")
+    assert "Finish with these" not in labels(card)
+    await world.alice.click(card.message, label="Go on")
+    card = await answer(world, card)
+    await world.alice.click(card.message, label="Stop")
+    await world.alice.click(card.message, label="Finish with these")
+    assert "Your mood right now" in words(card)
+
+
+async def test_restart_in_the_middle_loses_nothing(world: World) -> None:
+    card = await begin(world)
+    card = await answer(world, await answer(world, card))
+    before = words(card)
+    await world.restart()
+    again = await begin(world)
+    assert "where you left off" in words(again) and "Question 3 of" in words(again)
+    assert before.split("###")[1] == words(again).split("###")[1]
+    # The old card still works after the restart, too.
+    await world.alice.click(card.message, custom_id=press_ids(card, "mood_answer")[0])
+    assert "Question 4 of" in words(card)
+    await finish(world, card)
+    assert "Your mood right now" in words(card)
+
+
+async def test_an_old_card_answers_nothing_twice(world: World) -> None:
+    old = await begin(world)
+    stale = press_ids(old, "mood_answer")[4]
+    other = await begin(world)
+    await answer(world, other)
+    await world.alice.click(old.message, custom_id=stale)
+    assert "That card was an old one" in words(old) and "Question 2 of" in words(old)
+    sitting = await world.bot.get_cog("Mood").moods.sitting(world.alice.id)
+    assert sitting is not None and len(sitting.answers) == 1
+
+
+async def test_long_form_asks_all_forty(world: World) -> None:
+    card = await begin(world, form="long")
+    assert "of 40" in words(card)
+    for asked in range(40):
+        assert press_ids(card, "mood_answer"), f"the long form ended after {asked}"
+        card = await answer(world, card)
+    assert "Your mood right now" in words(card)
+
+
+async def test_forget_erases_answers_and_profile(world: World) -> None:
+    card = await finish(world, await begin(world))
+    await world.alice.click(card.message, label="Forget all this")
+    moods = world.bot.get_cog("Mood").moods
+    assert await moods.profile(world.alice.id) is None and await moods.sitting(world.alice.id) is None
+    assert "Forgotten" in words(card)
+
+
+async def test_buttons_of_a_finished_questionnaire_say_so(world: World) -> None:
+    first, second = await begin(world), await begin(world)
+    await finish(world, first)
+    shown = await world.alice.click(second.message, custom_id=press_ids(second, "mood_answer")[0])
+    assert shown.response is not None and "use `/mood` to answer again" in shown.response.content
+
+
+async def test_every_extension_loads_and_every_button_has_a_handler(world: World) -> None:
+    modules = {module.name for module in pkgutil.iter_modules(cogs.__path__, "bot.cogs.")}
+    assert modules == set(world.bot.extensions)
+    source = "".join(path.read_text("utf-8") for path in Path(bot.__path__[0]).rglob("*.py"))
+    pressed = set(re.findall(r'Press\(\s*"(\w+)"', source))
+    assert pressed and pressed == set(world.bot.handlers)
