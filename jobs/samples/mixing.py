@@ -81,6 +81,11 @@ def _filter(audio: Audio, cutoff: float, kind: str) -> Audio:
     return np.asarray(sosfilt(sos, audio, axis=0))
 
 
+def remove_offset(audio: Audio) -> Audio:
+    """Take out what lies below hearing: some presets of the SoundFont carry a DC offset."""
+    return _filter(audio, 22, "highpass")
+
+
 def _drive(audio: Audio, amount: float) -> Audio:
     scale = np.abs(audio).max() + 1e-9
     return np.asarray(_filter(np.tanh(audio / scale * amount), 6500, "lowpass"))

@@ -89,6 +89,7 @@ def part_audio(piece: Piece, part: Part, samples: int) -> Audio:
     """One part at its level: (samples, 2)."""
     audio = synthesise(midi(piece, [part]))[:samples]
     audio = np.pad(audio, ((0, samples - len(audio)), (0, 0)))
+    audio = mixing.remove_offset(audio)
     if part.effect:
         audio = mixing.EFFECTS[part.effect](audio, piece.tempo)
     now = mixing.loudness(audio)

@@ -129,13 +129,20 @@ def _tones(sounding: Chord, size: int) -> list[list[int]]:
     ]
 
 
-def _candidates(sounding: Chord, bottom: int, top: int, size: int) -> set[tuple[int, ...]]:
-    """All ways to set the chord between `bottom` and `top`; a chord that does not fit may exceed the top by a third."""
+def _candidates(sounding: Chord, bottom: int, top: int, size: int) -> dict[tuple[int, ...], int]:
+    """All ways to set the chord between `bottom` and `top`, with what the doubling costs (a doubled third most).
+
+    A chord that does not fit may exceed the top by a third.
+    """
     for high in range(top, top + 5):
-        for tones in _tones(sounding, size):
+        found: dict[tuple[int, ...], int] = {}
+        for worse, tones in enumerate(_tones(sounding, size)):
             places = [[p for p in range(bottom, high + 1) if p % 12 == tone] for tone in tones]
-            if found := {tuple(sorted(c)) for c in itertools.product(*places) if len(set(c)) == size}:
-                return found
+            for candidate in itertools.product(*places):
+                if len(set(candidate)) == size:
+                    found.setdefault(tuple(sorted(candidate)), 2 * worse)
+        if found:
+            return found
     raise ValueError(f"{sounding.name} does not fit between {bottom} and {top}")
 
 
@@ -150,34 +157,37 @@ def _parallels(before: tuple[int, ...], after: tuple[int, ...]) -> int:
     return count
 
 
+def _cost(candidate: tuple[int, ...], before: tuple[int, ...] | None, centre: float, spread: int) -> float:
+    """How badly a voicing sounds in itself and after `before`."""
+    wide = max(0, candidate[-1] - candidate[0] - spread) * 4
+    clusters = sum(b - a == 1 for a, b in itertools.pairwise(candidate)) * 7
+    muddy = sum(b - a < 4 and a < 48 for a, b in itertools.pairwise(candidate)) * 5
+    drift = abs(sum(candidate) / len(candidate) - centre)
+    if before is None:
+        return wide + clusters + muddy + drift
+    moved = sum(abs(a - b) for a, b in zip(before, candidate, strict=True))
+    leap = abs(before[-1] - candidate[-1]) * 0.5
+    return wide + clusters + muddy + moved + leap + drift * 0.4 + 4 * _parallels(before, candidate)
+
+
 def voice(
     changes: list[Change], low: str, high: str, size: int = 3, spread: int = 14
 ) -> list[tuple[int, ...]]:
     """Voice each chord between `low` and `high` so that the voices move little and not in parallel fifths.
 
     Returns one ascending tuple of `size` MIDI numbers per change, at most `spread` semitones wide
-    (unless the range forces more). Deterministic: the first best candidate wins.
+    (unless the range forces more). Deterministic.
     """
     bottom, top = pitch(low), pitch(high)
-    centre = (bottom + top) / 2
     voiced: list[tuple[int, ...]] = []
+    before = None
     for change in changes:
-        candidates = _candidates(change.chord, bottom, top, size)
-
-        def cost(candidate: tuple[int, ...]) -> tuple[float, tuple[int, ...]]:
-            wide = max(0, candidate[-1] - candidate[0] - spread) * 4
-            clusters = sum(b - a == 1 for a, b in itertools.pairwise(candidate)) * 7
-            muddy = sum(b - a < 4 and a < 48 for a, b in itertools.pairwise(candidate)) * 5
-            if not voiced:
-                return abs(sum(candidate) / size - centre) + wide + clusters + muddy, candidate
-            moved = sum(abs(a - b) for a, b in zip(voiced[-1], candidate, strict=True))
-            leap = abs(voiced[-1][-1] - candidate[-1]) * 0.5
-            drift = abs(sum(candidate) / size - centre) * 0.4
-            return moved + leap + drift + wide + clusters + muddy + 4 * _parallels(
-                voiced[-1], candidate
-            ), candidate
-
-        voiced.append(min(candidates, key=cost))
+        costs = {
+            candidate: _cost(candidate, before, (bottom + top) / 2, spread) + doubling
+            for candidate, doubling in _candidates(change.chord, bottom, top, size).items()
+        }
+        before = min(sorted(costs), key=costs.__getitem__)
+        voiced.append(before)
     return voiced
 
 

@@ -69,13 +69,16 @@ def comp(
 ) -> list[Note]:
     """Play the voicings in a rhythm of equal steps per bar: x hit, X accent, o soft, > the next chord early, - hold, . rest.
 
-    Bars of the rhythm are separated by '|' and repeat. `strum` spreads a chord over that many quarter notes.
+    Bars of the rhythm are separated by '|' and repeat; the last bar rests on its chords. `strum` spreads a chord over that many quarter notes.
     """
     bars = [b.replace(" ", "") for b in rhythm.split("|")]
     end = changes[-1].start + changes[-1].length
     notes: list[Note] = []
-    for index in range(round((end - changes[0].start) / bar)):
+    count = round((end - changes[0].start) / bar)
+    for index in range(count):
         steps = bars[index % len(bars)]
+        if index == count - 1:
+            steps = _closing(changes, end - bar, bar, "x", "-")
         step = bar / len(steps)
         for i, sign in enumerate(steps):
             if sign not in HITS:
@@ -84,15 +87,26 @@ def comp(
             while i + held < len(steps) and steps[i + held] == "-":
                 held += 1
             beat = changes[0].start + index * bar + i * step
-            which = changes.index(at(changes, min(beat + (step * held if sign == ">" else 0), end - 0.01)))
-            spread = strum / max(1, len(voicings[which]) - 1)
-            order = voicings[which] if i % 2 == 0 else voicings[which][::-1]  # down and up strokes
-            for k, tone in enumerate(order):
-                loud = round(velocity * HITS[sign]) - (2 if k else 0)
-                notes.append(
-                    Note(beat + k * spread, max(0.05, held * step * 0.95 - k * spread), tone, min(127, loud))
-                )
+            until = min(beat + held * step, end)
+            early = sign == ">"
+            while beat < until - 1e-6:  # a chord that is held over a change moves with it
+                which = changes.index(at(changes, min(until, end - 0.01) if early else beat))
+                change = changes[which]
+                stop = until if early else min(until, change.start + change.length)
+                loud = min(127, round(velocity * HITS[sign]))
+                spread = strum / max(1, len(voicings[which]) - 1)
+                order = voicings[which] if i % 2 == 0 else voicings[which][::-1]  # down and up strokes
+                for k, tone in enumerate(order):
+                    length = max(0.05, (stop - beat) * 0.95 - k * spread)
+                    notes.append(Note(beat + k * spread, length, tone, loud - (2 if k else 0)))
+                beat = stop
     return notes
+
+
+def _closing(changes: list[Change], start: float, bar: float, struck: str, held: str) -> str:
+    """A last bar, in eighths: each chord struck once and held."""
+    starts = {round((c.start - start) * 2) for c in changes if c.start > start - 1e-6}
+    return "".join(struck if i in starts or i == 0 else held for i in range(round(bar * 2)))
 
 
 def arpeggio(
@@ -128,7 +142,7 @@ def bass(
 ) -> list[Note]:
     """A bass line by chord degrees, one token per equal step: R 3 5 7 8 (octave), 2 6 scale steps, A leads into the next root.
 
-    '.' rests, '-' holds, lower-case r is a ghost note. Bars are separated by '|' and repeat.
+    '.' rests, '-' holds, lower-case r is a ghost note. Bars are separated by '|' and repeat; the last one holds its roots.
     """
     bottom, top = pitch(low), pitch(high)
     bars = [b.split() for b in pattern.split("|")]
@@ -136,8 +150,11 @@ def bass(
     notes: list[Note] = []
     root = nearest(changes[0].chord.bass, bottom + 7, bottom, top)
     current = changes[0]
-    for index in range(round((end - changes[0].start) / bar)):
+    count = round((end - changes[0].start) / bar)
+    for index in range(count):
         tokens = bars[index % len(bars)]
+        if index == count - 1:
+            tokens = list(_closing(changes, end - bar, bar, "R", "-"))
         step = bar / len(tokens)
         for i, token in enumerate(tokens):
             beat = changes[0].start + index * bar + i * step
@@ -210,7 +227,10 @@ def walking(
                 Note(change.start + i, 0.9, max(bottom, min(top, tone)), velocity + (4 if i % 2 == 0 else -3))
             )
         now = line[-1]
-    return notes
+    home = nearest(changes[-1].chord.bass, notes[-1].pitch, bottom, top)
+    return [n for n in notes if n.start < changes[-1].start] + [
+        Note(changes[-1].start, changes[-1].length, home, velocity)
+    ]
 
 
 def groove(

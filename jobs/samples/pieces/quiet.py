@@ -81,7 +81,7 @@ def waltz() -> Piece:
 
 def ambient() -> Piece:
     """Still water at dawn: warm pads breathe over open fifths, a bell note now and then; no beat, no bass drum, no hurry."""
-    changes = progression("Dadd9 | Gmaj9 | Bm11 | Asus4 | Dadd9 | Gmaj7 | Em9 | Dadd9 | Dadd9", 4)
+    changes = progression("Dadd9 | Gadd9 | Bm7 | Asus4 | Dadd9 | Gadd9 | Em7 | Dadd9 | Dadd9", 4)
     pads = comp(changes, voice(changes, "A2", "F#4", 4, 19), "x---", velocity=60)
     bells = melody(
         """r q F#5 A5 r | h r q D6 r | r q C#6 h A5 | w r | q r F#5 e A5 D6 q r | h r q B5 A5 | r q G5 h F#5 | w A5 | w D6 |""",
@@ -120,39 +120,6 @@ def folk() -> Piece:
             Part("flute", arch(tune, 16), -2, 0.2, 0.45, timing=12),
         ],
         loudness=-19, tempi=[(62, 100), (64, 88)],
-    )  # fmt: skip
-
-
-def bossa() -> Piece:
-    """Late afternoon by the sea: nylon guitar in bossa rhythm, soft flute tune in F over ii-V chains, brushes and clave."""
-    changes = progression(
-        "Fmaj7 | Fmaj7 | G13 | G13 | Gm9 | C7b9 | Fmaj7 D7b9 | Gm7 C7b9 | Fmaj7 | Cm7 F7 | Bbmaj7 | Bbm6 | Am7 D7b9 | G13 | Gm9 C7b9 | F69 | F69",
-        4,
-    )
-    guitar = comp(
-        changes, voice(changes, "D3", "E4", 4), "x..x..x...x..x.. | ..x..x..x..x..>-", velocity=66, strum=0.02
-    )
-    tune = melody(
-        """q. C5 e A4 ~ E4 q r | q. C5 e A4 ~ E4 q r | q. B4 e A4 ~ E4 q D5 | h ~ q r e D5 E5 | q. F5 e D5 ~ Bb4 q r | q. E5 e Db5 ~ Bb4 q r | q A4 e C5 Eb5 q D5 C5 | h Bb4 q r e G4 A4 |
-        q. C5 e A4 ~ C5 e D5 E5 | q G5 e Eb5 C5 q A4 r | q. D5 e F5 ~ A5 q r | q. G5 e F5 ~ Db5 q r | q. E5 e C5 q F#5 Eb5 | h. E5 q r | q. D5 e Bb4 q Db5 E5 | q. D5 e A4 h C5 | w A4 |""",
-        velocity=72,
-    )  # fmt: skip
-    kit = groove(
-        "AAAAAAAF AAAAAAAF.",
-        {
-            "A": {"rim": "x..x..x...x..x..", "shaker": "xoxoxoxoxoxoxoxo", "kick": "o..oo..oo..oo..o"},
-            "F": {"rim": "x..x..x...x.x.x.", "shaker": "xoxoxoxoxoxoxoxo", "kick": "o..oo..oo..oo..."},
-        },
-    )
-    return Piece(
-        "harbour-siesta", "Harbour Siesta", "Café Miramar", "Bossa Nova", 126, "F", "major", ("peacefulness", "nostalgia"),
-        [
-            Part("flute", arch(tune, 16), 0, 0.15, 0.4, timing=14, lag=10),
-            Part("nylon guitar", guitar, -3, -0.25, 0.25),
-            Part("acoustic bass", bass(changes, "R - - 5 5 - - R", "E1", "C3", velocity=70), -4, 0, 0.15),
-            Part("brush drums", kit, -9, 0.05, 0.2, timing=5),
-        ],
-        loudness=-18, tempi=[(62, 116), (64, 104)],
     )  # fmt: skip
 
 
@@ -211,6 +178,3 @@ def farewell_ballad() -> Piece:
         ],
         loudness=-18, dynamics=[(0, 0.85), (32, 1.0), (50, 1.12), (58, 1.0), (68, 0.75)], tempi=[(60, 92), (63, 78)],
     )  # fmt: skip
-
-
-PIECES = [lullaby, cello_adagio, waltz, ambient, folk, bossa, chorale, farewell_ballad]

@@ -1,8 +1,8 @@
-"""Choirs, orchestras, suspense and patterns: wonder, transcendence and tension."""
+"""Choirs, orchestras and patterns: wonder, transcendence and tension."""
 
 from jobs.samples.score import Note, Part, Piece, shift
 from jobs.samples.theory import at, progression, voice
-from jobs.samples.writing import arch, arpeggio, bass, comp, groove, melody, walking
+from jobs.samples.writing import arpeggio, bass, comp, groove, melody
 
 
 def choir() -> Piece:
@@ -116,71 +116,6 @@ def fanfare() -> Piece:
     )  # fmt: skip
 
 
-def noir() -> Piece:
-    """Wet asphalt at two: muted trumpet over vibraphone and walking bass in C minor, brushes, questions without answers."""
-    changes = progression(
-        "Cm6 | Ab7 | Cm6 | G7b13 | Fm9 | Dm7b5 G7b9 | Cm6 Ab7 | G7b9 | Cm6 | Ab7 | Dm7b5 G7b9 | CmM7", 4
-    )
-    tune = melody(
-        """q r e G4 B4 q. Eb5 e D5 | h. C5 q r | q r e G4 B4 q. Eb5 e F5 | h F#5 q Eb5 r | q. Ab5 e G5 q Eb5 C5 | q D5 e Ab4 C5 q B4 r | q r e G4 A4 q C5 e Eb5 Gb5 | h. F5 q r |
-        q. G5 e D#5 h C5 | q. Gb5 e Eb5 h C5 | q. F5 e D5 q B4 Ab4 | w B4 |""",
-        velocity=78,
-    )  # fmt: skip
-    kit = groove("AAAAAAAFAAAE", {
-        "A": {"tap": "o.oXo.oX"[:8], "swirl": "o...o...", "pedal": "..x...x."},
-        "F": {"tap": "o.oxo.xX", "swirl": "o...o...", "pedal": "..x...x.", "kick": ".....o.."},
-        "E": {"ride": "x.......", "kick": "o......."},
-    })  # fmt: skip
-    return Piece(
-        "two-a-m-and-counting", "Two A.M. and Counting", "The Quarter Past Four", "Jazz", 78, "C", "minor", ("tension", "nostalgia", "sadness"),
-        [
-            Part("muted trumpet", tune, 0, 0.1, 0.6, swing=0.64, lag=25, vibrato=0.25),
-            Part("vibraphone", comp(changes, voice(changes, "Eb3", "D4", 4), "x---..x- | ..x-----", velocity=62), -5, -0.3, 0.5, swing=0.64),
-            Part("acoustic bass", walking(changes, "E1", "C3", 9), -2, 0, 0.2),
-            Part("brush drums", kit, -7, 0.2, 0.3, swing=0.64),
-        ],
-        loudness=-19, tempi=[(42, 70)],
-    )  # fmt: skip
-
-
-def gospel() -> Piece:
-    """Sunday: organ and choir in A flat, 12/8 lilt, call and response, the bass climbs, everybody lands on the amen."""
-    changes = progression(
-        "Ab | Ab7/C | Db | Ddim7 | Ab/Eb | F7 | Bbm7 Eb9 | Ab Db/Eb | Ab | Ab7/C | Db | Ddim7 | Ab/Eb F7 | Bbm7 Eb9 | Db/Ab | Ab",
-        3,
-    )
-    bar = 3
-    call = melody(
-        """h. r | r | q. Ab4 e Bb4 q C5 | q. Db5 e B4 q Ab4 | h. C5 | q. C5 e Bb4 q A4 | q. Bb4 q G4 e F4 | h Ab4 q r |
-        q. Eb5 e F5 q Eb5 | q. C5 e Eb5 q Gb5 | q. F5 e Eb5 q Db5 | q. B4 e Db5 q F5 | q. Eb5 q C5 e A4 | q. Db5 q G4 e Bb4 | h. Ab4 | h. Ab4 |""",
-        bar, velocity=90,
-    )  # fmt: skip
-    reply = comp(changes, voice(changes, "Eb4", "F5", 3), "...x-- | x--x-.", bar, 84)
-    kit = groove(
-        "AAAF AAAF BBBF BFEE"[:18],
-        {
-            "A": {"hat": "xoxxox", "kick": "x.....", "snare": "...X.."},
-            "B": {"ride": "xoxxox", "kick": "x.o..x", "snare": "...X.o", "tamb": "..xx.x"},
-            "F": {"hat": "xox...", "kick": "x.....", "snare": "...XxX", "tom1": "....x."},
-            "E": {"crash": "X.....", "kick": "X....."},
-        },
-        bar,
-    )
-    return Piece(
-        "seven-rivers-home", "Seven Rivers Home", "Marigold Street Tabernacle", "Gospel", 84, "Ab", "major",
-        ("transcendence", "joyful_activation", "power"),
-        [
-            Part("rock organ", comp(changes, voice(changes, "C3", "Eb4", 4), "x--x-x | x-xx--", bar, 78), -3, -0.25, 0.3),
-            Part("choir aahs", [n for n in reply if n.start >= 12], -1, 0.15, 0.45),
-            Part("voice oohs", call, 0, 0, 0.45, vibrato=0.3),
-            Part("piano", arpeggio(changes, voice(changes, "Ab3", "Ab4", 3), "0+1+2 . 3 1+2 . 0", 0.5, 78, ring=False), -6, 0.3, 0.2),
-            Part("finger bass", bass(changes, "R - . 5 - A", "Eb1", "Eb3", bar, 92), -2, 0, 0.05),
-            Part("drums", kit, -3, 0, 0.2),
-        ],
-        bar=bar, loudness=-15, tempi=[(42, 72), (45, 58)],
-    )  # fmt: skip
-
-
 def marimbas() -> Piece:
     """A machine of wood and patience: marimba cells that shift against each other, a vibraphone picks notes out; no climax."""
     changes = progression(
@@ -272,68 +207,18 @@ def baroque() -> Piece:
     )  # fmt: skip
 
 
-def tango() -> Piece:
-    """Two proud people, one small floor: bandoneon and violin in F sharp minor, marcato piano, sudden stops."""
-    changes = progression(
-        "F#m | F#m | C#7 | C#7 | C#7 | C#7 | F#m | F#7 | Bm | G#m7b5 | F#m | D7 | G#m7b5 | C#7 | F#m C#7 | F#m",
-        4,
-    )
-    tune = melody(
-        """e r C#5 D5 C#5 q F#5! C#5' | e r A4 B4 A4 q C#5 F#4' | e r G#4 A4 B4 q D5! B4' | h. G#4 q r | e r F5 F#5 F5 q G#5! F5' | e r B4 C#5 D5 q F5 G#5 | q. A5 e G#5 e F#5 C#5 A4 F#4 | q A#4' C#5' e E5 F#5 q A#5! |
-        q. D6 e C#6 q B5 F#5 | q. B5 e G#5 q F#5 D5 | q. C#5 e D5 q C#5 A4 | q. C5 e D5 q F#5 A5 | e B5 G#5 F#5 D5 q B4 D5 | e C#5 F5 G#5 B5 q G#5! r | q A5! F#5' G#5! F5' | q F#5!' r C#5!' F#4!' |""",
-        velocity=92,
-    )  # fmt: skip
-    piano = comp(changes, voice(changes, "C#3", "C#4", 4), "X.x.x.x. | X.x.x.xx", velocity=82)
-    tail = 60.0
-    return Piece(
-        "corrientes-at-midnight", "Corrientes at Midnight", "Orquesta Luna Partida", "Tango", 118, "F#", "minor",
-        ("tension", "nostalgia", "power"),
-        [
-            Part("bandoneon", arch(tune, 16), 0, -0.2, 0.3, timing=9),
-            Part("violin", [n for n in shift(tune, 0, 0, 0.9) if 32 <= n.start < tail], -4, 0.35, 0.4, timing=10, vibrato=0.3),
-            Part("piano", [n for n in piano if n.start < tail], -3, 0.15, 0.2),
-            Part("contrabass", bass(changes, "R - 5 - | R - R A", "E1", "D3", velocity=90), -3, 0, 0.2),
-        ],
-        loudness=-16, dynamics=[(0, 1), (14, 0.85), (16, 1), (32, 1.1), (46, 0.9), (60, 1.15)], tempi=[(60, 96)],
-    )  # fmt: skip
-
-
-def bluegrass() -> Piece:
-    """The barn is full: three-finger banjo rolls at 150, fiddle tune in G, boom-chick guitar and bass, last lick together."""
-    changes = progression(
-        "G | G | C | G | G | Em | A7 | D7 | G | G | C | G | G | Em | C D7 | G | C | G | Am D7 | G | G", 4
-    )
-    rolls = arpeggio(changes, voice(changes, "G3", "G4", 4), "0 2 3 1 2 3 0 3", 0.5, 86, ring=False)
-    tune = melody(
-        """e B4 D5 G5 B5 A5 G5 E5 D5 | e B4 C5 D5 B4 q G4 D5 | e E5 G5 C6 B5 A5 G5 E5 C5 | q D5 B4 h G4 | e B4 D5 G5 B5 A5 G5 D5 B4 | e E5 F#5 G5 E5 q B4 G4 | e A4 B4 C#5 E5 G5 E5 C#5 A4 | q D5 F#5 A5 r |
-        e B4 D5 G5 B5 A5 G5 E5 D5 | e B4 C5 D5 B4 q G4 D5 | e E5 G5 C6 B5 A5 G5 E5 C5 | q D5 B4 h G4 | e G5 A5 B5 G5 D5 B4 G4 B4 | e E5 G5 B5 G5 q E5 B4 | e C5 E5 G5 E5 D5 F#5 A5 F#5 | q G5 B4 h G4 |
-        e C6 B5 A5 G5 E5 G5 C5 E5 | e D5 G5 B5 G5 q D5 B4 | e C5 E5 A5 E5 F#5 A5 D5 C5 | e B4 D5 G5 A5 q B5 D6 | q G5! G4!' h r |""",
-        velocity=88, legato=0.9,
-    )  # fmt: skip
-    return Piece(
-        "barn-on-fire-not-really", "Barn on Fire (Not Really)", "The Fernway", "Bluegrass", 150, "G", "major", ("joyful_activation", "power"),
-        [
-            Part("banjo", [n for n in rolls if n.start < 80] + melody("q G4+B4+D5! G3+D4+G4!' h r |", start=80, velocity=96), -1, -0.3, 0.15, timing=5),
-            Part("fiddle", tune, 0, 0.25, 0.3, timing=7),
-            Part("steel guitar", comp(changes, voice(changes, "D3", "D4", 4), ".X.X", velocity=80, strum=0.03), -5, 0.45, 0.15),
-            Part("acoustic bass", bass(changes, "R 5", "E1", "D3", velocity=92), -3, 0, 0.1),
-        ],
-        loudness=-15,
-    )  # fmt: skip
-
-
 def first_snow() -> Piece:
     """A child sees snow for the first time: harp runs, glockenspiel, celesta and wide strings; Lydian F that opens upward."""
     changes = progression(
-        "Fadd9 | G/F | Fadd9 | G/F | Dm9 | Em7 | Fadd9 | Gsus4 G | Ab | Bb | C | Am | Db | Eb | F | F", 4
+        "Fadd9 | G/F | Fadd9 | G/F | Dm7 | Am7 | Fadd9 | Gsus4 G | Ab | Bb | C | Am | Db | Eb | F | F", 4
     )
     harp = arpeggio(changes, voice(changes, "F3", "F4", 4), "0 1 2 3 4 5 6 7 6 5 4 3 2 1 0 1", 0.25, 62)
     bells = melody(
-        "q. C6 e B5 h E6 | q. D6 e B5 h G5 | q. C6 e B5 q E6 G6 | w D6 | q. F6 e E6 q D6 A5 | q. G6 e E6 h B5 | q. A5 e C6 q E6 G6 | h C6 D6 | q. Eb6 e C6 h Ab5 | q. F6 e D6 h Bb5 | q. G6 e E6 q C6 E6 | w C6 | q. F6 e Db6 h Ab5 | q. G6 e Eb6 h Bb5 | w A5 | w C6 |",
+        "q. C6 e B5 h E6 | q. D6 e B5 h G5 | q. C6 e B5 q E6 G6 | w D6 | q. F6 e E6 q D6 A5 | q. G6 e E6 h C6 | q. A5 e C6 q F6 G6 | h C6 D6 | q. Eb6 e C6 h Ab5 | q. F6 e D6 h Bb5 | q. G6 e E6 q C6 E6 | w C6 | q. F6 e Db6 h Ab5 | q. G6 e Eb6 h Bb5 | w A5 | w C6 |",
         velocity=66, legato=1.4,
     )  # fmt: skip
     line = melody(
-        "w A4 | B4 | C5 | D5 | h F5 E5 | D5 B4 | C5 E5 | C5 D5 | w Eb5 | F5 | h. G5 q E5 | h C5 E5 | w F5 | G5 | A5 | A5 |",
+        "w A4 | B4 | C5 | D5 | h F5 D5 | C5 A4 | A4 C5 | C5 D5 | w Eb5 | F5 | h. G5 q E5 | h C5 E5 | w F5 | G5 | A5 | A5 |",
         velocity=74,
         legato=1.02,
     )
@@ -369,18 +254,3 @@ def organ_prelude() -> Piece:
         ],
         loudness=-17, tempi=[(40, 62)],
     )  # fmt: skip
-
-
-PIECES = [
-    choir,
-    ostinato,
-    fanfare,
-    noir,
-    gospel,
-    marimbas,
-    baroque,
-    tango,
-    bluegrass,
-    first_snow,
-    organ_prelude,
-]

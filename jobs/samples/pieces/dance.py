@@ -1,64 +1,8 @@
-"""Pieces with a band: rock, dance, funk and what gets people moving."""
+"""Grooves: funk, Latin and electronic."""
 
-from jobs.samples.score import Part, Piece, shift
-from jobs.samples.theory import Change, progression, voice
-from jobs.samples.writing import arch, arpeggio, bass, comp, groove, melody, walking
-
-
-def power_chords(changes: list[Change], low: int) -> list[tuple[int, ...]]:
-    """Root, fifth and octave of each chord, at or above MIDI pitch `low`."""
-    roots = [low + (change.chord.root - low) % 12 for change in changes]
-    return [(root, root + 7, root + 12) for root in roots]
-
-
-def rock_anthem() -> Piece:
-    """A stadium at night: verse on muted guitar and bass eighths, chorus with open power chords and a lead that climbs."""
-    verse = "E5 | C5 | G5 | D5 | E5 | C5 | A5 | B5"
-    chorus = "E5 | G5 | D5 | A5 | C5 | G5 | A5 | B5"
-    low, high = progression(verse), progression(f"{chorus} | E5 | E5", start=32)
-    muted = comp(low, power_chords(low, 40), "XxxXxxXx", velocity=78)
-    opened = comp(high, power_chords(high, 40), "X--x--x- | X--x--xx", velocity=96)
-    tune = melody(
-        """q. E5 e G5 h B5 | q. A5 e G5 q D5 B4 | q. D5 e E5 h F#5 | q E5 C#5 e A4 B4 C#5 E5 | q. G5 e E5 q C5 E5 | q D5 G5 h B5 | e C6 B5 A5 G5 q E5 A5 | h F#5 D#5 | w E5 | ~ |""",
-        start=32, velocity=98,
-    )  # fmt: skip
-    hook = melody(
-        "w r | r | r | r | q r B4 e E5 D5 q B4 | q G4 E4 h G4 | q r A4 e E5 C5 q A4 | q. B4 e D#5 h F#5 |",
-        velocity=84,
-    )
-    kit = groove(
-        "AAAAAAAF CBBBCBBF D",
-        {
-            "A": {"kick": "X.....x.x.......", "snare": "....X..o....X..o", "hat": "X.x.X.x.X.x.X.x."},
-            "B": {"kick": "X..x..x.X.x...x.", "snare": "....X.......X...", "open": "X...X...X...X..."},
-            "C": {
-                "kick": "X..x..x.X.x...x.",
-                "snare": "....X.......X...",
-                "open": "....X...X...X...",
-                "crash": "X...............",
-            },
-            "F": {
-                "kick": "X.....x.X.......",
-                "snare": "....X...X.xxX.xx",
-                "tom1": ".........x......",
-                "tom3": "..........x..x..",
-            },
-            "D": {"kick": "X...............", "crash": "X...............", "snare": "X..............."},
-        },
-    )
-    crowd = comp(high, voice(high, "B3", "E5", 2), "x-----xx", velocity=84)
-    return Piece(
-        "floodlights", "Floodlights", "Copper Union", "Rock", 132, "E", "minor", ("power", "joyful_activation"),
-        [
-            Part("overdriven guitar", tune + hook, -1, 0.15, 0.35, lag=6, vibrato=0.15),
-            Part("distortion guitar", opened + muted, -2, -0.45, 0.2),
-            Part("pick bass", bass(low + high, "R R R R R R R 5", "E1", "D2", velocity=94), -3, 0, 0.05, timing=5),
-            Part("power drums", kit, 1, 0, 0.15, timing=4),
-            Part("choir aahs", [n for n in crowd if n.start >= 48], -5, -0.1, 0.5, timing=14),
-            Part("rock organ", comp(high, voice(high, "E3", "B4", 3), "x-------", velocity=70), -9, 0.4, 0.3),
-        ],
-        loudness=-13,
-    )  # fmt: skip
+from jobs.samples.score import Part, Piece
+from jobs.samples.theory import progression, voice
+from jobs.samples.writing import arch, arpeggio, bass, comp, groove, melody
 
 
 def drum_and_bass() -> Piece:
@@ -153,33 +97,9 @@ def funk() -> Piece:
     )  # fmt: skip
 
 
-def ragtime() -> Piece:
-    """A sunny pier piano: stride left hand, syncopated right hand in A flat-free C major, two strains and a cheeky end."""
-    changes = progression(
-        """C | C | G7 | G7 | G7 | G7 | C | C | C | C7 | F | F | F#dim7 | C/G A7 | D7 G7 | C |
-        F | F | C | C | G7 | G7 | C | C7 | F | F#dim7 | C/G | A7 | D7 | G7 | C | C""",
-        2,
-    )
-    stride = comp(changes, voice(changes, "D3", "D4", 3), ".x.x", 2, 66) + bass(
-        changes, "R . 5 .", "C2", "C3", 2, 78
-    )
-    tune = melody(
-        """s E5 G5 e C6 s A5 G5 e E5 | s C5 e E5 s G5 q E5 | s D5 F5 e B5 s A5 G5 e F5 | s D5 e F5 s A5 q G5 | s B4 D5 e G5 s F5 e D5 s B4 | s D5 e F5 s E5 e D5 B4 | s C5 e E5 s G5 e. C6 s G5 | q E5 e C5' r |
-        s E5 G5 e C6 s A5 G5 e E5 | s E5 e G5 s Bb5 q C6 | s C6 A5 e F5 s A5 e C6 s A5 | s F5 e A5 s C6 q A5 | s C6 e A5 s F#5 e A5 C6 | s G5 e E5 s C5 e C#5 E5 | s D5 e F#5 s A5 e G5 F5 | q E5 e C5' r |
-        s A5 e C6 s A5 e F5 A5 | s C6 e A5 s C6 q F5 | s G5 e C6 s G5 e E5 G5 | s C6 e G5 s E5 q C5 | s B5 e D6 s B5 e G5 F5 | s D5 e F5 s G5 q B5 | s C6 e G5 s E5 e G5 C6 | s Bb5 e G5 s E5 q C5 |
-        s A5 e C6 s A5 e F5 A5 | s C6 e A5 s F#5 q Eb5 | s G5 e C6 s E6 e D6 C6 | s C#6 e A5 s G5 q E5 | s D5 F#5 e A5 s C6 e A5 s F#5 | s G5 B5 e D6 s F6 e D6 s B5 | s C6+E6 e G5 s E5 e D5 C5 | e C5+E5+C6!' r q C4!' |""",
-        2, velocity=84,
-    )  # fmt: skip
-    return Piece(
-        "pier-piano-holiday", "Pier Piano Holiday", "Barnaby Quill", "Ragtime", 92, "C", "major", ("joyful_activation", "nostalgia"),
-        [Part("honky-tonk", tune + stride, 0, 0, 0.2, timing=7)],
-        bar=2, loudness=-17,
-    )  # fmt: skip
-
-
 def reggae() -> Piece:
     """Warm street, no hurry: one drop drums, skanking guitar and organ bubble in G, bass plays the tune as much as the melodica."""
-    changes = progression("G | C | G | D | G | C | Am D | G | Em | C | G | D | Em | C", 4)
+    changes = progression("G | C | G | D | G | C | Am D | G | Em | C | G | D | C D | G", 4)
     line = bass(changes, "R - R - 3 5 . . | R - . 5 - 3 R . ", "E1", "D3", velocity=96)
     kit = groove(
         "FAAA AAAF AAAA AE",
@@ -191,7 +111,7 @@ def reggae() -> Piece:
     )
     tune = melody(
         """q r B4 e D5 E5 q D5 | q. E5 e D5 q C5 G4 | q r B4 e D5 E5 q G5 | h F#5 e E5 D5 q A4 | q r B4 e D5 E5 q G5 | q. E5 e G5 q E5 C5 | q. A4 e C5 q D5 F#4 | h. G4 q r |
-        q G5 G5 e F#5 E5 q B4 | q. E5 e D5 q C5 E5 | q D5 D5 e B4 A4 q G4 | h A4 q F#4 r | q G5 B5 e A5 G5 q E5 | h G5 e E5 C5 q r |""",
+        q G5 G5 e F#5 E5 q B4 | q. E5 e D5 q C5 E5 | q D5 D5 e B4 A4 q G4 | h A4 q F#4 r | q G5 E5 e F#5 A5 q D5 | h. G5 q r |""",
         velocity=82,
     )  # fmt: skip
     skank = voice(changes, "D4", "D5", 3)
@@ -207,49 +127,6 @@ def reggae() -> Piece:
             Part("drums", kit, -2, 0, 0.2, timing=5),
         ],
         loudness=-16,
-    )  # fmt: skip
-
-
-def metal() -> Piece:
-    """Iron works: palm-muted gallop on low E, tritone riff, double kick, a cold harmony lead in the second half."""
-    riff = "E5 | E5 | F5 E5 | Bb5 B5"
-    changes = progression(" | ".join([riff] * 4 + ["E5 | E5"]))
-    gallop = comp(changes, power_chords(changes, 40), "X.xxX.xxX.xxX-x- | X.xxX.xxX---x-x-", velocity=92)
-    lead = melody(
-        """h E5 q. G5 e F#5 | h E5 q B4 D5 | q. F5 e E5 q C5 E5 | h D5 D#5 | h G5 q. B5 e A5 | q G5 E5 h B5 | q. C6 e B5 q G#5 E5 | q F5 D5 q F#5 D#5 | w E5 | ~ |""",
-        start=32, velocity=100,
-    )  # fmt: skip
-    kit = groove(
-        "CAAF AAAF CBBF BBBF CE",
-        {
-            "A": {"kick": "X.xxX.xxX.xxX.xx", "snare": "....X.......X...", "hat": "X.x.X.x.X.x.X.x."},
-            "B": {"kick": "xxxxxxxxxxxxxxxx", "snare": "....X.......X...", "ride": "X...X...X...X..."},
-            "C": {
-                "kick": "X.xxX.xxX.xxX.xx",
-                "snare": "....X.......X...",
-                "crash": "X...............",
-                "china": "........X.......",
-            },
-            "F": {
-                "kick": "X.xxX.xxX.x.X.x.",
-                "snare": "....X..xX..xX.XX",
-                "tom1": ".........x......",
-                "tom3": "..........xx.x..",
-            },
-            "E": {"kick": "X...............", "crash": "X...............", "crash2": "X..............."},
-        },
-    )
-    rhythm = shift(gallop, 0, 0)
-    return Piece(
-        "foundry-psalm", "Foundry Psalm", "Ashen Tribunal", "Metal", 148, "E", "minor", ("power", "tension"),
-        [
-            Part("distortion guitar", rhythm, -1, -0.55, 0.12, timing=5),
-            Part("overdriven guitar", gallop, -3, 0.55, 0.12, timing=9),
-            Part("distortion guitar", lead + shift(lead, 0, -5), -1, 0.1, 0.4, vibrato=0.2),
-            Part("pick bass", bass(changes, "R . R R R . R R R . R R R - R -", "E1", "E2", velocity=100), -3, 0, 0.03, timing=4),
-            Part("power drums", kit, 1, 0, 0.12, timing=3),
-        ],
-        loudness=-13,
     )  # fmt: skip
 
 
@@ -424,37 +301,34 @@ def samba() -> Piece:
     )  # fmt: skip
 
 
-def swing() -> Piece:
-    """A cellar with good company: swing quartet on rhythm changes in B flat, walking bass, ride cymbal, tenor saxophone."""
+def bossa() -> Piece:
+    """Late afternoon by the sea: nylon guitar in bossa rhythm, soft flute tune in F over ii-V chains, brushes and clave."""
     changes = progression(
-        """Bb6 G7 | Cm7 F7 | Dm7 G7 | Cm7 F7 | Fm7 Bb7 | Eb6 Ebm6 | Bb6 F7 | Bb6 |
-        D7 | D7 | G7 | G7 | C9 | C9 | F7 | F7b9 | Bb6 G7 | Cm7 F7 | Bb6 F7 | Bb6""", 4,
-    )  # fmt: skip
+        "Fmaj7 | Fmaj7 | G13 | G13 | Gm9 | C7b9 | Fmaj7 D7b9 | Gm7 C7b9 | Fmaj7 | Cm7 F7 | Bbmaj7 | Bbm6 | Am7 D7b9 | G13 | Gm9 C7b9 | F69 | F69",
+        4,
+    )
+    guitar = comp(
+        changes, voice(changes, "D3", "E4", 4), "x..x..x...x..x.. | ..x..x..x..x..>-", velocity=66, strum=0.02
+    )
     tune = melody(
-        """e r F4 Bb4 D5 e F5 D5 B4 G4 | e C5 Eb5 G5 Eb5 q C5 A4' | e F5 D5 q A4 e B4 D5 F5 G5 | q Eb5' C5' e A4 C5 Eb5 F5 | e Ab5 F5 q C5 e D5 F5 Ab5 F5 | q G5 Bb5 e Gb5 Eb5 C5 Bb4 | q D5 Bb4' e C5 Eb5 A4 C5 | q Bb4 r h r |
-        q. A5 e F#5 q D5 C5 | e r F#5 A5 C6 q A5 F#5' | q. B5 e G5 q F5 D5 | e r F5 G5 B5 q D6 B5' | q. C6 e A5 q G5 E5 | e Bb5 G5 E5 C5 D5 E5 G5 Bb5 | q. A5 e F5 q Eb5 C5 | e Eb5 F5 Gb5 A5 q C6 r |
-        e r F4 Bb4 D5 e F5 D5 B4 G4 | e C5 Eb5 G5 Eb5 q C5 A4' | q D5 Bb4' e C5 Eb5 A4 C5 | q Bb4! r e r Bb5!' q r |""",
-        velocity=86,
+        """q. C5 e A4 ~ E4 q r | q. C5 e A4 ~ E4 q r | q. B4 e A4 ~ E4 q D5 | h ~ q r e D5 E5 | q. F5 e D5 ~ Bb4 q r | q. E5 e Db5 ~ Bb4 q r | q A4 e C5 Eb5 q D5 C5 | h Bb4 q r e G4 A4 |
+        q. C5 e A4 ~ C5 e D5 E5 | q G5 e Eb5 C5 q A4 r | q. D5 e F5 ~ A5 q r | q. G5 e F5 ~ Db5 q r | q. E5 e C5 q F#5 Eb5 | h. E5 q r | q. D5 e Bb4 q Db5 E5 | q. D5 e A4 h C5 | w A4 |""",
+        velocity=72,
     )  # fmt: skip
     kit = groove(
-        "AAAF AAAF BBBB BBBF AAFE",
+        "AAAAAAAF AAAAAAAF.",
         {
-            "A": {"ride": "X.xxX.xx", "pedal": "..x...x.", "kick": "o.o.o.o.", "snare": ".....o.."},
-            "B": {"ride": "X.xxX.xx", "pedal": "..x...x.", "kick": "o.o.o.o.", "snare": "...o.x.o"},
-            "F": {"ride": "X.xxX...", "pedal": "..x...x.", "snare": "...o.xxX", "kick": "o.o.o..x"},
-            "E": {"ride": "X.......", "kick": "X....X..", "crash": ".....X.."},
+            "A": {"rim": "x..x..x...x..x..", "shaker": "xoxoxoxoxoxoxoxo", "kick": "o..oo..oo..oo..o"},
+            "F": {"rim": "x..x..x...x.x.x.", "shaker": "xoxoxoxoxoxoxoxo", "kick": "o..oo..oo..oo..."},
         },
     )
     return Piece(
-        "cellar-company", "Cellar Company", "The Quarter Past Four", "Jazz", 144, "Bb", "major", ("joyful_activation", "nostalgia"),
+        "harbour-siesta", "Harbour Siesta", "Café Miramar", "Bossa Nova", 126, "F", "major", ("peacefulness", "nostalgia"),
         [
-            Part("tenor sax", arch(tune, 16), 0, 0.1, 0.3, swing=0.64, lag=14, vibrato=0.1),
-            Part("piano", comp(changes, voice(changes, "Eb3", "D4", 4), "...x...x | x..x.... | .x....x.", velocity=70), -5, -0.35, 0.25, swing=0.64),
-            Part("acoustic bass", walking(changes, "E1", "D3", 4), -2, 0, 0.15),
-            Part("jazz drums", kit, -4, 0.2, 0.2, timing=5, swing=0.64),
+            Part("flute", arch(tune, 16), 0, 0.15, 0.4, timing=14, lag=10),
+            Part("nylon guitar", guitar, -3, -0.25, 0.25),
+            Part("acoustic bass", bass(changes, "R - - 5 5 - - R", "E1", "C3", velocity=70), -4, 0, 0.15),
+            Part("brush drums", kit, -9, 0.05, 0.2, timing=5),
         ],
-        loudness=-16,
+        loudness=-18, tempi=[(62, 116), (64, 104)],
     )  # fmt: skip
-
-
-PIECES = [rock_anthem, drum_and_bass, funk, ragtime, reggae, metal, house, synthwave, lofi, samba, swing]
