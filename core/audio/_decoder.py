@@ -21,7 +21,7 @@ import numpy.typing as npt
 import soxr
 
 RATE = 44100
-BLOCK = 1 << 16
+BLOCK = 1 << 13  # a block in which the file breaks off is lost
 MIN_RATE, MAX_RATE, MAX_CHANNELS = 8_000, 192_000, 8
 SOUNDFILE_FORMATS = {"WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3", "AIFF"}
 SOUNDFILE_SUBTYPES = (
@@ -162,8 +162,9 @@ def decode_av(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, Any]:
 
     options = {"protocol_whitelist": "", "format_whitelist": limits["format"], "enable_drefs": "0"}
     try:
+        # not options=, which PyAV 16 copies for each stream into an array that it makes too small for FLV (a crash)
         container = av.open(
-            file, format=limits["format"], options=options, metadata_errors="ignore", timeout=None
+            file, format=limits["format"], container_options=options, metadata_errors="ignore"
         )
     except (av.error.FFmpegError, ValueError, OSError) as error:
         raise Refused("unreadable", str(error)) from error
@@ -190,6 +191,8 @@ def decode_av(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, Any]:
         for frame in blocks:
             if writer is None:
                 names = [channel.name for channel in frame.layout.channels]
+                if not LEFT.intersection(names):  # the container does not say
+                    names = WAVE_ORDER.get(len(names), names)
                 writer = Writer(out, frame.sample_rate, names, limits["max_seconds"])
             writer.add(np.ascontiguousarray(frame.to_ndarray().T, np.float32))
     if writer is None:
@@ -228,16 +231,27 @@ def decode(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+def _import_all_of_av() -> None:
+    """PyAV imports some of its modules only when a stream of their kind turns up; then it is too late."""
+    import importlib
+    import pkgutil
+
+    import av
+
+    for module in pkgutil.walk_packages(av.__path__, "av."):
+        if not module.name.endswith(("__main__", "datasets")):
+            importlib.import_module(module.name)
+
+
 def main() -> None:
     limits = json.loads(sys.argv[1])
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up between the samples
     if limits.get("format"):
-        import av  # noqa: F401 - before the process loses the right to open files
-
+        _import_all_of_av()
         file: Any = os.fdopen(0, "rb", closefd=False)
     else:
-        import soundfile  # noqa: F401
+        import soundfile  # noqa: F401 - before the process loses the right to open files
 
         file = 0
     give_up_rights(limits)

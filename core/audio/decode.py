@@ -102,6 +102,21 @@ def _head(file: IO[bytes]) -> tuple[bytes, bool]:
         position += 10 + size + (10 if head[5] & 0x10 else 0)
 
 
+def _breaks_off(file: IO[bytes], head: bytes, size: int) -> bool:
+    """Whether the container itself says that its end is missing; decoders pass over that in silence."""
+    if head[:4] == b"RIFF":
+        claimed = int.from_bytes(head[4:8], "little")
+        return (
+            claimed != 0xFFFFFFFF and claimed + 8 > size + 1
+        )  # streams that were never closed claim the maximum
+    if head[:4] == b"OggS":
+        file.seek(max(0, size - 66_000))
+        tail = file.read()
+        last = tail.rfind(b"OggS")
+        return last < 0 or last + 6 > len(tail) or not tail[last + 5] & 4  # the flag of a stream's last page
+    return False
+
+
 def decode(path: Path, limits: DecodeLimits = DecodeLimits()) -> Audio:
     """Decode one file to stereo at 44.1 kHz.
 
@@ -128,13 +143,14 @@ def decode(path: Path, limits: DecodeLimits = DecodeLimits()) -> Audio:
             raise UserError(
                 "This is not an audio file that Moodstem knows; send MP3, FLAC, WAV, Ogg, Opus, M4A, AIFF or WMA."
             )
+        broken = _breaks_off(file, head, size)
         for way in ways:
             samples, answer = _run_child(file, way, limits)
             if answer.get("error") != "unreadable":
                 break
     if "error" in answer:
         raise UserError(_sentence(answer, limits))
-    return _finish(samples, answer)
+    return _finish(samples, {**answer, "truncated": answer["truncated"] or broken})
 
 
 def _run_child(file: IO[bytes], way: str, limits: DecodeLimits) -> tuple[Samples, dict[str, Any]]:

@@ -1,0 +1,37 @@
+"""Real recordings for the audio tests: the bundled pieces, and the shared songs where they are at hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from core.audio.decode import decode
+from core.audio.spectrum import RATE, mono
+from tests.conftest import ROOT, shared_folder
+
+BUNDLED = sorted((ROOT / "core" / "library" / "samples").glob("*.ogg"))
+SHARED = sorted((folder / "data" / "songs").glob("*.ogg")) if (folder := shared_folder()) else []
+RECORDINGS = [*BUNDLED[:2], *SHARED[::2]]
+
+
+@pytest.fixture(scope="session", params=RECORDINGS, ids=lambda path: path.stem[:20])
+def recording(request: pytest.FixtureRequest) -> NDArray[np.float32]:
+    """(n,) at 22.05 kHz, 12 s."""
+    path: Path = request.param
+    return mono(decode(path).samples, 44100)[: 12 * RATE]
+
+
+def tone(hz: float, seconds: float, rate: int = 44100, level: float = 0.5) -> NDArray[np.float32]:
+    return (level * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
+
+
+def click_track(bpm: float, seconds: float, rate: int = RATE) -> NDArray[np.float32]:
+    """Decaying noise bursts on every beat."""
+    signal = np.zeros(round(seconds * rate), np.float32)
+    burst = np.random.default_rng(1).standard_normal(2000) * np.exp(-np.arange(2000) / 300)
+    for start in (np.arange(0, seconds - 0.2, 60 / bpm) * rate).astype(int):
+        signal[start : start + 2000] += burst[: len(signal) - start].astype(np.float32) * 0.3
+    return signal
