@@ -2,7 +2,7 @@
 
 The listener's nine moods are a Gaussian vector z (prior: what moods go together in the Emotify ratings). An
 answer is a noisy reading of one mood, so each one updates mean and covariance in closed form (a Kalman step).
-What is recommended depends on the weights w = logistic(2 z - 1), hence the next question is the one after which
+What is recommended depends on the weights w = logistic(1.5 (z - 0.5)), hence the next question is the one after which
 the weights' variance is expected to be smallest: moods that are already ruled out are not asked about again.
 Item selection by expected posterior variance is standard in adaptive testing (van der Linden & Pashley 2010).
 
@@ -30,12 +30,12 @@ SHORT_FORM = 7
 CERTAIN = 0.10
 """The short form stops early when the weights' root mean square uncertainty falls below this."""
 
-LOADING, NOISE, NOISE_REVERSED = 0.85, 0.7, 0.8
-"""An answer, as -2..2, is LOADING x mood + noise of this standard deviation: one question alone correlates with
-the mood at 0.77. Reversed questions are noisier, as negatively keyed items are known to be."""
+LOADING, NOISE = 0.85, 0.5
+"""An answer, as -2..2, is LOADING x what the question asks about (in prior standard deviations) + noise of this
+standard deviation: one question alone correlates with it at 0.86. An assumption, not a measurement."""
 
-STEEPNESS, MIDDLE = 2.0, 0.5
-"""w = logistic(STEEPNESS x (z - MIDDLE)): 'Sometimes' weighs 0.27, 'Often' about 0.6, 'Always' about 0.85."""
+STEEPNESS, MIDDLE = 1.5, 0.5
+"""w = logistic(STEEPNESS x (z - MIDDLE)): a mood two deviations above average weighs 0.9, one below average 0.1."""
 
 Answers = Sequence[Mapping[str, Any]]
 Vector = NDArray[np.float64]
@@ -43,13 +43,17 @@ Vector = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Question:
-    """One question; exactly one of `mood` and `preference` is set. `answers` are its five labels, 0 first."""
+    """One question; exactly one of `mood` and `preference` is set. `answers` are its five labels, 0 first.
+
+    A reversed question counts against its mood, and for the mood `rather`.
+    """
 
     id: str
     text: str
     mood: str | None
     preference: str | None
     reversed: bool
+    rather: str | None
     answers: tuple[str, ...]
 
 
@@ -71,6 +75,7 @@ def questions(language: str = "en") -> tuple[Question, ...]:
             mood=row.get("mood"),
             preference=row.get("preference"),
             reversed=row.get("reversed", False),
+            rather=row.get("rather"),
             answers=tuple(translated(data["scales"][row["scale"]], language)),
         )
         for row in (rows[number] for _, _, number in sorted(order))
@@ -112,9 +117,7 @@ def progress(answers: Answers, form: str = "short") -> tuple[int, int]:
         if question is None:
             break
         expected.add(question.id)
-        mean, covariance = _update(
-            mean, covariance, question, LOADING * _sign(question) * _mood_of(mean, question)
-        )
+        mean, covariance = _update(mean, covariance, question, float(_asks(question) @ mean))
     return len(asked), len(expected)
 
 
@@ -176,23 +179,24 @@ def _answered(answers: Answers) -> list[Mapping[str, Any]]:
     return [answer for answer in latest.values() if answer["answer"] is not None]
 
 
-def _sign(question: Question) -> float:
-    return -1.0 if question.reversed else 1.0
-
-
-def _mood_of(mean: Vector, question: Question) -> float:
+@cache
+def _asks(question: Question) -> Vector:
+    """(9,): how a question's answer depends on the moods; its prior variance is LOADING squared."""
     assert question.mood is not None
-    return float(mean[MOODS.index(question.mood)])
+    direction = np.zeros(len(MOODS))
+    direction[MOODS.index(question.mood)] = -1.0 if question.reversed else 1.0
+    if question.rather is not None:
+        direction[MOODS.index(question.rather)] = 1.0
+    direction *= LOADING / math.sqrt(float(direction @ prior_covariance() @ direction))
+    return direction
 
 
 def _update(mean: Vector, covariance: Vector, question: Question, reading: float) -> tuple[Vector, Vector]:
-    """One Kalman step: the answer, as -2..2, reads one mood with noise."""
-    assert question.mood is not None
-    i = MOODS.index(question.mood)
-    noise = NOISE_REVERSED if question.reversed else NOISE
-    loading = LOADING * _sign(question)
-    gain = covariance[i] * (loading / (loading**2 * covariance[i, i] + noise**2))
-    return mean + gain * (reading - loading * mean[i]), covariance - np.outer(gain, covariance[i]) * loading
+    """One Kalman step: the answer, as -2..2, reads the moods with noise."""
+    direction = _asks(question)
+    along = covariance @ direction
+    gain = along / (float(direction @ along) + NOISE**2)
+    return mean + gain * (reading - float(direction @ mean)), covariance - np.outer(gain, along)
 
 
 def _weights(mean: Vector, covariance: Vector) -> tuple[Vector, Vector]:
@@ -222,9 +226,7 @@ def _most_telling(
     for question in candidates:
         if question.mood is None or question.id in asked or (question.mood, question.reversed) in seen:
             continue
-        seen.add(
-            (question.mood, question.reversed)
-        )  # the model sees no difference between questions of one kind
+        seen.add((question.mood, question.reversed))  # to the model, questions of one kind are the same
         expected = _expected_uncertainty(mean, covariance, question)
         if best is None or expected < best[0] - 1e-12:
             best = expected, question
@@ -233,11 +235,9 @@ def _most_telling(
 
 def _expected_uncertainty(mean: Vector, covariance: Vector, question: Question) -> float:
     """Mean of the uncertainty over the five answers, each as likely as the model thinks."""
-    assert question.mood is not None
-    i = MOODS.index(question.mood)
-    noise = NOISE_REVERSED if question.reversed else NOISE
-    centre = LOADING * _sign(question) * float(mean[i])
-    scale = math.sqrt(2 * (LOADING**2 * float(covariance[i, i]) + noise**2))
+    direction = _asks(question)
+    centre = float(direction @ mean)
+    scale = math.sqrt(2 * (float(direction @ covariance @ direction) + NOISE**2))
     below = [0.0, *((1 + math.erf((edge - centre) / scale)) / 2 for edge in (-1.5, -0.5, 0.5, 1.5)), 1.0]
     return sum(
         (below[answer + 1] - below[answer]) * _uncertainty(*_update(mean, covariance, question, answer - 2.0))
