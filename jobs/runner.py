@@ -294,6 +294,7 @@ async def run_worker(options: RunnerOptions, *, with_parent: bool = False) -> No
         weights_dir=options.weights,
         threads=options.threads,
         limits=Limits(memory_mb=options.memory_mb),
+        warm=True,
     )
     settings = TaskSettings(options.data, options.upload_seconds, options.folder_seconds)
     async with await Database.open(options.data / "moodstem.db") as database:

@@ -13,31 +13,25 @@ import argparse
 import contextlib
 import importlib
 import json
+import logging
 import os
 import runpy
 import signal
 import threading
 import traceback
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
 
 from core.errors import UserError
 from core.separation.base import Cancelled, Separator
+from jobs.tasks.base import Context
+
+log = logging.getLogger(__name__)
 
 TASKS = {"analyse": "jobs.tasks.analyse:compute"}
 """What a worker can do: task name -> function(arguments, Context) -> JSON data."""
-
-
-@dataclass
-class Context:
-    """What a task gets beside its arguments."""
-
-    separator: Separator
-    report: Callable[[str, float], None]
-    """Tell stage and share; raises Cancelled when nobody wants the result any more."""
 
 
 Task = Callable[[dict[str, Any], Context], dict[str, Any]]
@@ -64,6 +58,8 @@ class Worker:
                 self._extra = runpy.run_path(self.options.extra_tasks)
             separator = self._load_separator()
             self._tell(event="ready", separator=separator.name, separator_version=separator.version)
+            if self.options.warm and self._inbox.empty():
+                self._warm(separator)
         except UserError as error:
             refusal = error
             self._tell(event="refused", message=str(error))
@@ -79,6 +75,14 @@ class Worker:
             weights_dir=Path(self.options.weights) if self.options.weights else None,
             threads=self.options.threads,
         )
+
+    def _warm(self, separator: Separator) -> None:
+        from jobs.tasks.analyse import warm
+
+        try:
+            warm(separator)
+        except Exception:  # it only saves time
+            log.warning("Warming up failed", exc_info=True)
 
     def _answer(
         self, request: dict[str, Any], separator: Separator | None, refusal: UserError | None
@@ -147,6 +151,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--separator", default="auto")
     parser.add_argument("--weights", default=None, help="folder with weights for htdemucs_6s")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument(
+        "--warm", action="store_true", help="do the slow first steps before the first request"
+    )
     parser.add_argument("--extra-tasks", default=None, help="a Python file with more tasks, for the tests")
     options = parser.parse_args(arguments)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides

@@ -32,7 +32,7 @@ class LocalEngine:
     """One worker on this machine.
 
     `separator`, `weights_dir` and `threads` go to core.separation.load_separator in the worker. `recycle_after`
-    runs, the worker is started afresh, which frees whatever leaked. `extra_tasks` is a Python file with more tasks;
+    runs, the worker is started afresh, which frees whatever leaked. With `warm` it does the slow first steps before the first request. `extra_tasks` is a Python file with more tasks;
     only tests pass one.
     """
 
@@ -44,6 +44,7 @@ class LocalEngine:
         threads: int = 1,
         limits: Limits | None = None,
         recycle_after: int = 200,
+        warm: bool = False,
         extra_tasks: Path | None = None,
     ) -> None:
         self.limits = limits or Limits()
@@ -52,6 +53,8 @@ class LocalEngine:
         self._command += ["--threads", str(threads)]
         if weights_dir is not None:
             self._command += ["--weights", str(weights_dir)]
+        if warm:
+            self._command.append("--warm")
         if extra_tasks is not None:
             self._command += ["--extra-tasks", str(extra_tasks)]
         self._child: _Child | None = None

@@ -16,11 +16,11 @@ from core.errors import UserError
 from core.library.store import Transaction
 from core.library.tracks import Library, put_analysis, put_track
 from jobs.engines.base import Request
-from jobs.tasks.base import Done, TaskKind, TaskSettings, Work
+from jobs.tasks.base import Context, Done, TaskKind, TaskSettings, Work
 
 if TYPE_CHECKING:
     from core.analysis import TrackAnalysis
-    from jobs.worker import Context
+    from core.separation.base import Separator
 
 
 async def run(work: Work) -> Done:
@@ -157,6 +157,21 @@ def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
         "analysis": analysis.to_json(),
         "tags": {"title": tags.title, "artist": tags.artist, "album": tags.album, "genre": tags.genre},
     }
+
+
+def warm(separator: Separator) -> None:
+    """Analyse two seconds of noise: the first analysis of a process loads libraries and compiles for seconds,
+    which nobody should wait for who uploads the first track."""
+    import tempfile
+
+    import numpy as np
+    import soundfile
+
+    with tempfile.TemporaryDirectory(prefix="moodstem-") as folder:
+        path = Path(folder) / "noise.wav"
+        soundfile.write(path, np.random.default_rng(1).uniform(-0.1, 0.1, (88_200, 2)), 44_100)
+        arguments = {"path": str(path), "picture": str(path.with_suffix(".png")), "max_seconds": 10.0}
+        compute(arguments, Context(separator, lambda stage, share: None))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from core.library.store import Database
-from jobs.engines.base import Engine
-from jobs.model import Claimed
-from jobs.queue import Effect
+from core.separation.base import Separator
+
+if TYPE_CHECKING:  # the worker imports this module too, and needs none of these
+    from core.library.store import Database
+    from jobs.engines.base import Engine
+    from jobs.model import Claimed
+    from jobs.queue import Effect
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,15 @@ class Work:
     report: Callable[[str, float], None]
     should_stop: Callable[[], bool]
     give_way: Callable[[], Awaitable[bool]]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a task gets in the worker, beside its arguments."""
+
+    separator: Separator
+    report: Callable[[str, float], None]
+    """Tell stage and share; raises Cancelled when nobody wants the result any more."""
 
 
 @dataclass(frozen=True)

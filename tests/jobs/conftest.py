@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +58,11 @@ async def engines() -> AsyncIterator[Callable[..., LocalEngine]]:
 @pytest.fixture
 def engine(engines: Callable[..., LocalEngine]) -> LocalEngine:
     return engines()
+
+
+@pytest.fixture(scope="session")
+def warm_engine() -> Iterator[LocalEngine]:
+    """One worker for all tests that really analyse: its first analysis costs seconds."""
+    engine = LocalEngine("none", extra_tasks=STUBS)
+    yield engine
+    asyncio.run(engine.stop())
