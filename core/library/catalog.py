@@ -8,10 +8,7 @@ library the reference fades away.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +16,7 @@ from numpy.typing import NDArray
 
 from core.analysis import TrackAnalysis
 from core.errors import UserError
+from core.library.reference import quantiles
 
 REFERENCE_WEIGHT = 30
 """The reference distribution weighs as much as this many tracks of the library."""
@@ -182,10 +180,10 @@ def blended_percentiles(asked: Column, library: Column, separator: str, name: st
     ordered = np.sort(library)
     below = np.searchsorted(ordered, asked, side="left")
     ranks = (below + np.searchsorted(ordered, asked, side="right")) / 2
-    quantiles = reference().get(separator, {}).get(name)
-    if quantiles is None:
+    reference = quantiles(separator, name)
+    if reference is None:
         return (ranks / len(ordered) if len(ordered) else np.full(len(asked), 0.5)).astype(np.float32)
-    grid = np.asarray(quantiles, dtype=np.float64)
+    grid = np.asarray(reference, dtype=np.float64)
     steps = np.linspace(0, 1, len(grid))
     # Equal quantiles (a stem that is silent in a tenth of all tracks) share their middle, as ties do.
     expected = (np.interp(asked, grid, steps, left=0, right=1) + _interp_right(asked, grid, steps)) / 2
@@ -197,13 +195,3 @@ def _interp_right(
 ) -> NDArray[np.float64]:
     """np.interp, but among equal grid points from the other side."""
     return 1 - np.interp(-asked.astype(np.float64), -grid[::-1], steps, left=0, right=1)
-
-
-@cache
-def reference() -> dict[str, dict[str, list[float]]]:
-    """{separator: {feature: quantiles}} from reference.json, made by `python -m core.library.reference`."""
-    path = files("core.library").joinpath("reference.json")
-    if not path.is_file():
-        return {}
-    loaded: dict[str, dict[str, list[float]]] = json.loads(path.read_text("utf-8"))
-    return loaded

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UserError
-from core.library.catalog import Catalog, TrackLike, reference
+from core.library.catalog import Catalog, TrackLike
+from core.library.reference import quantiles
 from core.recommend import wording
 from core.separation.base import STEMS
 
@@ -115,7 +116,7 @@ def standardised(catalog: Catalog, raw: Vectors, names: Sequence[str]) -> Vector
 def _scale(catalog: Catalog, name: str) -> tuple[float, float]:
     known = catalog.values(name)
     known = known[~np.isnan(known)]
-    common = next((table[name] for table in reference().values() if name in table), None)
+    common = quantiles(catalog.separator_kinds[0], name) if len(catalog) else None
     if len(known) < 30 and common is not None:
         known = np.asarray(common, dtype=np.float32)
     if not len(known):

@@ -52,7 +52,8 @@ class Recommendations:
     async def shown_lately(self, user_id: int, seconds: int = 3600) -> set[int]:
         """Track ids that this member was shown within the last `seconds`."""
         rows = await self._database.fetch(
-            "SELECT tracks FROM recommendation WHERE user_id=? AND made_at > unixepoch() - ?", (user_id, seconds)
+            "SELECT tracks FROM recommendation WHERE user_id=? AND made_at > unixepoch() - ?",
+            (user_id, seconds),
         )
         return {pick["track_id"] for row in rows for pick in json.loads(row["tracks"])}
 

@@ -36,7 +36,7 @@ def analysis(separator: str = "unet", tempo: float = 100.0, drums: float = 0.5) 
 
 @pytest.fixture
 def without_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "reference", dict)
+    monkeypatch.setattr(module, "quantiles", lambda separator, name: None)
 
 
 def test_features_are_found_by_name_and_missing_ones_are_nan() -> None:
@@ -77,9 +77,7 @@ def test_one_track_alone_is_average() -> None:
 
 def test_a_small_library_is_judged_mostly_by_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
     """The slowest of eight fast tracks is not slow; in a large library the library decides."""
-    monkeypatch.setattr(
-        module, "reference", lambda: {"unet": {"mix.tempo": np.linspace(50, 150, 21).tolist()}}
-    )
+    monkeypatch.setattr(module, "quantiles", lambda separator, name: np.linspace(50, 150, 21).tolist())
     fast = [140.0 + i for i in range(8)]
     assert catalog({"mix.tempo": fast}).percentiles("mix.tempo").min() > 0.6
     many = np.linspace(140, 148, 2000).tolist()
@@ -91,7 +89,7 @@ def test_a_small_library_is_judged_mostly_by_the_reference(monkeypatch: pytest.M
 def test_equal_quantiles_of_the_reference_share_their_middle(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stem that is silent in half of all tracks: silence is the 25th percentile, not 0 or 50."""
     half_silent = [0.0] * 11 + np.linspace(0.1, 1, 10).tolist()
-    monkeypatch.setattr(module, "reference", lambda: {"unet": {"drums.activity": half_silent}})
+    monkeypatch.setattr(module, "quantiles", lambda separator, name: half_silent)
     asked = np.array([0.0], dtype=np.float32)
     nobody = np.empty(0, dtype=np.float32)
     assert module.blended_percentiles(asked, nobody, "unet", "drums.activity")[0] == pytest.approx(
