@@ -280,14 +280,15 @@ class Queue:
             await self._end_attempt(transaction, rows[0], error, code, permanent)
         return True
 
-    async def give_back(self, claimed: Claimed) -> bool:
-        """Return the job unfinished and without blame (shutdown, something more urgent); it keeps its place."""
+    async def give_back(self, claimed: Claimed, notes: dict[str, Any] | None = None) -> bool:
+        """Return the job unfinished and without blame (shutdown, something more urgent); it keeps its place, and
+        `notes` are added to its spec."""
         rows = await self._fenced(
             claimed,
             "state = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END, owner = NULL, lease_until = NULL,"
             " attempt = attempt - 1, run_at = 0, finished_at = CASE WHEN cancel_requested THEN ? END,"
-            " error_code = CASE WHEN cancel_requested THEN 'cancelled' END",
-            [self.clock()],
+            " error_code = CASE WHEN cancel_requested THEN 'cancelled' END, spec = json_patch(spec, ?)",
+            [self.clock(), json.dumps(notes or {})],
         )
         return bool(rows)
 

@@ -170,7 +170,9 @@ class Runner:
                 held = await queue.finish(claimed, outcome.result, outcome.effect, measured=outcome.measured)
             case Cancelled() if hand.cancel:
                 held = await queue.cancelled(claimed)
-            case Cancelled() | GiveBack():
+            case GiveBack():
+                held = await queue.give_back(claimed, outcome.notes)
+            case Cancelled():
                 held = await queue.give_back(claimed)
             case UserError():
                 held = await queue.fail(claimed, str(outcome), code="input", permanent=True)

@@ -71,7 +71,11 @@ class Done:
 
 
 class GiveBack(Exception):  # noqa: N818 - a request
-    """Put the job back into the queue, to go on later: what is done so far is kept."""
+    """Put the job back into the queue, to go on later; `notes` are added to its spec for then."""
+
+    def __init__(self, notes: dict[str, Any] | None = None) -> None:
+        super().__init__("given back")
+        self.notes = notes or {}
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,9 @@ from jobs.engines.base import Crashed, Engine, Request, ShouldStop, TaskFailed, 
 from jobs.tasks.base import Done, GiveBack, TaskKind, Work
 from jobs.tasks.files import audio_files, fingerprint, is_gone, take
 
+HANDLED = ("added", "updated", "renewed", "moved", "duplicates")
+"""The counts of a report that a job keeps when it gives way and goes on later."""
+
 BATCH = 500
 LISTED_FAILURES = 200
 """How many failures a report lists; `failures` counts them all."""
@@ -77,12 +80,13 @@ async def index_folder(
     max_seconds: float = 900.0,
     allow_empty: bool = False,
     watched: bool = True,
-    between: Callable[[], Awaitable[None]] | None = None,
+    between: Callable[[IndexReport], Awaitable[None]] | None = None,
 ) -> IndexReport:
     """Add or refresh the audio files of `folder` and everything below it.
 
     Hidden files and folders are ignored, symbolic links to folders are not followed, those to files only when
-    they stay inside. `between` is called after each file and may raise to stop. Raises UserError when the folder
+    they stay inside. `between` is called after each file with the report so far, and may
+    raise to stop. Raises UserError when the folder
     is not there, or is empty though it had music (a volume that is not mounted) unless `allow_empty`; Cancelled
     when `cancel` says so.
     """
@@ -105,7 +109,7 @@ class _Index:
         max_seconds: float,
         allow_empty: bool,
         watched: bool,
-        between: Callable[[], Awaitable[None]] | None,
+        between: Callable[[IndexReport], Awaitable[None]] | None,
     ) -> None:
         self.folder, self.database, self.engine = folder, database, engine
         self.progress, self.cancel, self.between = progress, cancel, between
@@ -210,7 +214,7 @@ class _Index:
                 await self._one(row)
                 done += 1
                 if self.between is not None:
-                    await self.between()
+                    await self.between(self.report)
         if self.progress is not None:
             self.progress(IndexProgress(done, total, "", self._rate(), 0.0))
 
@@ -421,9 +425,13 @@ async def run(work: Work) -> Done:
         pace = f", {now.rate:.0f} a minute" if now.rate else ""
         work.report(f"{now.done} of {now.total} files{pace}", now.done / now.total if now.total else 0.0)
 
-    async def between() -> None:
+    before = work.claimed.spec.get("so_far", {})
+
+    async def between(report: IndexReport) -> None:
         if await work.give_way():
-            raise GiveBack
+            raise GiveBack(
+                {"so_far": {name: before.get(name, 0) + getattr(report, name) for name in HANDLED}}
+            )
 
     report = await index_folder(
         Path(work.claimed.spec["folder"]),
@@ -434,6 +442,9 @@ async def run(work: Work) -> Done:
         max_seconds=work.settings.folder_seconds,
         between=between,
     )
+    for name in HANDLED:  # what this run finds unchanged is what the earlier ones did
+        setattr(report, name, getattr(report, name) + before.get(name, 0))
+    report.unchanged = max(report.unchanged - sum(before.values()), 0)
     return Done(report.to_json(), measured=False)
 
 
