@@ -11,6 +11,7 @@ matrix-vector product.
 
 from __future__ import annotations
 
+import json
 import math
 import tomllib
 from collections.abc import Callable, Collection, Sequence
@@ -112,9 +113,9 @@ class Recommendation:
 
 
 @cache
-def load_rules() -> tuple[Rule, ...]:
-    """All rules of rules.toml, with the calibrated weights of weights.toml where there are any."""
-    calibrated = _toml("core.moods", "weights").get("weights", {})
+def load_rules(*, calibrated: bool = True) -> tuple[Rule, ...]:
+    """All rules of rules.toml, with the weights of weights.toml where there are any (unless `calibrated` is False)."""
+    weights = _toml("core.moods", "weights").get("weights", {}) if calibrated else {}
     return tuple(
         Rule(
             id=row["id"],
@@ -124,7 +125,7 @@ def load_rules() -> tuple[Rule, ...]:
             source=row["source"],
             descriptor=row["descriptor"],
             direction=row["direction"],
-            weight=float(calibrated.get(row["id"], row["weight"])),
+            weight=float(weights.get(row["id"], row["weight"])),
             text=row["text"],
             citation=row["citation"],
             range=tuple(row["range"]) if "range" in row else None,
@@ -144,10 +145,28 @@ def occasion_label(occasion: str, language: str = "en") -> str:
     return str(translated(tables("occasions")[occasion]["label"], language))
 
 
+@cache
 def trust(separator: str, source: str) -> float:
-    """How far a source of this separator can be trusted, 0..1."""
+    """How far a rule may rely on a source of this separator, 0..1; the whole track counts 1.
+
+    It is the root of the separator's measured reliability, a share of power: descriptors are means over a whole
+    track, so they suffer less from leakage than the waveform does.
+    """
+    if source == "mix":
+        return 1.0
     table = _toml("core.recommend", "trust")
-    return 1.0 if source == "mix" else float(table.get(separator, table["default"]).get(source, 0.0))
+    if separator == "unet":
+        # Written beside the weights by the training that measured it.
+        measured = files("core.separation").joinpath("weights/unet.json")
+        if measured.is_file():
+            table = {"unet": json.loads(measured.read_text("utf-8"))["reliability"]}
+    return math.sqrt(float(table.get(separator, table.get("default", {})).get(source, 0.0)))
+
+
+def forget_tables() -> None:
+    """Read the tables anew, after calibration has written weights."""
+    load_rules.cache_clear()
+    _toml.cache_clear()
 
 
 def recommend(
