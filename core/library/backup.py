@@ -27,11 +27,11 @@ async def backup(database: Database, folder: Path, *, keep: int = 7, now: float 
 
 
 def _backup(source: Path, folder: Path, keep: int, now: float) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / time.strftime("moodstem-%Y%m%d-%H%M%S.db", time.gmtime(now))
     part = target.with_suffix(".part")
-    part.unlink(missing_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
         with contextlib.closing(sqlite3.connect(source, timeout=10)) as connection:
             connection.execute("VACUUM INTO ?", [str(part)])  # a plain copy of the file would miss the log
         check(part)
@@ -43,7 +43,8 @@ def _backup(source: Path, folder: Path, keep: int, now: float) -> Path:
             f"The backup could not be written to {folder} ({error}): check its space and permissions."
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
     for old in backups(folder)[keep:]:
         old.unlink(missing_ok=True)
     return target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import unicodedata
@@ -61,6 +62,10 @@ def clean(text: object) -> str | None:
     """One line of printable text, or None: no control or direction-changing characters, no runs of blanks."""
     if not isinstance(text, str):
         return None
+    with contextlib.suppress(UnicodeError):
+        text = text.encode("latin-1").decode(
+            "utf-8"
+        )  # 'GrÃ¶Ãe': UTF-8 in a field that says Latin-1, as in many MP3s
     visible = "".join(
         " " if character.isspace() else character
         for character in unicodedata.normalize("NFC", text)

@@ -1,0 +1,149 @@
+"""The database: durable, one writer at a time, migrated step by step."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from core.errors import UserError
+from core.library import store
+from core.library.store import Database, available_migrations, split_statements
+
+NEWEST = max(available_migrations())
+
+
+def schema(path: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(path)) as connection:
+        return sorted(
+            connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
+        )
+
+
+def make(path: Path, version: int) -> None:
+    """A database as a Moodstem of that version left it, with a track in it."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for number in range(1, version + 1):
+            for statement in split_statements(available_migrations()[number]):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {version}")
+        if version:
+            connection.execute(
+                "INSERT INTO track (content_hash, path, origin, title, duration_s) VALUES ('h', 'p', 'folder', 'Kept', 9)"
+            )
+
+
+@pytest.mark.parametrize("version", range(NEWEST + 1))
+async def test_every_past_version_becomes_the_present_one(tmp_path: Path, version: int) -> None:
+    make(tmp_path / "old.db", version)
+    async with (
+        await Database.open(tmp_path / "old.db") as old,
+        await Database.open(tmp_path / "new.db") as new,
+    ):
+        assert (await old.fetch("PRAGMA user_version"))[0][0] == NEWEST
+        if version:
+            assert (await old.fetch("SELECT title FROM track"))[0][0] == "Kept"
+        assert (await old.fetch("PRAGMA foreign_key_check")) == []
+        assert old.path != new.path
+    assert schema(tmp_path / "old.db") == schema(tmp_path / "new.db")
+
+
+async def test_two_processes_may_migrate_at_once(tmp_path: Path) -> None:
+    opened = await asyncio.gather(*(Database.open(tmp_path / "x.db") for _ in range(4)))
+    for database in opened:
+        assert (await database.fetch("PRAGMA user_version"))[0][0] == NEWEST
+        await database.close()
+
+
+async def test_a_migration_that_fails_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = available_migrations() | {
+        NEWEST + 1: "CREATE TABLE half (a);\nINSERT INTO nowhere VALUES (1);\n"
+    }
+    async with await Database.open(tmp_path / "x.db"):
+        pass
+    before = schema(tmp_path / "x.db")
+    monkeypatch.setattr(store, "available_migrations", lambda: broken)
+    with pytest.raises(UserError, match="nowhere"):
+        await Database.open(tmp_path / "x.db")
+    assert schema(tmp_path / "x.db") == before
+    monkeypatch.undo()
+    async with await Database.open(tmp_path / "x.db") as database:
+        assert (await database.fetch("PRAGMA user_version"))[0][0] == NEWEST
+
+
+async def test_a_newer_database_is_refused(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path / "x.db") as database:
+        await database.write(f"PRAGMA user_version = {NEWEST + 1}")
+    with pytest.raises(UserError, match="update Moodstem"):
+        await Database.open(tmp_path / "x.db")
+
+
+async def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_bytes(b"this is a text, and a long enough one to be looked at" * 50)
+    with pytest.raises(UserError, match="not a usable Moodstem database"):
+        await Database.open(tmp_path / "x.db")
+    (tmp_path / "folder.db").mkdir()
+    with pytest.raises(UserError):
+        await Database.open(tmp_path / "folder.db")
+
+
+async def test_an_exception_rolls_back(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path / "x.db") as database:
+        with pytest.raises(RuntimeError):
+            async with database.transaction() as transaction:
+                await transaction.run("UPDATE counter SET value = 99")
+                raise RuntimeError
+        assert (await database.fetch("SELECT max(value) FROM counter"))[0][0] == 0
+        await database.write("UPDATE counter SET value = 5")
+
+
+async def test_transactions_of_coroutines_do_not_mix(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path / "x.db") as database:
+
+        async def add() -> None:
+            async with database.transaction() as transaction:
+                [row] = await transaction.run("SELECT value FROM counter WHERE name = 'job'")
+                await asyncio.sleep(0)
+                await transaction.run("UPDATE counter SET value = ? WHERE name = 'job'", [row[0] + 1])
+
+        await asyncio.gather(*(add() for _ in range(50)))
+        assert (await database.fetch("SELECT value FROM counter WHERE name = 'job'"))[0][0] == 50
+
+
+@pytest.mark.xfail(
+    strict=True,
+    raises=sqlite3.OperationalError,
+    reason="a task that is cancelled while BEGIN runs leaves the transaction open for ever",
+)
+async def test_cancelling_at_any_moment_leaves_no_open_transaction(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path / "x.db") as database:
+        for patience in range(12):
+            task = asyncio.create_task(database.write("UPDATE counter SET value = value + 1"))
+            for _ in range(patience):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await database.write("UPDATE counter SET value = 0")
+
+
+async def test_several_processes_wait_for_each_other(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path / "x.db") as one, await Database.open(tmp_path / "x.db") as two:
+
+        async def add(database: Database) -> None:
+            for _ in range(25):
+                await database.write("UPDATE counter SET value = value + 1 WHERE name = 'job'")
+
+        await asyncio.gather(add(one), add(two))
+        assert (await one.fetch("SELECT value FROM counter WHERE name = 'job'"))[0][0] == 50
+
+
+def test_statements_are_split_with_their_triggers() -> None:
+    script = "-- a; b\nCREATE TABLE x (a);\nCREATE TRIGGER t AFTER INSERT ON x BEGIN\n DELETE FROM x;\nEND;\n-- end\n"
+    assert [statement.split()[-1] for statement in split_statements(script)] == ["(a);", "END;"]
+    with pytest.raises(AssertionError):
+        split_statements("CREATE TABLE x (a")
