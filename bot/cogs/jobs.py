@@ -44,8 +44,7 @@ class JobCards(commands.Cog):
         the private answer, whose Refresh button keeps it useful."""
         channel = interaction.channel
         if (
-            interaction.guild_id is not None
-            and interaction.is_guild_integration()
+            self.bot.get_guild(interaction.guild_id or 0) is not None  # not only installed by the member
             and interaction.app_permissions.send_messages
             and isinstance(channel, discord.abc.Messageable)
         ):

@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import tempfile
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from core.analysis import ANALYSER_VERSION, TrackAnalysis, analyse, content_hash
+from core.analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
+from core.library.cache import analyse_cached
 from core.library.samples import sample_folder
 from core.library.tags import read_tags
 from core.library.tracks import Library, put_analysis, put_track
@@ -73,10 +75,11 @@ def analyse_samples() -> None:
     from core.separation import load_separator
 
     separator = load_separator("unet")
+    cache = Path(tempfile.gettempdir()) / "moodstem-samples"  # so that an interrupted run goes on where it stopped
     analyses = {}
     with click.progressbar(sorted(sample_folder().glob("*.ogg")), label="samples") as paths:
         for path in paths:
-            analysis = analyse(path, separator)
+            analysis = analyse_cached(path, separator, cache)
             analyses[analysis.content_hash] = analysis.to_json()
     target = sample_folder() / ANALYSES
     text = json.dumps(_rounded(analyses), separators=(",", ":"), sort_keys=True, allow_nan=False)

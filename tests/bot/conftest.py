@@ -11,6 +11,7 @@ import pytest
 import simcord
 
 from bot import create_bot
+from core.errors import UserError
 from core.settings import JobSettings, LimitSettings, Settings
 
 MAX_COMPONENTS, MAX_TEXT, MAX_BYTES = 40, 4000, 9500  # Discord's budget for one message
@@ -58,6 +59,9 @@ async def world(simcord_env: simcord.Env, settings: Settings) -> AsyncIterator[W
     channel = guild.create_text_channel("music")
     alice, bob = (guild.add_member(simcord_env.create_user(name)) for name in ("alice", "bob"))
     yield World(simcord_env, settings, channel, alice, bob, guild.add_member(owner))
+    # What members are told in a sentence is no fault; anything else that a command raised is.
+    faults = [error for error in simcord_env.errors if not isinstance(error.__cause__ or error, UserError)]
+    assert not faults, faults
     await simcord_env.shutdown()
     await simcord_env.bot.close()  # SimCord detaches a bot, it does not close it
 

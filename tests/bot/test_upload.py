@@ -1,0 +1,226 @@
+"""/upload, /reindex and /jobs as members use them, with a real worker and real sound."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from core.library.samples import manifest
+from core.library.store import Database
+from core.settings import JobSettings, LibrarySettings, Settings
+from jobs.engines.local import LocalEngine
+from jobs.queue import Queue
+from jobs.runner import Runner
+from jobs.tasks.base import TaskSettings
+from tests.bot.conftest import World, labels, press_ids, within_budget, words
+
+
+@pytest.fixture
+async def runner(world: World) -> AsyncIterator[Runner]:
+    """A worker with its own connection, as the worker process has; it computes in a real child."""
+    engine = LocalEngine("none")
+    async with await Database.open(world.settings.database) as database:
+        yield Runner(Queue(database), engine, TaskSettings(world.settings.data, upload_seconds=60))
+    await engine.stop()
+
+
+def tone(seconds: float = 4.0, hertz: float = 220.0, rate: int = 22050) -> bytes:
+    """A plucked note twice a second, as a WAV file."""
+    t = np.arange(int(seconds * rate)) / rate
+    sound = 0.5 * np.sin(2 * np.pi * hertz * t) * np.exp(-6 * (t % 0.5))
+    buffer = io.BytesIO()
+    soundfile.write(buffer, sound, rate, format="WAV")
+    return buffer.getvalue()
+
+
+async def upload(world: World, name: str, data: bytes) -> Any:
+    return await world.alice.slash(world.channel, "upload", track=(name, data))
+
+
+async def card(world: World) -> Any:
+    """The newest message in the channel: the job's card."""
+    return world.channel.last_message
+
+
+async def tick(world: World, seconds: float = 1.5) -> None:
+    await world.env.advance_time(seconds)
+
+
+async def uploads(world: World) -> list[Path]:
+    folder = world.settings.uploads
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+async def test_from_upload_to_result(world: World, runner: Runner) -> None:
+    sample = manifest()[0].path
+    shown = await upload(world, "my song.ogg", sample.read_bytes())
+    assert shown.ephemeral and "follows its way" in words(shown.response)
+    waiting = await card(world)
+    assert "my song.ogg" in words(waiting) and "Next in the queue" in words(waiting)
+    assert {"Cancel", "Refresh"} == set(labels(waiting))
+    assert await runner.run_one()
+    await tick(world)
+    done = await card(world)
+    within_budget(done)
+    assert manifest()[0].title in words(done) and "Goes well with" in words(done)
+    [picture] = done.attachments
+    assert (await picture.read()).startswith(b"\x89PNG") and picture.size > 20_000
+    heard = await world.alice.click(done, label="Hear it")
+    assert heard.response is not None and heard.response.attachments[0].filename.endswith(".ogg")
+
+
+async def test_an_unknown_track_joins_the_library_and_can_be_removed(world: World, runner: Runner) -> None:
+    before = await world.bot.library.counts()
+    await upload(world, "plucked.wav", tone())
+    await runner.run_one()
+    await tick(world)
+    assert (await world.bot.library.counts())["upload"] == before["upload"] + 1
+    done = await card(world)
+    shown = await world.bob.click(done, label="Remove it")
+    assert shown.response is not None and "Only the person who started this" in shown.response.content
+    await world.alice.click(done, label="Remove it")
+    assert await world.bot.library.counts() == before and not await uploads(world)
+    assert "Removed" in words(await card(world))
+
+
+BAD = {
+    "nothing.mp3": (b"", "empty"),
+    "letter.mp3": (b"Dear listener, this is no music at all. " * 50, "audio"),
+    "playlist.mp3": (b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n" * 30, "audio"),
+    "half.flac": (b"fLaC" + bytes(200), "audio"),
+    "large.wav": (tone(60, rate=44100), "larger than 2 MB"),
+    "short.wav": (tone(0.2), "at least one second"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+async def test_a_bad_file_gets_one_clear_sentence(world: World, runner: Runner, name: str) -> None:
+    data, expected = BAD[name]
+    before = await world.bot.library.counts()
+    shown = await upload(world, name, data)
+    if await runner.run_one():
+        await tick(world)
+        sentence = words(await card(world))
+    else:
+        sentence = shown.response.content
+    lines = [line for line in sentence.splitlines() if "⚠️" in line]
+    assert len(lines) == 1 and expected in lines[0], sentence
+    assert lines[0].rstrip().endswith(".") and "/" not in lines[0].replace("/upload", "")
+    assert await world.bot.library.counts() == before and not await uploads(world)
+    counts = await world.bot.queue.counts()
+    assert counts["queued"] == counts["running"] == 0
+
+
+async def test_a_truncated_file_is_analysed_as_far_as_it_goes(world: World, runner: Runner) -> None:
+    data = manifest()[1].path.read_bytes()
+    await upload(world, "cut.ogg", data[: len(data) // 2])
+    await runner.run_one()
+    await tick(world)
+    text = words(await card(world))
+    assert ("cut" in text.lower() or manifest()[1].title in text) and "⚠️" not in text
+
+
+async def test_a_name_that_tries_to_leave_the_folder_is_only_shown(world: World, runner: Runner) -> None:
+    await upload(world, "../../../etc/cron.d/evil.wav", tone())
+    [file] = await uploads(world)
+    assert file.parent == world.settings.uploads and len(file.name) == 32
+    await runner.run_one()
+    await tick(world)
+    assert not list(world.settings.data.parent.rglob("evil*"))
+    assert "⚠️" not in words(await card(world))
+
+
+async def test_the_quota_is_told_and_keeps_no_file(world: World) -> None:
+    for number in range(world.settings.limits.queued_per_user):
+        await upload(world, f"{number}.wav", tone(2 + number))
+    shown = await upload(world, "one-more.wav", tone(9))
+    said = [*(followup.content for followup in shown.followups), words(shown.response)]
+    assert any("You already have 3 jobs waiting" in text for text in said)
+    assert len(await uploads(world)) == world.settings.limits.queued_per_user
+
+
+async def test_cancel_while_it_waits(world: World, runner: Runner) -> None:
+    await upload(world, "song.wav", tone())
+    waiting = await card(world)
+    shown = await world.bob.click(waiting, label="Cancel")
+    assert shown.response is not None and "Only the person who started this" in shown.response.content
+    await world.alice.click(waiting, label="Cancel")
+    assert "Cancelled" in words(await card(world))
+    assert not await runner.run_one()
+
+
+async def test_the_bot_restarts_while_a_job_waits(world: World, runner: Runner) -> None:
+    await upload(world, "song.wav", tone())
+    await world.restart()
+    assert await runner.run_one()
+    await tick(world)
+    assert "Goes well with" in words(await card(world))
+
+
+async def test_the_worker_is_killed_in_the_middle(world: World, runner: Runner) -> None:
+    """The child dies, the job is tried again, the card ends with the result."""
+    await upload(world, "song.wav", tone())
+    await runner.engine.start()
+    assert runner.engine.pid is not None  # type: ignore[attr-defined]
+    work = asyncio.create_task(runner.run_one())
+    while (await world.bot.queue.counts())["running"] == 0:
+        await asyncio.sleep(0.01)
+    os.kill(runner.engine.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+    await work
+    runner.queue.clock = lambda: time.time() + 60  # the wait before the second try is over
+    if (await world.bot.queue.counts())["queued"]:
+        assert await runner.run_one()
+    await tick(world)
+    assert "Goes well with" in words(await card(world))
+
+
+async def test_reindex_is_for_admins_and_shows_its_end(
+    world: World, runner: Runner, tmp_path: Path
+) -> None:
+    shown = await world.admin.slash(world.channel, "reindex")
+    assert "config.toml" in shown.response.content
+    music = tmp_path / "music"
+    music.mkdir()
+    (music / "a.wav").write_bytes(tone(3))
+    (music / "b.wav").write_bytes(tone(5, 330))
+    (music / "notes.txt").write_text("no music")
+    (music / "broken.mp3").write_bytes(b"not music")
+    world.settings = Settings(
+        data=world.settings.data,
+        jobs=JobSettings(embedded_worker=False),
+        library=LibrarySettings(folders=[music]),
+    )
+    await world.restart()
+    await world.admin.slash(world.channel, "reindex")
+    await runner.run_one()
+    await tick(world)
+    text = words(await card(world))
+    assert "2 added" in text and "1 could not be read" in text and "broken.mp3" in text
+    assert (await world.bot.library.counts())["folder"] == 2
+
+
+async def test_reindex_refuses_members(world: World) -> None:
+    assert "reindex" not in world.alice.available_commands(world.channel)
+
+
+async def test_jobs_lists_what_is_mine(world: World) -> None:
+    shown = await world.alice.slash(world.channel, "jobs")
+    assert "Nothing yet" in words(shown.response)
+    await upload(world, "song.wav", tone())
+    shown = await world.alice.slash(world.channel, "jobs")
+    assert "song.wav" in words(shown.response)
+    once_more = await world.alice.click(shown.response.message, label="Show 1")
+    assert "Next in the queue" in words(once_more.response)
+    other = await world.bob.slash(world.channel, "jobs")
+    assert "Nothing yet" in words(other.response)
+    assert press_ids(shown.response, "job_show")
