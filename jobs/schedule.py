@@ -76,7 +76,7 @@ class Schedule:
         """Begin; tasks whose last run was missed run once within a minute."""
         for task in self.tasks:
             first: dict[str, Any] = {}
-            if task.remember and await self._missed(task):
+            if task.remember and await self.missed(task):
                 first["next_run_time"] = self.clock() + timedelta(seconds=random.uniform(5, 60))
             self._scheduler.add_job(functools.partial(self.run, task), task.trigger, id=task.name, **first)
         self._scheduler.start()
@@ -110,7 +110,7 @@ class Schedule:
             states.append({"name": task.name, **blank, **rows.get(task.name, {}), "next_run": due})
         return states
 
-    async def _missed(self, task: Due) -> bool:
+    async def missed(self, task: Due) -> bool:
         """Was a run due between the last success and now? What has never run is due."""
         row = await self.queue.database.fetch_one(
             "SELECT last_success FROM schedule_state WHERE name = ?", [task.name]

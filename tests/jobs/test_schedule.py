@@ -1,0 +1,210 @@
+"""What is due by the clock: done, made up for once when missed, and remembered."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from apscheduler.triggers.cron import CronTrigger
+
+from core.library.backup import backups, rehearse
+from core.library.store import Database
+from core.library.tracks import Library
+from jobs.cards import cards, drop_card, put_card
+from jobs.queue import Queue
+from jobs.retention import Retention, clean_up
+from jobs.schedule import Due, Plan, Schedule, enqueue_reindex, planned
+
+NIGHTLY = CronTrigger(hour=3, minute=30, timezone=UTC)
+
+
+class Wall:
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.fixture
+def wall() -> Wall:
+    return Wall()
+
+
+async def due(schedule: Schedule, name: str) -> float:
+    """Seconds until the task runs."""
+    [state] = [state for state in await schedule.states() if state["name"] == name]
+    assert state["next_run"] is not None
+    return float(state["next_run"]) - schedule.clock().timestamp()
+
+
+@pytest.mark.parametrize(
+    ("last", "soon"),
+    [
+        (None, True),  # never: a fresh installation
+        (timedelta(hours=9), True),  # at three, before half past three of tonight
+        (timedelta(days=40), True),
+        (timedelta(hours=8), False),
+        (timedelta(hours=-5), False),  # the clock has jumped back since
+    ],
+)
+async def test_a_missed_run_is_made_up_for_once(
+    queue: Queue, wall: Wall, tmp_path: Path, last: timedelta | None, soon: bool
+) -> None:
+    ran: list[int] = []
+
+    async def run() -> None:
+        ran.append(1)
+
+    task = Due("nightly", NIGHTLY, run)
+    if last is not None:
+        await queue.database.write(
+            "INSERT INTO schedule_state (name, last_success) VALUES ('nightly', ?)",
+            [(wall.now - last).timestamp()],
+        )
+    schedule = Schedule(queue, Plan(tmp_path), clock=wall, tasks=[task])
+    await schedule.start()
+    try:
+        assert await schedule.missed(task) == soon
+        if soon:
+            assert 0 < await due(schedule, "nightly") <= 60
+        assert await schedule.run(task)
+    finally:
+        await schedule.stop()
+    assert ran == [1]
+    again = Schedule(queue, Plan(tmp_path), clock=wall, tasks=[task])
+    assert not await again.missed(task)
+
+
+async def test_an_error_is_remembered_and_stops_nothing(queue: Queue, wall: Wall, tmp_path: Path) -> None:
+    async def run() -> None:
+        raise OSError("no space")
+
+    task = Due("backup", NIGHTLY, run)
+    schedule = Schedule(queue, Plan(tmp_path), clock=wall, tasks=[task])
+    assert not await schedule.run(task)
+    [state] = await schedule.states()
+    assert (state["last_success"], state["last_error"]) == (None, "OSError: no space")
+    assert state["last_error_at"] == wall.now.timestamp()
+
+
+async def test_everything_planned_runs(queue: Queue, tmp_path: Path) -> None:
+    plan = Plan(tmp_path, folders=[tmp_path / "music"])
+    schedule = Schedule(queue, plan)
+    assert {task.name for task in schedule.tasks} == {"reindex", "backup", "upkeep", "retention", "reaper"}
+    for task in schedule.tasks:
+        assert await schedule.run(task), task.name
+    [kept] = backups(tmp_path / "backups")
+    assert (await rehearse(kept))["job"] == 1
+    [job] = await queue.jobs()
+    assert (job.kind, job.spec, job.priority) == ("index", {"folder": str(tmp_path / "music")}, 0)
+    assert {state["name"] for state in await schedule.states() if state["last_success"]} == {
+        "reindex", "backup", "upkeep", "retention",
+    }  # fmt: skip
+
+
+async def test_the_scheduler_calls_what_is_due(queue: Queue, tmp_path: Path) -> None:
+    import asyncio
+
+    ran = asyncio.Event()
+
+    async def run() -> None:
+        ran.set()
+
+    schedule = Schedule(queue, Plan(tmp_path), tasks=[Due("now", NIGHTLY, run)])
+    await schedule.start()
+    try:
+        schedule._scheduler.modify_job("now", next_run_time=datetime.now(UTC))
+        await asyncio.wait_for(ran.wait(), 30)
+    finally:
+        await schedule.stop()
+
+
+async def test_reindex_is_enqueued_once_per_folder(queue: Queue, database: Database, tmp_path: Path) -> None:
+    await database.write(
+        "INSERT INTO folder (path, watched) VALUES (?, 1), ('/elsewhere', 1), ('/once', 0)", [str(tmp_path)]
+    )
+    for _ in range(2):
+        await enqueue_reindex(queue, [tmp_path])
+    assert sorted(job.spec["folder"] for job in await queue.jobs()) == sorted([str(tmp_path), "/elsewhere"])
+
+
+async def test_the_reaper_is_among_them(queue: Queue, tmp_path: Path) -> None:
+    await queue.enqueue("analyse", {"path": "x"}, user_id=1)
+    claimed = await queue.claim("host|another boot|1|1", 60)
+    assert claimed is not None
+    queue.clock.forward(61)  # type: ignore[attr-defined]
+    [reaper] = [task for task in planned(queue, Plan(tmp_path)) if task.name == "reaper"]
+    await reaper.run()
+    assert (await queue.counts())["queued"] == 1
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[[str, float], Path]:
+    """Makes a file of that age in days."""
+
+    def file(name: str, days: float) -> Path:
+        path = tmp_path / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+        then = time.time() - days * 86400
+        os.utime(path, (then, then))
+        return path
+
+    return file
+
+
+async def test_retention(
+    database: Database, queue: Queue, tmp_path: Path, make: Callable[[str, float], Path]
+) -> None:
+    library = Library(database)
+    for name in ("fresh", "old"):
+        await library.upsert_track(
+            content_hash=f"hash-{name}", path=f"uploads/{name}", origin="upload", title=name, duration_s=1
+        )
+    await queue.enqueue("analyse", {"path": "waiting"}, user_id=1)
+    stay = [make("uploads/fresh", 3), make("uploads/waiting", 40), make("uploads/arriving", 0.01)]
+    stay += [
+        make("pictures/new.png", 2),
+        make("previews/hash-fresh.ogg", 50),
+        make("pictures/.part-1-1.png", 0.01),
+    ]
+    go = [make("uploads/old", 31), make("uploads/orphan", 0.1), make("uploads/x.part", 0.1)]
+    go += [make("pictures/old.png", 31), make("pictures/.part-2-1.png", 0.1), make("previews/gone.ogg", 0.1)]
+    removed = await clean_up(database, tmp_path / "data", Retention())
+    assert removed == {"jobs": 0, "uploads": 3, "pictures": 2, "previews": 1}
+    assert all(path.exists() for path in stay)
+    assert not any(path.exists() for path in go)
+    assert (await library.counts())["upload"] == 2  # the analysis stays
+
+
+async def test_old_jobs_go_with_their_cards(database: Database, queue: Queue, tmp_path: Path) -> None:
+    old = await queue.enqueue("analyse", {"path": "a"}, user_id=1)
+    await queue.cancel(old.id)
+    waiting = await queue.enqueue("analyse", {"path": "b"}, user_id=1)
+    for job in (old, waiting):
+        await put_card(database, job_id=job.id, channel_id=5, message_id=100 + job.id, user_id=1)
+    later = queue.clock() + 31 * 86400
+    assert (await clean_up(database, tmp_path, Retention(), now=later))["jobs"] == 1
+    assert [job.id for job in await queue.jobs()] == [waiting.id]
+    assert [card.job_id for card in await cards(database)] == [waiting.id]
+
+
+async def test_cards_remember_what_they_show(database: Database, queue: Queue) -> None:
+    job = await queue.enqueue("analyse", {"path": "a"}, user_id=1)
+    await put_card(
+        database, job_id=job.id, channel_id=5, message_id=7, user_id=1, state_shown="queued", now=1.0
+    )
+    await put_card(database, job_id=job.id, channel_id=5, message_id=8, user_id=2)
+    await put_card(
+        database, job_id=job.id, channel_id=5, message_id=7, user_id=1, state_shown="running", now=2.0
+    )
+    first, second = await cards(database, job.id)
+    assert (first.message_id, first.state_shown, first.updated_at, first.channel_id) == (7, "running", 2.0, 5)
+    assert second.user_id == 2
+    await drop_card(database, 7)
+    assert [card.message_id for card in await cards(database)] == [8]
