@@ -236,7 +236,7 @@ def _whole_track(
     if "mix" not in tables:
         return {"musical_contrast": picture}
     drums = "drums" in tables and masks["drums"].mean() > 0.5
-    pulse = rhythm.rhythm(tables["drums" if drums else "mix"]["onset_strength"])
+    pulse = rhythm.rhythm(decibels(frames["drums" if drums else "mix"].power_mel))
     keys = tonality.tonality(frames["mix"].chroma[:, masks["mix"]])
     mix = descriptors["mix"]
     if pulse.tempo is not None:

@@ -7,18 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.audio import tempo
 from core.audio.spectrum import FRAME_RATE, HOP, N_FFT, RATE, Floats
-
-SLOWEST, FASTEST = 40.0, 220.0
-TEMPI = np.exp(np.linspace(np.log(SLOWEST), np.log(FASTEST), 700))
-PREFERRED, SPREAD = 110.0, 0.9
-"""Listeners tap at rates around this (BPM) with this spread (octaves) (Moelants 2002)."""
 
 
 @dataclass(frozen=True)
 class Rhythm:
-    """tempo: BPM, or None without a pulse; alternative: the next candidate in BPM; confidence: 0..1 that it is `tempo`.
-    pulse_clarity: height of the best periodicity, 0..1 (Lartillot et al. 2008). regularity: how well onsets keep to
+    """tempo: BPM, or None without a pulse; alternative: the next candidate in BPM; confidence: probability that it
+    is `tempo`, 0..1.
+    pulse_clarity: height of the best
+    periodicity over four of its periods, 0..1 (after Lartillot et al. 2008). regularity: how well onsets keep to
     the beat, 0..1."""
 
     tempo: float | None
@@ -64,47 +62,26 @@ def onsets(envelope: Floats) -> NDArray[np.intp]:
     return np.array(picked, np.intp)
 
 
-def rhythm(envelope: Floats) -> Rhythm:
-    """Tempo and pulse of an onset envelope at 43 frames per second."""
+def rhythm(mel_db: Floats) -> Rhythm:
+    """Tempo and pulse of a (128, T) mel spectrogram in dB; without tempo when it lasts less than four seconds."""
+    envelope = onset_envelope(mel_db)
     nothing = Rhythm(None, None, 0.0, 0.0, 0.0)
     if len(envelope) < 4 * FRAME_RATE or np.ptp(envelope) <= 0:
         return nothing
-    accents = _accents(envelope)
-    auto = _autocorrelation(accents, int(4 * 60 / SLOWEST * FRAME_RATE))
-    lags = 60 * FRAME_RATE / TEMPI
-    at = np.arange(len(auto))
-    combs = np.mean([np.interp(k * lags, at, auto) for k in (1, 2, 3, 4)], axis=0)
-    prior = np.exp(-0.5 * (np.log2(TEMPI / PREFERRED) / SPREAD) ** 2)
-    score = np.maximum(combs, 0) * prior
-    peaks = np.flatnonzero((score[1:-1] > score[:-2]) & (score[1:-1] >= score[2:])) + 1
-    clarity = float(np.clip(np.interp(lags, at, auto).max(), 0, 1))
-    if not len(peaks):
-        return Rhythm(None, None, 0.0, clarity, 0.0)
-    order = peaks[np.argsort(score[peaks])[::-1]]
-    best = float(TEMPI[order[0]])
-    other = next((p for p in order[1:] if abs(np.log2(TEMPI[p] / best)) > 0.1), None)
-    alternative = float(TEMPI[other]) if other is not None else None
-    rest = float(score[other]) if other is not None else 0.0
-    confidence = float(score[order[0]] / (score[order[0]] + rest))
-    return Rhythm(best, alternative, confidence, clarity, _regularity(accents, best))
-
-
-def _accents(envelope: Floats) -> NDArray[np.float64]:
-    """The envelope above its mean over one second."""
-    from scipy.ndimage import uniform_filter1d
-
-    x = envelope.astype(np.float64)
-    return np.asarray(np.maximum(x - uniform_filter1d(x, round(FRAME_RATE)), 0))
-
-
-def _autocorrelation(x: NDArray[np.float64], longest: int) -> NDArray[np.float64]:
-    """Of the centred signal, lags 0..longest, 1 at lag 0, corrected for the shrinking overlap."""
-    x = x - x.mean()
-    size = 1 << (2 * len(x) - 1).bit_length()
-    spectrum = np.fft.rfft(x, size)
-    auto = np.fft.irfft(np.abs(spectrum) ** 2, size)[: min(longest, len(x) // 2) + 2]
-    auto *= len(x) / (len(x) - np.arange(len(auto)))
-    return np.asarray(auto / max(auto[0], 1e-12))
+    found = tempo.candidates(mel_db, len(onsets(envelope)))
+    if found is None:
+        return nothing
+    order, probability = tempo.rank(found)
+    best = float(found.bpm[order[0]])
+    same = np.abs(np.log2(found.bpm / best)) < 0.06  # candidates this close are one tempo
+    other = next((k for k in order if not same[k]), None)
+    return Rhythm(
+        tempo=best,
+        alternative=float(found.bpm[other]) if other is not None else None,
+        confidence=float(probability[same].sum()),
+        pulse_clarity=float(np.clip(found.comb.max(), 0, 1)),
+        regularity=_regularity(tempo.above_average(envelope), best),
+    )
 
 
 def _regularity(accents: NDArray[np.float64], tempo: float) -> float:

@@ -178,7 +178,7 @@ def analyse_frames(signal: Floats, tuning: float = 0.0, keep_magnitude: bool = F
     return Frames(
         centroid=first * nyquist,
         bandwidth=np.sqrt(np.maximum(second - first * first, 0)) * nyquist,
-        flatness=np.exp(flatness) / np.maximum(power_sums[:, 12], AMIN),
+        flatness=np.asarray(np.exp(flatness) / np.maximum(power_sums[:, 12], AMIN), np.float32),
         rolloff=rolloff * (nyquist / (BINS - 1)),
         peak=peak.T.copy(),
         valley=valley.T.copy(),
