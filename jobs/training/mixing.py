@@ -15,7 +15,7 @@ from core.separation.bands import BANDS, BINS, FFT, HOP, RATE, band_sum, loudnes
 from core.separation.base import STEMS
 from jobs.training.singer import speak
 
-FRAMES = 256
+FRAMES = 128
 SAMPLES = (FRAMES - 1) * HOP + FFT
 LEVELS = {"drums": -20.0, "bass": -21.0, "vocals": -20.0, "guitar": -23.0, "piano": -23.0, "other": -23.0}
 """Usual RMS of a stem in a mix, dB below full scale: where the random gain is centred."""
@@ -77,17 +77,21 @@ class Mixer:
         """(loudness (BANDS, FRAMES), power (BANDS, FRAMES), masks (6, BANDS, FRAMES)), float32."""
         rng = self.rng
         chosen = self._choose()
-        spectra = np.zeros((len(STEMS), FRAMES, BINS), np.complex64)
+        spectra: dict[str, NDArray[np.complex64]] = {}
         for stem, audio in chosen.items():
             level = float(np.sqrt(np.mean(audio**2)))
             if level < 1e-4:
                 continue
             gain = 10 ** ((LEVELS[stem] + rng.normal(0, 4.5)) / 20) / level
-            spectra[STEMS.index(stem)] = spectrum(audio * np.float32(gain)) * self._colour()
+            spectra[stem] = spectrum(audio * np.float32(gain)) * self._colour()
+        stack = np.stack([*spectra.values()] or [np.zeros((FRAMES, BINS), np.complex64)])
         if rng.random() < 0.3:
             # Recordings often end at 10..18 kHz (lossy codecs, tape).
-            spectra[:, :, int(rng.uniform(8000, 18000) / RATE * FFT) :] *= 0.001
-        masks, power, mix = ideal_masks(spectra)
+            stack[:, :, int(rng.uniform(8000, 18000) / RATE * FFT) :] *= 0.001
+        found, power, mix = ideal_masks(stack)
+        masks = np.zeros((len(STEMS), FRAMES, BANDS), np.float32)
+        for stem, mask in zip(spectra, found, strict=False):
+            masks[STEMS.index(stem)] = mask
         reference = float(np.mean(np.abs(mix) ** 2)) * 10 ** (rng.uniform(-6, 6) / 10)
         swap = (0, 2, 1)
         return loudness(power, reference).T.copy(), power.T.copy(), masks.transpose(swap).copy()
@@ -101,7 +105,7 @@ class Mixer:
             chosen = {stem: self._cut(song, stem, start) for stem in song.stems}
         else:
             chosen = {}
-            for stem in STEMS:
+            for stem in sorted({stem for song in self.songs for stem in song.stems}, key=STEMS.index):
                 if rng.random() < (0.7 if stem in ("drums", "bass", "vocals") else 0.55):
                     donor = self._song(stem)
                     chosen[stem] = self._cut(donor, stem, rng.random())
@@ -116,10 +120,9 @@ class Mixer:
         return chosen
 
     def _song(self, stem: str | None = None) -> Song:
-        while True:
-            song = self.songs[int(self.rng.integers(len(self.songs)))]
-            if stem is None or stem in song.stems:
-                return song
+        """Any song, or any that has this stem."""
+        songs = self.songs if stem is None else [song for song in self.songs if stem in song.stems]
+        return songs[int(self.rng.integers(len(songs)))]
 
     def _cut(self, song: Song, stem: str, where: float) -> NDArray[np.float32]:
         track = np.load(song.file, mmap_mode="r")[song.stems.index(stem)]

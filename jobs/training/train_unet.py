@@ -148,7 +148,7 @@ def train(
     last = time.monotonic()
     while True:
         done = schedule.done(step, elapsed)
-        if step and (step % 100 == 0 or done >= 1):
+        if recent and (step % 100 == 0 or done >= 1):
             record = {"step": step, "minutes": round(elapsed / 60, 2), "loss": float(np.mean(recent[-100:]))}
             if held_out and (step % 200 == 0 or done >= 1):
                 record["validation"] = validate(average, held_out)
