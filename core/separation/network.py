@@ -43,6 +43,23 @@ class FrequencyMixer(nn.Module):
         return mixed.transpose(2, 3)
 
 
+class Prior(nn.Module):
+    """What each band says on its own: logits linear in level and contrasts, with coefficients per stem and band.
+
+    Low bands favour bass, sudden ones drums: this much needs no depth, is learned within minutes, and leaves the
+    network to correct it.
+    """
+
+    def __init__(self, stems: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(BANDS, stems, 6))
+
+    def forward(self, x: Tensor, onset: Tensor, peak: Tensor) -> Tensor:
+        parts = [torch.ones_like(x), x, onset.relu(), (-onset).relu(), peak.relu(), (-peak).relu()]
+        features = torch.stack(parts, 1)  # (batch, 6, bands, frames)
+        return torch.einsum("fsk,bkft->bsft", self.weight, features)
+
+
 class Block(nn.Module):
     """Residual 3x3 convolutions and a frequency mixer; (batch, channels, bands, frames) at one resolution."""
 
@@ -83,6 +100,7 @@ class SpectrogramUNet(nn.Module):
         self.decode = nn.ModuleList(Block(2 * a, a, BANDS >> i) for i, a in enumerate(channels[:-1]) if i)
         self.finish = _convolution(first, first)
         self.masks = nn.Conv2d(first, stems, 1)
+        self.prior = Prior(stems)
 
     def forward(self, x: Tensor) -> Tensor:
         x = (x - self.band_mean[:, None]) / self.band_std[:, None]
@@ -90,7 +108,9 @@ class SpectrogramUNet(nn.Module):
         # How far each point stands out of its surroundings in time (drum hits) and in frequency (partials),
         # over 0.4 s and 17 bands: what HPSS (Fitzgerald 2010) goes by, given at full resolution.
         steady, smooth = _moving_mean(x, (1, 17)), _moving_mean(x, (17, 1))
-        inputs = torch.stack([x, position, x - steady, x - smooth], 1)
+        onset, peak = x - steady, x - smooth
+        prior = self.prior(x, onset, peak)
+        inputs = torch.stack([x, position, onset, peak], 1)
         x = self.stem(inputs.contiguous(memory_format=torch.channels_last))
         skips = []
         for down, encode in zip(self.down, self.encode, strict=True):
@@ -100,4 +120,4 @@ class SpectrogramUNet(nn.Module):
             x = self.up[level](x)
             skip = skips[level]
             x = self.decode[level - 1](torch.cat([x, skip], 1)) if level else self.finish(x + skip)
-        return torch.softmax(self.masks(x).float(), 1)
+        return torch.softmax(self.masks(x).float() + prior.float(), 1)

@@ -119,7 +119,10 @@ def train(
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
     model = SpectrogramUNet(len(STEMS)).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)
+    shallow = list(model.prior.parameters())
+    deep = [value for name, value in model.named_parameters() if not name.startswith("prior.")]
+    groups = [{"params": deep, "scale": 1.0}, {"params": shallow, "scale": 5.0}]
+    optimiser = torch.optim.AdamW(groups, lr=1e-3, weight_decay=0.01)
     step, elapsed = 0, 0.0
     checkpoint = out / "checkpoint.pt"
     stream: Iterator[list[Tensor]]
@@ -162,7 +165,7 @@ def train(
             break
         loudness, power, ideal = next(stream)
         for group in optimiser.param_groups:
-            group["lr"] = schedule.learning_rate(step, elapsed)
+            group["lr"] = group["scale"] * schedule.learning_rate(step, elapsed)
         model.train()
         with torch.autocast("cpu", torch.bfloat16):
             masks = model(loudness)
