@@ -65,9 +65,13 @@ def quantiles(separator: str, name: str) -> list[float] | None:
 def summarise(matrix: NDArray[np.float32], names: Sequence[str]) -> dict[str, Any]:
     """The JSON form of one separator's reference from features (tracks, names); NaN is missing.
 
-    Features that fewer than 20 tracks have are left out.
+    Features that fewer than 20 tracks have, or that are the same for most of them, say nothing and are left out.
     """
-    kept = [j for j in range(len(names)) if np.isfinite(matrix[:, j]).sum() >= 20]
+    kept = [
+        j
+        for j in range(len(names))
+        if np.isfinite(matrix[:, j]).sum() >= 20 and np.ptp(np.nanquantile(matrix[:, j], (0.25, 0.75))) > 0
+    ]
     table = {
         names[j]: [
             float(f"{q:.4g}")
@@ -76,7 +80,10 @@ def summarise(matrix: NDArray[np.float32], names: Sequence[str]) -> dict[str, An
         for j in kept
     }
     scores = np.stack([_normal_scores(matrix[:, j]) for j in kept], axis=1)
-    correlation = np.atleast_2d(np.corrcoef(scores.T))
+    spread = scores.std(axis=0)
+    spread[spread == 0] = 1  # a feature that all tracks share is tied to nothing
+    scores /= spread
+    correlation = scores.T @ scores / len(scores)
     upper = np.triu_indices(len(kept), 1)
     return {
         "tracks": len(matrix),

@@ -117,7 +117,7 @@ def progress(answers: Answers, form: str = "short") -> tuple[int, int]:
         if question is None:
             break
         expected.add(question.id)
-        mean, covariance = _update(mean, covariance, question, float(_asks(question) @ mean))
+        mean, covariance = _update(mean, covariance, question, float(asks(question) @ mean))
     return len(asked), len(expected)
 
 
@@ -180,7 +180,7 @@ def _answered(answers: Answers) -> list[Mapping[str, Any]]:
 
 
 @cache
-def _asks(question: Question) -> Vector:
+def asks(question: Question) -> Vector:
     """(9,): how a question's answer depends on the moods; its prior variance is LOADING squared."""
     assert question.mood is not None
     direction = np.zeros(len(MOODS))
@@ -193,7 +193,7 @@ def _asks(question: Question) -> Vector:
 
 def _update(mean: Vector, covariance: Vector, question: Question, reading: float) -> tuple[Vector, Vector]:
     """One Kalman step: the answer, as -2..2, reads the moods with noise."""
-    direction = _asks(question)
+    direction = asks(question)
     along = covariance @ direction
     gain = along / (float(direction @ along) + NOISE**2)
     return mean + gain * (reading - float(direction @ mean)), covariance - np.outer(gain, along)
@@ -235,7 +235,7 @@ def _most_telling(
 
 def _expected_uncertainty(mean: Vector, covariance: Vector, question: Question) -> float:
     """Mean of the uncertainty over the five answers, each as likely as the model thinks."""
-    direction = _asks(question)
+    direction = asks(question)
     centre = float(direction @ mean)
     scale = math.sqrt(2 * (float(direction @ covariance @ direction) + NOISE**2))
     below = [0.0, *((1 + math.erf((edge - centre) / scale)) / 2 for edge in (-1.5, -0.5, 0.5, 1.5)), 1.0]

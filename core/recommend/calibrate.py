@@ -9,7 +9,7 @@ cross-validation around that choice. Folds never split an artist.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -300,9 +300,9 @@ def write_weights(
     return path
 
 
-def with_weights(rules: Sequence[Rule], weights: Mapping[str, float]) -> list[Rule]:
-    """The rules with other weights where given."""
-    return [replace(rule, weight=weights.get(rule.id, rule.weight)) for rule in rules]
+def fitted_to() -> set[str]:
+    """The first digits of the SHA-256 of every track that the shipped weights were fitted to."""
+    return set(rules_module.calibration().get("fitted_to", []))
 
 
 def _number(value: Any) -> float | None:

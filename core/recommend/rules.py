@@ -16,7 +16,7 @@ import math
 import tomllib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
@@ -33,6 +33,12 @@ SATURATION = 0.9
 
 PREFERENCE_WEIGHT = 0.25
 """A preference that was answered with 'Extremely' counts this much beside the profile's 1."""
+
+NEGLIGIBLE = 1e-4
+"""Moods and preferences that weigh less are left out."""
+
+STRONGEST, AGAINST = 6, 3
+"""Reasons for and against that a recommendation names unless all are asked for."""
 
 POOL = 5
 """Diversity chooses among this many times more candidates than are asked for."""
@@ -79,7 +85,7 @@ class Rule:
         return np.clip(-centred if self.direction == "low" else centred, -1, 1)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Reason:
     """One term of a score. `percentile` is None for terms that no rule gives (diversity, freshness...)."""
 
@@ -133,6 +139,12 @@ def load_rules(*, calibrated: bool = True) -> tuple[Rule, ...]:
         )
         for row in tables("rules")["rule"]
     )
+
+
+def calibration() -> dict[str, Any]:
+    """What weights.toml says about how its weights were made; empty where there is none."""
+    found: dict[str, Any] = _toml("core.moods", "weights").get("calibration", {})
+    return found
 
 
 def occasions() -> tuple[str, ...]:
@@ -203,12 +215,7 @@ def recommend(
     scores[left_out] = -np.inf
     candidates = best_first(scores, min(len(catalog) - len(left_out), max(POOL * count, 50)), catalog)
     picks = sequence.diverse(catalog, candidates, scores, count)
-    return [
-        _explained(
-            catalog, prepared, topics, row, all_reasons, [*(term.at(row) for term in terms), *penalties]
-        )
-        for row, penalties in picks
-    ]
+    return _explained(catalog, prepared, topics, picks, terms, all_reasons)
 
 
 def topic_weights(profile: Profile, occasion: str | None) -> dict[str, float]:
@@ -216,11 +223,12 @@ def topic_weights(profile: Profile, occasion: str | None) -> dict[str, float]:
     if occasion is not None and occasion not in occasions():
         raise UserError(f"There is no occasion {occasion!r}: choose from {', '.join(occasions())}.")
     total = sum(profile.moods.values())
-    topics = {mood: profile.moods[mood] / total for mood in MOODS if profile.moods.get(mood, 0) > 0}
+    topics = {mood: profile.moods[mood] / total for mood in MOODS if profile.moods.get(mood, 0) > NEGLIGIBLE}
     if occasion is not None:
         topics[occasion] = float(tables("occasions")[occasion]["weight"])
     for name in PREFERENCES:
-        if wish := profile.preferences.get(name, 0.0):
+        wish = profile.preferences.get(name, 0.0)
+        if abs(wish) > NEGLIGIBLE:
             topics[f"preference.{name}"] = PREFERENCE_WEIGHT * wish
     return topics
 
@@ -255,12 +263,8 @@ class Prepared:
                     share = np.array(self.shares[rule.id], dtype=np.float32)[catalog.separator_codes]
                     self.topic_scores[:, t] += share * np.nan_to_num(self.fit(rule), nan=0.0)
 
-    def fit(self, rule: Rule, rows: slice | int = slice(None)) -> Matrix:
-        values, percentiles = (
-            self.catalog.values(rule.feature)[rows],
-            self.catalog.percentiles(rule.feature)[rows],
-        )
-        return rule.fit(np.atleast_1d(values), np.atleast_1d(percentiles))
+    def fit(self, rule: Rule) -> Matrix:
+        return rule.fit(self.catalog.values(rule.feature), self.catalog.percentiles(rule.feature))
 
     def scale(self, topics: dict[str, float]) -> NDArray[np.float64]:
         """(separators,): what the topics' weights are divided by, those left out that a separator cannot serve."""
@@ -304,54 +308,69 @@ def _explained(
     catalog: Catalog,
     prepared: Prepared,
     topics: dict[str, float],
-    row: int,
+    picks: Sequence[tuple[int, list[sequence.Share]]],
+    others: Sequence[sequence.Term],
     all_reasons: bool,
-    others: Sequence[sequence.Share],
-) -> Recommendation:
-    """The recommendation of one row: every term in float64, so that they add up to the score exactly."""
-    track = catalog.tracks[row]
-    separator = int(catalog.separator_codes[row])
-    scale = float(prepared.scale(topics)[separator])
-    terms: list[tuple[float, Callable[[], Reason]]] = []
-    missing: dict[str, None] = {}
+) -> list[Recommendation]:
+    """The recommendations of some rows: every term in float64, so that they add up to the score exactly."""
+    rows = np.array([row for row, _ in picks], dtype=np.intp)
+    codes = catalog.separator_codes[rows]
+    scale = prepared.scale(topics)[codes]
+    terms: list[list[tuple[float, Callable[[], Reason]]]] = [[] for _ in picks]
+    missing: list[dict[str, None]] = [{} for _ in picks]
     for topic, weight in topics.items():
         for rule in prepared.by_topic.get(topic, ()):
-            share = prepared.shares[rule.id][separator]
-            fit = float(prepared.fit(rule, row)[0])
-            if math.isnan(fit) or share == 0:
-                if rule.source != "mix" and rule.weight:
-                    missing[rule.source] = None
+            if not rule.weight:
                 continue
-            contribution = weight / scale * share * fit
-            terms.append((contribution, _reason(catalog, rule, row, contribution)))
-    terms += [(other.contribution, lambda other=other: _other_reason(other)) for other in others]  # type: ignore[misc]
-    score = math.fsum(contribution for contribution, _ in terms)
-    terms.sort(key=lambda term: -abs(term[0]))
-    shown = terms if all_reasons else [term for term in terms if term[0] > 0][:6]
-    against = [term for term in terms if term[0] < 0][:3]
-    return Recommendation(
-        track, score, [make() for _, make in shown], [make() for _, make in against], list(missing)
-    )
+            values, percentiles = catalog.values(rule.feature)[rows], catalog.percentiles(rule.feature)[rows]
+            shares = np.array(prepared.shares[rule.id])[codes]
+            contributions = weight / scale * shares * rule.fit(values, percentiles).astype(np.float64)
+            make = _maker(catalog, rule)
+            for i, contribution in enumerate(contributions.tolist()):
+                if shares[i] == 0 or math.isnan(contribution):
+                    if rule.source != "mix":
+                        missing[i][rule.source] = None
+                    continue
+                terms[i].append(
+                    (contribution, partial(make, float(values[i]), float(percentiles[i]), contribution))
+                )
+    found = []
+    for i, (row, lost) in enumerate(picks):
+        for share in (*(other.at(row) for other in others), *lost):
+            terms[i].append((share.contribution, partial(_other_reason, share)))
+        score = math.fsum(contribution for contribution, _ in terms[i])
+        terms[i].sort(key=lambda term: -abs(term[0]))
+        shown = terms[i] if all_reasons else [term for term in terms[i] if term[0] > 0][:STRONGEST]
+        against = [term for term in terms[i] if term[0] < 0][:AGAINST]
+        found.append(
+            Recommendation(
+                catalog.tracks[row],
+                score,
+                [finish() for _, finish in shown],
+                [finish() for _, finish in against],
+                list(missing[i]),
+            )
+        )
+    return found
 
 
-def _reason(catalog: Catalog, rule: Rule, row: int, contribution: float) -> Callable[[], Reason]:
-    def make() -> Reason:
-        value = float(catalog.values(rule.feature)[row])
-        percentile = float(catalog.percentiles(rule.feature)[row])
-        unit = catalog.units.get(rule.feature, catalog.units.get(rule.feature.removesuffix(".std"), ""))
+def _maker(catalog: Catalog, rule: Rule) -> Callable[[float, float, float], Reason]:
+    unit = catalog.units.get(rule.feature, catalog.units.get(rule.feature.removesuffix(".std"), ""))
+
+    def make(value: float, percentile: float, contribution: float) -> Reason:
         return Reason(
-            rule=rule.id,
-            mood=rule.mood,
-            occasion=rule.occasion,
-            preference=rule.preference,
-            source=rule.source,
-            descriptor=rule.descriptor,
-            value=value,
-            unit=unit,
-            percentile=percentile,
-            contribution=contribution,
-            text=wording.sentence(rule, value, unit, percentile, contribution),
-            citation=rule.citation,
+            rule.id,
+            rule.mood,
+            rule.occasion,
+            rule.preference,
+            rule.source,
+            rule.descriptor,
+            value,
+            unit,
+            percentile,
+            contribution,
+            wording.sentence(rule, value, unit, percentile, contribution),
+            rule.citation,
         )
 
     return make

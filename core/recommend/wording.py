@@ -23,17 +23,27 @@ def sentence(rule: Rule, value: float, unit: str, percentile: float, contributio
 
 def fact(source: str, descriptor: str, value: float, unit: str, percentile: float) -> str:
     """What was measured: 'the beat is slower than most, 72 beats a minute'."""
+    level = "low" if percentile < LOW else "high" if percentile > HIGH else "mid"
+    before, after, how = _pattern(source, descriptor, level, unit)
+    return f"{before}{formatted(value, how)}{after}"
+
+
+@cache
+def _pattern(source: str, descriptor: str, level: str, unit: str) -> tuple[str, str, str]:
+    """What stands before and after the value, and how to print it."""
     phrases = table()
     stem = phrases["sources"].get(source, source)
     of, of_in = ("", "") if source == "mix" else (f" of {stem}", f" in {stem}")
-    level = "low" if percentile < LOW else "high" if percentile > HIGH else "mid"
+    verb = "are" if phrases["plural"].get(source) else "is"
+    it = "it is" if source == "mix" else f"{stem} {verb}"
     entry = phrases.get(descriptor)
     if entry is None:
         grade = {"low": "lower than most", "mid": "average", "high": "higher than most"}[level]
-        return f"the {descriptor.replace('_', ' ').replace('.std', ' spread')}{of} is {grade} ({formatted(value)} {unit})"
-    return str(entry[level]).format(
-        value=formatted(value, entry["format"]), unit=unit, of=of, of_in=of_in, stem=stem
-    )
+        name = descriptor.replace("_", " ").replace(".std", " spread")
+        return f"the {name}{of} is {grade} (", f" {unit})", ""
+    text = str(entry[level]).format(value="\0", unit=unit, of=of, of_in=of_in, stem=stem, it=it)
+    before, _, after = text.partition("\0")
+    return before, after, str(entry["format"])
 
 
 def formatted(value: float, how: str = "") -> str:
