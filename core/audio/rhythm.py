@@ -84,11 +84,15 @@ def rhythm(mel_db: Floats) -> Rhythm:
     )
 
 
-def _regularity(accents: NDArray[np.float64], tempo: float) -> float:
-    """Mean resultant length of the accents' phases in the beat, over windows of 8 beats so that drift does no harm."""
-    period = 60 * FRAME_RATE / tempo
-    phases = accents * np.exp(2j * np.pi * np.arange(len(accents)) / period)
+def _regularity(accents: NDArray[np.float64], bpm: float) -> float:
+    """How well accents keep to a grid of the beat: the mean resultant length of their phases in the beat, its half, third
+    or quarter (the best of them), over windows of 8 beats so that slow drift does no harm."""
+    period = 60 * FRAME_RATE / bpm
     width = int(8 * period)
     count = max(1, len(accents) // width)
-    sums = [np.abs(phases[k * width : (k + 1) * width].sum()) for k in range(count)]
-    return float(min(1.0, sum(sums) / max(accents[: count * width].sum(), 1e-12)))
+    used = accents[: count * width]
+    best = 0.0
+    for parts in (1, 2, 3, 4):
+        phases = used * np.exp(2j * np.pi * parts * np.arange(len(used)) / period)
+        best = max(best, sum(float(np.abs(window.sum())) for window in np.array_split(phases, count)))
+    return min(1.0, best / max(float(used.sum()), 1e-12))
