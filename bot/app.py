@@ -19,14 +19,15 @@ from bot import cogs
 from bot.errors import report
 from bot.ui.buttons import Handler, Press
 from core.errors import UserError
+from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog
 from core.library.loading import load_catalog
-from core.library.bundled import ensure_samples
 from core.library.store import Database
 from core.library.tracks import Library
 from jobs.queue import Queue
 
 if TYPE_CHECKING:
+    from bot.cogs.jobs import JobCards
     from core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,9 @@ discord.VoiceClient.warn_dave = False
 class Tree(app_commands.CommandTree["Moodstem"]):
     """Slash commands; every error takes the one path."""
 
-    async def on_error(self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError) -> None:
+    async def on_error(
+        self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
+    ) -> None:
         await report(interaction, error)
 
 
@@ -49,6 +52,7 @@ class Moodstem(commands.Bot):
     database: Database
     library: Library
     queue: Queue
+    job_cards: JobCards
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(
@@ -86,7 +90,9 @@ class Moodstem(commands.Bot):
             self.tree.copy_global_to(guild=guild)
         scope = str(guild.id) if guild else "global"
         payload = [command.to_dict(self.tree) for command in self.tree.get_commands(guild=guild)]
-        digest = hashlib.sha256(json.dumps([self.application_id, payload], sort_keys=True).encode()).hexdigest()
+        digest = hashlib.sha256(
+            json.dumps([self.application_id, payload], sort_keys=True).encode()
+        ).hexdigest()
         known = await self.database.fetch_one("SELECT hash FROM command_sync WHERE scope=?", (scope,))
         registered = await self.tree.fetch_commands(guild=guild)
         if known is None or known["hash"] != digest or len(registered) != len(payload):

@@ -40,7 +40,10 @@ async def examine(settings: Settings) -> list[Finding]:
 def _token() -> Finding:
     there = bool(os.environ.get("DISCORD_TOKEN", "").strip())
     return Finding(
-        "token", there, "DISCORD_TOKEN is set" if there else "set DISCORD_TOKEN before `moodstem run`", needed=False
+        "token",
+        there,
+        "DISCORD_TOKEN is set" if there else "set DISCORD_TOKEN before `moodstem run`",
+        needed=False,
     )
 
 
@@ -51,7 +54,9 @@ def _disk(settings: Settings) -> list[Finding]:
     free = shutil.disk_usage(folder).free / 1e9
     writable = os.access(folder, os.W_OK)
     return [
-        Finding("data folder", writable, f"{settings.data.absolute()}{'' if writable else ': make it writable'}"),
+        Finding(
+            "data folder", writable, f"{settings.data.absolute()}{'' if writable else ': make it writable'}"
+        ),
         Finding("disk", free >= FREE_GB, f"{free:.1f} GB free{'' if free >= FREE_GB else ': make room'}"),
     ]
 
@@ -67,7 +72,11 @@ async def _database(settings: Settings) -> list[Finding]:
             "SQLite",
             version >= (3, 37),
             f"{sqlite3.sqlite_version}"
-            + ("" if version >= (3, 51, 3) else " (older than 3.51.3, which mended a rare WAL fault: keep the backups)"),
+            + (
+                ""
+                if version >= (3, 51, 3)
+                else " (older than 3.51.3, which mended a rare WAL fault: keep the backups)"
+            ),
         )
     ]
     try:
@@ -82,9 +91,14 @@ async def _database(settings: Settings) -> list[Finding]:
     return [
         *findings,
         Finding("database", check[0] == "ok", f"{tracks['total']} tracks, integrity {check[0]}"),
-        Finding("queue", True, f"{jobs['queued']} waiting, {jobs['running']} running, {jobs['failed']} failed"),
         Finding(
-            "workers", bool(alive), f"{len(alive)} alive" if alive else "none is running: start `moodstem run`", needed=False
+            "queue", True, f"{jobs['queued']} waiting, {jobs['running']} running, {jobs['failed']} failed"
+        ),
+        Finding(
+            "workers",
+            bool(alive),
+            f"{len(alive)} alive" if alive else "none is running: start `moodstem run`",
+            needed=False,
         ),
     ]
 
@@ -116,7 +130,11 @@ def _gpu() -> Finding:
 
 def _folders(settings: Settings) -> list[Finding]:
     if not settings.library.folders:
-        return [Finding("folders", False, "no music folder under [library] in config.toml: samples only", needed=False)]
+        return [
+            Finding(
+                "folders", False, "no music folder under [library] in config.toml: samples only", needed=False
+            )
+        ]
     return [
         Finding("folder", folder.is_dir(), f"{folder}{'' if folder.is_dir() else ': it is not there'}")
         for folder in settings.library.folders

@@ -17,7 +17,9 @@ EXPIRED_INTERACTION = 10062  # Discord gave up on us after 3 s; nobody is there 
 
 async def report(interaction: discord.Interaction[Any], error: BaseException) -> None:
     """Tell the person in one sentence what to do next, whatever state the interaction is in."""
-    while isinstance(error, app_commands.CommandInvokeError | app_commands.TransformerError) and error.__cause__:
+    while (
+        isinstance(error, app_commands.CommandInvokeError | app_commands.TransformerError) and error.__cause__
+    ):
         error = error.__cause__
     if isinstance(error, discord.NotFound) and error.code == EXPIRED_INTERACTION:
         log.warning("an interaction expired before the answer: %s", describe(interaction))
@@ -64,4 +66,5 @@ def describe(interaction: discord.Interaction[Any]) -> str:
     """What was asked, for the log: never who asked or what was answered."""
     if interaction.command is not None:
         return f"/{interaction.command.qualified_name}"
-    return f"button {(interaction.data or {}).get('custom_id', '?')}"
+    data: dict[str, Any] = dict(interaction.data or {})
+    return f"button {data.get('custom_id', '?')}"

@@ -30,12 +30,17 @@ STEP_S = 0.5
 
 async def run(settings: Settings, *, port: int | None, browser: bool) -> None:
     """Serve until Ctrl+C. Raises UserError when SimCord is missing or the port is taken."""
+    bot = create_bot(settings)
+    library = logging.getLogger("discord")
+    level = library.level
+    library.setLevel(logging.ERROR)  # SimCord makes a client of its own while it is imported, which warns
     try:
         import simcord
     except ImportError as error:
         raise UserError("SimCord is not installed: run `pip install 'moodstem[try]'`.") from error
+    finally:
+        library.setLevel(level)
 
-    bot = create_bot(settings)
     env = simcord.Env(bot, check_errors=False, settle_timeout=10.0)
     # People and places first, at the simulated clock's fixed beginning, so that "you" are the same person (and keep
     # your profile) whenever this is started; then on to today, so that messages and jobs never get an old id again.
@@ -56,7 +61,9 @@ async def run(settings: Settings, *, port: int | None, browser: bool) -> None:
                 preview = env.preview(channel, viewers=viewers, layout="channel", port=port)
                 await preview.__aenter__()
             except OSError as error:
-                raise UserError(f"Port {port} cannot be used ({error.strerror}): choose another with --port.") from error
+                raise UserError(
+                    f"Port {port} cannot be used ({error.strerror}): choose another with --port."
+                ) from error
             try:
                 announce(preview.url, browser)
                 await keep_time(env, stop)
@@ -82,5 +89,7 @@ async def keep_time(env: simcord.Env, stop: asyncio.Event) -> None:
             return
         try:
             await env.advance_time(STEP_S)
-        except Exception as error:  # SetupError: a click is being handled; TimeoutError: the bot is still busy with one
+        except (
+            Exception
+        ) as error:  # SetupError: a click is being handled; TimeoutError: the bot is still busy with one
             log.debug("time waits: %s", error)

@@ -119,7 +119,7 @@ def load_settings(data: Path | None = None) -> Settings:
     Raises UserError that names the first wrong entry.
     """
     try:
-        return Settings(**({"data": data} if data is not None else {}))
+        return Settings() if data is None else Settings(data=data)
     except ValidationError as error:
         first = error.errors()[0]
         entry = ".".join(str(part) for part in first["loc"])

@@ -27,7 +27,9 @@ class Group(click.Group):
 
 
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--data", type=click.Path(path_type=Path), envvar="MOODSTEM_DATA", help="Data folder (or MOODSTEM_DATA).")
+@click.option(
+    "--data", type=click.Path(path_type=Path), envvar="MOODSTEM_DATA", help="Data folder (or MOODSTEM_DATA)."
+)
 @click.option("-v", "--verbose", is_flag=True, help="Log more on standard error.")
 @click.version_option(package_name="moodstem")
 @click.pass_context

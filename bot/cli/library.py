@@ -22,7 +22,9 @@ SEPARATORS = ("auto", "htdemucs_6s", "unet", "none")
 
 @main.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--separator", type=click.Choice(SEPARATORS), help="Which separator (from the settings when not said).")
+@click.option(
+    "--separator", type=click.Choice(SEPARATORS), help="Which separator (from the settings when not said)."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_context
 def analyze(ctx: click.Context, files: Sequence[Path], separator: str | None, as_json: bool) -> None:
@@ -59,7 +61,9 @@ def _analysis_line(row: dict[str, Any]) -> str:
     tempo = f"{row['tempo_bpm']:.0f} BPM" if row["tempo_bpm"] else "no tempo"
     key = f"{row['key']} {row['mode']}" if row["key"] else "no key"
     stems = ", ".join(
-        f"{stem} {facts['activity']:.0%}" for stem, facts in row["instruments"].items() if facts["activity"] >= 0.05
+        f"{stem} {facts['activity']:.0%}"
+        for stem, facts in row["instruments"].items()
+        if facts["activity"] >= 0.05
     )
     return f"{name}: {row['duration_s']:.0f} s, {tempo}, {key}; sounding: {stems or 'nothing'}"
 
@@ -74,10 +78,11 @@ def index(ctx: click.Context, folder: Path, as_json: bool) -> None:
     if as_json:
         print_json(report)
         return
-    counts = ", ".join(f"{report[name]} {name}" for name in ("added", "updated", "moved", "removed", "unchanged"))
-    click.echo(f"{folder}: {counts}")
-    for failure in report["failed"]:
-        click.echo(f"  {failure['path']}: {failure['error']}")
+    names = ("added", "updated", "renewed", "moved", "removed", "duplicates", "unchanged", "failures")
+    counts = ", ".join(f"{report[name]} {name}" for name in names if report[name])
+    click.echo(f"{folder}: {counts or 'no audio files'}")
+    for path, sentence in report["failed"]:
+        click.echo(f"  {path}: {sentence}")
 
 
 async def _index(settings: Settings, folder: Path) -> dict[str, Any]:
@@ -85,13 +90,13 @@ async def _index(settings: Settings, folder: Path) -> dict[str, Any]:
     from jobs.configure import local_engine
     from jobs.tasks.index import index_folder
 
-    if not folder.is_dir():
-        raise UserError(f"There is no folder {folder}: give the path of a folder with music.")
     engine = local_engine(settings)
     async with await Database.open(settings.database) as database:
         try:
             with progress_bar(folder.name) as advance:
-                report = await index_folder(folder, database, engine, lambda _, share: advance(share))
+                report = await index_folder(
+                    folder, database, engine, lambda now: advance(now.done / max(now.total, 1))
+                )
         finally:
             await engine.stop()
     return report.to_json()
@@ -124,14 +129,25 @@ def _occasion(ctx: click.Context, parameter: click.Parameter, value: str | None)
 
 
 @main.command()
-@click.option("--mood", "moods", metavar="NAME=0..1", multiple=True, callback=_moods, help="A mood and its weight.")
-@click.option("--occasion", metavar="NAME", callback=_occasion, help="relaxation, workout, study, celebration ...")
-@click.option("-n", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many tracks.")
+@click.option(
+    "--mood", "moods", metavar="NAME=0..1", multiple=True, callback=_moods, help="A mood and its weight."
+)
+@click.option(
+    "--occasion", metavar="NAME", callback=_occasion, help="relaxation, workout, study, celebration ..."
+)
+@click.option(
+    "-n", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many tracks."
+)
 @click.option("--all-reasons", is_flag=True, help="Every term of the score, not only the strongest.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_context
 def recommend(
-    ctx: click.Context, moods: dict[str, float], occasion: str | None, count: int, all_reasons: bool, as_json: bool
+    ctx: click.Context,
+    moods: dict[str, float],
+    occasion: str | None,
+    count: int,
+    all_reasons: bool,
+    as_json: bool,
 ) -> None:
     """Tracks that fit a mood, with their reasons."""
     from core.moods.profile import MOODS, Profile
@@ -162,14 +178,16 @@ def recommend(
     for place, one in enumerate(found, 1):
         artist = f" · {one.track.artist}" if one.track.artist else ""
         click.echo(f"{place:2}. {one.track.title}{artist}  ({one.score:+.3f})")
-        for reason in sorted(one.reasons, key=lambda reason: -reason.contribution)[: None if all_reasons else 3]:
+        for reason in sorted(one.reasons, key=lambda reason: -reason.contribution)[
+            : None if all_reasons else 3
+        ]:
             click.echo(f"      {reason.contribution:+.3f}  {reason.text}")
 
 
 async def _catalog(settings: Settings) -> Catalog:
     """The library as the bot sees it; the samples when nothing was indexed yet."""
-    from core.library.loading import load_catalog
     from core.library.bundled import ensure_samples
+    from core.library.loading import load_catalog
     from core.library.store import Database
     from core.library.tracks import Library
 
@@ -182,8 +200,12 @@ async def _catalog(settings: Settings) -> Catalog:
 @click.option("--track", type=int, help="Id of a track of the library.")
 @click.option("--file", "path", type=click.Path(path_type=Path), help="An audio file, analysed now.")
 @click.option("--by", type=click.Choice(["instruments", "timbre"]), default="timbre", show_default=True)
-@click.option("--instrument", "instruments", multiple=True, help="Look at these stems only (with --by instruments).")
-@click.option("-n", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many tracks.")
+@click.option(
+    "--instrument", "instruments", multiple=True, help="Look at these stems only (with --by instruments)."
+)
+@click.option(
+    "-n", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many tracks."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_context
 def similar(
@@ -203,6 +225,8 @@ def similar(
     for name in instruments:
         if name not in STEMS:
             raise click.UsageError(f"There is no instrument {name!r}: choose from {', '.join(STEMS)}.")
+    if path is not None and not path.is_file():
+        raise UserError(f"There is no file {path}: give the path of an audio file.")
     near = asyncio.run(_similar(settings_of(ctx), track, path, by, instruments, count))
     if as_json:
         print_json({"tracks": near})
@@ -221,16 +245,17 @@ async def _similar(
     from core.separation import load_separator
 
     catalog = await _catalog(settings)
+    digest = content_hash(path) if path is not None else None
     async with await Database.open(settings.database) as database:
         library = Library(database)
-        if path is not None:
-            if not path.is_file():
-                raise UserError(f"There is no file {path}: give the path of an audio file.")
-            known = await library.find_by_hash(content_hash(path))
+        if digest is not None:
+            known = await library.find_by_hash(digest)
             track = known.id if known else None
         analysis = await library.analysis(track) if track is not None else None
         if analysis is None and path is None:
-            raise UserError(f"There is no track {track} in the library: `moodstem recommend --json` shows ids.")
+            raise UserError(
+                f"There is no track {track} in the library: `moodstem recommend --json` shows ids."
+            )
     if analysis is None:
         assert path is not None
         separator = load_separator(
@@ -262,7 +287,9 @@ class progress_bar:  # noqa: N801 - used like the function that it wraps
     """A bar on standard error (where somebody is watching) for work that reports its share, 0..1."""
 
     def __init__(self, label: str) -> None:
-        self._bar = click.progressbar(length=1000, label=label[:40], file=click.get_text_stream("stderr"))
+        self._bar: Any = click.progressbar(
+            length=1000, label=label[:40], file=click.get_text_stream("stderr")
+        )
         self._done = 0
 
     def __enter__(self) -> Callable[[float], None]:

@@ -96,9 +96,13 @@ def train() -> None:
 
 
 @train.command()
-@click.option("--preset", type=click.Choice(["moodstem", "deepmelody"]), default="moodstem", show_default=True)
+@click.option(
+    "--preset", type=click.Choice(["moodstem", "deepmelody"]), default="moodstem", show_default=True
+)
 @click.option("--stems", required=True, type=click.Path(path_type=Path), help="Folder of rendered stems.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Checkpoints, curves and weights go here.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Checkpoints, curves and weights go here."
+)
 @click.option("--seed", default=0, show_default=True)
 def unet(preset: str, stems: Path, out: Path, seed: int) -> None:
     """Train the bundled separator (resumes where it stopped)."""
@@ -118,20 +122,26 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
         with path.open(newline="", encoding="utf-8") as file:
             rows: list[dict[str, Any]] = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"The manifest {path} cannot be read ({error}): give a CSV file with the column path.") from error
+        raise UserError(
+            f"The manifest {path} cannot be read ({error}): give a CSV file with the column path."
+        ) from error
     if not rows or "path" not in rows[0]:
         raise UserError(f"The manifest {path} has no rows with the column path: add one line for each track.")
     for number, row in enumerate(rows, 2):
         audio = path.parent / (row["path"] or "")
         if not audio.is_file():
-            raise UserError(f"Line {number} of {path} names {row['path']}, which is not there: correct its path.")
+            raise UserError(
+                f"Line {number} of {path} names {row['path']}, which is not there: correct its path."
+            )
         row["path"] = str(audio)
         for mood in MOODS:
             if row.get(mood) not in (None, ""):
                 try:
                     row[mood] = float(row[mood])
                 except ValueError:
-                    raise UserError(f"Line {number} of {path}: {mood} must be a number, not {row[mood]!r}.") from None
+                    raise UserError(
+                        f"Line {number} of {path}: {mood} must be a number, not {row[mood]!r}."
+                    ) from None
     return rows
 
 

@@ -34,7 +34,9 @@ def run(ctx: click.Context) -> None:
     """Run the bot on Discord (token from DISCORD_TOKEN) with its own worker."""
     token = os.environ.get("DISCORD_TOKEN", "").strip()
     if not token:
-        raise UserError("DISCORD_TOKEN is not set: put your bot's token into it (Discord developer portal, Bot, Reset Token).")
+        raise UserError(
+            "DISCORD_TOKEN is not set: put your bot's token into it (Discord developer portal, Bot, Reset Token)."
+        )
     asyncio.run(_run(settings_of(ctx), token))
 
 
@@ -54,7 +56,9 @@ async def _run(settings: Settings, token: str) -> None:
         try:
             await bot.start(token)
         except discord.LoginFailure:
-            raise UserError("Discord does not know this token: copy it anew from the developer portal into DISCORD_TOKEN.") from None
+            raise UserError(
+                "Discord does not know this token: copy it anew from the developer portal into DISCORD_TOKEN."
+            ) from None
         except asyncio.CancelledError:
             running.uncancel()  # asked to stop: `async with` closes the bot, which stops its worker
 

@@ -46,7 +46,9 @@ class About(commands.Cog):
             lines = [f"**{job_title(job)}**: {_state(job.state, job.eta_s)}" for job in found]
             card = Card(
                 text("### Your latest jobs", *lines),
-                row(*(Press("job_show", job.id, label=f"Show {place}") for place, job in enumerate(found, 1))),
+                row(
+                    *(Press("job_show", job.id, label=f"Show {place}") for place, job in enumerate(found, 1))
+                ),
             )
         await interaction.response.send_message(view=card, ephemeral=True)
 
@@ -99,7 +101,9 @@ class About(commands.Cog):
         counts = await erase_member(self.bot.database, self.bot.settings.data, interaction.user.id)
         rows = sum(count for table, count in counts.items() if table != "file")
         await interaction.edit_original_response(
-            view=note_card(f"Erased: {rows} entries and {counts['file']} files. I know nothing about you now.")
+            view=note_card(
+                f"Erased: {rows} entries and {counts['file']} files. I know nothing about you now."
+            )
         )
 
 

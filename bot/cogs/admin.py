@@ -29,7 +29,9 @@ class Admin(commands.Cog):
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
 
-    @app_commands.command(description="Look through the music folders for new, changed, moved and deleted files.")
+    @app_commands.command(
+        description="Look through the music folders for new, changed, moved and deleted files."
+    )
     @admin_only
     async def reindex(self, interaction: discord.Interaction[Moodstem]) -> None:
         folders = self.bot.settings.library.folders

@@ -50,10 +50,16 @@ class JobCards(commands.Cog):
         ):
             message = await channel.send(view=job_card(job))
             await card_store.put_card(
-                self.bot.database, job_id=job.id, channel_id=message.channel.id, message_id=message.id,
-                user_id=interaction.user.id, state_shown=shown(job),
+                self.bot.database,
+                job_id=job.id,
+                channel_id=message.channel.id,
+                message_id=message.id,
+                user_id=interaction.user.id,
+                state_shown=shown(job),
             )
-            await interaction.edit_original_response(view=note_card(f"Got it: {message.jump_url} follows its way."))
+            await interaction.edit_original_response(
+                view=note_card(f"Got it: {message.jump_url} follows its way.")
+            )
         else:
             await interaction.edit_original_response(view=job_card(job))
 
@@ -102,8 +108,12 @@ class JobCards(commands.Cog):
             await card_store.drop_card(self.bot.database, card.message_id)
         else:
             await card_store.put_card(
-                self.bot.database, job_id=job.id, channel_id=card.channel_id, message_id=card.message_id,
-                user_id=card.user_id, state_shown=shown(job),
+                self.bot.database,
+                job_id=job.id,
+                channel_id=card.channel_id,
+                message_id=card.message_id,
+                user_id=card.user_id,
+                state_shown=shown(job),
             )
 
     async def draw(self, job: Job) -> tuple[Card, list[discord.File]]:
@@ -118,7 +128,9 @@ class JobCards(commands.Cog):
         if track is None or analysis is None:
             return note_card("This track was removed from the library."), []
         catalog = await self.bot.catalog()
-        near = await asyncio.to_thread(similar, catalog, analysis.features(), "timbre", count=3, exclude=[track.id])
+        near = await asyncio.to_thread(
+            similar, catalog, analysis.features(), "timbre", count=3, exclude=[track.id]
+        )
         files = []
         picture = self.bot.settings.data / result["picture"] if result.get("picture") else None
         if picture is not None and picture.is_file():
@@ -150,7 +162,9 @@ class JobCards(commands.Cog):
         if job is None:
             raise UserError("This job is no longer kept; nothing was changed.")
         if job.user_id != interaction.user.id and not interaction.permissions.manage_guild:
-            raise UserError("Only the person who started this can do that; use /upload for a track of your own.")
+            raise UserError(
+                "Only the person who started this can do that; use /upload for a track of your own."
+            )
         return job
 
 

@@ -17,7 +17,13 @@ from core.moods.profile import MOOD_LABELS, Profile
 from core.moods.questionnaire import Question, next_question, profile, progress, questions
 from core.moods.store import Moods, Sitting
 
-QUICK_OCCASIONS = (("", "No occasion", "🎧"), ("relaxation", "Relax", "🛋️"), ("study", "Study", "📚"), ("workout", "Workout", "🏃"), ("celebration", "Celebrate", "🎉"))
+QUICK_OCCASIONS = (
+    ("", "No occasion", "🎧"),
+    ("relaxation", "Relax", "🛋️"),
+    ("study", "Study", "📚"),
+    ("workout", "Workout", "🏃"),
+    ("celebration", "Celebrate", "🎉"),
+)
 
 
 class Mood(commands.Cog):
@@ -30,7 +36,10 @@ class Mood(commands.Cog):
     @app_commands.command(description="Answer a few questions about how you feel; I pick music to match.")
     @app_commands.describe(form="Short: about seven questions. Long: all forty.")
     @app_commands.choices(
-        form=[app_commands.Choice(name="short", value="short"), app_commands.Choice(name="long", value="long")]
+        form=[
+            app_commands.Choice(name="short", value="short"),
+            app_commands.Choice(name="long", value="long"),
+        ]
     )
     async def mood(self, interaction: discord.Interaction[Moodstem], form: str | None = None) -> None:
         sitting = await self.moods.sitting(interaction.user.id)
@@ -59,7 +68,9 @@ class Mood(commands.Cog):
     async def skip(self, interaction: discord.Interaction[Moodstem], question_id: str) -> None:
         await self.record(interaction, question_id, None)
 
-    async def record(self, interaction: discord.Interaction[Moodstem], question_id: str, value: int | None) -> None:
+    async def record(
+        self, interaction: discord.Interaction[Moodstem], question_id: str, value: int | None
+    ) -> None:
         sitting = await self.open_sitting(interaction)
         asked = next_question(sitting.answers, form=sitting.form)
         if asked is None or asked.id != question_id:
@@ -122,8 +133,12 @@ class Mood(commands.Cog):
             raise UserError("This questionnaire is finished; use `/mood` to answer again.")
         return sitting
 
-    async def show(self, interaction: discord.Interaction[Moodstem], sitting: Sitting, note: str | None = None) -> None:
-        await interaction.response.edit_message(view=await self.current_card(interaction.user.id, sitting, note))
+    async def show(
+        self, interaction: discord.Interaction[Moodstem], sitting: Sitting, note: str | None = None
+    ) -> None:
+        await interaction.response.edit_message(
+            view=await self.current_card(interaction.user.id, sitting, note)
+        )
 
     async def current_card(self, user_id: int, sitting: Sitting, note: str | None = None) -> Card:
         """The next question, or the finished profile."""
@@ -135,7 +150,8 @@ class Mood(commands.Cog):
     async def finish(self, user_id: int, sitting: Sitting) -> Card:
         if not any(answer["answer"] is not None for answer in sitting.answers):
             return note_card(
-                "You skipped every question, so I know nothing yet.", Press("mood_restart", label="Start over")
+                "You skipped every question, so I know nothing yet.",
+                Press("mood_restart", label="Start over"),
             )
         found = profile(sitting.answers)
         await self.moods.finish(user_id, found)

@@ -6,7 +6,6 @@ import asyncio
 import io
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import discord
 from discord import app_commands
@@ -92,25 +91,29 @@ class Recommend(commands.Cog):
         self, profile: Profile, occasion: str | None, count: int, exclude: set[int]
     ) -> list[Recommendation]:
         catalog = await self.bot.catalog()
-        return await asyncio.to_thread(
-            recommend, catalog, profile, occasion, count, exclude=exclude
-        )
+        return await asyncio.to_thread(recommend, catalog, profile, occasion, count, exclude=exclude)
 
     @on_press("rec_page")
-    async def page(self, interaction: discord.Interaction[Moodstem], recommendation_id: str, page: str) -> None:
+    async def page(
+        self, interaction: discord.Interaction[Moodstem], recommendation_id: str, page: str
+    ) -> None:
         made = await self.stored(recommendation_id)
         profile = await self.moods.profile(made.user_id)
         pages = -(-len(made.picks) // PAGE)
         await interaction.response.edit_message(view=picks_card(made, profile, page=int(page) % pages))
 
     @on_press("rec_why")
-    async def why(self, interaction: discord.Interaction[Moodstem], recommendation_id: str, position: str) -> None:
+    async def why(
+        self, interaction: discord.Interaction[Moodstem], recommendation_id: str, position: str
+    ) -> None:
         made = await self.stored(recommendation_id)
         pick = made.picks[int(position)]
         await interaction.response.send_message(view=why_card(pick, made.occasion), ephemeral=True)
 
     @on_press("rec_share")
-    async def share(self, interaction: discord.Interaction[Moodstem], recommendation_id: str, page: str) -> None:
+    async def share(
+        self, interaction: discord.Interaction[Moodstem], recommendation_id: str, page: str
+    ) -> None:
         """Post the picks for everyone here; whose mood it was is not told unless they say so."""
         made = await self.stored(recommendation_id)
         if made.user_id != interaction.user.id:
@@ -128,7 +131,9 @@ class Recommend(commands.Cog):
         """Thirty seconds to hear, as an ordinary attachment: Discord shows its player for those."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         track = await self.track(track_id)
-        sound = await asyncio.to_thread(preview, self.audio(track), self.bot.settings.previews, track.content_hash)
+        sound = await asyncio.to_thread(
+            preview, self.audio(track), self.bot.settings.previews, track.content_hash
+        )
         await interaction.edit_original_response(
             content=f"▶️ **{plain(track.title)}**" + (f" · {plain(track.artist)}" if track.artist else ""),
             attachments=[discord.File(io.BytesIO(sound), filename=f"{_file_name(track.title)}.ogg")],
@@ -142,7 +147,9 @@ class Recommend(commands.Cog):
         if analysis is None:
             raise UserError("This track's analysis is gone; upload it again to compare it.")
         catalog = await self.bot.catalog()
-        near = await asyncio.to_thread(similar, catalog, analysis.features(), "timbre", count=5, exclude=[track.id])
+        near = await asyncio.to_thread(
+            similar, catalog, analysis.features(), "timbre", count=5, exclude=[track.id]
+        )
         await interaction.edit_original_response(view=similar_card(track, near))
 
     async def track(self, track_id: str) -> Track:
@@ -155,7 +162,9 @@ class Recommend(commands.Cog):
         path = Path(track.path)
         path = path if path.is_absolute() else self.bot.settings.data / path
         if not path.is_file():
-            raise UserError(f"The audio of “{track.title}” is not where it was; ask an admin to run /reindex.")
+            raise UserError(
+                f"The audio of “{track.title}” is not where it was; ask an admin to run /reindex."
+            )
         return path
 
 
@@ -173,7 +182,9 @@ def _pick(one: Recommendation) -> Pick:
 
 def _file_name(title: str) -> str:
     """Letters, digits and hyphens of the title, so that no client stumbles over the attachment's name."""
-    return "-".join("".join(c if c.isalnum() and c.isascii() else " " for c in title).split())[:60] or "preview"
+    return (
+        "-".join("".join(c if c.isalnum() and c.isascii() else " " for c in title).split())[:60] or "preview"
+    )
 
 
 async def setup(bot: Moodstem) -> None:

@@ -26,7 +26,9 @@ class Upload(commands.Cog):
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
 
-    @app_commands.command(description="Have a track analysed: its instruments, its sound, and what goes with it.")
+    @app_commands.command(
+        description="Have a track analysed: its instruments, its sound, and what goes with it."
+    )
     @app_commands.describe(track="An audio file (mp3, flac, ogg, wav, m4a ...)")
     async def upload(self, interaction: discord.Interaction[Moodstem], track: discord.Attachment) -> None:
         limits = self.bot.settings.limits
@@ -70,14 +72,18 @@ class Upload(commands.Cog):
         if track is not None and track.origin == "upload":
             await self.bot.library.remove(track.id)
             await asyncio.to_thread(
-                _unlink, self.bot.settings.data / track.path, self.bot.settings.previews / f"{track.content_hash}.ogg"
+                _unlink,
+                self.bot.settings.data / track.path,
+                self.bot.settings.previews / f"{track.content_hash}.ogg",
             )
             picture = (job.result or {}).get("picture")
             if picture:
                 await asyncio.to_thread(_unlink, self.bot.settings.data / picture)
             sentence = "Removed: the audio, its analysis and its picture."
         elif track is not None:
-            raise UserError("This recording is part of the library, so it stays; your own upload was not kept twice.")
+            raise UserError(
+                "This recording is part of the library, so it stays; your own upload was not kept twice."
+            )
         else:
             sentence = "It was removed already."
         await interaction.response.edit_message(view=note_card(sentence), attachments=[])

@@ -30,7 +30,9 @@ def on_press(action: str) -> Callable[[_F], _F]:
     return mark
 
 
-class Press(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"ms:(?P<action>[a-z_]+):(?P<arguments>.*)"):
+class Press(
+    discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"ms:(?P<action>[a-z_]+):(?P<arguments>.*)"
+):
     """A button that calls the handler of its action with its arguments."""
 
     def __init__(
@@ -60,5 +62,6 @@ class Press(discord.ui.DynamicItem[discord.ui.Button[Any]], template=r"ms:(?P<ac
     ) -> Press:
         return cls(match["action"], *(match["arguments"].split(":") if match["arguments"] else ()))
 
-    async def callback(self, interaction: discord.Interaction[Moodstem]) -> None:
-        await interaction.client.press(interaction, self.action, self.arguments)
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        bot: Moodstem = interaction.client
+        await bot.press(interaction, self.action, self.arguments)

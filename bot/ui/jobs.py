@@ -45,7 +45,11 @@ def job_card(job: Job) -> Card:
     left = f", {roughly(job.eta_s)} to go" if job.eta_s else ""
     match job.state:
         case "queued" if job.error:
-            return Card(title, text(f"{plain(job.error, 200)} I'll try again in a moment{left}."), row(refresh, cancel))
+            return Card(
+                title,
+                text(f"{plain(job.error, 200)} I'll try again in a moment{left}."),
+                row(refresh, cancel),
+            )
         case "queued":
             place = "Next in the queue" if job.position == 1 else f"Number {job.position} in the queue"
             return Card(title, text(f"⏳ {place}{left}."), row(refresh, cancel))
@@ -75,7 +79,11 @@ def result_card(
         facts.append(f"{analysis.key} {analysis.mode}")
     artist = f"-# {plain(track.artist)}" if track.artist else ""
     heard = sorted(
-        ((facts_["activity"], stem) for stem, facts_ in analysis.instruments.items() if facts_["activity"] >= 0.05),
+        (
+            (facts_["activity"], stem)
+            for stem, facts_ in analysis.instruments.items()
+            if facts_["activity"] >= 0.05
+        ),
         reverse=True,
     )
     stems = "  ".join(f"{STEM_EMOJI[stem]} {stem} {activity:.0%}" for activity, stem in heard)
@@ -109,7 +117,9 @@ def index_card(job: Job) -> Card:
     """What a re-index found."""
     result = job.result or {}
     counts = [
-        f"{result[name]} {name}" for name in ("added", "updated", "moved", "removed", "unchanged") if result.get(name)
+        f"{result[name]} {name}"
+        for name in ("added", "updated", "renewed", "moved", "removed", "duplicates", "unchanged")
+        if result.get(name)
     ]
     failed = result.get("failed") or []
     lines = [f"-# {plain(path, 60)}: {plain(sentence, 120)}" for path, sentence in failed[:5]]

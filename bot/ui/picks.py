@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from discord import ui
 
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, mood_colour, row, text
 from bot.ui.theme import plain
 
 if TYPE_CHECKING:
-    import discord
     from discord import ui
 
     from core.library.tracks import Track
@@ -31,7 +32,7 @@ def picks_card(made: Recommended, profile: Profile | None, page: int = 0, shared
     title = "Picked to share" if shared else "For you, now"
     subject = f"for {made.occasion}" if made.occasion else "for the mood of the moment"
     mood = f" · {profile.summary()}" if profile and not shared else ""
-    items: list[ui.Item[object]] = [text(f"## {title}", f"-# Music {subject}{mood}")]
+    items: list[ui.Item[Any]] = [text(f"## {title}", f"-# Music {subject}{mood}")]
     for position, pick in enumerate(shown, first):
         items.append(line())
         items.append(
@@ -71,7 +72,10 @@ def why_card(pick: Pick, occasion: str | None) -> Card:
         text("**What speaks for it**", *(reasons or ["Nothing in particular: the others fit even less."])),
         *([text("**What speaks against it**", *against)] if against else []),
         *([text(f"-# After {'; '.join(sources)}")] if sources else []),
-        row(Press("play", pick.track_id, label="Play", emoji="▶️"), Press("like_this", pick.track_id, label="More like this")),
+        row(
+            Press("play", pick.track_id, label="Play", emoji="▶️"),
+            Press("like_this", pick.track_id, label="More like this"),
+        ),
     )
 
 
@@ -84,7 +88,7 @@ def similar_card(track: Track, near: Sequence[Similar]) -> Card:
     )
 
 
-def similar_section(one: Similar) -> ui.Section[object]:
+def similar_section(one: Similar) -> ui.Section[Any]:
     return _section(
         Press("play", one.track.id, label="Play", emoji="▶️"),
         f"**{plain(one.track.title)}**",
@@ -93,9 +97,7 @@ def similar_section(one: Similar) -> ui.Section[object]:
     )
 
 
-def _section(button: Press, *lines: str) -> ui.Section[object]:
-    from discord import ui
-
+def _section(button: Press, *lines: str) -> ui.Section[Any]:
     return ui.Section("\n".join(one for one in lines if one), accessory=button)
 
 
@@ -106,5 +108,3 @@ def _by_line(artist: str | None, genre: str | None) -> str:
 
 def _signed(contribution: float) -> str:
     return f"{contribution:+.2f}".replace("-", "−")
-
-

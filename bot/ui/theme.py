@@ -20,7 +20,15 @@ MOOD_COLOURS = {
     "sadness": discord.Colour(0x5B84B8),
 }
 
-STEM_EMOJI = {"drums": "🥁", "bass": "🎚️", "vocals": "🎤", "guitar": "🎸", "piano": "🎹", "other": "🎻", "mix": "🎧"}
+STEM_EMOJI = {
+    "drums": "🥁",
+    "bass": "🎚️",
+    "vocals": "🎤",
+    "guitar": "🎸",
+    "piano": "🎹",
+    "other": "🎻",
+    "mix": "🎧",
+}
 
 
 def bar(share: float, width: int = 10) -> str:

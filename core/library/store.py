@@ -41,7 +41,9 @@ class Database:
         try:
             connection = await aiosqlite.connect(path, isolation_level=None)
         except sqlite3.OperationalError as error:
-            raise UserError(f"The database {path} cannot be opened ({error}): check the folder's permissions.") from error
+            raise UserError(
+                f"The database {path} cannot be opened ({error}): check the folder's permissions."
+            ) from error
         try:
             connection.row_factory = sqlite3.Row
             for pragma in (
@@ -77,7 +79,7 @@ class Database:
 
     async def fetch(self, sql: str, parameters: Iterable[Any] | dict[str, Any] = ()) -> list[Row]:
         """All rows of a read. Never use it to write: it takes no lock."""
-        return list(await self._connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
+        return list(await self._connection.execute_fetchall(sql, parameters))
 
     async def fetch_one(self, sql: str, parameters: Iterable[Any] | dict[str, Any] = ()) -> Row | None:
         rows = await self.fetch(sql, parameters)
@@ -127,7 +129,7 @@ class Transaction:
         self._connection = connection
 
     async def run(self, sql: str, parameters: Iterable[Any] | dict[str, Any] = ()) -> list[Row]:
-        return list(await self._connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
+        return list(await self._connection.execute_fetchall(sql, parameters))
 
 
 def available_migrations() -> dict[int, str]:
@@ -137,7 +139,9 @@ def available_migrations() -> dict[int, str]:
         for entry in files("core.library").joinpath("migrations").iterdir()
         if (match := re.fullmatch(r"(\d{4})_\w+\.sql", entry.name))
     }
-    assert sorted(found) == list(range(1, len(found) + 1)), f"migrations are not numbered without gaps: {sorted(found)}"
+    assert sorted(found) == list(range(1, len(found) + 1)), (
+        f"migrations are not numbered without gaps: {sorted(found)}"
+    )
     return found
 
 

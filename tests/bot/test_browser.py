@@ -10,55 +10,116 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from core.library.samples import manifest
 from tests.conftest import ROOT
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARTIFACTS = Path(os.environ.get("MOODSTEM_ARTIFACTS", ROOT / "artifacts"))
+PATIENCE_MS = 60_000  # a bound for busy machines, not a measurement
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="no browser: install Debian's package chromium"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(400),
 ]
 
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    """`moodstem try` in a process of its own; ends as Ctrl+C ends it, and must end cleanly."""
-    process = subprocess.Popen(
-        [str(Path(sys.executable).with_name("moodstem")), "--data", str(tmp_path / "data"), "try", "--no-browser"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=tmp_path,
-    )
-    try:
-        assert process.stdout is not None
-        found = re.search(r"http://\S+", process.stdout.readline())
-        assert found, process.stderr.read() if process.stderr else ""
-        yield found[0]
-    finally:
-        process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 0 and "Traceback" not in errors, errors
+    """`moodstem try` in a process of its own; it ends as Ctrl+C ends it, and must end cleanly."""
+    command = [str(Path(sys.executable).with_name("moodstem")), "--data", str(tmp_path / "data"), "try"]
+    with (tmp_path / "errors.txt").open("w+") as errors:
+        process = subprocess.Popen(
+            [*command, "--no-browser"], stdout=subprocess.PIPE, stderr=errors, text=True, cwd=tmp_path
+        )
+        try:
+            assert process.stdout is not None
+            found = re.search(r"http://\S+", process.stdout.readline())
+            assert found, (tmp_path / "errors.txt").read_text()
+            yield found[0]
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(timeout=60)
+        said = (tmp_path / "errors.txt").read_text()
+    assert process.returncode == 0 and "Traceback" not in said, said
 
 
-def test_mood_recommend_and_upload(address: str) -> None:
+@pytest.fixture
+def page(address: str) -> Iterator[Page]:
     from playwright.sync_api import expect, sync_playwright
 
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
-            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--disable-component-update",
+            ],
         )
-        page = browser.new_page(viewport={"width": 1000, "height": 1100})
-        page.set_default_timeout(30_000)
+        page = browser.new_page(viewport={"width": 1300, "height": 1400})
+        page.set_default_timeout(PATIENCE_MS)
         page.goto(address)
-        command(page, "mood")
-        expect(page.get_by_text("Question 1 of")).to_be_visible()
-        page.screenshot(path=ARTIFACTS / "1-question.png")
+        yield page
+        browser.close()
+
+
+def choose_command(page: Page, name: str) -> None:
+    """Type a slash command as on Discord and take it from the list."""
+    composer = page.locator("#channel-composer-input")
+    composer.click()
+    composer.press_sequentially(f"/{name}")
+    page.locator("[role=option]", has_text=f"/{name}").first.click()
+
+
+def send(page: Page) -> None:
+    page.locator("button.send-message:visible:not([disabled])").first.click()
+
+
+def button(page: Page, label: str | re.Pattern[str]) -> None:
+    """Press the newest button with this label."""
+    page.locator("button.component-button", has_text=label).last.click()
+
+
+def test_mood_recommend_and_upload(page: Page) -> None:
+    from playwright.sync_api import expect
+
+    choose_command(page, "mood")
+    send(page)
+    expect(page.get_by_text("Question 1 of")).to_be_visible()
+    page.screenshot(path=ARTIFACTS / "1-question.png")
+    for place in range(2, 9):
+        button(page, re.compile("^(Often|Very much)$"))
+        then = page.get_by_text(re.compile(rf"Question {place} of|Your mood right now"))
+        expect(then.last).to_be_visible()
+        if page.get_by_text("Your mood right now").count():
+            break
+    expect(page.get_by_text("Your mood right now")).to_be_visible()
+    page.screenshot(path=ARTIFACTS / "2-profile.png")
+
+    button(page, "Relax")
+    expect(page.get_by_text("For you, now")).to_be_visible()
+    page.screenshot(path=ARTIFACTS / "3-picks.png")
+    button(page, "Why 1?")
+    expect(page.get_by_text("What speaks for it")).to_be_visible()
+    page.screenshot(path=ARTIFACTS / "4-why.png")
+    button(page, "Play")
+    expect(page.locator("audio").last).to_be_attached()
+    page.screenshot(path=ARTIFACTS / "5-play.png")
+
+    choose_command(page, "upload")
+    page.locator("input[type=file]").last.set_input_files(manifest()[2].path)
+    send(page)
+    expect(page.get_by_text("Goes well with")).to_be_visible(timeout=180_000)
+    expect(page.locator("img[alt*=Spectrogram]").last).to_be_visible()
+    page.screenshot(path=ARTIFACTS / "6-upload.png")

@@ -184,9 +184,7 @@ async def test_the_worker_is_killed_in_the_middle(world: World, runner: Runner) 
     assert "Goes well with" in words(await card(world))
 
 
-async def test_reindex_is_for_admins_and_shows_its_end(
-    world: World, runner: Runner, tmp_path: Path
-) -> None:
+async def test_reindex_is_for_admins_and_shows_its_end(world: World, runner: Runner, tmp_path: Path) -> None:
     shown = await world.admin.slash(world.channel, "reindex")
     assert "config.toml" in shown.response.content
     music = tmp_path / "music"
