@@ -3,11 +3,11 @@
 No separator is clean: what it cannot place leaks into every stem at 10 to 25 dB below the mix. A plain level gate
 either lets the leakage through or cuts off a quiet instrument. A stem therefore sounds in a frame when
  - its level is above -60 dBFS (nothing but noise lies below), and
- - what it *owns* lies less than 25 dB below the mix at that time. A stem owns the mel bands in which it is the strongest
-   of all stems: a real instrument, however quiet, dominates at least the bands of its own partials, leakage follows
-   louder stems and dominates none.
+ - what it *holds* lies less than 35 dB below the mix at that time. A stem holds the mel bands in which it comes within
+   6 dB of the strongest stem: a real instrument, however quiet, stands out at least in the bands of its own partials;
+   leakage follows louder stems at a distance and stands out nowhere.
 Gaps of up to 0.5 s are then closed (the rest between two drum hits is part of playing), and what lasts less than 0.1 s
-is dropped. The share of frames left is the stem's activity, the "prominence" of Slakh-based instrument embeddings.
+is dropped. The share of frames left is the stem's activity: the share of time that the instrument plays.
 """
 
 from __future__ import annotations
@@ -20,8 +20,11 @@ from core.audio.spectrum import FRAME_RATE, Floats
 FLOOR_DB = -60.0
 """dBFS (RMS over a frame) below which nothing counts as sounding, in a stem as in the mix."""
 
-OWNED_DB = -25.0
-"""How far below the mix the owned part may lie."""
+HOLD_DB = -6.0
+"""How far below the strongest stem a stem still holds a band."""
+
+HELD_DB = -35.0
+"""How far below the mix the sum of the bands that a stem holds may lie."""
 
 CLOSE_SECONDS, SHORTEST_SECONDS = 0.5, 0.1
 SILENT_DB = -120.0
@@ -49,12 +52,12 @@ def stem_activity(mel: dict[str, Floats], rms: dict[str, Floats], mix_mel: Float
     """
     if not mel:
         return {}
-    strongest = np.maximum.reduce(list(mel.values()))
-    limit = mix_mel.sum(axis=0) * np.float32(10 ** (OWNED_DB / 10))
+    enough = np.maximum.reduce(list(mel.values())) * np.float32(10 ** (HOLD_DB / 10))
+    limit = mix_mel.sum(axis=0) * np.float32(10 ** (HELD_DB / 10))
     masks = {}
     for stem, power in mel.items():
-        owned = np.where(power >= strongest, power, 0).sum(axis=0)
-        masks[stem] = tidy((owned > limit) & sounding(rms[stem]))
+        held = np.where(power >= enough, power, 0).sum(axis=0)
+        masks[stem] = tidy((held > limit) & sounding(rms[stem]))
     return masks
 
 
