@@ -148,6 +148,8 @@ def features_of(analysis: TrackAnalysis) -> dict[str, float]:
       CENS (Müller & Ewert 2011). Clear chords that change give much; a drone, noise or one riff gives little.
     - pitch_spread: how evenly the twelve pitch classes sound at once, 0..1: the mean of the chroma, whose
       loudest class is 1 in every frame. One pure tone gives a twelfth, clusters and noise give much.
+    - overtone_movement: how far the fine structure of the spectrum moves, in dB: the root of the summed variances of
+      MFCC 14 to 20. Single overtones that stand out give much, a dense or noisy sound gives little.
     """
     flat = analysis.features()
     for source in analysis.descriptors:
@@ -158,6 +160,8 @@ def features_of(analysis: TrackAnalysis) -> dict[str, float]:
             continue
         flat[f"{source}.harmonic_movement"] = variance**0.5
         flat[f"{source}.pitch_spread"] = spread
+        fine = sum(flat[f"{source}.mfcc_{i}.std"] ** 2 for i in range(14, 21))
+        flat[f"{source}.overtone_movement"] = fine**0.5
     return flat
 
 

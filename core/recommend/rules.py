@@ -161,8 +161,9 @@ def occasion_label(occasion: str, language: str = "en") -> str:
 def trust(separator: str, source: str) -> float:
     """How far a rule may rely on a source of this separator, 0..1; the whole track counts 1.
 
-    It is the root of the separator's measured reliability, a share of power: descriptors are means over a whole
-    track, so they suffer less from leakage than the waveform does.
+    It is the fourth root of the separator's measured reliability: that is a share of power sample by sample, while
+    descriptors are means over a whole track and suffer less from leakage. (Measured on the Emotify development set
+    with the first bundled U-Net: cross-validated rules rank at .515 with the square root, .528 with the fourth root.)
     """
     if source == "mix":
         return 1.0
@@ -172,7 +173,7 @@ def trust(separator: str, source: str) -> float:
         measured = files("core.separation").joinpath("weights/unet.json")
         if measured.is_file():
             table = {"unet": json.loads(measured.read_text("utf-8"))["reliability"]}
-    return math.sqrt(float(table.get(separator, table.get("default", {})).get(source, 0.0)))
+    return float(table.get(separator, table.get("default", {})).get(source, 0.0)) ** 0.25
 
 
 def forget_tables() -> None:
