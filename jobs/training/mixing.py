@@ -18,7 +18,7 @@ from jobs.training.singer import speak
 FRAMES = 128
 SAMPLES = (FRAMES - 1) * HOP + FFT
 LEVELS = {"drums": -20.0, "bass": -21.0, "vocals": -20.0, "guitar": -23.0, "piano": -23.0, "other": -23.0}
-"""Usual RMS of a stem in a mix, dB below full scale: where the random gain is centred."""
+"""Usual RMS of a stem in a mix while it sounds, dB below full scale: where the random gain is centred."""
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,9 @@ class Mixer:
         chosen = self._choose()
         spectra: dict[str, NDArray[np.complex64]] = {}
         for stem, audio in chosen.items():
-            level = float(np.sqrt(np.mean(audio**2)))
-            if level < 1e-4:
+            if float(np.abs(audio).max()) < 1e-4:
                 continue
-            gain = 10 ** ((LEVELS[stem] + rng.normal(0, 4.5)) / 20) / level
+            gain = 10 ** ((LEVELS[stem] + rng.normal(0, 4.5)) / 20)
             spectra[stem] = spectrum(audio * np.float32(gain)) * self._colour()
         stack = np.stack([*spectra.values()] or [np.zeros((FRAMES, BINS), np.complex64)])
         if rng.random() < 0.3:
@@ -110,7 +109,8 @@ class Mixer:
                     donor = self._song(stem)
                     chosen[stem] = self._cut(donor, stem, rng.random())
         if "vocals" in chosen and rng.random() < 0.05:
-            chosen["vocals"] = speak(SAMPLES / RATE, RATE, rng)
+            speech = speak(SAMPLES / RATE, RATE, rng)
+            chosen["vocals"] = speech / max(float(np.sqrt(np.mean(speech**2))), 1e-3)
         draw = rng.random()
         if draw < 0.12 and chosen:
             alone = str(rng.choice(list(chosen)))
@@ -125,9 +125,14 @@ class Mixer:
         return songs[int(self.rng.integers(len(songs)))]
 
     def _cut(self, song: Song, stem: str, where: float) -> NDArray[np.float32]:
+        """One excerpt, scaled so that the parts of the whole stem that sound have an RMS of one: a stem that
+        hardly plays in the excerpt stays as soft as it is in the song."""
         track = np.load(song.file, mmap_mode="r")[song.stems.index(stem)]
+        sparse = track[::32].astype(np.float32) / 32768
+        sounding = sparse[np.abs(sparse) > 0.001]
+        level = float(np.sqrt(np.mean(sounding**2))) if len(sounding) else 1.0
         start = int(where * max(len(track) - SAMPLES, 0))
-        audio = track[start : start + SAMPLES].astype(np.float32) / 32768
+        audio = track[start : start + SAMPLES].astype(np.float32) / np.float32(32768 * level)
         return np.pad(audio, (0, SAMPLES - len(audio)))
 
     def _colour(self) -> NDArray[np.float32]:
