@@ -129,7 +129,7 @@ class Designs:
             self.matrix[mood] = np.stack(
                 [
                     np.nan_to_num(prepared.fit(rule).astype(np.float64))
-                    * np.array([trust(separator, rule.source) for separator in separators])
+                    * np.array([trust(separator, rule.source, rule.descriptor) for separator in separators])
                     for rule in chosen
                 ],
                 axis=1,

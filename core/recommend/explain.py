@@ -20,7 +20,7 @@ def why(recommendation: Recommendation, n: int = 3) -> list[str]:
     if recommendation.missing:
         names = [table()["sources"][stem] for stem in recommendation.missing]
         listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-        lines.append(f"Left out of the sum, since this track lets us say nothing sure about them: {listed}.")
+        lines.append(f"Left out of the sum, in part: {listed} (not heard here, or not told apart for sure).")
     return lines
 
 

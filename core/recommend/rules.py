@@ -37,6 +37,9 @@ PREFERENCE_WEIGHT = 0.25
 NEGLIGIBLE = 1e-4
 """Moods and preferences that weigh less are left out."""
 
+PRESENCE, PRESENT = ("activity", "level_db", "loudness"), 0.2
+"""Descriptors that say whether a stem is there, and how reliable it must be for that (see `trust`)."""
+
 STRONGEST, AGAINST = 6, 3
 """Reasons for and against that a recommendation names unless all are asked for."""
 
@@ -158,12 +161,14 @@ def occasion_label(occasion: str, language: str = "en") -> str:
 
 
 @cache
-def trust(separator: str, source: str) -> float:
+def trust(separator: str, source: str, descriptor: str = "") -> float:
     """How far a rule may rely on a source of this separator, 0..1; the whole track counts 1.
 
     It is the fourth root of the separator's measured reliability: that is a share of power sample by sample, while
     descriptors are means over a whole track and suffer less from leakage. (Measured on the Emotify development set
     with the first bundled U-Net: cross-validated rules rank at .515 with the square root, .528 with the fourth root.)
+    That a stem can be heard, or how loud it is, is only said of stems with a reliability of PRESENT: below that, a
+    piano may well have gone into another stem, and "the piano can be heard 0 % of the time" would be false.
     """
     if source == "mix":
         return 1.0
@@ -173,7 +178,8 @@ def trust(separator: str, source: str) -> float:
         measured = files("core.separation").joinpath("weights/unet.json")
         if measured.is_file():
             table = {"unet": json.loads(measured.read_text("utf-8"))["reliability"]}
-    return float(table.get(separator, table.get("default", {})).get(source, 0.0)) ** 0.25
+    reliability = float(table.get(separator, table.get("default", {})).get(source, 0.0))
+    return 0.0 if descriptor in PRESENCE and reliability < PRESENT else reliability**0.25
 
 
 def forget_tables() -> None:
@@ -251,7 +257,10 @@ class Prepared:
         self.served = np.zeros((len(kinds), len(self.topics)), dtype=np.float32)
         for k, separator in enumerate(kinds):
             for t, topic in enumerate(self.topics):
-                weights = [rule.weight * trust(separator, rule.source) for rule in self.by_topic[topic]]
+                weights = [
+                    rule.weight * trust(separator, rule.source, rule.descriptor)
+                    for rule in self.by_topic[topic]
+                ]
                 total = sum(weights)
                 self.served[k, t] = 1.0 if total else 0.0
                 for rule, weight in zip(self.by_topic[topic], weights, strict=True):

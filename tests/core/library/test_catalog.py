@@ -100,6 +100,6 @@ def test_equal_quantiles_of_the_reference_share_their_middle(monkeypatch: pytest
 @pytest.mark.usefixtures("without_reference")
 def test_a_track_from_outside_is_placed_among_the_others() -> None:
     world = catalog({"mix.tempo": [60.0, 80.0, 100.0, 120.0]})
-    assert world.percentile_of("mix.tempo", 90.0, "unet") == 0.5
-    assert world.percentile_of("mix.tempo", 999.0, "unet") == 1.0
+    assert world.percentile_of("mix.tempo", 90.0, "htdemucs_6s") == 0.5
+    assert world.percentile_of("mix.tempo", 999.0, "htdemucs_6s") == 1.0
     assert world.percentile_of("mix.tempo", 90.0, "none") == 0.5

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from core.errors import UserError
 from core.moods.profile import MOODS, PREFERENCES, Profile
+from core.recommend import rules as rules_module
 from core.recommend.explain import reasons_text, why
 from core.recommend.rules import Rule, load_rules, occasions, prepare, recommend, topic_weights, trust
 from tests.core.recommend.worlds import catalog, random_catalog
@@ -176,3 +177,17 @@ def test_an_empty_library_gives_an_empty_answer() -> None:
     world = random_catalog(1)
     assert len(recommend(world, Profile({"power": 1}), None, 3)) == 1
     assert recommend(world, Profile({"power": 1}), None, 3, exclude=[1]) == []
+
+
+def test_nobody_says_that_a_stem_is_silent_which_the_separator_cannot_find(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A piano that went into another stem must not be reported as absent."""
+    weak = {"plugin": {"piano": 0.1, "drums": 0.5}, "default": {}}
+    monkeypatch.setattr(rules_module, "_toml", lambda package, name: weak if name == "trust" else {})
+    trust.cache_clear()
+    try:
+        assert trust("plugin", "piano", "activity") == 0 < trust("plugin", "piano", "spectral_centroid")
+        assert trust("plugin", "drums", "activity") > 0
+    finally:
+        trust.cache_clear()

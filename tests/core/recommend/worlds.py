@@ -21,7 +21,7 @@ class Track:
 
 
 def catalog(
-    columns: dict[str, list[float]], artists: list[str] | None = None, separator: str = "unet"
+    columns: dict[str, list[float]], artists: list[str] | None = None, separator: str = "htdemucs_6s"
 ) -> Catalog:
     """A catalog with these features; ids count from 1."""
     count = len(next(iter(columns.values())))
@@ -33,7 +33,7 @@ def catalog(
     return Catalog(tracks, [separator] * count, list(columns), matrix)
 
 
-def random_catalog(count: int, seed: int = 1, separators: tuple[str, ...] = ("unet",)) -> Catalog:
+def random_catalog(count: int, seed: int = 1, separators: tuple[str, ...] = ("htdemucs_6s",)) -> Catalog:
     """A catalog in which every rule has its feature; some values are missing."""
     rng = np.random.default_rng(seed)
     names = sorted({rule.feature for rule in load_rules()} | {f"{stem}.activity" for stem in STEMS})
