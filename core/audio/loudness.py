@@ -55,8 +55,16 @@ def loudness(samples: Samples, rate: int) -> Loudness:
     """Integrated loudness and loudness range of (channels, n) samples, sample by sample as the standard says."""
     from scipy.signal import sosfilt
 
-    weighted = sosfilt(k_weighting(rate).astype(np.float32), np.asarray(samples, np.float32), axis=1)
-    return gated(_energies(weighted, rate))
+    sections = k_weighting(rate).astype(np.float32)
+    piece = 100 * round(
+        0.1 * rate
+    )  # ten seconds at a time, so that no second copy of the recording is needed
+    state = np.zeros((len(sections), len(samples), 2), np.float32)
+    energies = []
+    for start in range(0, samples.shape[1], piece):
+        weighted, state = sosfilt(sections, samples[:, start : start + piece], axis=1, zi=state)
+        energies.append(_energies(weighted, rate))
+    return gated(np.concatenate(energies))
 
 
 def estimate(

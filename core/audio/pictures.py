@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.audio.filters import hz_to_mel
 from core.audio.spectrum import HOP, N_MELS, RATE, analyse_frames, decibels, mono
 from core.separation.base import STEMS
 
@@ -135,10 +136,7 @@ def _spectrogram(axes: Axes, mel: NDArray[np.float32], seconds: float, bottom: b
 def _mel_row(hz: float) -> float:
     """Row of a frequency in the 128 bands of Slaney's mel scale up to 11025 Hz."""
 
-    def mel(f: float) -> float:
-        return 3 * f / 200 if f < 1000 else 15 + 27 * float(np.log(f / 1000) / np.log(6.4))
-
-    return mel(hz) / mel(RATE / 2) * (N_MELS + 1) - 0.5
+    return float(hz_to_mel(hz) / hz_to_mel(RATE / 2)) * (N_MELS + 1) - 0.5
 
 
 def _activity(axes: Axes, analysis: TrackAnalysis, stems: list[str]) -> None:

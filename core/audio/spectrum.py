@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.audio.filters import chroma_filters, mel_filters, response
+
 RATE = 22050
 N_FFT = 2048
 HOP = 512
@@ -70,7 +72,12 @@ def resample(samples: NDArray[Any], rate: int, wanted: int) -> Floats:
 
 def mono(samples: NDArray[Any], rate: int) -> Floats:
     """Mean of the channels at 22.05 kHz, float32; `samples` is (n,) or (channels, n)."""
-    signal = samples if samples.ndim == 1 else samples.mean(axis=0, dtype=np.float32)
+    if samples.ndim == 1:
+        signal = samples
+    elif len(samples) == 2:
+        signal = (samples[0] + samples[1]) * np.float32(0.5)
+    else:
+        signal = samples.mean(axis=0, dtype=np.float32)
     return resample(np.ascontiguousarray(signal, np.float32), rate, RATE)
 
 
@@ -82,9 +89,7 @@ def _window() -> NDArray[np.float64]:
 @lru_cache(maxsize=1)
 def _mel_groups() -> tuple[tuple[slice, slice, Floats], ...]:
     """(bins, bands, filters (bins, bands)): the mel filters in four groups, so that the product skips most zeros."""
-    from librosa.filters import mel
-
-    filters = mel(sr=RATE, n_fft=N_FFT, n_mels=N_MELS)
+    filters = mel_filters(RATE, N_FFT, N_MELS)
     groups = []
     for bands in (slice(0, 48), slice(48, 80), slice(80, 104), slice(104, N_MELS)):
         used = np.flatnonzero(filters[bands].any(axis=0))
@@ -96,13 +101,10 @@ def _mel_groups() -> tuple[tuple[slice, slice, Floats], ...]:
 @lru_cache(maxsize=128)
 def _power_sums(tuning: float) -> Floats:
     """(1025, 14): the pitch classes, the plain mean and the K weighting of BS.1770, in one product."""
-    from librosa.filters import chroma
-    from scipy.signal import sosfreqz
-
     from core.audio.loudness import k_weighting
 
-    pitches = chroma(sr=RATE, n_fft=N_FFT, tuning=tuning)
-    weights = np.abs(sosfreqz(k_weighting(RATE), np.linspace(0, np.pi, BINS))[1]) ** 2
+    pitches = chroma_filters(RATE, N_FFT, tuning)
+    weights = response(k_weighting(RATE), BINS)
     weights[1:-1] *= 2  # each of these bins stands for two of the full transform
     weights *= 1 / (N_FFT * float(np.sum(_window() ** 2)))
     return np.ascontiguousarray(np.vstack([pitches, np.full((1, BINS), 1 / BINS), weights]).T, np.float32)
@@ -227,7 +229,7 @@ def _moving(values: NDArray[Any], count: int) -> Floats:
 
 def _zero_crossings(signal: Floats, count: int) -> Floats:
     """Share of neighbouring samples of each frame that differ in sign; ends repeat the first and last sample."""
-    negative = np.signbit(np.where(np.abs(signal) <= 1e-10, np.float32(0), signal))
+    negative = signal < np.float32(-1e-10)  # closer to zero counts as zero
     crossings = np.zeros(len(signal), np.float32)
     crossings[1:] = negative[1:] != negative[:-1]
     starts = np.arange(count) * HOP - N_FFT // 2

@@ -32,7 +32,7 @@ class Tonality:
     clarity: float
 
 
-def tuning(signal: Floats, frames: int = 1200) -> float:
+def tuning(signal: Floats, frames: int = 800) -> float:
     """How far the recording is from A4 = 440 Hz, in semitones, -0.5..0.5, steps of 0.01.
 
     Like librosa.estimate_tuning (parabolic interpolation of spectral peaks, histogram of their deviation), on at most

@@ -78,7 +78,7 @@ TIES = {"chroma_cens", "spectral_rolloff"}
 def test_frames_equal_librosas(name: str, both: Tables) -> None:
     ours, theirs = both[name]
     equal = np.isclose(ours, theirs, rtol=1e-3, atol=1e-3 * float(np.ptp(theirs)))
-    assert equal.mean() >= (0.999 if name in TIES else 1)
+    assert equal.mean() >= (0.99 if name in TIES else 1)
 
 
 def test_onsets_equal_librosas(both: Tables) -> None:
