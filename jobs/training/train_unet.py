@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PRESETS = ("moodstem", "deepmelody")
-FLOOR = 0.03
-"""Added to a stem's share of the mix's energy in the loss, so that silent stems have a weight (15 dB down)."""
+FLOOR = 0.1
+"""Added to a stem's share of the mix's energy in the loss, so that silent stems have a weight, too."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Schedule:
     minutes: float
     rate: float = 2e-3
     warmup: int = 60
-    decay: float = 0.35
+    decay: float = 0.25
 
     def done(self, step: int, elapsed: float) -> float:
         return min(1.0, max(step / self.steps, elapsed / (60 * self.minutes)))
@@ -50,13 +50,13 @@ class Schedule:
 
 
 def separation_loss(masks: Tensor, power: Tensor, ideal: Tensor) -> Tensor:
-    """Mean over stems of the root of (error energy / stem energy), for power and for magnitude (its root).
+    """Mean over stems of error energy / stem energy, for power and for magnitude (its root).
 
     Each stem is weighted by its own energy in its own excerpt, so that quiet stems count as much as loud ones:
-    the energy-based weights of Kadandale et al. (2020), taken per example instead of per data set. (The
-    logarithm instead of the root, which would be SI-SDR itself, was tried: it falls into giving one stem
-    everything, since the others' log-ratios are then all zero.) Shapes: masks and ideal (batch, stems, bands,
-    frames), power (batch, bands, frames).
+    the energy-based weights of Kadandale et al. (2020), taken per example instead of per data set. (The logarithm
+    and the square root of that ratio, nearer to SI-SDR, were tried and fail: they are not convex in the masks, so
+    that a stem which is hard to tell, first vocals and guitar, is never given anything.) Shapes: masks and ideal
+    (batch, stems, bands, frames), power (batch, bands, frames).
     """
     total = masks.new_zeros(())
     for exponent in (1.0, 0.5):
@@ -64,7 +64,7 @@ def separation_loss(masks: Tensor, power: Tensor, ideal: Tensor) -> Tensor:
         weight = (weight / (weight.sum((1, 2), keepdim=True) + 1e-9)).unsqueeze(1)
         error = (weight * (masks - ideal) ** 2).sum((2, 3))
         energy = (weight * ideal**2).sum((2, 3))
-        total = total + ((error + 1e-5) / (energy + FLOOR)).sqrt().mean()
+        total = total + (error / (energy + FLOOR)).mean()
     return total / 2
 
 
@@ -239,7 +239,7 @@ def draw_curve(out: Path) -> None:
         [row["step"] for row in held], [row["validation"] for row in held], label="held-out songs and font"
     )
     axes.set_xlabel("step")
-    axes.set_ylabel("root of error energy / stem energy")
+    axes.set_ylabel("error energy / stem energy")
     axes.legend()
     axes.grid(alpha=0.3)
     figure.savefig(out / "curve.png", dpi=100)
