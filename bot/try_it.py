@@ -66,7 +66,7 @@ async def run(settings: Settings, *, port: int | None, browser: bool) -> None:
                 ) from error
             try:
                 announce(preview.url, browser)
-                await keep_time(env, stop)
+                await keep_time(env, preview, stop)
             finally:
                 await preview.__aexit__(None, None, None)
     finally:
@@ -81,14 +81,17 @@ def announce(url: str, browser: bool) -> None:
         webbrowser.open(url)
 
 
-async def keep_time(env: simcord.Env, stop: asyncio.Event) -> None:
+async def keep_time(env: simcord.Env, preview: simcord.Preview, stop: asyncio.Event) -> None:
     """Let simulated time follow ours, between the viewer's clicks."""
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), STEP_S)
             return
         try:
+            before = len(env.http_requests)
             await env.advance_time(STEP_S)
+            if len(env.http_requests) > before:  # the bot did something by itself: show it
+                await preview.refresh()
         except (
             Exception
         ) as error:  # SetupError: a click is being handled; TimeoutError: the bot is still busy with one

@@ -58,7 +58,7 @@ class JobCards(commands.Cog):
                 state_shown=shown(job),
             )
             await interaction.edit_original_response(
-                view=note_card(f"Got it: {message.jump_url} follows its way.")
+                view=note_card(f"Got it. [This card]({message.jump_url}) follows its way.")
             )
         else:
             await interaction.edit_original_response(view=job_card(job))

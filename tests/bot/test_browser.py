@@ -91,27 +91,33 @@ def button(page: Page, label: str | re.Pattern[str]) -> None:
     page.locator("button.component-button", has_text=label).last.click()
 
 
+def shows(page: Page, text: str | re.Pattern[str], timeout: float = PATIENCE_MS) -> None:
+    """Wait until the newest place with this text can be seen (a message stands in the side bar as well)."""
+    from playwright.sync_api import expect
+
+    expect(page.get_by_text(text).last).to_be_visible(timeout=timeout)
+
+
 def test_mood_recommend_and_upload(page: Page) -> None:
     from playwright.sync_api import expect
 
     choose_command(page, "mood")
     send(page)
-    expect(page.get_by_text("Question 1 of")).to_be_visible()
+    shows(page, "Question 1 of")
     page.screenshot(path=ARTIFACTS / "1-question.png")
     for place in range(2, 9):
         button(page, re.compile("^(Often|Very much)$"))
-        then = page.get_by_text(re.compile(rf"Question {place} of|Your mood right now"))
-        expect(then.last).to_be_visible()
+        shows(page, re.compile(rf"Question {place} of|Your mood right now"))
         if page.get_by_text("Your mood right now").count():
             break
-    expect(page.get_by_text("Your mood right now")).to_be_visible()
+    shows(page, "Your mood right now")
     page.screenshot(path=ARTIFACTS / "2-profile.png")
 
     button(page, "Relax")
-    expect(page.get_by_text("For you, now")).to_be_visible()
+    shows(page, "For you, now")
     page.screenshot(path=ARTIFACTS / "3-picks.png")
     button(page, "Why 1?")
-    expect(page.get_by_text("What speaks for it")).to_be_visible()
+    shows(page, "What speaks for it")
     page.screenshot(path=ARTIFACTS / "4-why.png")
     button(page, "Play")
     expect(page.locator("audio").last).to_be_attached()
@@ -120,6 +126,6 @@ def test_mood_recommend_and_upload(page: Page) -> None:
     choose_command(page, "upload")
     page.locator("input[type=file]").last.set_input_files(manifest()[2].path)
     send(page)
-    expect(page.get_by_text("Goes well with")).to_be_visible(timeout=180_000)
+    shows(page, "Goes well with", timeout=180_000)
     expect(page.locator("img[alt*=Spectrogram]").last).to_be_visible()
     page.screenshot(path=ARTIFACTS / "6-upload.png")
