@@ -64,6 +64,7 @@ class Catalog:
         self._column = {name: j for j, name in enumerate(self.names)}
         self._index = {track.id: i for i, track in enumerate(self.tracks)}
         self._percentiles: dict[str, Column] = {}
+        self._unknown: Column = np.full(len(self.tracks), np.nan, dtype=np.float32)
         kinds = sorted(set(self.separators))
         self.separator_codes: NDArray[np.int8] = np.array(
             [kinds.index(s) for s in self.separators], dtype=np.int8
@@ -115,7 +116,7 @@ class Catalog:
     def values(self, name: str) -> Column:
         """One feature of all tracks, (n,); all NaN when nobody has it."""
         if name not in self._column:
-            return np.full(len(self), np.nan, dtype=np.float32)
+            return self._unknown
         return self.features[:, self._column[name]]
 
     def percentiles(self, name: str) -> Column:

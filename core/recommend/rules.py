@@ -16,7 +16,7 @@ import math
 import tomllib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -80,12 +80,21 @@ class Rule:
     def fit(self, values: Matrix, percentiles: Matrix) -> Matrix:
         """How well values (in their unit) and percentiles (0..1) suit the rule, -1..1; NaN where they are missing."""
         if self.range is not None and self.margin is not None:
-            low, high = self.range
-            beyond = np.maximum(np.maximum(low - values, values - high), 0)
-            falling: Matrix = np.maximum(1 - 2 * beyond / self.margin, -1)
-            return falling
-        centred: Matrix = (2 * percentiles - 1) / SATURATION
-        return np.clip(-centred if self.direction == "low" else centred, -1, 1)
+            return range_fit(values, *self.range, self.margin)
+        return percentile_fit(percentiles, -1.0 if self.direction == "low" else 1.0)
+
+
+def range_fit(values: Matrix, low: Any, high: Any, margin: Any) -> Matrix:
+    """1 between low and high, falling by 2 over each margin beyond, at least -1."""
+    beyond = np.maximum(np.maximum(low - values, values - high), 0)
+    fit: Matrix = np.maximum(1 - 2 * beyond / margin, -1)
+    return fit
+
+
+def percentile_fit(percentiles: Matrix, sign: Any) -> Matrix:
+    """-1 to 1 as the percentile goes from 0 to 1 (or from 1 to 0 for a negative sign), saturating at both ends."""
+    fit: Matrix = np.clip(sign * (2 * percentiles - 1) / np.float32(SATURATION), -1, 1)
+    return fit
 
 
 @dataclass(slots=True)
@@ -266,7 +275,8 @@ class Prepared:
                 for rule, weight in zip(self.by_topic[topic], weights, strict=True):
                     shares[rule.id].append(weight / total if total else 0.0)
         self.shares = {rule_id: tuple(values) for rule_id, values in shares.items()}
-        self.topic_scores = np.zeros((len(catalog), len(self.topics)), dtype=np.float32)
+        # Column by column, since a request needs only some topics.
+        self.topic_scores = np.zeros((len(catalog), len(self.topics)), dtype=np.float32, order="F")
         for t, topic in enumerate(self.topics):
             for rule in self.by_topic[topic]:
                 if any(self.shares[rule.id]):
@@ -276,6 +286,22 @@ class Prepared:
     def fit(self, rule: Rule) -> Matrix:
         return rule.fit(self.catalog.values(rule.feature), self.catalog.percentiles(rule.feature))
 
+    def fits(
+        self, rules: Sequence[Rule], rows: NDArray[np.intp]
+    ) -> tuple[Matrix, Matrix, NDArray[np.float64]]:
+        """Values, percentiles and fits of some tracks, each (rules, rows)."""
+        if not rules:
+            nothing = np.empty((0, len(rows)), dtype=np.float32)
+            return nothing, nothing, nothing.astype(np.float64)
+        values = np.stack([self.catalog.values(rule.feature)[rows] for rule in rules])
+        percentiles = np.stack([self.catalog.percentiles(rule.feature)[rows] for rule in rules])
+        signs = np.array([-1.0 if rule.direction == "low" else 1.0 for rule in rules], dtype=np.float32)
+        fits = percentile_fit(percentiles, signs[:, None]).astype(np.float64)
+        for i, rule in enumerate(rules):
+            if rule.range is not None:
+                fits[i] = rule.fit(values[i], percentiles[i])
+        return values, percentiles, fits
+
     def scale(self, topics: dict[str, float]) -> NDArray[np.float64]:
         """(separators,): what the topics' weights are divided by, those left out that a separator cannot serve."""
         weights = np.array([abs(topics.get(topic, 0.0)) for topic in self.topics])
@@ -284,9 +310,13 @@ class Prepared:
 
     def scores(self, topics: dict[str, float]) -> Matrix:
         """(tracks,): the score of every track, float32."""
-        weights = np.array([topics.get(topic, 0.0) for topic in self.topics], dtype=np.float32)
-        scale = self.scale(topics).astype(np.float32)[self.catalog.separator_codes]
-        result: Matrix = self.topic_scores @ weights / scale
+        result = np.zeros(len(self.topic_scores), dtype=np.float32)
+        scale = self.scale(topics).astype(np.float32)
+        for t, topic in enumerate(self.topics):
+            if weight := topics.get(topic, 0.0):
+                result += np.float32(weight / (scale[0] if len(scale) == 1 else 1)) * self.topic_scores[:, t]
+        if len(scale) > 1:
+            result /= scale[self.catalog.separator_codes]
         return result
 
 
@@ -326,39 +356,38 @@ def _explained(
     rows = np.array([row for row, _ in picks], dtype=np.intp)
     codes = catalog.separator_codes[rows]
     scale = prepared.scale(topics)[codes]
-    terms: list[list[tuple[float, Callable[[], Reason]]]] = [[] for _ in picks]
-    missing: list[dict[str, None]] = [{} for _ in picks]
-    for topic, weight in topics.items():
-        for rule in prepared.by_topic.get(topic, ()):
-            if not rule.weight:
-                continue
-            values, percentiles = catalog.values(rule.feature)[rows], catalog.percentiles(rule.feature)[rows]
-            shares = np.array(prepared.shares[rule.id])[codes]
-            contributions = weight / scale * shares * rule.fit(values, percentiles).astype(np.float64)
-            make = _maker(catalog, rule)
-            for i, contribution in enumerate(contributions.tolist()):
-                if shares[i] == 0 or math.isnan(contribution):
-                    if rule.source != "mix":
-                        missing[i][rule.source] = None
-                    continue
-                terms[i].append(
-                    (contribution, partial(make, float(values[i]), float(percentiles[i]), contribution))
-                )
+    rules = [rule for topic in topics for rule in prepared.by_topic.get(topic, ()) if rule.weight]
+    values, percentiles, fits = prepared.fits(rules, rows)
+    shares = np.array([prepared.shares[rule.id] for rule in rules]).reshape(
+        len(rules), len(catalog.separator_kinds)
+    )[:, codes]
+    weights = np.array([topics[rule.topic] for rule in rules])[:, None]
+    contributions = weights / scale * shares * fits
+    known = ~np.isnan(contributions) & (shares > 0)
+    makers = [_maker(catalog, rule) for rule in rules]
+    columns = values.T.tolist(), percentiles.T.tolist(), contributions.T.tolist()
     found = []
     for i, (row, lost) in enumerate(picks):
-        for share in (*(other.at(row) for other in others), *lost):
-            terms[i].append((share.contribution, partial(_other_reason, share)))
-        score = math.fsum(contribution for contribution, _ in terms[i])
-        terms[i].sort(key=lambda term: -abs(term[0]))
-        shown = terms[i] if all_reasons else [term for term in terms[i] if term[0] > 0][:STRONGEST]
-        against = [term for term in terms[i] if term[0] < 0][:AGAINST]
+        value, percentile, contribution = (column[i] for column in columns)
+        here = np.flatnonzero(known[:, i]).tolist()
+        terms: list[tuple[float, Callable[..., Reason], tuple[Any, ...]]] = [
+            (contribution[r], makers[r], (value[r], percentile[r], contribution[r])) for r in here
+        ]
+        visible = (*(other.at(row) for other in others), *lost)
+        terms.extend((share.contribution, _other_reason, (share,)) for share in visible)
+        terms.sort(key=lambda term: -abs(term[0]))
+        shown = terms if all_reasons else [term for term in terms if term[0] > 0][:STRONGEST]
+        against = [term for term in terms if term[0] < 0][:AGAINST]
+        missing = dict.fromkeys(
+            rules[r].source for r in np.flatnonzero(~known[:, i]).tolist() if rules[r].source != "mix"
+        )
         found.append(
             Recommendation(
                 catalog.tracks[row],
-                score,
-                [finish() for _, finish in shown],
-                [finish() for _, finish in against],
-                list(missing[i]),
+                math.fsum(term[0] for term in terms),
+                [make(*facts) for _, make, facts in shown],
+                [make(*facts) for _, make, facts in against],
+                list(missing),
             )
         )
     return found

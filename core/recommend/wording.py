@@ -16,20 +16,24 @@ LOW, HIGH = 0.35, 0.65
 
 def sentence(rule: Rule, value: float, unit: str, percentile: float, contribution: float) -> str:
     """One sentence: the measured fact, then why it speaks for or against the track."""
-    stated = fact(rule.source, rule.descriptor, value, unit, percentile)
-    joint = "; " if contribution >= 0 else ", but "
-    return f"{stated[0].upper()}{stated[1:]}{joint}{rule.text}."
+    before, after, how = _pattern(rule.source, rule.descriptor, _level(percentile), unit, capital=True)
+    return f"{before}{formatted(value, how)}{after}{'; ' if contribution >= 0 else ', but '}{rule.text}."
 
 
 def fact(source: str, descriptor: str, value: float, unit: str, percentile: float) -> str:
     """What was measured: 'the beat is slower than most, 72 beats a minute'."""
-    level = "low" if percentile < LOW else "high" if percentile > HIGH else "mid"
-    before, after, how = _pattern(source, descriptor, level, unit)
+    before, after, how = _pattern(source, descriptor, _level(percentile), unit)
     return f"{before}{formatted(value, how)}{after}"
 
 
+def _level(percentile: float) -> str:
+    return "low" if percentile < LOW else "high" if percentile > HIGH else "mid"
+
+
 @cache
-def _pattern(source: str, descriptor: str, level: str, unit: str) -> tuple[str, str, str]:
+def _pattern(
+    source: str, descriptor: str, level: str, unit: str, capital: bool = False
+) -> tuple[str, str, str]:
     """What stands before and after the value, and how to print it."""
     phrases = table()
     stem = phrases["sources"].get(source, source)
@@ -40,9 +44,9 @@ def _pattern(source: str, descriptor: str, level: str, unit: str) -> tuple[str, 
     if entry is None:
         grade = {"low": "lower than most", "mid": "average", "high": "higher than most"}[level]
         name = descriptor.replace("_", " ").replace(".std", " spread")
-        return f"the {name}{of} is {grade} (", f" {unit})", ""
+        return f"{'The' if capital else 'the'} {name}{of} is {grade} (", f" {unit})", ""
     text = str(entry[level]).format(value="\0", unit=unit, of=of, of_in=of_in, stem=stem, it=it)
-    before, _, after = text.partition("\0")
+    before, _, after = (text[0].upper() + text[1:] if capital and text[0] != "\0" else text).partition("\0")
     return before, after, str(entry["format"])
 
 
@@ -50,9 +54,13 @@ def formatted(value: float, how: str = "") -> str:
     """A number for humans: '0', '0.0', '+0.00' set the decimals, '%' makes a share a percentage."""
     if how == "%":
         return f"{100 * value:.0f} %"
-    decimals = len(how.partition(".")[2]) if how else (0 if abs(value) >= 100 else 2)
-    text = f"{value:{'+' if how.startswith('+') else ''},.{decimals}f}"
-    return text.replace("-", "\u2212")
+    text = f"{value:{_specification(how) if how else (',.0f' if abs(value) >= 100 else ',.2f')}}"
+    return text.replace("-", "\u2212") if value < 0 else text
+
+
+@cache
+def _specification(how: str) -> str:
+    return f"{'+' if how.startswith('+') else ''},.{len(how.partition('.')[2])}f"
 
 
 @cache
