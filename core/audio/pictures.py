@@ -40,8 +40,12 @@ _LOCK = threading.Lock()
 
 
 def safe_title(title: str, longest: int = 46) -> str:
-    """One line of printable characters, shortened at the end."""
-    line = " ".join("".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in title).split())
+    """One line of characters that the font has, shortened at the end; may be empty."""
+    from matplotlib.font_manager import findfont, get_font
+
+    drawn = get_font(findfont("DejaVu Sans:bold")).get_charmap()
+    line = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in title if ord(c) in drawn or c.isspace())
+    line = " ".join(line.split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 

@@ -5,7 +5,7 @@ blocks that stay in the processor's cache, and each block is reduced to what the
 full spectrogram is never in memory (the musical contrast of the mix excepted).
 
 Descriptors are computed at 22.05 kHz: what lies above 11 kHz is where lossy codecs cut, so at 44.1 kHz the same
-recording as FLAC and as 128 kbit/s MP3 gets clearly different values (see tests/core/audio/test_rate.py), and it costs
+recording as FLAC and as 128 kbit/s MP3 gets clearly different values (see tests/core/test_analysis.py), and it costs
 twice the time.
 """
 
