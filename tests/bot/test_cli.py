@@ -1,0 +1,118 @@
+"""The command line as others call it: exit codes, one clear line, JSON on standard output."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.library.samples import manifest
+
+MOODSTEM = Path(sys.executable).with_name("moodstem")
+
+
+@pytest.fixture
+def cli(tmp_path: Path) -> Any:
+    def call(*arguments: object, code: int = 0, **environment: str) -> Any:
+        process = subprocess.run(
+            [MOODSTEM, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "MOODSTEM_DATA": str(tmp_path / "data"), **environment},
+            timeout=200,
+        )
+        assert process.returncode == code, process.stderr
+        assert "Traceback" not in process.stderr, process.stderr
+        if "--json" in arguments and code != 2 and process.stdout:
+            return json.loads(process.stdout)
+        return process.stdout if code == 0 else process.stderr
+
+    return call
+
+
+def test_analyze_prints_the_contract(cli: Any, tmp_path: Path) -> None:
+    bad = tmp_path / "letter.mp3"
+    bad.write_text("Dear listener")
+    good, wrong = cli("analyze", manifest()[0].path, bad, "--separator", "none", "--json", code=1)
+    assert good["separator"] == "none" and good["duration_s"] > 30
+    assert good["descriptors"]["mix"]["spectral_centroid"].keys() >= {"mean", "std", "unit"}
+    assert set(wrong) == {"path", "error"} and wrong["error"].endswith(".")
+
+
+def test_recommend_adds_up_and_repeats_itself(cli: Any) -> None:
+    arguments = (
+        "recommend",
+        "--mood",
+        "peacefulness=1",
+        "--occasion",
+        "relaxation",
+        "-n",
+        4,
+        "--all-reasons",
+        "--json",
+    )
+    first, second = cli(*arguments), cli(*arguments)
+    assert first == second and len(first["tracks"]) == 4 and first["profile"]["peacefulness"] == 1
+    scores = [track["score"] for track in first["tracks"]]
+    assert scores == sorted(scores, reverse=True)
+    for track in first["tracks"]:
+        assert abs(sum(reason["contribution"] for reason in track["reasons"]) - track["score"]) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("recommend", "--mood", "hungry=1"), 2, "hungry"),
+        (("recommend", "--mood", "power=loud"), 2, "NAME=NUMBER"),
+        (("recommend",), 2, "--mood"),
+        (("recommend", "--occasion", "gardening"), 2, "gardening"),
+        (("index", "nowhere"), 1, "There is no folder"),
+        (("similar", "--file", "nothing.mp3"), 1, "There is no file"),
+        (("similar", "--track", "999999"), 1, "There is no track 999999"),
+        (("run",), 1, "DISCORD_TOKEN"),
+        (("eval", "relevance", "nothing.csv"), 1, "cannot be read"),
+        (("dance",), 2, "dance"),
+    ],
+)
+def test_wrong_calls_say_what_to_do(cli: Any, arguments: tuple[str, ...], code: int, says: str) -> None:
+    said = cli(*arguments, code=code, DISCORD_TOKEN="")
+    assert says in said
+
+
+def test_index_then_recommend_leaves_the_samples_behind(cli: Any, tmp_path: Path) -> None:
+    music = tmp_path / "music"
+    music.mkdir()
+    for sample in manifest()[:2]:
+        (music / sample.file).write_bytes(sample.path.read_bytes() + b"\0")  # another content than the sample
+    report = cli("index", music, "--json", MOODSTEM_JOBS__SEPARATOR="none")
+    assert report["added"] == 2 and not report["failed"]
+    found = cli("recommend", "--mood", "sadness=1", "--json")
+    assert {track["title"] for track in found["tracks"]} == {sample.title for sample in manifest()[:2]}
+
+
+def test_a_broken_setting_is_named(cli: Any, tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text("[limits]\nupload_mb = 'big'\n")
+    assert "limits.upload_mb" in cli("recommend", "--mood", "power=1", code=1)
+    (tmp_path / "config.toml").write_text("limits = [")
+    assert "config.toml cannot be read" in cli("recommend", "--mood", "power=1", code=1)
+
+
+def test_export_and_erase(cli: Any) -> None:
+    assert json.loads(cli("export", 1234))["profile"] == []
+    assert set(json.loads(cli("erase", 1234, "--yes"))) >= {"profile", "job", "file"}
+
+
+def test_the_bot_does_not_load_what_computes() -> None:
+    code = (
+        "import sys, bot.app, bot.cli, pkgutil, importlib, bot.cogs\n"
+        "for module in pkgutil.iter_modules(bot.cogs.__path__, 'bot.cogs.'): importlib.import_module(module.name)\n"
+        "heavy = {'torch', 'librosa', 'demucs', 'cv2', 'matplotlib', 'sklearn', 'numba'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
