@@ -51,7 +51,7 @@ def rock_anthem() -> Piece:
         "floodlights", "Floodlights", "Copper Union", "Rock", 132, "E", "minor", ("power", "joyful_activation"),
         [
             Part("overdriven guitar", tune + hook, -1, 0.15, 0.35, lag=6, vibrato=0.15),
-            Part("distortion guitar", opened + muted, -2, -0.45, 0.2),
+            Part("distortion guitar", opened + muted, 0, -0.45, 0.2),
             Part("pick bass", bass(low + high, "R R R R R R R 5", "E1", "D2", velocity=94), -3, 0, 0.05, timing=5),
             Part("power drums", kit, 1, 0, 0.15, timing=4),
             Part("choir aahs", [n for n in crowd if n.start >= 48], -5, -0.1, 0.5, timing=14),
@@ -90,13 +90,12 @@ def metal() -> Piece:
             "E": {"kick": "X...............", "crash": "X...............", "crash2": "X..............."},
         },
     )
-    rhythm = shift(gallop, 0, 0)
     return Piece(
         "foundry-psalm", "Foundry Psalm", "Ashen Tribunal", "Metal", 148, "E", "minor", ("power", "tension"),
         [
-            Part("distortion guitar", rhythm, -1, -0.55, 0.12, timing=5),
-            Part("overdriven guitar", gallop, -3, 0.55, 0.12, timing=9),
-            Part("distortion guitar", lead + shift(lead, 0, -5), -1, 0.1, 0.4, vibrato=0.2),
+            Part("distortion guitar", gallop, 1, -0.55, 0.12, timing=5),
+            Part("overdriven guitar", gallop, -1, 0.55, 0.12, timing=9),
+            Part("distortion guitar", lead + shift(lead, 0, -12), -1, 0.1, 0.4, vibrato=0.2),
             Part("pick bass", bass(changes, "R . R R R . R R R . R R R - R -", "E1", "E2", velocity=100), -3, 0, 0.03, timing=4),
             Part("power drums", kit, 1, 0, 0.12, timing=3),
         ],

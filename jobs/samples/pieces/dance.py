@@ -39,7 +39,7 @@ def drum_and_bass() -> Piece:
         [
             Part("electronic drums", kit, 2, 0, 0.1, timing=2),
             Part("synth bass 2", line, 0, 0, 0.05, timing=2),
-            Part("polysynth", [n for n in stab if n.start >= 32], -9, -0.2, 0.6, timing=3),
+            Part("polysynth", [n for n in stab if n.start >= 32], -5, -0.2, 0.6, timing=3),
         ],
         loudness=-13.5,
     )  # fmt: skip

@@ -31,7 +31,7 @@ def lullaby() -> Piece:
 def cello_adagio() -> Piece:
     """Grief that does not shout: a cello sings over slow string chords in G minor, falling by sighs, one outcry, rest."""
     changes = progression("Gm | Cm/G | D7/F# | Gm | Eb | Cm | Gm/D D7 | Gm | Gm", 4)
-    pads = comp(changes, voice(changes, "D3", "Bb4", 4), "x---", velocity=52)
+    pads = comp(changes, voice(changes, "C3", "F4", 4), "x---", velocity=52)
     low = bass(changes, "R - - -", "C2", "G2", velocity=54)
     tune = melody(
         """h. D4 e Bb3 C4 | q. Eb4 e D4 h C4 | q. C4 e Bb3 q A3 D4 | h. Bb3 q r |
