@@ -174,6 +174,9 @@ def units_of(analysis: TrackAnalysis) -> dict[str, str]:
         for name, statistics in descriptors.items()
         if statistics.get("unit")
     }
+    for source in analysis.descriptors:
+        units |= {f"{source}.harmonic_movement": "0..1", f"{source}.pitch_spread": "0..1"}
+        units[f"{source}.overtone_movement"] = "dB"
     for stem, facts in analysis.instruments.items():
         for name in facts:
             units.setdefault(f"{stem}.{name}", "dB" if name.endswith("_db") else "share")

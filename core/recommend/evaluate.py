@@ -32,7 +32,9 @@ RELEVANT = 0.75
 """For the AUC, tracks whose label is in the upper quarter count as relevant."""
 
 TOP = 20
-LISTENERS, SEED, TRACKS = 300, 2024, 1000
+LISTENERS, SEED = 300, 2024
+LIBRARY, LARGE_LIBRARY = 200, 1000
+"""Tracks to recommend from: in a larger library twenty tracks are a sharper choice, so the same profile error costs more."""
 
 
 def relevance(rows: Rows, analyses: Sequence[TrackAnalysis]) -> dict[str, Any]:
@@ -89,7 +91,8 @@ def auc(scores: Scores, label: Scores) -> float:
     """Chance that a track of the label's upper quarter scores above another one; 0.5 where nothing tells them apart."""
     from scipy.stats import rankdata
 
-    relevant = label >= np.quantile(label, RELEVANT)
+    edge = np.quantile(label, RELEVANT)
+    relevant = label >= edge if edge > label.min() else label > edge
     yes, no = int(relevant.sum()), int((~relevant).sum())
     if not yes or not no:
         return 0.5
@@ -167,12 +170,10 @@ def evaluate_questionnaire(
     is the loading times that, plus Gaussian noise, rounded to the five buttons (the questionnaire's own noise model,
     so this measures what asking less costs, not whether the model is right). Both forms get the same answers to the
     same questions. Recommendations come from made-up tracks with the distribution of real features
-    (core.library.reference). `overlap` is of the top 20 with all forty, `overlap_moods` with the 36 on moods;
-    `correlation` is between the nine weights of both profiles over all listeners. Deterministic.
+    (core.library.reference). `overlap` is of the top 20 with all forty, `overlap_moods` with the 36 on moods (the
+    short form does not ask about preferences); `correlation` is between the nine weights of both profiles over all
+    listeners. Deterministic.
     """
-    matrix, names = reference.draw(separator, TRACKS, seed)
-    tracks = [LabelledTrack(i, f"Track {i}", None, None, f"{i:064x}") for i in range(TRACKS)]
-    catalog = Catalog(tracks, [separator] * TRACKS, names, matrix)
     rng = np.random.default_rng(seed)
     root = np.linalg.cholesky(questionnaire.prior_covariance())
     asked: list[int] = []
@@ -195,7 +196,11 @@ def evaluate_questionnaire(
             profiles[name].append(
                 questionnaire.profile([{"question": one, "answer": answers[one]} for one in ids])
             )
-    top = {name: [_top(catalog, profile) for profile in found] for name, found in profiles.items()}
+    top = {}
+    for size in (LIBRARY, LARGE_LIBRARY):
+        catalog = made_up_catalog(size, seed, separator)
+        for name, found in profiles.items():
+            top[name, size] = [_top(catalog, profile) for profile in found]
     weights = {
         name: np.array([[profile.moods[mood] for mood in MOODS] for profile in found])
         for name, found in profiles.items()
@@ -203,8 +208,9 @@ def evaluate_questionnaire(
 
     def against(form: str) -> dict[str, float]:
         return {
-            "overlap": _overlap(top[form], top["all"]),
-            "overlap_moods": _overlap(top[form], top["moods"]),
+            "overlap": _overlap(top[form, LIBRARY], top["all", LIBRARY]),
+            "overlap_moods": _overlap(top[form, LIBRARY], top["moods", LIBRARY]),
+            "overlap_moods_large_library": _overlap(top[form, LARGE_LIBRARY], top["moods", LARGE_LIBRARY]),
             "correlation": float(np.corrcoef(weights[form].ravel(), weights["all"].ravel())[0, 1]),
         }
 
@@ -214,8 +220,15 @@ def evaluate_questionnaire(
         **against("short"),
         "random_order": {"questions": questionnaire.SHORT_FORM, **against("random")},
         "noise": {"loading": questionnaire.LOADING, "noise": questionnaire.NOISE, "seed": seed},
-        "catalogue": f"{TRACKS} made-up tracks with the feature distribution of {separator}'s reference",
+        "catalogue": f"{LIBRARY} ({LARGE_LIBRARY}) made-up tracks with the feature distribution of {separator}",
     }
+
+
+def made_up_catalog(count: int, seed: int, separator: str = "unet") -> Catalog:
+    """Tracks that do not exist, with the distribution of real features."""
+    matrix, names = reference.draw(separator, count, seed)
+    tracks = [LabelledTrack(i, f"Track {i}", None, None, f"{i:064x}") for i in range(count)]
+    return Catalog(tracks, [separator] * count, names, matrix)
 
 
 def simulated_answers(moods: Scores, rng: np.random.Generator) -> dict[str, int]:

@@ -31,7 +31,7 @@ from core.recommend import sequence, wording
 SATURATION = 0.9
 """Percentiles outside the middle 90 % fit no better or worse: the extremes of a library are often outliers."""
 
-PREFERENCE_WEIGHT = 0.25
+PREFERENCE_WEIGHT = 0.12
 """A preference that was answered with 'Extremely' counts this much beside the profile's 1."""
 
 NEGLIGIBLE = 1e-4

@@ -1,0 +1,81 @@
+"""The rules against analyses of real audio: every rule finds its descriptor, and none is dead."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.analysis import TrackAnalysis
+from core.library.bundled import shipped_analyses
+from core.library.catalog import Catalog
+from core.moods.profile import MOODS, Profile
+from core.recommend.evaluate import auc
+from core.recommend.rules import load_rules, prepare, recommend
+from core.recommend.similarity import COMPARED, TIMBRE
+from core.separation.base import STEMS
+from tests.core.recommend.worlds import Track
+
+
+@pytest.fixture(scope="module")
+def samples() -> Catalog:
+    shipped = shipped_analyses()
+    if not shipped:
+        pytest.skip("the samples' analyses are not built yet: run python -m core.library.bundled")
+    rows = [
+        (Track(i, digest[:8]), TrackAnalysis.from_json(row))
+        for i, (digest, row) in enumerate(shipped.items())
+    ]
+    return Catalog.build(rows)
+
+
+def test_every_rule_names_a_descriptor_that_analyses_have(samples: Catalog) -> None:
+    """A stem that no sample lets sound has no descriptors of its sound; then the other stems say whether they exist."""
+    for rule in load_rules():
+        sources = [rule.source] if rule.source == "mix" else [rule.source, *STEMS]
+        assert any(samples.has(f"{source}.{rule.descriptor}") for source in sources), rule.id
+    assert all(samples.has(name) for name in (*TIMBRE, *COMPARED))
+
+
+def test_no_rule_is_dead(samples: Catalog) -> None:
+    """Every rule that speaks at all tells some samples from others."""
+    prepared = prepare(samples)
+    for rule in load_rules():
+        fits = prepared.fit(rule)
+        if np.isfinite(fits).sum() >= 10 and any(prepared.shares[rule.id]):
+            assert np.nanmax(fits) - np.nanmin(fits) > 0.2, rule.id
+
+
+def test_every_unit_is_known(samples: Catalog) -> None:
+    for rule in load_rules():
+        if samples.has(rule.feature):
+            assert rule.feature.removesuffix(".std") in samples.units, rule.feature
+
+
+def test_pure_moods_give_different_lists_with_reasons(samples: Catalog) -> None:
+    lists = {}
+    for mood in MOODS:
+        found = recommend(samples, Profile({mood: 1.0}), None, 5)
+        lists[mood] = tuple(one.track.id for one in found)
+        assert all(len(one.reasons) >= 3 for one in found[:3])
+    assert len(set(lists.values())) == len(MOODS)
+    assert not set(lists["power"]) & set(lists["peacefulness"])
+
+
+def test_samples_are_found_by_the_moods_they_were_composed_for(samples: Catalog) -> None:
+    """samples.toml says what each piece was composed to sound like, and knows nothing of the rules."""
+    import tomllib
+    from importlib.resources import files
+    from pathlib import Path
+
+    from core.analysis import content_hash
+
+    folder = Path(str(files("core.library.samples")))
+    rows = tomllib.loads((folder / "samples.toml").read_text("utf-8"))["sample"]
+    intended = {content_hash(folder / row["file"])[:8]: row["moods"] for row in rows}
+    prepared = prepare(samples)
+    areas = []
+    for mood in MOODS:
+        label = np.array([float(mood in intended.get(track.title, ())) for track in samples.tracks])
+        if 0 < label.sum() < len(label):
+            areas.append(auc(prepared.scores({mood: 1.0}).astype(float), label))
+    assert len(areas) >= 8 and np.mean(areas) > 0.72
