@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.audio import contrast, tonality
 from core.audio.filters import hz_to_mel
-from core.audio.spectrum import HOP, N_MELS, RATE, analyse_frames, decibels, mono
+from core.audio.spectrum import N_MELS, RATE, analyse_frames, decibels, mono
 from core.separation.base import STEMS
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ STEM_COLOURS = {
 
 BACKGROUND, PANEL, TEXT, FAINT, GRID = "#1e1f22", "#2b2d31", "#f2f3f5", "#a3a6ad", "#3f4248"
 SIZE, DPI = (10.0, 9.0), 100
+LEFT, WIDTH, BOTTOM, TOP = 0.125, 0.785, 0.065, 0.85
 _LOCK = threading.Lock()
 
 
@@ -44,7 +46,9 @@ def safe_title(title: str, longest: int = 46) -> str:
     from matplotlib.font_manager import findfont, get_font
 
     drawn = get_font(findfont("DejaVu Sans:bold")).get_charmap()
-    line = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in title if ord(c) in drawn or c.isspace())
+    line = "".join(
+        " " if unicodedata.category(c)[0] in "CZ" else c for c in title if ord(c) in drawn or c.isspace()
+    )
     line = " ".join(line.split())
     return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
@@ -58,24 +62,65 @@ def analysis_picture(
     """
     is_mel = sound.ndim == 2 and sound.shape[0] == N_MELS
     mel = sound if is_mel else analyse_frames(mono(sound, rate)).power_mel
+    stems = [stem for stem in STEMS if stem in analysis.activity_curve]
     with _LOCK:
-        figure = _figure()
-        stems = [stem for stem in STEMS if stem in analysis.activity_curve]
-        top = figure.add_axes((0.085, 0.42 if stems else 0.1, 0.885, 0.44 if stems else 0.76))
-        _spectrogram(top, mel, analysis.duration_s, bottom=not stems)
+        figure = _figure(title, _facts(analysis))
+        bottom = 0.435 if stems else BOTTOM
+        axes = figure.add_axes((LEFT, bottom, WIDTH, TOP - bottom))
+        _spectrogram(axes, mel, analysis.duration_s, labels=not stems)
         if stems:
-            _activity(figure.add_axes((0.085, 0.085, 0.885, 0.3)), analysis, stems)
-        figure.text(
-            0.03,
-            0.945,
-            safe_title(title),
-            color=TEXT,
-            fontsize=24,
-            weight="bold",
-            va="center",
-            parse_math=False,
+            _activity(figure.add_axes((LEFT, BOTTOM, WIDTH, 0.335)), analysis, stems)
+        return _png(figure)
+
+
+def contrast_picture(
+    sound: NDArray[np.float32], analysis: TrackAnalysis, title: str, rate: int = 44100
+) -> bytes:
+    """PNG of 1000 x 900 pixels: musical contrast before (gray spectrogram) and after (threshold 64, closing)."""
+    magnitude = analyse_frames(mono(sound, rate), keep_magnitude=True).magnitude
+    assert magnitude is not None
+    gray = contrast.gray_picture(magnitude)
+    found = analysis.musical_contrast
+    facts = f"{found['components_per_minute']:,.0f} regions a minute  ·  {found['dark_ratio']:.0%} dark"
+    with _LOCK:
+        figure = _figure(title, facts)
+        height = (TOP - BOTTOM - 0.03) / 2
+        for row, (picture, reduce) in enumerate(((gray, np.maximum), (contrast.close(gray), np.maximum))):
+            axes = figure.add_axes((LEFT, BOTTOM + (1 - row) * (height + 0.03), WIDTH, height))
+            _bare(axes)
+            small = _narrow(picture.T, reduce)
+            extent = (0, analysis.duration_s, 0, RATE / 2000)
+            axes.imshow(small, origin="lower", aspect="auto", cmap="gray", vmin=0, vmax=255, extent=extent)
+            axes.set_yticks([2, 4, 6, 8, 10], ["2k", "4k", "6k", "8k", "10k"])
+            _time_axis(axes, analysis.duration_s, labels=row == 1)
+        return _png(figure)
+
+
+def chroma_picture(
+    sound: NDArray[np.float32], analysis: TrackAnalysis, title: str, rate: int = 44100
+) -> bytes:
+    """PNG of 1000 x 900 pixels: how much of each pitch class sounds over time."""
+    signal = mono(sound, rate)
+    energy = analyse_frames(signal, tonality.tuning(signal)).chroma
+    top = energy.max(axis=0)
+    chroma = np.where(top > 0, energy / np.maximum(top, 1e-12), 0)
+    with _LOCK:
+        figure = _figure(title, _facts(analysis))
+        axes = figure.add_axes((LEFT, BOTTOM, WIDTH, TOP - BOTTOM))
+        _bare(axes)
+        extent = (0, analysis.duration_s, -0.5, 11.5)
+        axes.imshow(
+            _mean_narrow(chroma),
+            origin="lower",
+            aspect="auto",
+            cmap="magma",
+            interpolation="nearest",
+            extent=extent,
         )
-        figure.text(0.03, 0.893, _facts(analysis), color=FAINT, fontsize=17, va="center", parse_math=False)
+        axes.set_yticks(range(12), tonality.KEYS)
+        if analysis.key in tonality.KEYS:
+            axes.get_yticklabels()[tonality.KEYS.index(analysis.key)].set(color=TEXT, weight="bold")
+        _time_axis(axes, analysis.duration_s, labels=True)
         return _png(figure)
 
 
@@ -92,12 +137,25 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def _figure() -> Figure:
+def _figure(title: str, facts: str) -> Figure:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=SIZE, dpi=DPI, facecolor=BACKGROUND)
     FigureCanvasAgg(figure)
+    style: dict[str, Any] = {
+        "color": TEXT,
+        "fontsize": 25,
+        "weight": "bold",
+        "va": "center",
+        "parse_math": False,
+    }
+    line = figure.text(0.035, 0.947, safe_title(title), **style)
+    longest = 46
+    while line.get_window_extent().x1 > 0.97 * SIZE[0] * DPI and longest > 5:
+        longest -= 2
+        line.set_text(safe_title(title, longest))
+    figure.text(0.035, 0.892, facts, color=FAINT, fontsize=18, va="center", parse_math=False)
     return figure
 
 
@@ -121,20 +179,29 @@ def _time_axis(axes: Axes, seconds: float, labels: bool) -> None:
     axes.set_xticks(ticks, [_clock(t) for t in ticks] if labels else [""] * len(ticks))
 
 
-def _spectrogram(axes: Axes, mel: NDArray[np.float32], seconds: float, bottom: bool) -> None:
+def _narrow(table: NDArray[Any], reduce: np.ufunc, columns: int = 800) -> NDArray[Any]:
+    """At most `columns` columns, so that nothing flickers when a long track is drawn small."""
+    if table.shape[1] <= columns:
+        return table
+    edges = np.linspace(0, table.shape[1], columns + 1).astype(int)[:-1]
+    return np.asarray(reduce.reduceat(table, edges, axis=1))
+
+
+def _mean_narrow(table: NDArray[Any], columns: int = 400) -> NDArray[Any]:
+    count = _narrow(np.ones((1, table.shape[1])), np.add, columns)
+    return np.asarray(_narrow(table, np.add, columns) / count)
+
+
+def _spectrogram(axes: Axes, mel: NDArray[np.float32], seconds: float, labels: bool) -> None:
     db = decibels(mel, top=None)
-    db = np.maximum(db - db.max(), -70)
-    columns = min(db.shape[1], 900)
-    edges = np.linspace(0, db.shape[1], columns + 1).astype(int)
-    db = np.maximum.reduceat(db, edges[:-1], axis=1)
+    db = _narrow(np.maximum(db - db.max(), -70), np.maximum)
     _bare(axes)
     axes.imshow(
         db, origin="lower", aspect="auto", cmap="magma", vmin=-70, vmax=0, extent=(0, seconds, 0, N_MELS)
     )
     hz = (100, 500, 1000, 2000, 5000, 10000)
-    axes.set_yticks([_mel_row(f) for f in hz], ["100", "500", "1k", "2k", "5k", "10k"])
-    axes.text(0.01, 0.975, "Hz", transform=axes.transAxes, color=TEXT, fontsize=15, va="top")
-    _time_axis(axes, seconds, labels=bottom)
+    axes.set_yticks([_mel_row(f) for f in hz], ["100 Hz", "500 Hz", "1 kHz", "2 kHz", "5 kHz", "10 kHz"])
+    _time_axis(axes, seconds, labels)
 
 
 def _mel_row(hz: float) -> float:
@@ -153,25 +220,17 @@ def _activity(axes: Axes, analysis: TrackAnalysis, stems: list[str]) -> None:
         curve = np.asarray(analysis.activity_curve[stem])
         curve = np.interp(np.linspace(0, 1, 100), np.linspace(0, 1, len(curve)), curve)[:, None]
         rows[row] = panel + curve * (np.array(to_rgb(STEM_COLOURS[stem])) - panel)
-    axes.imshow(
-        rows, aspect="auto", interpolation="nearest", extent=(0, analysis.duration_s, len(stems) - 0.5, -0.5)
-    )
+    extent = (0, analysis.duration_s, len(stems) - 0.5, -0.5)
+    axes.imshow(rows, aspect="auto", interpolation="nearest", extent=extent)
     for line in range(len(stems) - 1):
-        axes.axhline(line + 0.5, color=BACKGROUND, linewidth=5)
-    axes.set_yticks([])
-    for row, stem in enumerate(stems):
-        share = analysis.instruments[stem]["activity"]
-        box: dict[str, Any] = {
-            "facecolor": BACKGROUND,
-            "alpha": 0.75,
-            "edgecolor": "none",
-            "boxstyle": "round,pad=0.25",
-        }
-        axes.text(
-            0.012, (len(stems) - row - 0.5) / len(stems), f"{stem}  {share:.0%}", transform=axes.transAxes,
-            color=STEM_COLOURS[stem], fontsize=16, weight="bold", va="center", bbox=box,
+        axes.axhline(line + 0.5, color=BACKGROUND, linewidth=7)
+    shares = [analysis.instruments[stem]["activity"] for stem in stems]
+    axes.set_yticks(range(len(stems)), stems)
+    for label, stem, share in zip(axes.get_yticklabels(), stems, shares, strict=True):
+        label.set(color=STEM_COLOURS[stem] if share >= 0.005 else FAINT, fontsize=18, weight="bold")
+    for row, share in enumerate(shares):
+        axes.annotate(
+            f"{share:.0%}", (1.012, row), xycoords=("axes fraction", "data"), color=TEXT if share >= 0.005 else FAINT,
+            fontsize=17, va="center", parse_math=False,
         )  # fmt: skip
     _time_axis(axes, analysis.duration_s, labels=True)
-
-
-__all__ = ["HOP", "STEM_COLOURS", "analysis_picture", "safe_title"]

@@ -33,7 +33,7 @@ def make(kind: str, folder: Path) -> tuple[Path, str]:
         how.pop("suffix")
         rate = 48000 if kind == "opus" else 44100
         how.setdefault("format", "WAV")
-        return write(folder / "valid", rate=rate, **how), ""
+        return write(folder / "valid", rate=rate, **how), "wav" if kind == "wav-adpcm" else ""
     container, codec, video = AV_KINDS[kind]
     path = encode(folder / "valid", container, codec, 48000 if codec == "libopus" else 44100, video)
     return path, DEMUXERS.get(container, container)
