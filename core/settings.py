@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -47,6 +47,8 @@ class JobSettings(_Area):
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     embedded_worker: bool = True
     """`moodstem run` and `moodstem try` start a worker process of their own."""
+    schedule: bool = True
+    """Nightly re-index, retention, backups."""
 
 
 class RetentionSettings(_Area):
@@ -54,6 +56,13 @@ class RetentionSettings(_Area):
     pictures_days: Annotated[int, Field(ge=1)] = 30
     jobs_days: Annotated[int, Field(ge=1)] = 30
     backups: Annotated[int, Field(ge=1)] = 7
+
+    @model_validator(mode="after")
+    def jobs_outlive_uploads(self) -> Self:
+        """A job says whose an upload is: without it, erasing that member would miss the file."""
+        if self.jobs_days < self.uploads_days:
+            raise ValueError("jobs_days must be at least uploads_days")
+        return self
 
 
 class DiscordSettings(_Area):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import importlib
+import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+import bot.bench
 from bot.cli import main, print_json, settings_of
 from bot.cli.library import SEPARATORS, progress_bar
 from core.errors import UserError
@@ -79,7 +81,7 @@ def calibrate(ctx: click.Context, manifest: Path, write: bool, separator: str | 
     _show(fit(rows, _analyses(ctx, rows, separator), write=write), as_json)
 
 
-BENCHES = ("features", "recommend", "queue", "separation", "reply")
+BENCHES = sorted(module.name for module in pkgutil.iter_modules(bot.bench.__path__))
 
 
 @main.command()

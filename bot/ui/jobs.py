@@ -87,9 +87,11 @@ def result_card(
         reverse=True,
     )
     stems = "  ".join(f"{STEM_EMOJI[stem]} {stem} {activity:.0%}" for activity, stem in heard)
+    spoke = text(f"-# Separated by {analysis.separator}: take the instruments as an estimate.")
     return Card(
         text(f"## {plain(track.title)}", *([artist] if artist else []), " · ".join(facts)),
         text(f"-# Share of the time that each sounds:\n{stems}" if stems else "-# No instrument stands out."),
+        *([spoke] if analysis.separator == "unet" else []),
         *([text(*(f"-# {plain(note, 200)}" for note in analysis.notes[:3]))] if analysis.notes else []),
         *(
             [
