@@ -34,6 +34,9 @@ SATURATION = 0.9
 PREFERENCE_WEIGHT = 0.12
 """A preference that was answered with 'Extremely' counts this much beside the profile's 1."""
 
+WORTH_SAYING = 0.05
+"""A stem that was left out is named when its rules are at least this share of a request."""
+
 NEGLIGIBLE = 1e-4
 """Moods and preferences that weigh less are left out."""
 
@@ -120,7 +123,7 @@ class Recommendation:
     """A track with its score in about -1..1 and why. `against` holds the strongest reasons that speak against it.
 
     With all_reasons `reasons` has every term, else the strongest only, strongest first; `missing` names the stems
-    whose rules were left out since they do not sound or could not be separated.
+    of which a good part of the rules was left out, since they do not sound or could not be separated.
     """
 
     track: TrackLike
@@ -302,6 +305,12 @@ class Prepared:
                 fits[i] = rule.fit(values[i], percentiles[i])
         return values, percentiles, fits
 
+    def nominal(self, rules: Sequence[Rule], topics: dict[str, float]) -> list[float]:
+        """The share of a request that each rule would have if every stem could be trusted."""
+        whole = sum(abs(weight) for weight in topics.values())
+        totals = {topic: sum(rule.weight for rule in self.by_topic.get(topic, ())) for topic in topics}
+        return [abs(topics[rule.topic]) / whole * rule.weight / totals[rule.topic] for rule in rules]
+
     def scale(self, topics: dict[str, float]) -> NDArray[np.float64]:
         """(separators,): what the topics' weights are divided by, those left out that a separator cannot serve."""
         weights = np.array([abs(topics.get(topic, 0.0)) for topic in self.topics])
@@ -364,6 +373,7 @@ def _explained(
     weights = np.array([topics[rule.topic] for rule in rules])[:, None]
     contributions = weights / scale * shares * fits
     known = ~np.isnan(contributions) & (shares > 0)
+    nominal = prepared.nominal(rules, topics)
     makers = [_maker(catalog, rule) for rule in rules]
     columns = values.T.tolist(), percentiles.T.tolist(), contributions.T.tolist()
     found = []
@@ -378,16 +388,17 @@ def _explained(
         terms.sort(key=lambda term: -abs(term[0]))
         shown = terms if all_reasons else [term for term in terms if term[0] > 0][:STRONGEST]
         against = [term for term in terms if term[0] < 0][:AGAINST]
-        missing = dict.fromkeys(
-            rules[r].source for r in np.flatnonzero(~known[:, i]).tolist() if rules[r].source != "mix"
-        )
+        missing: dict[str, float] = {}
+        for r in np.flatnonzero(~known[:, i]).tolist():
+            if rules[r].source != "mix":
+                missing[rules[r].source] = missing.get(rules[r].source, 0.0) + nominal[r]
         found.append(
             Recommendation(
                 catalog.tracks[row],
                 math.fsum(term[0] for term in terms),
                 [make(*facts) for _, make, facts in shown],
                 [make(*facts) for _, make, facts in against],
-                list(missing),
+                [source for source, share in missing.items() if share >= WORTH_SAYING],
             )
         )
     return found

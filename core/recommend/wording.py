@@ -16,17 +16,19 @@ LOW, HIGH = 0.35, 0.65
 
 def sentence(rule: Rule, value: float, unit: str, percentile: float, contribution: float) -> str:
     """One sentence: the measured fact, then why it speaks for or against the track."""
-    before, after, how = _pattern(rule.source, rule.descriptor, _level(percentile), unit, capital=True)
+    before, after, how = _pattern(rule.source, rule.descriptor, _level(value, percentile), unit, capital=True)
     return f"{before}{formatted(value, how)}{after}{'; ' if contribution >= 0 else ', but '}{rule.text}."
 
 
 def fact(source: str, descriptor: str, value: float, unit: str, percentile: float) -> str:
     """What was measured: 'the beat is slower than most, 72 beats a minute'."""
-    before, after, how = _pattern(source, descriptor, _level(percentile), unit)
+    before, after, how = _pattern(source, descriptor, _level(value, percentile), unit)
     return f"{before}{formatted(value, how)}{after}"
 
 
-def _level(percentile: float) -> str:
+def _level(value: float, percentile: float) -> str:
+    if value == 0:
+        return "none"
     return "low" if percentile < LOW else "high" if percentile > HIGH else "mid"
 
 
@@ -42,10 +44,12 @@ def _pattern(
     it = "it is" if source == "mix" else f"{stem} {verb}"
     entry = phrases.get(descriptor)
     if entry is None:
-        grade = {"low": "lower than most", "mid": "average", "high": "higher than most"}[level]
+        grade = {"mid": "average", "high": "higher than most"}.get(level, "lower than most")
         name = descriptor.replace("_", " ").replace(".std", " spread")
         return f"{'The' if capital else 'the'} {name}{of} is {grade} (", f" {unit})", ""
-    text = str(entry[level]).format(value="\0", unit=unit, of=of, of_in=of_in, stem=stem, it=it)
+    text = str(entry.get(level, entry["low"])).format(
+        value="\0", unit=unit, of=of, of_in=of_in, stem=stem, it=it
+    )
     before, _, after = (text[0].upper() + text[1:] if capital and text[0] != "\0" else text).partition("\0")
     return before, after, str(entry["format"])
 
@@ -55,7 +59,9 @@ def formatted(value: float, how: str = "") -> str:
     if how == "%":
         return f"{100 * value:.0f} %"
     text = f"{value:{_specification(how) if how else (',.0f' if abs(value) >= 100 else ',.2f')}}"
-    return text.replace("-", "\u2212") if value < 0 else text
+    if value >= 0:
+        return text
+    return text.replace("-", "\u2212") if any(digit in text for digit in "123456789") else text.lstrip("-")
 
 
 @cache

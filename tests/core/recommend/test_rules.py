@@ -109,7 +109,7 @@ def test_study_music_has_few_vocals() -> None:
     assert (
         found[0]
         .reasons[0]
-        .text.startswith("The voice can be heard only 0 % of the time; lyrics disturb reading")
+        .text.startswith("The voice cannot be heard (sounding 0 % of the time); lyrics disturb reading")
     )
 
 
