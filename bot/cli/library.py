@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.termui import progressbar
 
 from bot.cli import main, print_json, settings_of
 from core.errors import UserError
@@ -288,7 +288,7 @@ class progress_bar:  # noqa: N801 - used like the function that it wraps
     """A bar on standard error (where somebody is watching) for work that reports its share, 0..1."""
 
     def __init__(self, label: str) -> None:
-        self._bar: Any = progressbar(length=1000, label=label[:40], file=click.get_text_stream("stderr"))
+        self._bar: Any = click.progressbar(length=1000, label=label[:40], file=sys.stderr)
         self._done = 0
 
     def __enter__(self) -> Callable[[float], None]:
