@@ -167,6 +167,19 @@ async def test_the_bot_restarts_while_a_job_waits(world: World, runner: Runner) 
     assert "Goes well with" in words(await card(world))
 
 
+async def test_the_bot_restarts_while_a_job_runs(world: World, runner: Runner) -> None:
+    await upload(world, "song.wav", tone(20))
+    work = asyncio.create_task(runner.run_one())
+    while (await world.bot.queue.counts())["running"] == 0:
+        await asyncio.sleep(0.01)
+    await tick(world)
+    assert "Next in the queue" not in words(await card(world)), "the card shows that it runs"
+    await world.restart()
+    assert await work
+    await tick(world)
+    assert "Goes well with" in words(await card(world))
+
+
 async def test_the_worker_is_killed_in_the_middle(world: World, runner: Runner) -> None:
     """The child dies, the job is tried again, the card ends with the result."""
     await upload(world, "song.wav", tone())
