@@ -22,6 +22,7 @@ from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Engine, Request, ShouldStop, TaskFailed, TimedOut
 from jobs.tasks.base import Done, GiveBack, TaskKind, Work
 from jobs.tasks.files import audio_files, fingerprint, is_gone, take
+from jobs.tasks.places import NOTE, forget_unless_used, only_here
 
 HANDLED = ("added", "updated", "renewed", "moved", "duplicates")
 """The counts of a report that a job keeps when it gives way and goes on later."""
@@ -169,7 +170,7 @@ class _Index:
             found += len(batch)
             async with self.database.transaction() as transaction:
                 for path, size, mtime_ns in batch:
-                    await transaction.run(_NOTE, self._note(path, size, mtime_ns))
+                    await transaction.run(NOTE, self._note(path, size, mtime_ns))
         [known] = await self.database.fetch("SELECT count(*) FROM folder_file WHERE folder_id = ?", [self.id])
         if not found and known[0] and not self.allow_empty:
             raise UserError(
@@ -269,7 +270,7 @@ class _Index:
                 [size, mtime_ns, digest, sentence, self.made_by, self.id, row["path"]],
             )
             if row["track_id"] is not None:
-                await _forget_unless_used(transaction, row["track_id"])
+                await forget_unless_used(transaction, row["track_id"])
 
     async def _settle(
         self,
@@ -290,7 +291,7 @@ class _Index:
         if track_id is None and answer and analysis:
             tags = answer["tags"]
             facts = (tags["title"], tags["artist"], tags["genre"], analysis.duration_s)
-            if row["track_id"] is not None and await _only_here(
+            if row["track_id"] is not None and await only_here(
                 transaction, row["track_id"], self.id, row["path"]
             ):
                 # The file was edited (new tags, another encoding): its track keeps its id, and with it what
@@ -341,7 +342,7 @@ class _Index:
             [size, mtime_ns, digest, track_id, self.made_by, self.id, row["path"]],
         )
         if row["track_id"] is not None and row["track_id"] != track_id:
-            await _forget_unless_used(transaction, row["track_id"])
+            await forget_unless_used(transaction, row["track_id"])
 
     async def _vanished(self, transaction: Transaction, digest: str) -> Row | None:
         """A known file with this content that is no longer where it was, here or in another folder."""
@@ -376,46 +377,7 @@ class _Index:
                     )
                     self.report.removed += 1
                     if row["track_id"] is not None:
-                        await _forget_unless_used(transaction, row["track_id"])
-
-
-_NOTE = """
-INSERT INTO folder_file (folder_id, path, size, mtime_ns, scan) VALUES (:folder, :path, :size, :mtime, :scan)
-ON CONFLICT (folder_id, path) DO UPDATE SET scan = :scan, pending = pending OR size <> :size OR mtime_ns <> :mtime
-    OR CASE
-        WHEN error IS NOT NULL THEN made_by IS NOT :made_by
-        ELSE NOT EXISTS (
-            SELECT 1 FROM analysis WHERE analysis.track_id = folder_file.track_id AND separator = :separator
-            AND separator_version = :separator_version AND analyser_version = :analyser_version
-        )
-    END
-"""
-
-
-async def _only_here(transaction: Transaction, track_id: int, folder_id: int, path: str) -> bool:
-    """Is this the only file of the track, and the track one of a folder?"""
-    rows = await transaction.run(
-        "SELECT 1 FROM track WHERE id = ? AND origin = 'folder' AND NOT EXISTS (SELECT 1 FROM folder_file"
-        " WHERE track_id = track.id AND (folder_id <> ? OR path <> ?))",
-        [track_id, folder_id, path],
-    )
-    return bool(rows)
-
-
-async def _forget_unless_used(transaction: Transaction, track_id: int) -> None:
-    """Remove a folder's track that no file holds any more; one that another file holds moves there."""
-    others = await transaction.run(
-        "SELECT folder.path AS root, folder_file.path FROM folder_file JOIN folder ON folder.id = folder_id"
-        " WHERE track_id = ? ORDER BY folder_id, folder_file.path LIMIT 1",
-        [track_id],
-    )
-    if others:
-        await transaction.run(
-            "UPDATE track SET path = ? WHERE id = ? AND origin = 'folder'",
-            [str(Path(others[0]["root"]) / others[0]["path"]), track_id],
-        )
-    else:
-        await transaction.run("DELETE FROM track WHERE id = ? AND origin = 'folder'", [track_id])
+                        await forget_unless_used(transaction, row["track_id"])
 
 
 async def run(work: Work) -> Done:

@@ -245,7 +245,7 @@ async def test_a_volume_that_is_not_mounted_forgets_nothing(
     shutil.rmtree(music)
     with pytest.raises(UserError, match="no folder"):
         await index()
-    music.mkdir()  # noqa: ASYNC240
+    music.mkdir()
     with pytest.raises(UserError, match="mounted"):
         await index()
     assert (await Library(database).counts())["total"] == 3

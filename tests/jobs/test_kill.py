@@ -204,7 +204,7 @@ async def test_an_embedded_runner_ends_with_its_killed_parent(database: Database
         "runner = spawn_runner(RunnerOptions(Path(sys.argv[1]), separator='none'))\n"
         "print(runner.pid, flush=True); time.sleep(600)"
     )
-    parent = subprocess.Popen(  # noqa: ASYNC220
+    parent = subprocess.Popen(
         [sys.executable, "-c", code, str(database.path.parent)], stdout=subprocess.PIPE, text=True
     )
     assert parent.stdout is not None
