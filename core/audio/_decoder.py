@@ -74,6 +74,8 @@ def give_up_rights(limits: dict[str, Any]) -> None:
         libc = ctypes.CDLL(None, use_errno=True)
         libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
         libc.prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG: do not outlive the parent
+        if os.getppid() != limits.get("parent", os.getppid()):
+            os._exit(1)  # it was gone before we asked
         wanted[resource.RLIMIT_NPROC] = 0
     for limit, value in wanted.items():
         try:

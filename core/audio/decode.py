@@ -158,6 +158,7 @@ def _run_child(file: IO[bytes], way: str, limits: DecodeLimits) -> tuple[Samples
     output_bytes = int((limits.max_seconds + 1) * RATE * 8) + (1 << 20)
     order = {
         "format": way,
+        "parent": os.getpid(),
         "max_seconds": limits.max_seconds,
         "memory_bytes": limits.memory_bytes,
         "cpu_seconds": limits.cpu_seconds,

@@ -51,7 +51,7 @@ class Description:
 
 
 def describe(sources: Mapping[str, NDArray[np.float32]], rate: int) -> Description:
-    """Describe `mix` and any stems, each (n,) or (channels, n) at `rate` Hz and of the same length.
+    """Describe `mix` and any stems, each (n,) or (channels, n) at `rate` Hz; stems are fitted to the mix's length.
 
     A stem that does not sound gets an activity near 0 and no descriptors. The same input gives the same output.
     """
@@ -62,7 +62,7 @@ def describe(sources: Mapping[str, NDArray[np.float32]], rate: int) -> Descripti
     names = ["mix", *(stem for stem in STEMS if stem in sources)]
 
     def one(name: str) -> tuple[Frames, loudness.Loudness]:
-        signal = mix if name == "mix" else mono(sources[name], rate)
+        signal = mix if name == "mix" else _fit(mono(sources[name], rate), len(mix))
         channels = np.atleast_2d(sources[name])
         frames = analyse_frames(signal, tuning, keep_magnitude=name == "mix")
         if name == "mix":
@@ -99,6 +99,11 @@ def describe(sources: Mapping[str, NDArray[np.float32]], rate: int) -> Descripti
         activity_curve={stem: activity.curve(masks[stem], SLICES) for stem in stems},
         **whole,
     )
+
+
+def _fit(signal: Floats, length: int) -> Floats:
+    """Cut or zero-padded to the mix: separators that work in blocks may be a few samples off."""
+    return signal[:length] if len(signal) >= length else np.pad(signal, (0, length - len(signal)))
 
 
 def _relative_db(stem: Frames, mix_power: float) -> float:

@@ -137,3 +137,10 @@ def test_true_stems_of_a_real_song(shared_data: Path) -> None:
     assert found["vocals"] == 0
     for stem in names.values():
         assert found[stem] == pytest.approx(clean[stem], abs=0.05) and clean[stem] > 0.7
+
+
+def test_stems_of_another_length_are_fitted() -> None:
+    stems = song()
+    mix = np.sum(list(stems.values()), axis=0)
+    uneven = stems | {"drums": stems["drums"][:-700], "bass": np.pad(stems["bass"], (0, 5000))}
+    assert shares(described(uneven, mix)) == pytest.approx(shares(described(stems, mix)), abs=0.01)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import multiprocessing
 import os
+import signal
 import struct
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -390,4 +392,30 @@ def test_leaves_no_file_open(tmp_path: Path) -> None:
 def test_bytes_of_a_url_are_not_fetched() -> None:
     with pytest.raises(UserError):
         decode(Path("http://127.0.0.1:9/a.mp3"))
-    assert io is not None
+
+
+def test_an_interrupt_takes_the_child_along(tmp_path: Path) -> None:
+    """Ctrl-C while a file is decoded ends the caller at once and leaves no process behind."""
+    fifo = write(tmp_path / "long.flac", np.zeros((8000 * 3600 * 3, 1), np.int16), 8000)
+    code = (
+        "import sys, pathlib; from core.audio.decode import *; print('go', flush=True); "
+        "decode(pathlib.Path(sys.argv[1]), DecodeLimits(max_seconds=1e9))"
+    )
+    caller = subprocess.Popen(
+        [sys.executable, "-c", code, str(fifo)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+    assert caller.stdout is not None and caller.stdout.readline() == b"go\n"
+    while not (children := Path(f"/proc/{caller.pid}/task/{caller.pid}/children").read_text().split()):
+        assert caller.poll() is None
+    caller.send_signal(signal.SIGINT)
+    assert caller.wait(20) != 0
+    deadline = time.monotonic() + 30
+    while _runs(int(children[0])):
+        assert time.monotonic() < deadline
+
+
+def _runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
