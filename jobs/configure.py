@@ -16,7 +16,7 @@ def runner_options(settings: Settings) -> RunnerOptions:
         weights=settings.jobs.weights,
         threads=settings.jobs.threads,
         upload_seconds=settings.limits.duration_min * 60,
-        folder_seconds=settings.limits.duration_min * 60,
+        folder_seconds=max(settings.limits.duration_min * 60, 900.0),
     )
 
 

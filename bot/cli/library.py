@@ -71,11 +71,12 @@ def _analysis_line(row: dict[str, Any]) -> str:
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--allow-empty", is_flag=True, help="Forget the music of a folder that is empty now.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_context
-def index(ctx: click.Context, folder: Path, as_json: bool) -> None:
+def index(ctx: click.Context, folder: Path, allow_empty: bool, as_json: bool) -> None:
     """Add or refresh a folder of music."""
-    report = asyncio.run(_index(settings_of(ctx), folder))
+    report = asyncio.run(_index(settings_of(ctx), folder, allow_empty))
     if as_json:
         print_json(report)
         return
@@ -86,7 +87,7 @@ def index(ctx: click.Context, folder: Path, as_json: bool) -> None:
         click.echo(f"  {path}: {sentence}")
 
 
-async def _index(settings: Settings, folder: Path) -> dict[str, Any]:
+async def _index(settings: Settings, folder: Path, allow_empty: bool) -> dict[str, Any]:
     from core.library.store import Database
     from jobs.configure import local_engine
     from jobs.tasks.index import index_folder
@@ -96,7 +97,11 @@ async def _index(settings: Settings, folder: Path) -> dict[str, Any]:
         try:
             with progress_bar(folder.name) as advance:
                 report = await index_folder(
-                    folder, database, engine, lambda now: advance(now.done / max(now.total, 1))
+                    folder,
+                    database,
+                    engine,
+                    lambda now: advance(now.done / max(now.total, 1)),
+                    allow_empty=allow_empty,
                 )
         finally:
             await engine.stop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import tempfile
 from pathlib import Path
 
@@ -28,7 +27,7 @@ def preview(path: Path, folder: Path, content_hash: str) -> bytes:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
         file.write(data)
-    os.replace(file.name, kept)
+    Path(file.name).replace(kept)
     return data
 
 

@@ -1,6 +1,6 @@
 """The sample pieces in the database, with the analyses that ship with them, so that the first answer needs no wait.
 
-    python -m core.library.bundled      # analyse the samples anew: after new pieces, weights or descriptors
+python -m core.library.bundled      # analyse the samples anew: after new pieces, weights or descriptors
 """
 
 from __future__ import annotations
@@ -37,7 +37,9 @@ async def ensure_samples(library: Library) -> None:
     known = {track.content_hash: track for track in await library.tracks("sample")}
     shown = {
         row["track_id"]: (row["separator_version"], row["analyser_version"])
-        for row in await library.database.fetch("SELECT track_id, separator_version, analyser_version FROM analysis")
+        for row in await library.database.fetch(
+            "SELECT track_id, separator_version, analyser_version FROM analysis"
+        )
     }
     async with library.database.transaction() as transaction:
         for digest, track in known.items():
@@ -53,7 +55,14 @@ async def ensure_samples(library: Library) -> None:
                 continue
             tags = read_tags(path)
             track_id = await put_track(
-                transaction, digest, str(path), "sample", tags.title, tags.artist, tags.genre, analysis.duration_s
+                transaction,
+                digest,
+                str(path),
+                "sample",
+                tags.title,
+                tags.artist,
+                tags.genre,
+                analysis.duration_s,
             )
             await put_analysis(transaction, track_id, analysis)
 
@@ -75,7 +84,9 @@ def analyse_samples() -> None:
     from core.separation import load_separator
 
     separator = load_separator("unet")
-    cache = Path(tempfile.gettempdir()) / "moodstem-samples"  # so that an interrupted run goes on where it stopped
+    cache = (
+        Path(tempfile.gettempdir()) / "moodstem-samples"
+    )  # so that an interrupted run goes on where it stopped
     analyses = {}
     with click.progressbar(sorted(sample_folder().glob("*.ogg")), label="samples") as paths:
         for path in paths:

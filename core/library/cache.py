@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 from pathlib import Path
 
@@ -23,5 +22,5 @@ def analyse_cached(
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".part", delete=False, encoding="utf-8") as file:
         json.dump(analysis.to_json(), file, allow_nan=False)
-    os.replace(file.name, kept)
+    Path(file.name).replace(kept)
     return analysis

@@ -89,13 +89,14 @@ class Database:
     async def transaction(self) -> AsyncIterator[Transaction]:
         """A write transaction: commits at the end, rolls back on any exception, cancellation included."""
         async with self._write:
-            await self._connection.execute_fetchall("BEGIN IMMEDIATE")
             try:
+                await self._connection.execute_fetchall("BEGIN IMMEDIATE")
                 yield Transaction(self._connection)
+                await asyncio.shield(self._connection.commit())
             except BaseException:
+                # Also when BEGIN was cancelled (its thread runs on) or the disk was full at the commit.
                 await asyncio.shield(self._connection.rollback())
                 raise
-            await asyncio.shield(self._connection.commit())
 
     async def write(self, sql: str, parameters: Iterable[Any] | dict[str, Any] = ()) -> list[Row]:
         """One statement in a transaction of its own; returns the rows of a RETURNING clause."""

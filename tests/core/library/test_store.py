@@ -115,11 +115,6 @@ async def test_transactions_of_coroutines_do_not_mix(tmp_path: Path) -> None:
         assert (await database.fetch("SELECT value FROM counter WHERE name = 'job'"))[0][0] == 50
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=sqlite3.OperationalError,
-    reason="a task that is cancelled while BEGIN runs leaves the transaction open for ever",
-)
 async def test_cancelling_at_any_moment_leaves_no_open_transaction(tmp_path: Path) -> None:
     async with await Database.open(tmp_path / "x.db") as database:
         for patience in range(12):
