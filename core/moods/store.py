@@ -25,7 +25,9 @@ class Moods:
         self._database = database
 
     async def sitting(self, user_id: int) -> Sitting | None:
-        row = await self._database.fetch_one("SELECT form, answers FROM questionnaire WHERE user_id=?", (user_id,))
+        row = await self._database.fetch_one(
+            "SELECT form, answers FROM questionnaire WHERE user_id=?", (user_id,)
+        )
         return Sitting(row["form"], json.loads(row["answers"])) if row else None
 
     async def save_sitting(self, user_id: int, sitting: Sitting) -> None:
