@@ -107,7 +107,7 @@ def _decoder() -> Finding:
     import av
     import soundfile
 
-    return Finding("decoder", True, f"{soundfile.__libsndfile_version__}, PyAV {av.__version__}")
+    return Finding("decoder", True, f"libsndfile {soundfile.__libsndfile_version__}, PyAV {av.__version__}")
 
 
 def _separator(settings: Settings) -> Finding:

@@ -68,6 +68,8 @@ class RetentionSettings(_Area):
 class DiscordSettings(_Area):
     test_guild: int | None = None
     """Sync the commands to this server only, at once (for development)."""
+    loopback: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Talk to a stand-in for Discord on this port of 127.0.0.1 (for tests); never to another host."""
 
 
 class Settings(BaseSettings):

@@ -42,10 +42,13 @@ def run(ctx: click.Context) -> None:
 
 async def _run(settings: Settings, token: str) -> None:
     """Until SIGTERM or Ctrl+C: discord.py itself handles only the latter, and not this way of starting."""
+    import aiohttp
     import discord
 
     from bot import create_bot
 
+    if settings.discord.loopback is not None:
+        _use_loopback(settings.discord.loopback)
     bot = create_bot(settings)
     loop = asyncio.get_running_loop()
     async with bot:
@@ -59,8 +62,22 @@ async def _run(settings: Settings, token: str) -> None:
             raise UserError(
                 "Discord does not know this token: copy it anew from the developer portal into DISCORD_TOKEN."
             ) from None
+        except aiohttp.ClientConnectionError as error:
+            raise UserError(
+                f"Discord cannot be reached ({error}): check the network, then start again."
+            ) from None
         except asyncio.CancelledError:
             running.uncancel()  # asked to stop: `async with` closes the bot, which stops its worker
+
+
+def _use_loopback(port: int) -> None:
+    """Direct discord.py to this machine; it has no setting for that, only these two class variables."""
+    import yarl
+    from discord.gateway import DiscordWebSocket
+    from discord.http import Route
+
+    Route.BASE = f"http://127.0.0.1:{port}/api/v10"
+    DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(f"ws://127.0.0.1:{port}/gateway")
 
 
 @main.command()

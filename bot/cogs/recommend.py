@@ -161,6 +161,11 @@ class Recommend(commands.Cog):
     def audio(self, track: Track) -> Path:
         path = Path(track.path)
         path = path if path.is_absolute() else self.bot.settings.data / path
+        if not path.is_file() and track.origin == "upload":
+            days = self.bot.settings.retention.uploads_days
+            raise UserError(
+                f"Uploads are kept for {days} days, and this one is gone; upload it again to hear it."
+            )
         if not path.is_file():
             raise UserError(
                 f"The audio of “{track.title}” is not where it was; ask an admin to run /reindex."
