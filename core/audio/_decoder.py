@@ -154,7 +154,7 @@ def decode_soundfile(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, A
         writer.add(block)
     writer.close()
     missing = sound.frames - writer.frames
-    broken = broken or (0.5 * writer.rate < missing and sound.frames < 1 << 62)
+    broken = broken or (missing > max(writer.rate, 0.02 * sound.frames) and sound.frames < 1 << 62)
     return {"frames": writer.frames, "rate": writer.rate, "channels": writer.channels, "truncated": broken}
 
 
