@@ -22,8 +22,8 @@ from core.errors import UserError
 from core.library import reference
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS
-from core.recommend import rules as rules_module
-from core.recommend.rules import Prepared, Rule, load_rules, trust
+from core.recommend.rules import Prepared
+from core.recommend.table import Rule, calibration, forget_tables, load_rules, trust
 
 STRENGTHS = (10000.0, 300.0, 100.0, 30.0, 10.0, 3.0)
 """How hard the weights are pulled towards rules.toml; the first hardly lets them move."""
@@ -305,13 +305,13 @@ def write_weights(
         *(f'"{rule_id}" = {weight:g}' for rule_id, weight in weights.items()),
     ]
     path.write_text("\n".join(lines) + "\n", "utf-8")
-    rules_module.forget_tables()
+    forget_tables()
     return path
 
 
 def fitted_to() -> set[str]:
     """The first digits of the SHA-256 of every track that the shipped weights were fitted to."""
-    return set(rules_module.calibration().get("fitted_to", []))
+    return set(calibration().get("fitted_to", []))
 
 
 def _number(value: Any) -> float | None:

@@ -11,13 +11,9 @@ matrix-vector product.
 
 from __future__ import annotations
 
-import json
 import math
-import tomllib
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -25,11 +21,24 @@ from numpy.typing import NDArray
 
 from core.errors import UserError
 from core.library.catalog import Catalog, TrackLike
-from core.moods.profile import MOODS, PREFERENCES, Profile, tables, translated
+from core.moods.profile import MOODS, PREFERENCES, Profile, tables
 from core.recommend import sequence, wording
+from core.recommend.table import (
+    Matrix,
+    Rule,
+    calibration,
+    forget_tables,
+    load_rules,
+    occasion_label,
+    occasions,
+    percentile_fit,
+    trust,
+)
 
-SATURATION = 0.9
-"""Percentiles outside the middle 90 % fit no better or worse: the extremes of a library are often outliers."""
+__all__ = [
+    "Reason", "Recommendation", "Rule", "calibration", "forget_tables", "load_rules", "occasion_label", "occasions",
+    "prepare", "recommend", "topic_weights", "trust",
+]  # fmt: skip
 
 PREFERENCE_WEIGHT = 0.12
 """A preference that was answered with 'Extremely' counts this much beside the profile's 1."""
@@ -40,64 +49,11 @@ WORTH_SAYING = 0.05
 NEGLIGIBLE = 1e-4
 """Moods and preferences that weigh less are left out."""
 
-PRESENCE, PRESENT = ("activity", "level_db", "loudness"), 0.2
-"""Descriptors that say whether a stem is there, and how reliable it must be for that (see `trust`)."""
-
 STRONGEST, AGAINST = 6, 3
 """Reasons for and against that a recommendation names unless all are asked for."""
 
 POOL = 5
 """Diversity chooses among this many times more candidates than are asked for."""
-
-Matrix = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One line of rules.toml; exactly one of `mood`, `occasion` and `preference` is set.
-
-    `direction` is 'low', 'high' or 'range'; a range has its two ends and its margin in the descriptor's unit.
-    """
-
-    id: str
-    mood: str | None
-    occasion: str | None
-    preference: str | None
-    source: str
-    descriptor: str
-    direction: str
-    weight: float
-    text: str
-    citation: str
-    range: tuple[float, float] | None = None
-    margin: float | None = None
-
-    @property
-    def topic(self) -> str:
-        return self.mood or self.occasion or f"preference.{self.preference}"
-
-    @property
-    def feature(self) -> str:
-        return f"{self.source}.{self.descriptor}"
-
-    def fit(self, values: Matrix, percentiles: Matrix) -> Matrix:
-        """How well values (in their unit) and percentiles (0..1) suit the rule, -1..1; NaN where they are missing."""
-        if self.range is not None and self.margin is not None:
-            return range_fit(values, *self.range, self.margin)
-        return percentile_fit(percentiles, -1.0 if self.direction == "low" else 1.0)
-
-
-def range_fit(values: Matrix, low: Any, high: Any, margin: Any) -> Matrix:
-    """1 between low and high, falling by 2 over each margin beyond, at least -1."""
-    beyond = np.maximum(np.maximum(low - values, values - high), 0)
-    fit: Matrix = np.maximum(1 - 2 * beyond / margin, -1)
-    return fit
-
-
-def percentile_fit(percentiles: Matrix, sign: Any) -> Matrix:
-    """-1 to 1 as the percentile goes from 0 to 1 (or from 1 to 0 for a negative sign), saturating at both ends."""
-    fit: Matrix = np.clip(sign * (2 * percentiles - 1) / np.float32(SATURATION), -1, 1)
-    return fit
 
 
 @dataclass(slots=True)
@@ -131,73 +87,6 @@ class Recommendation:
     reasons: list[Reason]
     against: list[Reason]
     missing: list[str]
-
-
-@cache
-def load_rules(*, calibrated: bool = True) -> tuple[Rule, ...]:
-    """All rules of rules.toml, with the weights of weights.toml where there are any (unless `calibrated` is False)."""
-    weights = _toml("core.moods", "weights").get("weights", {}) if calibrated else {}
-    return tuple(
-        Rule(
-            id=row["id"],
-            mood=row.get("mood"),
-            occasion=row.get("occasion"),
-            preference=row.get("preference"),
-            source=row["source"],
-            descriptor=row["descriptor"],
-            direction=row["direction"],
-            weight=float(weights.get(row["id"], row["weight"])),
-            text=row["text"],
-            citation=row["citation"],
-            range=tuple(row["range"]) if "range" in row else None,
-            margin=row.get("margin"),
-        )
-        for row in tables("rules")["rule"]
-    )
-
-
-def calibration() -> dict[str, Any]:
-    """What weights.toml says about how its weights were made; empty where there is none."""
-    found: dict[str, Any] = _toml("core.moods", "weights").get("calibration", {})
-    return found
-
-
-def occasions() -> tuple[str, ...]:
-    """The names of all occasions."""
-    return tuple(tables("occasions"))
-
-
-def occasion_label(occasion: str, language: str = "en") -> str:
-    """The occasion's name for buttons: 'Relaxation'."""
-    return str(translated(tables("occasions")[occasion]["label"], language))
-
-
-@cache
-def trust(separator: str, source: str, descriptor: str = "") -> float:
-    """How far a rule may rely on a source of this separator, 0..1; the whole track counts 1.
-
-    It is the fourth root of the separator's measured reliability: that is a share of power sample by sample, while
-    descriptors are means over a whole track and suffer less from leakage. (Measured on the Emotify development set
-    with the first bundled U-Net: cross-validated rules rank at .515 with the square root, .528 with the fourth root.)
-    That a stem can be heard, or how loud it is, is only said of stems with a reliability of PRESENT: below that, a
-    piano may well have gone into another stem, and "the piano can be heard 0 % of the time" would be false.
-    """
-    if source == "mix":
-        return 1.0
-    table = _toml("core.recommend", "trust")
-    if separator == "unet":
-        # Written beside the weights by the training that measured it.
-        measured = files("core.separation").joinpath("weights/unet.json")
-        if measured.is_file():
-            table = {"unet": json.loads(measured.read_text("utf-8"))["reliability"]}
-    reliability = float(table.get(separator, table.get("default", {})).get(source, 0.0))
-    return 0.0 if descriptor in PRESENCE and reliability < PRESENT else reliability**0.25
-
-
-def forget_tables() -> None:
-    """Read the tables anew, after calibration has written weights."""
-    load_rules.cache_clear()
-    _toml.cache_clear()
 
 
 def recommend(
@@ -441,9 +330,3 @@ def _other_reason(share: sequence.Share) -> Reason:
         text=share.text,
         citation="",
     )
-
-
-@cache
-def _toml(package: str, name: str) -> dict[str, Any]:
-    path = files(package).joinpath(f"{name}.toml")
-    return tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}

@@ -8,7 +8,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from core.recommend.rules import Rule
+    from core.recommend.table import Rule
 
 LOW, HIGH = 0.35, 0.65
 """Percentiles below and above which a value is called low and high."""

@@ -110,9 +110,9 @@ def test_the_report_says_what_calibration_brings_and_writes_nothing_unasked() ->
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Tables that may be written: a copy of the package data's place."""
     from core.library import reference
-    from core.recommend import rules
+    from core.recommend import table
 
-    real = rules._toml
+    real = table._toml
     monkeypatch.setattr(module, "files", lambda package: tmp_path)
     monkeypatch.setattr(reference, "files", lambda package: tmp_path)
 
@@ -125,12 +125,12 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         return tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
 
     toml.cache_clear = lambda: None  # type: ignore[attr-defined]
-    monkeypatch.setattr(rules, "_toml", toml)
-    rules.load_rules.cache_clear()
+    monkeypatch.setattr(table, "_toml", toml)
+    table.load_rules.cache_clear()
     reference.references.cache_clear()
     yield tmp_path
     monkeypatch.undo()
-    rules.forget_tables()
+    table.forget_tables()
     reference.references.cache_clear()
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.errors import UserError
 from core.moods.profile import MOODS, PREFERENCES, Profile
-from core.recommend import rules as rules_module
+from core.recommend import table
 from core.recommend.explain import reasons_text, why
 from core.recommend.rules import Rule, load_rules, occasions, prepare, recommend, topic_weights, trust
 from tests.core.recommend.worlds import catalog, random_catalog
@@ -184,7 +184,7 @@ def test_nobody_says_that_a_stem_is_silent_which_the_separator_cannot_find(
 ) -> None:
     """A piano that went into another stem must not be reported as absent."""
     weak = {"plugin": {"piano": 0.1, "drums": 0.5}, "default": {}}
-    monkeypatch.setattr(rules_module, "_toml", lambda package, name: weak if name == "trust" else {})
+    monkeypatch.setattr(table, "_toml", lambda package, name: weak if name == "trust" else {})
     trust.cache_clear()
     try:
         assert trust("plugin", "piano", "activity") == 0 < trust("plugin", "piano", "spectral_centroid")
