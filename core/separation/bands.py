@@ -72,4 +72,5 @@ def loudness(power: NDArray[np.float32], reference: float) -> NDArray[np.float32
     the whole track), floored at -80 dB and scaled to about -1..1."""
     mean = power / band_widths()
     decibels = 10 * np.log10(mean / max(reference, 1e-12) + 1e-8)
-    return (np.clip(decibels, -80, 40) / 40 + 0.75).astype(np.float32)
+    scaled: NDArray[np.float32] = (np.clip(decibels, -80, 40) / 40 + 0.75).astype(np.float32)
+    return scaled
