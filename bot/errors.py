@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import discord
 from discord import app_commands
 
+from bot.ui.cards import problem_card
 from core.errors import UserError
 
 log = logging.getLogger(__name__)
+_F = TypeVar("_F", bound=Callable[..., Any])
 
 EXPIRED_INTERACTION = 10062  # Discord gave up on us after 3 s; nobody is there to be told
 
@@ -54,12 +58,29 @@ def sentence_for(error: BaseException) -> str | None:
 
 
 async def say(interaction: discord.Interaction[Any], sentence: str) -> None:
-    """A private note, by the first way that is still open."""
-    text = f"⚠️ {discord.utils.escape_mentions(sentence)}"
+    """A private card, by the first way that is still open."""
+    card = problem_card(sentence)
     if not interaction.response.is_done():
-        await interaction.response.send_message(text, ephemeral=True)
-    elif not interaction.is_expired():
-        await interaction.followup.send(text, ephemeral=True)
+        await interaction.response.send_message(view=card, ephemeral=True)
+    elif interaction.is_expired():
+        log.warning("too late to tell about an error in %s", describe(interaction))
+    elif interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
+        await interaction.edit_original_response(view=card)  # where "thinking ..." stands
+    else:
+        await interaction.followup.send(view=card, ephemeral=True)
+
+
+def answer_refusals(command: _F) -> _F:
+    """For commands that may have to say no: a refusal is an answer, not a fault of the program."""
+
+    @functools.wraps(command)
+    async def answered(cog: Any, interaction: discord.Interaction[Any], *args: Any, **options: Any) -> None:
+        try:
+            await command(cog, interaction, *args, **options)
+        except UserError as refusal:
+            await report(interaction, refusal)
+
+    return cast(_F, answered)
 
 
 def describe(interaction: discord.Interaction[Any]) -> str:

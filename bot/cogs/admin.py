@@ -10,6 +10,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Moodstem
+from bot.errors import answer_refusals
 from core.errors import UserError
 from jobs.model import BACKGROUND
 
@@ -33,6 +34,7 @@ class Admin(commands.Cog):
         description="Look through the music folders for new, changed, moved and deleted files."
     )
     @admin_only
+    @answer_refusals
     async def reindex(self, interaction: discord.Interaction[Moodstem]) -> None:
         folders = self.bot.settings.library.folders
         if not folders:

@@ -12,6 +12,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Moodstem
+from bot.errors import answer_refusals
 from bot.ui.buttons import Press, on_press
 from bot.ui.cards import note_card, problem_card
 from bot.ui.picks import PAGE, picks_card, similar_card, why_card
@@ -39,6 +40,7 @@ class Recommend(commands.Cog):
     @app_commands.choices(
         occasion=[app_commands.Choice(name=occasion_label(name), value=name) for name in occasions()]
     )
+    @answer_refusals
     async def command(
         self,
         interaction: discord.Interaction[Moodstem],

@@ -12,6 +12,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Moodstem
+from bot.errors import answer_refusals
 from bot.ui.buttons import on_press
 from bot.ui.cards import note_card
 from core.errors import UserError
@@ -30,6 +31,7 @@ class Upload(commands.Cog):
         description="Have a track analysed: its instruments, its sound, and what goes with it."
     )
     @app_commands.describe(track="An audio file (mp3, flac, ogg, wav, m4a ...)")
+    @answer_refusals
     async def upload(self, interaction: discord.Interaction[Moodstem], track: discord.Attachment) -> None:
         limits = self.bot.settings.limits
         refuse(track, limits.upload_mb)

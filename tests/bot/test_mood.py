@@ -141,7 +141,7 @@ async def test_buttons_of_a_finished_questionnaire_say_so(world: World) -> None:
     first, second = await begin(world), await begin(world)
     await finish(world, first)
     shown = await world.alice.click(second.message, custom_id=press_ids(second, "mood_answer")[0])
-    assert shown.response is not None and "use `/mood` to answer again" in shown.response.content
+    assert shown.response is not None and "use `/mood` to answer again" in words(shown.response)
 
 
 async def test_every_extension_loads_and_every_button_has_a_handler(world: World) -> None:
