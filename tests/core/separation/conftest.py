@@ -50,13 +50,15 @@ def make_band(seconds: float, seed: int = 0) -> dict[str, np.ndarray[Any, Any]]:
     length = int(seconds * RATE)
     time = np.arange(length) / RATE
     kick_times, snare_times = np.arange(0, seconds - 0.1, 1.0), np.arange(0.5, seconds - 0.1, 1.0)
-    kick = np.sin(2 * np.pi * 55 * time) * _envelope(kick_times, length, 0.08)
+    since = time % 1.0
+    kick = np.sin(2 * np.pi * (50 * since - 5 * np.exp(-since / 0.03))) * _envelope(kick_times, length, 0.08)
+    kick += rng.normal(0, 0.4, length) * _envelope(kick_times, length, 0.004)
     snare = rng.normal(0, 0.5, length) * _envelope(snare_times, length, 0.06)
     hat = np.diff(rng.normal(0, 0.3, length), prepend=0) * _envelope(
         np.arange(0, seconds - 0.1, 0.25), length, 0.02
     )
     notes = np.floor(time / 0.5).astype(int)
-    bass_pitch = 41.2 * 2 ** (np.array([0, 0, 3, 5, 7, 5, 3, 0])[notes % 8] / 12)
+    bass_pitch = 82.4 * 2 ** (np.array([0, 0, 3, 5, 7, 5, 3, 0])[notes % 8] / 12)
     phase = 2 * np.pi * np.cumsum(bass_pitch) / RATE
     pluck = _envelope(np.arange(0, seconds - 0.1, 0.5), length, 0.3)
     bass = sum(np.sin(k * phase) / k for k in range(1, 6)) * pluck * 0.4
