@@ -15,7 +15,7 @@ from core.separation.base import Progress, Separator
 DECODED, SEPARATED = 0.05, 0.95
 """Progress once the file is decoded and once the stems are there."""
 
-ANALYSER_VERSION = 1
+ANALYSER_VERSION = 2
 """Raise it whenever a descriptor's value may change: stored analyses are then made anew in the background."""
 
 
@@ -93,7 +93,7 @@ def analyse(
     mix = resample(audio.samples, audio.rate, separator.rate)
     stems = separator.separate(mix, lambda share: say(DECODED + (SEPARATED - DECODED) * share))
     say(SEPARATED)
-    described = describe({"mix": mix, **stems}, separator.rate)
+    described = describe({"mix": mix, **stems}, separator.rate, separator.gate_db)
     say(1.0)
     return TrackAnalysis(
         content_hash=digest,

@@ -6,11 +6,14 @@ either lets the leakage through or cuts off a quiet instrument. A stem therefore
  - what it *holds* lies less than 35 dB below the mix at that time. A stem holds the mel bands in which it comes within
    6 dB of the strongest stem: a real instrument, however quiet, stands out at least in the bands of its own partials;
    leakage follows louder stems at a distance and stands out nowhere.
+A separator that leaks more than that names gates of its own (Separator.gate_db).
 Gaps of up to 0.5 s are then closed (the rest between two drum hits is part of playing), and what lasts less than 0.1 s
 is dropped. The share of frames left is the stem's activity: the share of time that the instrument plays.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,20 +48,32 @@ def sounding(rms: Floats) -> Mask:
     return level_db(rms) > FLOOR_DB
 
 
-def stem_activity(mel: dict[str, Floats], rms: dict[str, Floats], mix_mel: Floats) -> dict[str, Mask]:
+def held_level_db(mel: dict[str, Floats], mix_mel: Floats) -> dict[str, Floats]:
+    """Level of what each stem holds, relative to the mix, (T,) dB; arguments as in `stem_activity`."""
+    enough = np.maximum.reduce(list(mel.values())) * np.float32(10 ** (HOLD_DB / 10))
+    whole = mix_mel.sum(axis=0) + np.float32(1e-12)
+    return {
+        stem: 10 * np.log10(np.where(power >= enough, power, 0).sum(axis=0) / whole + np.float32(1e-9))
+        for stem, power in mel.items()
+    }
+
+
+def stem_activity(
+    mel: dict[str, Floats],
+    rms: dict[str, Floats],
+    mix_mel: Floats,
+    gate_db: Mapping[str, float] | None = None,
+) -> dict[str, Mask]:
     """Frames in which each stem sounds, (T,) bool.
 
-    mel: (bands, T) mel power of each stem; rms: (T,) level of each; mix_mel: (bands, T) of the mix.
+    mel: (bands, T) mel power of each stem; rms: (T,) level of each; mix_mel: (bands, T) of the mix. gate_db: the
+    separator's own gates in dB relative to the mix, HELD_DB for stems that it does not name.
     """
     if not mel:
         return {}
-    enough = np.maximum.reduce(list(mel.values())) * np.float32(10 ** (HOLD_DB / 10))
-    limit = mix_mel.sum(axis=0) * np.float32(10 ** (HELD_DB / 10))
-    masks = {}
-    for stem, power in mel.items():
-        held = np.where(power >= enough, power, 0).sum(axis=0)
-        masks[stem] = tidy((held > limit) & sounding(rms[stem]))
-    return masks
+    gates = gate_db or {}
+    held = held_level_db(mel, mix_mel)
+    return {stem: tidy((held[stem] > gates.get(stem, HELD_DB)) & sounding(rms[stem])) for stem in mel}
 
 
 def tidy(mask: Mask) -> Mask:

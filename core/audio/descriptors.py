@@ -50,10 +50,12 @@ class Description:
     mode: str | None = None
 
 
-def describe(sources: Mapping[str, NDArray[np.float32]], rate: int) -> Description:
+def describe(
+    sources: Mapping[str, NDArray[np.float32]], rate: int, gate_db: Mapping[str, float] | None = None
+) -> Description:
     """Describe `mix` and any stems, each (n,) or (channels, n) at `rate` Hz; stems are fitted to the mix's length.
 
-    A stem that does not sound gets an activity near 0 and no descriptors. The same input gives the same output.
+    `gate_db` is the separator's (core.audio.activity). A stem that does not sound gets an activity near 0 and no descriptors. The same input gives the same output.
     """
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
@@ -77,6 +79,7 @@ def describe(sources: Mapping[str, NDArray[np.float32]], rate: int) -> Descripti
             {stem: frames[stem].power_mel for stem in stems},
             {stem: frames[stem].rms for stem in stems},
             frames["mix"].power_mel,
+            gate_db,
         )
         masks["mix"] = activity.sounding(frames["mix"].rms)
         heard = [name for name in names if masks[name].sum() >= MINIMUM_FRAMES]

@@ -93,7 +93,7 @@ def evaluate(folder: Path, separator: Separator, progress: Progress | None = Non
                     "irm_si_sdr_db": si_sdr(audio, limit[stem]),
                 }
             )
-        heard, expected = (_activity(mix, stems) for stems in (estimates, truth))
+        heard, expected = _activity(mix, estimates, separator.gate_db), _activity(mix, truth, {})
         for stem in STEMS:
             activity[stem].append(abs(heard[stem] - expected[stem]))
         if progress is not None:
@@ -121,13 +121,13 @@ def evaluate(folder: Path, separator: Separator, progress: Progress | None = Non
     }
 
 
-def _activity(mix: Samples, stems: Stems) -> dict[str, float]:
+def _activity(mix: Samples, stems: Stems, gate_db: dict[str, float]) -> dict[str, float]:
     """Share of time that each of the six stems sounds, by the same gate as in an analysis."""
     from core.audio.descriptors import describe
 
     silence = np.zeros_like(mix)
     sources = {"mix": mix} | {stem: stems.get(stem, silence) for stem in STEMS}
-    instruments = describe(sources, RATE).instruments
+    instruments = describe(sources, RATE, gate_db).instruments
     return {stem: instruments[stem]["activity"] for stem in STEMS}
 
 

@@ -22,6 +22,7 @@ class NoSeparator:
 
     def __init__(self) -> None:
         self.reliability: dict[str, float] = {}
+        self.gate_db: dict[str, float] = {}
 
     def separate(self, mix: Samples, progress: Progress | None = None) -> dict[str, Samples]:
         if progress is not None:

@@ -37,10 +37,16 @@ class UNetSeparator:
     rate = RATE
 
     def __init__(
-        self, network: Any, version: str, reliability: dict[str, float], threads: int | None
+        self,
+        network: Any,
+        version: str,
+        reliability: dict[str, float],
+        gate_db: dict[str, float],
+        threads: int | None,
     ) -> None:
         self.version = version
         self.reliability = reliability
+        self.gate_db = gate_db
         self._network = network
         self._threads = threads
 
@@ -161,7 +167,7 @@ def _add(target: Samples, spectra: NDArray[np.complex64], start: int, threads: i
 def load_unet(threads: int | None = None, weights: Path = WEIGHTS) -> UNetSeparator:
     """The bundled separator, or one with other weights of the same architecture.
 
-    `<weights>.json` beside the weights states the reliability that was measured. Raises UserError when the
+    `<weights>.json` beside the weights states the reliability and the gate that were measured. Raises UserError when the
     file is missing, is no safetensors file or holds another network.
     """
     import torch
@@ -175,6 +181,7 @@ def load_unet(threads: int | None = None, weights: Path = WEIGHTS) -> UNetSepara
         tensors = load(data)
         facts = json.loads(weights.with_suffix(".json").read_text())
         reliability = {stem: float(facts["reliability"][stem]) for stem in STEMS}
+        gate_db = {stem: float(level) for stem, level in facts.get("gate_db", {}).items()}
         network = SpectrogramUNet(len(STEMS))
         network.load_state_dict(tensors)
     except FileNotFoundError as error:
@@ -189,7 +196,7 @@ def load_unet(threads: int | None = None, weights: Path = WEIGHTS) -> UNetSepara
     _fold_batch_norm(network)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     version = f"{hashlib.sha256(data).hexdigest()[:8]}.{CODE_VERSION}"
-    return UNetSeparator(network, version, reliability, threads)
+    return UNetSeparator(network, version, reliability, gate_db, threads)
 
 
 def _fold_batch_norm(network: Any) -> None:

@@ -30,6 +30,7 @@ class TrueStems:
     def __init__(self, stems: dict[str, NDArray[np.float32]]) -> None:
         self.stems = stems
         self.reliability: dict[str, float] = {}
+        self.gate_db: dict[str, float] = {}
         self.seen: tuple[int, ...] = ()
 
     def separate(self, mix: Samples, progress: Progress | None = None) -> dict[str, Samples]:
@@ -186,7 +187,7 @@ def test_bad_files_and_limits(song: Path, tmp_path: Path, separator: TrueStems) 
         analyse(tmp_path / "no.mp3", separator)
     with pytest.raises(UserError, match="cannot be opened"):
         analyse(tmp_path / "nowhere.mp3", separator)
-    with pytest.raises(UserError, match="longer than 0.1 minutes"):
+    with pytest.raises(UserError, match=r"longer than 0\.1 minutes"):
         analyse(song, separator, limits=DecodeLimits(max_seconds=6))
 
 

@@ -24,6 +24,7 @@ class Oracle:
 
     def __init__(self, stems: Band) -> None:
         self.reliability = dict.fromkeys(STEMS, 1.0)
+        self.gate_db: dict[str, float] = {}
         self.stems = stems
 
     def separate(self, mix: Samples, progress: Progress | None = None) -> dict[str, Samples]:
