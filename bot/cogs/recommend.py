@@ -116,7 +116,7 @@ class Recommend(commands.Cog):
     async def share(
         self, interaction: discord.Interaction[Moodstem], recommendation_id: str, page: str
     ) -> None:
-        """Post the picks for everyone here; whose mood it was is not told unless they say so."""
+        """Post the picks and their reasons for everyone here; the profile itself is not shown."""
         made = await self.stored(recommendation_id)
         if made.user_id != interaction.user.id:
             raise UserError("Only the person who asked can share these picks; use /recommend for your own.")
