@@ -235,6 +235,8 @@ class HTDemucsSeparator:
         self.overlap = overlap
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._batch = 8 if self._device.type == "cuda" else 1  # on a CPU batches only cost memory (measured)
+        if self._device.type == "cpu":
+            _keep_freed_memory()
         self._threads = threads
         self._model = model.to(self._device).to(memory_format=torch.channels_last)
         self._segment = int(model.samplerate * model.segment)
@@ -342,6 +344,20 @@ def _fast_bfloat16(device: Any) -> bool:
         return bool(torch.cuda.is_bf16_supported())
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(supported and supported())
+
+
+def _keep_freed_memory() -> None:
+    """Let glibc keep freed memory instead of giving it back: each segment asks for the same 0.7 GB again, and its
+    page faults cost more than a tenth of the time (measured, 5.6 -> 4.8 s for 16 s of audio; the peak grows by
+    0.1 GB). It holds for the process, which is why only this separator, at home in a worker, does it."""
+    import ctypes
+    import sys
+
+    if sys.platform == "linux":
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # absent in other C libraries
+        if mallopt is not None:
+            mallopt(-4, 0)  # M_MMAP_MAX: no separate mappings for large blocks
+            mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
 
 
 @contextmanager
