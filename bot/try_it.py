@@ -12,7 +12,7 @@ import signal
 import sys
 import webbrowser
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bot import create_bot
 from core.errors import UserError
@@ -65,8 +65,9 @@ async def run(settings: Settings, *, port: int | None, browser: bool) -> None:
                     f"Port {port} cannot be used ({error.strerror}): choose another with --port."
                 ) from error
             try:
+                turns = take_turns(preview)
                 announce(preview.url, browser)
-                await keep_time(env, preview, stop)
+                await keep_time(env, preview, turns, stop)
             finally:
                 await preview.__aexit__(None, None, None)
     finally:
@@ -81,18 +82,37 @@ def announce(url: str, browser: bool) -> None:
         webbrowser.open(url)
 
 
-async def keep_time(env: simcord.Env, preview: simcord.Preview, stop: asyncio.Event) -> None:
+def take_turns(preview: simcord.Preview) -> asyncio.Lock:
+    """A lock that each click in the browser holds; SimCord refuses a click that comes while time moves on.
+
+    SimCord 3 has no public hook for this, hence the private name (the dependency is pinned below 4).
+    """
+    turns = asyncio.Lock()
+    act = preview._action
+
+    async def in_turn(*arguments: Any) -> Any:
+        async with turns:
+            return await act(*arguments)
+
+    preview._action = in_turn  # type: ignore[method-assign, unused-ignore]
+    return turns
+
+
+async def keep_time(
+    env: simcord.Env, preview: simcord.Preview, turns: asyncio.Lock, stop: asyncio.Event
+) -> None:
     """Let simulated time follow ours, between the viewer's clicks."""
+    import simcord
+
     while not stop.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), STEP_S)
             return
-        try:
-            before = len(env.http_requests)
-            await env.advance_time(STEP_S)
-            if len(env.http_requests) > before:  # the bot did something by itself: show it
-                await preview.refresh()
-        except (
-            Exception
-        ) as error:  # SetupError: a click is being handled; TimeoutError: the bot is still busy with one
-            log.debug("time waits: %s", error)
+        async with turns:
+            try:
+                before = len(env.http_requests)
+                await env.advance_time(STEP_S)
+                if len(env.http_requests) > before:  # the bot did something by itself: show it
+                    await preview.refresh()
+            except (TimeoutError, simcord.SetupError) as error:  # the bot is still busy with the last click
+                log.debug("time waits: %s", error)
