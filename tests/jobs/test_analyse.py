@@ -184,7 +184,7 @@ async def test_a_worker_killed_in_the_middle_leaves_no_file(
 
 
 async def test_cancelled_uploads_leave_nothing(runner: Runner, settings: TaskSettings, queue: Queue) -> None:
-    write_tone(settings.uploads / "abc", seconds=30)
+    write_tone(settings.uploads / "abc", seconds=240)  # long enough to be cancelled in the middle
     job = await queue.enqueue("analyse", {"path": "abc", "name": "x.ogg"}, user_id=1)
     running = asyncio.create_task(runner.run_one())
 
