@@ -58,6 +58,7 @@ def write_tone(path: Path, hertz: float = 220.0, seconds: float = 1.5, **tags: s
     with soundfile.SoundFile(part, "w", 44100, 1, format="OGG", subtype="VORBIS") as file:
         for name, value in tags.items():
             setattr(file, name, value)
-        file.write(wave.astype(np.float32))
+        for block in np.array_split(wave.astype(np.float32), int(seconds) + 1):
+            file.write(block)  # libsndfile 1.2 overflows its stack on long Vorbis writes
     os.replace(part, path)  # noqa: PTH105
     return path
