@@ -30,7 +30,10 @@ STEP_S = 0.5
 
 async def run(settings: Settings, *, port: int | None, browser: bool) -> None:
     """Serve until Ctrl+C. Raises UserError when SimCord is missing or the port is taken."""
-    bot = create_bot(settings)
+    # APScheduler reads the real clock while its timers run on the simulated one: it would never come to rest.
+    bot = create_bot(
+        settings.model_copy(update={"jobs": settings.jobs.model_copy(update={"schedule": False})})
+    )
     library = logging.getLogger("discord")
     level = library.level
     library.setLevel(logging.ERROR)  # SimCord makes a client of its own while it is imported, which warns

@@ -21,7 +21,9 @@ MAX_COMPONENTS, MAX_TEXT, MAX_BYTES = 40, 4000, 9500  # Discord's budget for one
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "no-config.toml"))
     return Settings(
-        data=tmp_path / "data", jobs=JobSettings(embedded_worker=False), limits=LimitSettings(upload_mb=2)
+        data=tmp_path / "data",
+        jobs=JobSettings(embedded_worker=False, schedule=False),
+        limits=LimitSettings(upload_mb=2),
     )
 
 

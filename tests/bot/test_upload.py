@@ -208,7 +208,7 @@ async def test_reindex_is_for_admins_and_shows_its_end(world: World, runner: Run
     (music / "broken.mp3").write_bytes(b"not music")
     world.settings = Settings(
         data=world.settings.data,
-        jobs=JobSettings(embedded_worker=False),
+        jobs=JobSettings(embedded_worker=False, schedule=False),
         library=LibrarySettings(folders=[music]),
     )
     await world.restart()
