@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
+
+# librosa's compiled functions are cached on disk; in a new environment two test processes that write the same cache
+# file at once leave one that crashes every later reader.
+NUMBA_CACHE = tempfile.mkdtemp(prefix="moodstem-numba-")
+os.environ["NUMBA_CACHE_DIR"] = NUMBA_CACHE
+atexit.register(shutil.rmtree, NUMBA_CACHE, ignore_errors=True)
 
 ROOT = Path(__file__).resolve().parent.parent
 
