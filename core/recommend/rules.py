@@ -36,8 +36,8 @@ from core.recommend.table import (
 )
 
 __all__ = [
-    "Reason", "Recommendation", "Rule", "calibration", "forget_tables", "load_rules", "occasion_label", "occasions",
-    "prepare", "recommend", "topic_weights", "trust",
+    "Reason", "Recommendation", "Rule", "calibration", "explain_tracks", "forget_tables", "load_rules",
+    "occasion_label", "occasions", "prepare", "recommend", "topic_weights", "trust",
 ]  # fmt: skip
 
 PREFERENCE_WEIGHT = 0.12
@@ -124,6 +124,14 @@ def recommend(
     candidates = best_first(scores, min(len(catalog) - len(left_out), max(POOL * count, 50)), catalog)
     picks = sequence.diverse(catalog, candidates, scores, count)
     return _explained(catalog, prepared, topics, picks, terms, all_reasons)
+
+
+def explain_tracks(
+    catalog: Catalog, profile: Profile, occasion: str | None, track_ids: Sequence[int]
+) -> list[Recommendation]:
+    """What the rules say of given tracks, in their order: a `Recommendation` for each, without terms of a list."""
+    picks: list[tuple[int, list[sequence.Share]]] = [(catalog.index(track_id), []) for track_id in track_ids]
+    return _explained(catalog, prepare(catalog), topic_weights(profile, occasion), picks, (), False)
 
 
 def topic_weights(profile: Profile, occasion: str | None) -> dict[str, float]:

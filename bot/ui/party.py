@@ -1,0 +1,110 @@
+"""Cards of a party: who is in, what plays, and why for each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bot.ui.buttons import Press
+from bot.ui.cards import Card, Style, line, row, text
+from bot.ui.theme import bar, plain
+from core.recommend.rules import occasion_label
+
+if TYPE_CHECKING:
+    from discord import ui
+
+    from core.recommend.parties import Guest, Opened
+
+PAGE = 5
+
+
+def waiting_card(opened: Opened) -> Card:
+    """Before the playlist: who has joined, and how to."""
+    names = ", ".join(mention(guest) for guest in opened.guests) or "nobody yet"
+    return Card(
+        text("## One playlist for all of us", _subject(opened)),
+        text(
+            f"**In so far:** {names}",
+            "Join with the mood that you told me with `/mood`. Everyone here will see which tracks suit you and why, "
+            "not your answers.",
+        ),
+        _doors(opened, "Make the playlist"),
+    )
+
+
+def playlist_card(opened: Opened, page: int = 0) -> Card:
+    """One page of the playlist, each track with the member it suits best, and how well everyone is served."""
+    pages = -(-len(opened.tracks) // PAGE)
+    first = page % pages * PAGE
+    shown = list(enumerate(opened.tracks))[first : first + PAGE]
+    served = [guest for guest in opened.guests if guest.better_than is not None]
+    items: list[ui.Item[Any]] = [
+        text("## Our playlist", _subject(opened)),
+        text(
+            "-# How much of the library suits each of us less than these tracks do, on average",
+            *(
+                f"`{bar(guest.better_than or 0)}` {mention(guest)} {guest.better_than or 0:.0%}"
+                for guest in served[:10]
+            ),
+            *([f"-# and {len(served) - 10} more"] if len(served) > 10 else []),
+        ),
+    ]
+    for place, track in shown:
+        items += [line(), _track(place, track, served)]
+    items.append(line())
+    items.append(
+        row(*(Press("party_why", opened.id, place, label=f"Why {place + 1}?") for place, _ in shown))
+    )
+    turn = [
+        Press("party_page", opened.id, (page + 1) % pages, label=f"{page % pages + 1} / {pages}", emoji="▶️")
+    ]
+    items.append(_doors(opened, "Make it again", *(turn if pages > 1 else [])))
+    return Card(*items)
+
+
+def why_card(opened: Opened, place: int) -> Card:
+    """What one track holds for each member, those whom it suits best first."""
+    heard = [(guest, guest.heard[place]) for guest in opened.guests if len(guest.heard) > place]
+    heard.sort(key=lambda pair: (-pair[1].score, pair[0].user_id))
+    lines = [
+        f"{mention(guest)} **{one.score:+.2f}** ".replace("-", "−")
+        + (plain(one.reasons[0], 160) if one.reasons else "Nothing speaks for it; others gain more by it.")
+        for guest, one in heard[:20]
+    ]
+    return Card(
+        text(
+            f"## {plain(opened.tracks[place]['title'])}", "-# Each score is the sum of that person's reasons."
+        ),
+        text(*(lines or ["Nobody of this playlist is left."])),
+        row(Press("play", opened.tracks[place]["track_id"], label="Play", emoji="▶️")),
+    )
+
+
+def mention(guest: Guest) -> str:
+    return f"<@{guest.user_id}>"
+
+
+def _subject(opened: Opened) -> str:
+    occasion = f" for {occasion_label(opened.occasion).lower()}" if opened.occasion else ""
+    return f"-# {opened.count} tracks{occasion}, started by <@{opened.host}>"
+
+
+def _track(place: int, track: dict[str, Any], served: list[Guest]) -> ui.Section[Any]:
+    from discord import ui
+
+    by_line = " · ".join(plain(part, 60) for part in (track["artist"], track["genre"]) if part)
+    happiest = max(served, key=lambda guest: (guest.heard[place].score, -guest.user_id), default=None)
+    reasons = happiest.heard[place].reasons if happiest else []
+    said = [f"> {mention(happiest)}: {plain(reasons[0], 160)}"] if happiest and reasons else []
+    lines = [f"**{place + 1}. {plain(track['title'])}**", *([f"-# {by_line}"] if by_line else []), *said]
+    return ui.Section("\n".join(lines), accessory=Press("play", track["track_id"], label="Play", emoji="▶️"))
+
+
+def _doors(opened: Opened, make: str, *more: Press) -> ui.ActionRow[Any]:
+    return row(
+        *more,
+        Press("party_join", opened.id, label="Join", emoji="🙋", style=Style.primary),
+        Press("party_leave", opened.id, label="Leave"),
+        Press(
+            "party_make", opened.id, label=make, emoji="🎶", style=Style.success, disabled=not opened.guests
+        ),
+    )

@@ -1,0 +1,118 @@
+"""Parties that were opened, who joined, and what they got: cards go on working after a restart."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from core.library.store import Database
+from core.recommend.party import Party
+
+REASONS = 3
+"""Reasons kept for each member and track."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """One track for one member."""
+
+    score: float
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
+class Guest:
+    """A member who joined; without a playlist yet, `better_than` is None and `heard` empty."""
+
+    user_id: int
+    better_than: float | None = None
+    heard: list[Heard] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A party as it stands. `tracks` are dicts of track_id, title, artist and genre, empty before it is made."""
+
+    id: int
+    host: int
+    occasion: str | None
+    count: int
+    tracks: list[dict[str, Any]]
+    guests: list[Guest]
+
+
+class Parties:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def open(self, host: int, guild_id: int | None, occasion: str | None, count: int) -> Opened:
+        [row] = await self._database.write(
+            "INSERT INTO party (user_id, guild_id, occasion, count) VALUES (?, ?, ?, ?) RETURNING id",
+            (host, guild_id, occasion, count),
+        )
+        return Opened(row["id"], host, occasion, count, [], [])
+
+    async def get(self, party_id: int) -> Opened | None:
+        row = await self._database.fetch_one("SELECT * FROM party WHERE id=?", (party_id,))
+        if row is None:
+            return None
+        guests = await self._database.fetch(
+            "SELECT * FROM party_member WHERE party_id=? ORDER BY joined_at, user_id", (party_id,)
+        )
+        return Opened(
+            row["id"],
+            row["user_id"],
+            row["occasion"],
+            row["count"],
+            json.loads(row["tracks"]),
+            [
+                Guest(
+                    guest["user_id"],
+                    guest["better_than"],
+                    [Heard(**heard) for heard in json.loads(guest["reasons"])],
+                )
+                for guest in guests
+            ],
+        )
+
+    async def join(self, party_id: int, user_id: int) -> None:
+        await self._database.write(
+            "INSERT INTO party_member (party_id, user_id) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            (party_id, user_id),
+        )
+
+    async def leave(self, party_id: int, user_id: int) -> None:
+        await self._database.write(
+            "DELETE FROM party_member WHERE party_id=? AND user_id=?", (party_id, user_id)
+        )
+
+    async def make(self, party_id: int, made: Party) -> None:
+        """Keep a playlist and what it holds for each member who is still there; both or neither."""
+        tracks = [
+            {
+                "track_id": shared.track_id,
+                "title": track.title,
+                "artist": track.artist,
+                "genre": track.genre,
+            }
+            for shared in made.tracks
+            for track in [next(iter(shared.members.values())).track]
+        ]
+        async with self._database.transaction() as transaction:
+            await transaction.run("UPDATE party SET tracks=? WHERE id=?", (json.dumps(tracks), party_id))
+            await transaction.run(
+                "UPDATE party_member SET better_than=NULL, reasons='[]' WHERE party_id=?", (party_id,)
+            )
+            for user_id, better_than in made.better_than.items():
+                heard = [
+                    Heard(
+                        shared.members[user_id].score,
+                        [reason.text for reason in shared.members[user_id].reasons[:REASONS]],
+                    )
+                    for shared in made.tracks
+                ]
+                await transaction.run(
+                    "UPDATE party_member SET better_than=?, reasons=? WHERE party_id=? AND user_id=?",
+                    (better_than, json.dumps([asdict(one) for one in heard]), party_id, user_id),
+                )
