@@ -45,6 +45,9 @@ class JobSettings(_Area):
     weights: Path | None = None
     """Folder with htdemucs_6s weights; without one the bundled separator works."""
     threads: Annotated[int, Field(ge=1, le=256)] = 2
+    """CPU threads of each worker."""
+    workers: Annotated[int, Field(ge=1, le=1000)] = 1
+    """Worker processes, each with the separator loaded."""
     embedded_worker: bool = True
     """`moodstem run` and `moodstem try` start a worker process of their own."""
     schedule: bool = True

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from core.settings import Settings
-from jobs.engines.local import LocalEngine
+from jobs.engines.base import Engine
 from jobs.retention import Retention
-from jobs.runner import RunnerOptions
+from jobs.runner import RunnerOptions, make_engine
 from jobs.schedule import Plan
 
 
@@ -15,16 +15,15 @@ def runner_options(settings: Settings) -> RunnerOptions:
         separator=settings.jobs.separator,
         weights=settings.jobs.weights,
         threads=settings.jobs.threads,
+        workers=settings.jobs.workers,
         upload_seconds=settings.limits.duration_min * 60,
         folder_seconds=max(settings.limits.duration_min * 60, 900.0),
     )
 
 
-def local_engine(settings: Settings) -> LocalEngine:
+def engine(settings: Settings) -> Engine:
     """An engine for the command line, which waits for its result."""
-    return LocalEngine(
-        settings.jobs.separator, weights_dir=settings.jobs.weights, threads=settings.jobs.threads
-    )
+    return make_engine(runner_options(settings))
 
 
 def plan(settings: Settings) -> Plan:

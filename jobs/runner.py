@@ -24,8 +24,9 @@ from pathlib import Path
 from core.errors import UserError
 from core.library.store import Database
 from core.separation.base import Cancelled
-from jobs.engines.base import Crashed, Engine, Limits, TaskFailed, TimedOut
+from jobs.engines.base import Crashed, Engine, Limits, TaskFailed, TimedOut, Unavailable
 from jobs.engines.local import LocalEngine
+from jobs.engines.pool import Pool
 from jobs.model import Claimed
 from jobs.owner import is_dead, this_owner
 from jobs.queue import Queue
@@ -56,7 +57,7 @@ class Pace:
 
 
 class Runner:
-    """Works through a queue, one job at a time."""
+    """Works through a queue, as many jobs at a time as its engine has slots: one with one local worker."""
 
     def __init__(
         self,
@@ -75,23 +76,29 @@ class Runner:
         self.pace = pace or Pace()
         self.owner = owner or this_owner()
         self._stop_at: float | None = None
+        self._running: set[asyncio.Task[None]] = set()
+        self._in_work = 0
 
     async def run_one(self) -> bool:
         """Take the next job, if there is one, and see it to its end. True when there was one."""
         claimed = await self.queue.claim(self.owner, self.pace.lease_s, self.kinds)
         if claimed is None:
             return False
-        await self._see_through(claimed)
+        self._in_work += 1
+        await self._work_on(claimed)
         return True
 
     async def run_forever(self) -> None:
         """Work until `stop` is called. Whatever goes wrong with the database is logged and tried again."""
-        preload = asyncio.create_task(self._preload())
-        reap_at = seen_at = 0.0
+        preload: asyncio.Task[None] | None = None
+        preload_at = reap_at = seen_at = 0.0
         try:
             while self._stop_at is None:
                 try:
                     now = time.monotonic()
+                    if now >= preload_at and (preload is None or (preload.done() and not self.engine.slots)):
+                        preload_at = now + REAP_EVERY_S
+                        preload = asyncio.create_task(self._preload())
                     if now >= reap_at:
                         reap_at = now + REAP_EVERY_S
                         if taken := await self.queue.reap(is_dead):
@@ -99,17 +106,19 @@ class Runner:
                     if now >= seen_at:
                         seen_at = now + REAP_EVERY_S
                         await self.queue.seen(self.owner, {"kinds": sorted(self.kinds)})
-                    if not await self.run_one():
-                        await asyncio.sleep(self.pace.poll_s)
+                    if not await self._begin_one():
+                        await self._pause(self.pace.poll_s)
                 except (
                     sqlite3.OperationalError
                 ) as error:  # disk full, locked for long: nothing is lost by waiting
                     log.error("The database cannot be written (%s): trying again", error)
                     await asyncio.sleep(self.pace.retry_s)
+            await asyncio.gather(*self._running)
         finally:
-            preload.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await preload
+            left = [*self._running, *([preload] if preload else [])]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
             await self.engine.stop()
             with contextlib.suppress(sqlite3.OperationalError):
                 await self.queue.gone(self.owner)
@@ -119,6 +128,38 @@ class Runner:
         drain = self.pace.drain_s if drain_s is None else drain_s
         at = time.monotonic() + drain
         self._stop_at = at if self._stop_at is None else min(at, self._stop_at)
+
+    async def _begin_one(self) -> bool:
+        """Take the next job if the engine has a slot for it. False when there is nothing to do but wait."""
+        ended = {task for task in self._running if task.done()}
+        self._running -= ended
+        for task in ended:
+            task.result()
+        if not self.has_room():
+            return False
+        claimed = await self.queue.claim(self.owner, self.pace.lease_s, self.kinds)
+        if claimed is None:
+            return False
+        self._in_work += 1
+        self._running.add(asyncio.create_task(self._work_on(claimed)))
+        return True
+
+    async def _work_on(self, claimed: Claimed) -> None:
+        try:
+            await self._see_through(claimed)
+        finally:
+            self._in_work -= 1
+
+    def has_room(self) -> bool:
+        """Could the next job begin now, without any of those that run giving way?"""
+        return self._in_work < self.engine.slots
+
+    async def _pause(self, seconds: float) -> None:
+        """Until a running job ends, at most this long."""
+        if self._running:
+            await asyncio.wait(self._running, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        else:
+            await asyncio.sleep(seconds)
 
     async def _preload(self) -> None:
         """Load the separator before the first job asks for it."""
@@ -172,7 +213,7 @@ class Runner:
                 held = await queue.cancelled(claimed)
             case GiveBack():
                 held = await queue.give_back(claimed, outcome.notes)
-            case Cancelled():
+            case Cancelled() | Unavailable():
                 held = await queue.give_back(claimed)
             case UserError():
                 held = await queue.fail(claimed, str(outcome), code="input", permanent=True)
@@ -215,6 +256,8 @@ class _Hand:
         return self.cancel or self._lost or (stop_at is not None and time.monotonic() >= stop_at)
 
     async def give_way(self) -> bool:
+        if self.runner.has_room():
+            return False
         return await self.runner.queue.urgent(self.claimed.priority, self.runner.kinds)
 
     async def keep(self) -> None:
@@ -279,6 +322,7 @@ class RunnerOptions:
     separator: str = "auto"
     weights: Path | None = None
     threads: int = 1
+    workers: int = 1
     upload_seconds: float = 600.0
     folder_seconds: float = 900.0
     memory_mb: float = 8192.0
@@ -289,15 +333,24 @@ class RunnerOptions:
         return [f"--{name.replace('_', '-')}={value}" for name, value in given if value is not None]
 
 
+def make_engine(options: RunnerOptions, *, warm: bool = False) -> Engine:
+    """The engine that the options ask for; its workers start with it."""
+    engines = [
+        LocalEngine(
+            options.separator,
+            weights_dir=options.weights,
+            threads=options.threads,
+            limits=Limits(memory_mb=options.memory_mb),
+            warm=warm,
+        )
+        for _ in range(options.workers)
+    ]
+    return engines[0] if len(engines) == 1 else Pool(engines)
+
+
 async def run_worker(options: RunnerOptions, *, with_parent: bool = False) -> None:
-    """One worker with its own database connection and engine, until a signal ends it: `moodstem worker`."""
-    engine = LocalEngine(
-        options.separator,
-        weights_dir=options.weights,
-        threads=options.threads,
-        limits=Limits(memory_mb=options.memory_mb),
-        warm=True,
-    )
+    """A runner with its own database connection and engine, until a signal ends it: `moodstem worker`."""
+    engine = make_engine(options, warm=True)
     settings = TaskSettings(options.data, options.upload_seconds, options.folder_seconds)
     async with await Database.open(options.data / "moodstem.db") as database:
         await serve(Runner(Queue(database), engine, settings), with_parent=with_parent)
@@ -370,6 +423,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--separator", default="auto")
     parser.add_argument("--weights", type=Path)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--upload-seconds", type=float, default=600.0)
     parser.add_argument("--folder-seconds", type=float, default=900.0)
     parser.add_argument("--memory-mb", type=float, default=8192.0)

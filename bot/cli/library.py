@@ -89,10 +89,10 @@ def index(ctx: click.Context, folder: Path, allow_empty: bool, as_json: bool) ->
 
 async def _index(settings: Settings, folder: Path, allow_empty: bool) -> dict[str, Any]:
     from core.library.store import Database
-    from jobs.configure import local_engine
+    from jobs.configure import engine as configured_engine
     from jobs.tasks.index import index_folder
 
-    engine = local_engine(settings)
+    engine = configured_engine(settings)
     async with await Database.open(settings.database) as database:
         try:
             with progress_bar(folder.name) as advance:

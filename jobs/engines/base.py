@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from core.errors import UserError
+
 OnProgress = Callable[[str, float], None]
 """Called with the stage, a short word, and the share that is done, 0..1."""
 
@@ -15,10 +17,16 @@ ShouldStop = Callable[[], bool]
 
 @dataclass(frozen=True)
 class Request:
-    """One piece of work: the name of a task in jobs.worker.TASKS and its arguments, plain JSON data."""
+    """One piece of work: the name of a task in jobs.worker.TASKS and its arguments, plain JSON data.
+
+    `reads` and `writes` name the arguments that are paths of files on this machine which the task reads and writes:
+    an engine whose workers are elsewhere carries them there and back.
+    """
 
     task: str
     arguments: dict[str, Any] = field(default_factory=dict)
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,13 +59,26 @@ class TaskFailed(Exception):  # noqa: N818 - an outcome
         self.details = details
 
 
+class Unavailable(UserError):  # noqa: N818 - an outcome
+    """The engine has nothing to compute with now (a cluster that cannot be reached, say). No request is at fault:
+    put it back. Its text says what the operator can do."""
+
+
 class Engine(Protocol):
-    """Runs one request at a time. The Ray engine will map the same requests over a cluster."""
+    """Maps requests over the workers it has. `run` may be called at any time; a request waits for a free worker."""
+
+    @property
+    def slots(self) -> int:
+        """How many requests it can work on at once now; 0 while it has no worker that is ready.
+
+        Whoever has many requests keeps no more than this many in `run`, so that nothing piles up behind the engine.
+        """
+        ...
 
     async def start(self) -> dict[str, Any]:
         """Make ready; returns {"separator", "separator_version"} of the separator that is loaded.
 
-        Raises UserError when it cannot be loaded.
+        Raises UserError when it cannot be loaded, Unavailable when there is nothing to load it on.
         """
         ...
 
@@ -70,7 +91,7 @@ class Engine(Protocol):
     ) -> dict[str, Any]:
         """Do the work and return its result.
 
-        Raises UserError (the input is at fault: never try again), core.separation.base.Cancelled, TimedOut,
-        Crashed or TaskFailed. Cancelling the awaiting task ends the work at once.
+        Raises UserError (the input is at fault: never try again), Unavailable, core.separation.base.Cancelled,
+        TimedOut, Crashed or TaskFailed. Cancelling the awaiting task ends the work at once.
         """
         ...

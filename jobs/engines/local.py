@@ -36,6 +36,8 @@ class LocalEngine:
     only tests pass one.
     """
 
+    slots = 1
+
     def __init__(
         self,
         separator: str = "auto",

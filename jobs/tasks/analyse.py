@@ -58,6 +58,8 @@ async def run(work: Work) -> Done:
                 "max_seconds": work.settings.upload_seconds,
                 "analysis": known.to_json() if known else None,
             },
+            reads=("path",),
+            writes=("picture",),
         )
         try:
             answer = await work.engine.run(request, work.report, work.should_stop)

@@ -2,15 +2,16 @@
 
 Two passes. The scan walks the folder and notes each audio file's size and time in the table `folder_file`; what is
 new, changed, or analysed by another version becomes pending. Then each pending file is hashed and, where its
-content is unknown, analysed, and committed by itself, so an interrupted run goes on where it stopped. Content
-hashes tell a moved file from a new one; what vanished is forgotten at the very end.
+content is unknown, analysed, and committed by itself, so an interrupted run goes on where it stopped; as many
+files are in work as the engine has slots. Content hashes tell a moved file from a new one; what vanished is
+forgotten at the very end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from core.errors import UserError
 from core.library.store import Database, Row, Transaction
 from core.library.tracks import put_analysis, put_track
 from core.separation.base import Cancelled
-from jobs.engines.base import Crashed, Engine, Request, ShouldStop, TaskFailed, TimedOut
+from jobs.engines.base import Crashed, Engine, Request, ShouldStop, TaskFailed, TimedOut, Unavailable
 from jobs.tasks.base import Done, GiveBack, TaskKind, Work
 from jobs.tasks.files import audio_files, fingerprint, is_gone, take
 from jobs.tasks.places import NOTE, forget_unless_used, only_here
@@ -86,8 +87,8 @@ async def index_folder(
     """Add or refresh the audio files of `folder` and everything below it.
 
     Hidden files and folders are ignored, symbolic links to folders are not followed, those to files only when
-    they stay inside. `between` is called after each file with the report so far, and may
-    raise to stop. Raises UserError when the folder
+    they stay inside. `between` is called after each file with the report so far, and may raise to stop;
+    files that are in work then are finished. Raises UserError when the folder
     is not there, or is empty though it had music (a volume that is not mounted) unless `allow_empty`; Cancelled
     when `cancel` says so.
     """
@@ -118,6 +119,9 @@ class _Index:
         self.report = IndexReport(str(folder))
         self.begun = time.monotonic()
         self.analysed = 0
+        self.done = 0
+        self.in_work: dict[str, asyncio.Task[Any]] = {}
+        """Content that is being analysed, so that its copies wait and then share the track."""
 
     async def run(self) -> IndexReport:
         from core.analysis import ANALYSER_VERSION
@@ -199,28 +203,59 @@ class _Index:
             "SELECT count(*), coalesce(sum(pending), 0) FROM folder_file WHERE folder_id = ? AND scan = ?",
             [self.id, self.scan],
         )
-        total, done, last = count[1], 0, ""
+        total = count[1]
         self.report.unchanged = count[0] - total
+        running: set[asyncio.Task[None]] = set()
+        try:
+            async for row in self._pending():
+                while len(running) >= max(self.engine.slots, 1):
+                    running = await self._some_done(running)
+                self._check()
+                self._tell(total, row["path"])
+                running.add(asyncio.create_task(self._one(row)))
+            while running:
+                running = await self._some_done(running)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                for task in running:
+                    task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)  # what is in work is committed by itself
+            raise
+        self._tell(total, "")
+
+    async def _pending(self) -> AsyncIterator[Row]:
+        last = ""
         while rows := await self.database.fetch(
             "SELECT * FROM folder_file WHERE folder_id = ? AND pending = 1 AND scan = ? AND path > ? ORDER BY path LIMIT 50",
             [self.id, self.scan, last],
         ):
             for row in rows:
-                self._check()
                 last = row["path"]
-                if self.progress is not None:
-                    rate = self._rate()
-                    left = (time.monotonic() - self.begun) / done * (total - done) if done else None
-                    self.progress(IndexProgress(done, total, last, rate, left))
-                await self._one(row)
-                done += 1
-                if self.between is not None:
-                    await self.between(self.report)
+                yield row
+
+    async def _some_done(self, running: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+        """Wait until one of them ends; returns the others."""
+        ended, others = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        running -= ended
+        for task in ended:
+            task.result()
+            self.done += 1
+            if self.between is not None:
+                await self.between(self.report)
+        return others
+
+    def _tell(self, total: int, path: str) -> None:
         if self.progress is not None:
-            self.progress(IndexProgress(done, total, "", self._rate(), 0.0))
+            left = total - self.done
+            pace = (time.monotonic() - self.begun) / self.done if self.done else None
+            eta_s = 0.0 if not left else pace and pace * left
+            self.progress(IndexProgress(self.done, total, path, self._rate(), eta_s))
 
     async def _one(self, row: Row) -> None:
-        """Hash one pending file, analyse it if its content is unknown, and commit what is known then."""
+        """Hash one pending file, analyse it if its content is unknown, and commit what is known then.
+
+        Raises Unavailable, Cancelled, or what the database does.
+        """
         path = self.folder / row["path"]
         try:
             digest, size, mtime_ns = await asyncio.to_thread(fingerprint, path)
@@ -230,6 +265,17 @@ class _Index:
             return await self._failed(
                 row, None, row["size"], row["mtime_ns"], f"It cannot be read ({error.strerror})."
             )
+        while other := self.in_work.get(digest):
+            await asyncio.wait([other])
+        task = asyncio.current_task()
+        assert task is not None
+        self.in_work[digest] = task
+        try:
+            await self._known_or_new(row, path, digest, size, mtime_ns)
+        finally:
+            del self.in_work[digest]
+
+    async def _known_or_new(self, row: Row, path: Path, digest: str, size: int, mtime_ns: int) -> None:
         known = await self.database.fetch_one(
             "SELECT track.id, separator IS NOT NULL AS fresh FROM track LEFT JOIN analysis ON track_id = track.id"
             " AND separator = ? AND separator_version = ? AND analyser_version = ? WHERE content_hash = ?",
@@ -239,6 +285,8 @@ class _Index:
         if known is None or not known["fresh"]:
             try:
                 answer = await self._analyse(path)
+            except Unavailable:
+                raise
             except UserError as error:
                 return await self._failed(row, digest, size, mtime_ns, str(error))
             self.analysed += 1
@@ -250,7 +298,8 @@ class _Index:
 
     async def _analyse(self, path: Path) -> dict[str, Any]:
         """The engine's answer. A file that crashes the worker or takes too long twice is the file's fault."""
-        request = Request("analyse", {"path": str(path), "name": path.name, "max_seconds": self.max_seconds})
+        arguments = {"path": str(path), "name": path.name, "max_seconds": self.max_seconds}
+        request = Request("analyse", arguments, reads=("path",))
         for attempt in (1, 2):
             try:
                 return await self.engine.run(request, None, self.cancel)
@@ -389,21 +438,28 @@ async def run(work: Work) -> Done:
 
     before = work.claimed.spec.get("so_far", {})
 
-    async def between(report: IndexReport) -> None:
-        if await work.give_way():
-            raise GiveBack(
-                {"so_far": {name: before.get(name, 0) + getattr(report, name) for name in HANDLED}}
-            )
+    report = IndexReport("")
 
-    report = await index_folder(
-        Path(work.claimed.spec["folder"]),
-        work.database,
-        work.engine,
-        progress,
-        work.should_stop,
-        max_seconds=work.settings.folder_seconds,
-        between=between,
-    )
+    async def between(now: IndexReport) -> None:
+        nonlocal report
+        report = now
+        if await work.give_way():
+            raise GiveBack
+
+    try:
+        report = await index_folder(
+            Path(work.claimed.spec["folder"]),
+            work.database,
+            work.engine,
+            progress,
+            work.should_stop,
+            max_seconds=work.settings.folder_seconds,
+            between=between,
+        )
+    except GiveBack:  # the counts of now: other files that were in work have ended since
+        raise GiveBack(
+            {"so_far": {name: before.get(name, 0) + getattr(report, name) for name in HANDLED}}
+        ) from None
     for name in HANDLED:  # what this run finds unchanged is what the earlier ones did
         setattr(report, name, getattr(report, name) + before.get(name, 0))
     report.unchanged = max(report.unchanged - sum(before.values()), 0)

@@ -34,6 +34,10 @@ class Counting:
         self.analysed: list[str] = []
         self.fail: Callable[[str], None] = lambda name: None
 
+    @property
+    def slots(self) -> int:
+        return self.engine.slots
+
     async def start(self) -> dict[str, Any]:
         return await self.engine.start()
 
