@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import (
@@ -20,6 +20,9 @@ from pydantic_settings import (
 )
 
 from core.errors import UserError
+
+if TYPE_CHECKING:
+    from core.audio.decode import DecodeLimits
 
 
 class _Area(BaseModel):
@@ -104,6 +107,13 @@ class Settings(BaseSettings):
     @property
     def previews(self) -> Path:
         return self.data / "previews"
+
+    @property
+    def decode_limits(self) -> DecodeLimits:
+        """What one file may cost on the command line; uploads and folders have the same duration."""
+        from core.audio.decode import DecodeLimits
+
+        return DecodeLimits(max_seconds=self.limits.duration_min * 60)
 
     @property
     def backups(self) -> Path:

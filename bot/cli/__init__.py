@@ -56,6 +56,6 @@ def print_json(document: Any) -> None:
     sys.stdout.write("\n")
 
 
-from bot.cli import library, measure, serve  # noqa: E402 - they register their commands on `main`
+from bot.cli import library, measure, report, serve  # noqa: E402 - they register their commands on `main`
 
-__all__ = ["library", "main", "measure", "serve"]
+__all__ = ["library", "main", "measure", "report", "serve"]

@@ -41,7 +41,7 @@ def analyze(ctx: click.Context, files: Sequence[Path], separator: str | None, as
     for path in files:
         with progress_bar(path.name) as advance:
             try:
-                analysis = analyse(path, loaded, advance)
+                analysis = analyse(path, loaded, advance, settings.decode_limits)
             except UserError as error:
                 rows.append({"path": str(path), "error": " ".join(str(error).split())})
                 continue
@@ -161,7 +161,7 @@ def recommend(
 
     if not moods and occasion is None:
         raise click.UsageError("Say at least one --mood or an --occasion.")
-    catalog = asyncio.run(_catalog(settings_of(ctx)))
+    catalog = asyncio.run(the_catalog(settings_of(ctx)))
     found = choose(catalog, Profile(moods), occasion, count, all_reasons=all_reasons)
     if as_json:
         print_json(
@@ -190,7 +190,7 @@ def recommend(
             click.echo(f"      {reason.contribution:+.3f}  {reason.text}")
 
 
-async def _catalog(settings: Settings) -> Catalog:
+async def the_catalog(settings: Settings) -> Catalog:
     """The library as the bot sees it; the samples when nothing was indexed yet."""
     from core.library.bundled import ensure_samples
     from core.library.loading import load_catalog
@@ -250,7 +250,7 @@ async def _similar(
     from core.recommend.similarity import similar as nearest
     from core.separation import load_separator
 
-    catalog = await _catalog(settings)
+    catalog = await the_catalog(settings)
     digest = content_hash(path) if path is not None else None
     async with await Database.open(settings.database) as database:
         library = Library(database)
@@ -268,7 +268,7 @@ async def _similar(
             settings.jobs.separator, weights_dir=settings.jobs.weights, threads=settings.jobs.threads
         )
         with progress_bar(path.name) as advance:
-            analysis = analyse(path, separator, advance)
+            analysis = analyse(path, separator, advance, settings.decode_limits)
     near = nearest(
         catalog,
         analysis.features(),

@@ -5,7 +5,7 @@ that it starts within 0.2 s. Before the first byte of the upload is parsed the p
 it can open no file, no socket and no other process (RLIMIT_NOFILE 0 leaves the descriptors that are open and refuses
 every new one, so a playlist in disguise has nothing to open with), and memory, CPU time and output are limited.
 
-Output: float32 samples, interleaved stereo at 44.1 kHz, then a JSON document, then its length as 8 bytes little endian.
+Output: float32 samples, interleaved stereo at the rate asked for (null: the file's own), then a JSON document, then its length as 8 bytes little endian.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-RATE = 44100
 BLOCK = 1 << 13  # a block in which the file breaks off is lost
 MIN_RATE, MAX_RATE, MAX_CHANNELS = 8_000, 192_000, 8
 SOUNDFILE_FORMATS = {"WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3", "AIFF"}
@@ -101,16 +100,17 @@ def stereo_matrix(names: list[str]) -> Samples:
 class Writer:
     """Checks, mixes down, resamples and writes blocks; keeps count of what really came."""
 
-    def __init__(self, file: Any, rate: int, names: list[str], max_seconds: float) -> None:
+    def __init__(self, file: Any, rate: int, names: list[str], limits: dict[str, Any]) -> None:
         if not MIN_RATE <= rate <= MAX_RATE:
             raise Refused("rate", rate)
         if not 1 <= len(names) <= MAX_CHANNELS:
             raise Refused("channels", len(names))
         self.file, self.rate, self.channels = file, rate, len(names)
         self.matrix = stereo_matrix(names)
-        self.max_frames = int(max_seconds * rate)
+        self.max_frames = int(limits["max_seconds"] * rate)
         self.frames = 0
-        self.resampler = soxr.ResampleStream(rate, RATE, 2, dtype="float32") if rate != RATE else None
+        wanted = limits.get("rate") or rate
+        self.resampler = soxr.ResampleStream(rate, wanted, 2, dtype="float32") if rate != wanted else None
 
     def add(self, block: Samples) -> None:
         """block: (frames, channels), float32."""
@@ -141,7 +141,7 @@ def decode_soundfile(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, A
     if sound.format not in SOUNDFILE_FORMATS or not sound.subtype.startswith(SOUNDFILE_SUBTYPES):
         raise Refused("unreadable", f"{sound.format} {sound.subtype}")
     names = WAVE_ORDER.get(sound.channels, [""] * sound.channels)
-    writer = Writer(out, sound.samplerate, names, limits["max_seconds"])
+    writer = Writer(out, sound.samplerate, names, limits)
     broken = False
     while True:
         try:
@@ -195,7 +195,7 @@ def decode_av(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, Any]:
                 names = [channel.name for channel in frame.layout.channels]
                 if not LEFT.intersection(names):  # the container does not say
                     names = WAVE_ORDER.get(len(names), names)
-                writer = Writer(out, frame.sample_rate, names, limits["max_seconds"])
+                writer = Writer(out, frame.sample_rate, names, limits)
             writer.add(np.ascontiguousarray(frame.to_ndarray().T, np.float32))
     if writer is None:
         raise Refused("unreadable", "no frame could be decoded")

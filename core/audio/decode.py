@@ -23,16 +23,16 @@ import numpy as np
 from core.errors import UserError
 from core.separation.base import Samples
 
-RATE = 44100
+RATE, MAX_RATE = 44100, 192_000
 _CHILD = Path(__file__).with_name("_decoder.py")
 
 
 @dataclass(frozen=True)
 class DecodeLimits:
-    """What one file may cost; the defaults suit uploads of a Discord server."""
+    """What one file may cost; the defaults suit uploads of a Discord server (whose size `upload_mb` limits before)."""
 
     max_seconds: float = 600.0
-    max_bytes: int = 200 * 1024 * 1024
+    max_bytes: int = 500 * 1024 * 1024
     memory_bytes: int = 1 << 30
     cpu_seconds: int = 60
     wall_seconds: float = 60.0
@@ -117,8 +117,8 @@ def _breaks_off(file: IO[bytes], head: bytes, size: int) -> bool:
     return False
 
 
-def decode(path: Path, limits: DecodeLimits = DecodeLimits()) -> Audio:
-    """Decode one file to stereo at 44.1 kHz.
+def decode(path: Path, limits: DecodeLimits = DecodeLimits(), rate: int | None = RATE) -> Audio:
+    """Decode one file to stereo at 44.1 kHz, or at another `rate`; None keeps the file's own.
 
     Mono is doubled; of more channels each side is the mean of its group (centre in both, no subwoofer). Raises
     UserError with one sentence when there is nothing to analyse. Blocks for about 0.2 s plus 1 ms for each second of
@@ -145,19 +145,22 @@ def decode(path: Path, limits: DecodeLimits = DecodeLimits()) -> Audio:
             )
         broken = _breaks_off(file, head, size)
         for way in ways:
-            samples, answer = _run_child(file, way, limits)
+            samples, answer = _run_child(file, way, limits, rate)
             if answer.get("error") != "unreadable":
                 break
     if "error" in answer:
         raise UserError(_sentence(answer, limits))
-    return _finish(samples, {**answer, "truncated": answer["truncated"] or broken})
+    return _finish(samples, rate or answer["rate"], {**answer, "truncated": answer["truncated"] or broken})
 
 
-def _run_child(file: IO[bytes], way: str, limits: DecodeLimits) -> tuple[Samples, dict[str, Any]]:
-    """One attempt in a fresh process; ({}, samples) as the child wrote them."""
-    output_bytes = int((limits.max_seconds + 1) * RATE * 8) + (1 << 20)
+def _run_child(
+    file: IO[bytes], way: str, limits: DecodeLimits, rate: int | None
+) -> tuple[Samples, dict[str, Any]]:
+    """One attempt in a fresh process; the samples as the child wrote them, and its answer."""
+    output_bytes = int((limits.max_seconds + 1) * (rate or MAX_RATE) * 8) + (1 << 20)
     order = {
         "format": way,
+        "rate": rate,
         "parent": os.getpid(),
         "max_seconds": limits.max_seconds,
         "memory_bytes": limits.memory_bytes,
@@ -233,10 +236,10 @@ def _sentence(answer: dict[str, Any], limits: DecodeLimits) -> str:
     )
 
 
-def _finish(samples: Samples, answer: dict[str, Any]) -> Audio:
+def _finish(samples: Samples, rate: int, answer: dict[str, Any]) -> Audio:
     """What the whole recording tells: offset, level, clipping, silence."""
     notes = []
-    seconds = samples.shape[1] / RATE
+    seconds = samples.shape[1] / rate
     if answer["truncated"]:
         notes.append(
             f"The file breaks off or is damaged in places; the {seconds:.0f} s that could be read were analysed."
@@ -257,4 +260,4 @@ def _finish(samples: Samples, answer: dict[str, Any]) -> Audio:
         notes.append("The recording is silent.")
     elif (clipped := float(np.mean(np.abs(samples) >= 0.999 * peak))) > 0.01 and peak > 0.5:
         notes.append(f"The recording is clipped: {100 * clipped:.0f} % of it is at the highest level.")
-    return Audio(samples, RATE, notes)
+    return Audio(samples, rate, notes)

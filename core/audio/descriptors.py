@@ -1,7 +1,7 @@
 """All descriptors of all sources: from waveforms to plain numbers.
 
-`describe` is the one entry. Values that librosa has are librosa's (tests/core/audio/test_librosa.py compares them on
-real recordings); statistics are taken over the frames in which the source sounds, so that silence before, after or
+`describe` is the one entry. Values that librosa has are librosa's, chroma CENS and tonnetz those of the STFT's pitch
+classes (tests/core/audio/test_librosa.py compares them on real recordings); statistics are taken over the frames in which the source sounds, so that silence before, after or
 between does not dilute them.
 """
 
@@ -172,7 +172,11 @@ def chroma_stft(energy: Floats) -> Floats:
 
 
 def chroma_cens(energy: Floats) -> Floats:
-    """Chroma energy normalised statistics (Müller & Ewert 2011): quantised, smoothed over 41 frames, unit length."""
+    """Chroma energy normalised statistics (Müller & Ewert 2011): quantised, smoothed over 41 frames, unit length.
+
+    Of the pitch classes of the STFT that is there anyway: librosa.feature.chroma_cens with them given as C. Without C
+    librosa makes a constant-Q transform first, and its values differ; core.audio.fma has those.
+    """
     from scipy.ndimage import convolve1d
 
     share = _normalised(energy, energy.sum(axis=0))
@@ -183,7 +187,11 @@ def chroma_cens(energy: Floats) -> Floats:
 
 
 def tonnetz(energy: Floats) -> Floats:
-    """(6, T) tonal centroids (Harte, Sandler & Gasser 2006): fifths, minor thirds, major thirds, each as sine and cosine."""
+    """(6, T) tonal centroids (Harte, Sandler & Gasser 2006): fifths, minor thirds, major thirds, each as sine and cosine.
+
+    Of the pitch classes of the STFT: librosa.feature.tonnetz with that chroma given. Its default, without, takes
+    chroma_cqt; core.audio.fma has the variant of FMA.
+    """
     angles = np.outer([7 / 6, 7 / 6, 3 / 2, 3 / 2, 2 / 3, 2 / 3], np.arange(PITCHES))
     angles[::2] -= 0.5
     matrix = np.array([1, 1, 1, 1, 0.5, 0.5])[:, None] * np.cos(np.pi * angles)

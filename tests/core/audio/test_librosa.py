@@ -19,6 +19,10 @@ feature = librosa.feature
 C1 = float(librosa.note_to_hz("C1"))
 
 
+# CENS and tonnetz: librosa's functions, given the STFT's pitch classes. Without them librosa makes a constant-Q
+# transform of its own; test_fma.py compares that variant.
+
+
 def cens(y: Floats, tuning: float) -> Any:
     energy = feature.chroma_stft(y=y, sr=RATE, tuning=tuning, norm=None)
     return feature.chroma_cens(C=energy, n_octaves=1, bins_per_octave=12, fmin=C1)
