@@ -10,7 +10,7 @@ from typing import Any
 from core.library.store import Database
 
 # In the order in which rows must go. A test fails when a table with a user column is missing here.
-TABLES = ("questionnaire", "profile", "recommendation", "party_member", "party", "card", "job")
+TABLES = ("questionnaire", "profile", "recommendation", "party_member", "party", "audit", "card", "job")
 
 _UPLOADED = """
 SELECT DISTINCT track.id, track.path, track.content_hash, json_extract(job.result, '$.picture') AS picture

@@ -155,14 +155,20 @@ class Queue:
         return await forecast(self.database, row, self.clock()) if row else None
 
     async def jobs(
-        self, *, user_id: int | None = None, state: State | Collection[State] | None = None, limit: int = 100
+        self,
+        *,
+        user_id: int | None = None,
+        guild_id: int | None = None,
+        state: State | Collection[State] | None = None,
+        limit: int = 100,
     ) -> list[Job]:
-        """Jobs (of one user, in these states), newest first."""
+        """Jobs (of one user, of one server, in these states), newest first."""
         states = None if state is None else json.dumps([state] if isinstance(state, str) else list(state))
         rows = await self.database.fetch(
             "SELECT * FROM job WHERE (:user IS NULL OR user_id = :user)"
+            " AND (:guild IS NULL OR guild_id = :guild)"
             " AND (:states IS NULL OR state IN (SELECT value FROM json_each(:states))) ORDER BY id DESC LIMIT :limit",
-            {"user": user_id, "states": states, "limit": limit},
+            {"user": user_id, "guild": guild_id, "states": states, "limit": limit},
         )
         return [await forecast(self.database, row, self.clock()) for row in rows]
 
@@ -181,9 +187,12 @@ class Queue:
         [row] = await self.database.fetch("SELECT value FROM counter WHERE name = 'job'")
         return int(row[0])
 
-    async def counts(self) -> dict[str, int]:
-        """How many jobs are in each state."""
-        rows = await self.database.fetch("SELECT state, count(*) FROM job GROUP BY state")
+    async def counts(self, guild_id: int | None = None) -> dict[str, int]:
+        """How many jobs (of one server) are in each state."""
+        rows = await self.database.fetch(
+            "SELECT state, count(*) FROM job WHERE :guild IS NULL OR guild_id = :guild GROUP BY state",
+            {"guild": guild_id},
+        )
         return {"queued": 0, "running": 0, "done": 0, "failed": 0, "cancelled": 0} | {
             row[0]: row[1] for row in rows
         }

@@ -30,6 +30,7 @@ class About(commands.Cog):
             text(
                 "**/mood** asks about seven short questions and keeps your answers, even if you stop half-way.",
                 "**/recommend** picks tracks whose *instruments* fit, and says why in measured numbers.",
+                "**/party** makes one playlist of several people's moods, fair to each.",
                 "**/upload** takes a track apart, shows what each instrument does and what goes with it.",
                 "**/jobs** lists your uploads. **/privacy** shows, hands out or erases what I keep about you.",
             ),

@@ -1,9 +1,10 @@
-"""/reindex: bring the library up to date with its folders; for those who manage the server."""
+"""/admin: what only those who manage the server see and may do."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+import asyncio
+import shutil
+from typing import Any
 
 import discord
 from discord import app_commands
@@ -11,47 +12,143 @@ from discord.ext import commands
 
 from bot.app import Moodstem
 from bot.errors import answer_refusals
+from bot.permissions import must_manage
+from bot.ui.admin import PAGE, Stats, jobs_card, log_card, stats_card
+from bot.ui.buttons import on_press
+from bot.ui.cards import note_card
 from core.errors import UserError
+from core.library.audit import entries, record
+from core.library.backup import backup, backups, rehearse
 from jobs.model import BACKGROUND
 
-_T = TypeVar("_T", bound=Callable[..., Any])
+
+async def reindex(interaction: discord.Interaction[Moodstem]) -> None:
+    """A job for each music folder, with its card."""
+    bot = interaction.client
+    folders = bot.settings.library.folders
+    if not folders:
+        raise UserError(
+            "No music folder is set yet; name one under [library] folders in config.toml and restart me."
+        )
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    for folder in folders:
+        job = await bot.queue.enqueue(
+            "index",
+            {"folder": str(folder.resolve())},
+            user_id=interaction.user.id,
+            guild_id=interaction.guild_id,
+            priority=BACKGROUND,
+            dedup=f"index:{folder.resolve()}",
+        )
+        await bot.job_cards.open(interaction, job)
+    await record(
+        bot.database,
+        must_manage(interaction),
+        interaction.user.id,
+        "re-index",
+        ", ".join(folder.name for folder in folders),
+    )
 
 
-def admin_only(command: _T) -> _T:
-    """Hidden from members by default, and checked again here: admins of a server can change what is shown."""
-    command = app_commands.default_permissions(manage_guild=True)(command)
-    command = app_commands.guild_only()(command)
-    return app_commands.checks.has_permissions(manage_guild=True)(command)
-
-
-class Admin(commands.Cog):
-    """What only those who manage the server may do."""
+@app_commands.default_permissions(manage_guild=True)
+@app_commands.guild_only()
+class Admin(commands.GroupCog, group_name="admin", group_description="For those who manage this server."):
+    """Every command is hidden from members by default and checked again here."""
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
 
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        if not interaction.permissions.manage_guild:
+            raise app_commands.MissingPermissions(["manage_guild"])
+        return True
+
     @app_commands.command(
-        description="Look through the music folders for new, changed, moved and deleted files."
+        name="reindex",
+        description="Look through the music folders for new, changed, moved and deleted files.",
     )
-    @admin_only
     @answer_refusals
-    async def reindex(self, interaction: discord.Interaction[Moodstem]) -> None:
-        folders = self.bot.settings.library.folders
-        if not folders:
-            raise UserError(
-                "No music folder is set yet; name one under [library] folders in config.toml and restart me."
+    async def reindex_(self, interaction: discord.Interaction[Moodstem]) -> None:
+        await reindex(interaction)
+
+    @app_commands.command(description="What waits and runs on this server; cancel what should not.")
+    async def jobs(self, interaction: discord.Interaction[Moodstem]) -> None:
+        await interaction.response.send_message(
+            view=await self.jobs_view(must_manage(interaction)), ephemeral=True
+        )
+
+    @on_press("admin_jobs")
+    async def jobs_again(self, interaction: discord.Interaction[Moodstem]) -> None:
+        await interaction.response.edit_message(view=await self.jobs_view(must_manage(interaction)))
+
+    @on_press("admin_cancel")
+    async def cancel(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
+        guild_id = must_manage(interaction)
+        job = await self.bot.queue.get(int(job_id))
+        if job is None or job.guild_id != guild_id:
+            raise UserError("This job is not one of this server, or no longer kept; press Refresh.")
+        if await self.bot.queue.cancel(job.id):
+            await record(
+                self.bot.database,
+                guild_id,
+                interaction.user.id,
+                "cancelled a job",
+                str(job.spec.get("name", job.kind)),
             )
+        await interaction.response.edit_message(view=await self.jobs_view(guild_id))
+
+    async def jobs_view(self, guild_id: int) -> discord.ui.LayoutView:
+        waiting = await self.bot.queue.jobs(guild_id=guild_id, state=("running", "queued"), limit=PAGE)
+        return jobs_card(waiting, await self.bot.queue.counts(guild_id))
+
+    @app_commands.command(description="Library, jobs, workers, disk and backups at a glance.")
+    async def stats(self, interaction: discord.Interaction[Moodstem]) -> None:
+        guild_id = must_manage(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        for folder in folders:
-            job = await self.bot.queue.enqueue(
-                "index",
-                {"folder": str(folder.resolve())},
-                user_id=interaction.user.id,
-                guild_id=interaction.guild_id,
-                priority=BACKGROUND,
-                dedup=f"index:{folder.resolve()}",
+        data = self.bot.settings.data
+        free, size, last = await asyncio.to_thread(
+            lambda: (
+                shutil.disk_usage(data).free / 1e9,
+                self.bot.settings.database.stat().st_size / 1e6,
+                next((int(path.stat().st_mtime) for path in backups(data / "backups")), None),
             )
-            await self.bot.job_cards.open(interaction, job)
+        )
+        stats = Stats(
+            tracks={"total": 0, "folder": 0, "upload": 0, "sample": 0} | await self.bot.library.counts(),
+            jobs=await self.bot.queue.counts(guild_id),
+            separator=self.bot.settings.jobs.separator,
+            runners=len(await self.bot.queue.runners()),
+            free_gb=free,
+            database_mb=size,
+            last_backup=last,
+        )
+        await interaction.edit_original_response(view=stats_card(stats))
+
+    @app_commands.command(description="Copy the database now, and prove that the copy can be restored.")
+    @answer_refusals
+    async def backup(self, interaction: discord.Interaction[Moodstem]) -> None:
+        guild_id = must_manage(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        settings = self.bot.settings
+        copy = await backup(self.bot.database, settings.data / "backups", keep=settings.retention.backups)
+        rows = await rehearse(copy)
+        await record(self.bot.database, guild_id, interaction.user.id, "backup", copy.name)
+        sentence = f"💾 {copy.name} is written and was restored on trial: {sum(rows.values())} rows in {len(rows)} tables."
+        await interaction.edit_original_response(view=note_card(sentence))
+
+    @app_commands.command(name="log", description="What admins did with my commands, newest first.")
+    async def log_(self, interaction: discord.Interaction[Moodstem]) -> None:
+        await interaction.response.send_message(
+            view=await self.log_view(must_manage(interaction), 0), ephemeral=True
+        )
+
+    @on_press("admin_log")
+    async def log_page(self, interaction: discord.Interaction[Moodstem], page: str) -> None:
+        await interaction.response.edit_message(view=await self.log_view(must_manage(interaction), int(page)))
+
+    async def log_view(self, guild_id: int, page: int) -> discord.ui.LayoutView:
+        found = await entries(self.bot.database, guild_id, PAGE + 1, page * PAGE)
+        return log_card(found[:PAGE], page, len(found) > PAGE)
 
 
 async def setup(bot: Moodstem) -> None:

@@ -1,0 +1,79 @@
+"""/admin as admins, members and strangers meet it."""
+
+from __future__ import annotations
+
+from core.library.backup import backups, rehearse
+from tests.bot.conftest import World, labels, press_ids, within_budget, words
+from tests.bot.test_upload import tone, upload
+
+COMMANDS = ("admin reindex", "admin jobs", "admin stats", "admin backup", "admin log", "reindex")
+
+
+async def test_members_neither_see_nor_use_it(world: World) -> None:
+    seen = world.alice.available_commands(world.channel)
+    assert not set(COMMANDS) & set(seen)
+    assert set(COMMANDS) <= set(world.admin.available_commands(world.channel))
+
+
+async def test_buttons_of_an_admins_card_refuse_members(world: World) -> None:
+    """As if the card had been posted for everybody."""
+    await upload(world, "song.wav", tone())
+    cog = world.bot.get_cog("Admin")
+    for view in (await cog.jobs_view(world.channel.guild.id), await cog.log_view(world.channel.guild.id, 0)):
+        await world.bot.get_channel(world.channel.id).send(view=view)
+    for message in world.channel.history()[-2:]:
+        for button in [*press_ids(message, "admin_cancel"), *press_ids(message, "admin_jobs")]:
+            refused = await world.bob.click(message, custom_id=button)
+            assert refused.ephemeral and "Only members who may manage" in words(refused.response)
+    [job] = await world.bot.queue.jobs()
+    assert job.state == "queued" and not job.cancel_requested
+
+
+async def test_jobs_can_be_seen_and_cancelled(world: World) -> None:
+    empty = (await world.admin.slash(world.channel, "admin jobs")).response
+    assert "No job waits" in words(empty)
+    for number in range(3):
+        await upload(world, f"song{number}.wav", tone(2 + number))
+    card = (await world.admin.slash(world.channel, "admin jobs")).response
+    within_budget(card)
+    assert words(card).count(f"<@{world.alice.id}>") == 3 and labels(card).count("Cancel 1") == 1
+    await world.admin.click(card.message, custom_id=press_ids(card, "admin_cancel")[0])
+    within_budget(card)
+    assert words(card).count(f"<@{world.alice.id}>") == 2 and "1 cancelled" in words(card)
+    log = (await world.admin.slash(world.channel, "admin log")).response
+    assert "cancelled a job" in words(log) and f"<@{world.admin.id}>" in words(log)
+
+
+async def test_stats_tell_how_things_stand(world: World) -> None:
+    await upload(world, "song.wav", tone())
+    card = (await world.admin.slash(world.channel, "admin stats")).response
+    within_budget(card)
+    text = words(card)
+    assert "30 samples" in text and "1 waiting" in text and "none yet" in text and "GB free" in text
+
+
+async def test_backup_is_written_and_restores(world: World) -> None:
+    card = (await world.admin.slash(world.channel, "admin backup")).response
+    [copy] = backups(world.settings.data / "backups")
+    assert copy.name in words(card) and (await rehearse(copy))["track"] == 30
+    stats = (await world.admin.slash(world.channel, "admin stats")).response
+    assert "<t:" in words(stats)
+
+
+async def test_the_log_has_pages_and_survives_a_restart(world: World) -> None:
+    from core.library.audit import record
+
+    guild = world.channel.guild.id
+    empty = (await world.admin.slash(world.channel, "admin log")).response
+    assert "Nothing yet" in words(empty)
+    for number in range(23):
+        await record(world.bot.database, guild, world.admin.id, "changed", f"**thing** {number} " + "x" * 300)
+    await record(world.bot.database, guild + 1, world.admin.id, "elsewhere")
+    card = (await world.admin.slash(world.channel, "admin log")).response
+    within_budget(card)
+    assert "thing\\*\\* 22" in words(card).replace("\\*\\*thing", "thing") and "elsewhere" not in words(card)
+    await world.restart()
+    for _ in range(2):
+        await world.admin.click(card.message, label="Older")
+        within_budget(card)
+    assert words(card).count("changed") == 3 and "Older" not in labels(card)
