@@ -40,7 +40,14 @@ class LimitSettings(_Area):
     upload_mb: Annotated[float, Field(gt=0, le=500)] = 50
     duration_min: Annotated[float, Field(gt=0, le=240)] = 10
     queued_per_user: Annotated[int, Field(ge=1)] = 3
+    """Uploads of one member that wait or run."""
+    queued_per_server: Annotated[int, Field(ge=1)] = 50
     queued_in_all: Annotated[int, Field(ge=1)] = 200
+    running_per_user: Annotated[int, Field(ge=1)] = 2
+    """Jobs of one member that run at once, where several workers could take them."""
+    daily_per_user: Annotated[int, Field(ge=0)] = 50
+    """Uploads in 24 hours, 0 for any number; what was refused or cancelled does not count."""
+    daily_per_server: Annotated[int, Field(ge=0)] = 500
 
 
 class JobSettings(_Area):
@@ -51,6 +58,12 @@ class JobSettings(_Area):
     """CPU threads of each worker."""
     workers: Annotated[int, Field(ge=1, le=1000)] = 1
     """Worker processes, each with the separator loaded."""
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
+    """Which GPU a worker uses: 'auto' takes one where there is one, 'cuda:1' the second one."""
+    memory_mb: Annotated[float, Field(ge=512)] = 8192
+    """A worker that needs more for one job is stopped."""
+    time_min: Annotated[float, Field(gt=0)] = 240
+    """A job that takes longer is stopped."""
     embedded_worker: bool = True
     """`moodstem run` and `moodstem try` start a worker process of their own."""
     schedule: bool = True

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from core.settings import Settings
 from jobs.engines.base import Engine
+from jobs.model import Quotas
+from jobs.process import RunnerOptions, make_engine
 from jobs.retention import Retention
-from jobs.runner import RunnerOptions, make_engine
 from jobs.schedule import Plan
 
 
@@ -16,8 +17,24 @@ def runner_options(settings: Settings) -> RunnerOptions:
         weights=settings.jobs.weights,
         threads=settings.jobs.threads,
         workers=settings.jobs.workers,
+        device=settings.jobs.device,
+        memory_mb=settings.jobs.memory_mb,
+        time_s=settings.jobs.time_min * 60,
         upload_seconds=settings.limits.duration_min * 60,
         folder_seconds=max(settings.limits.duration_min * 60, 900.0),
+        running_per_user=settings.limits.running_per_user,
+    )
+
+
+def quotas(settings: Settings) -> Quotas:
+    """What may be put into the queue."""
+    limits = settings.limits
+    return Quotas(
+        waiting_per_user=limits.queued_per_user,
+        waiting_per_guild=limits.queued_per_server,
+        waiting_total=limits.queued_in_all,
+        daily_per_user=limits.daily_per_user or None,
+        daily_per_guild=limits.daily_per_server or None,
     )
 
 

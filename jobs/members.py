@@ -10,7 +10,17 @@ from typing import Any
 from core.library.store import Database
 
 # In the order in which rows must go. A test fails when a table with a user column is missing here.
-TABLES = ("questionnaire", "profile", "recommendation", "party_member", "party", "audit", "card", "job")
+TABLES = (
+    "questionnaire",
+    "profile",
+    "recommendation",
+    "party_member",
+    "party",
+    "audit",
+    "card",
+    "card_due",
+    "job",
+)
 
 _UPLOADED = """
 SELECT DISTINCT track.id, track.path, track.content_hash, json_extract(job.result, '$.picture') AS picture

@@ -15,6 +15,8 @@ INTERACTIVE = 10
 """Priority of what somebody waits for."""
 BACKGROUND = 0
 """Priority of re-indexing and other work that nobody watches."""
+NOBODY = 0
+"""The user of jobs that the clock asked for."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Job:
     """Seconds until it is done, from the measured speed of earlier jobs; None while nothing was measured."""
     attempt: int
     error_code: str | None
-    """'input' (the file or request is at fault), 'crash', 'timeout', 'bug', 'lost', 'cancelled'."""
+    """'input' (the file or request is at fault), 'crash', 'timeout', 'bug', 'lost', 'disk' (it is full), 'cancelled'."""
     error: str | None
     """One sentence for the user; None unless it failed (or failed before and waits for another try)."""
     result: dict[str, Any] | None

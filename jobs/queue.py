@@ -1,51 +1,44 @@
 """The queue: a SQLite table with leases, fencing tokens, fair order, quotas and nothing that gets lost.
 
-What `enqueue` returned survives kill -9 and a power cut, runs at least once and takes effect at most once: a
-claim is a lease with a token, and whoever lost the lease can no longer write. Order: priority first, then
-start-time fair queueing between users (Goyal, Vin & Cheng 1997), so that one user's hundred uploads delay
-another's first one by at most the job that is running.
+What it promises, and what tests/jobs/test_faults.py holds it to with kill -9 in a loop:
+
+- What `enqueue` returned is on disk (WAL, synchronous=FULL): it survives kill -9 and a power cut.
+- It ends, as done, failed or cancelled, whatever is killed how often; a full disk or a locked database only delays it.
+- It may be started several times, and takes effect at most once: a claim is a lease with a token, whoever lost the
+  lease can no longer write, and a job's effect and its end are one transaction.
+- One key is one job; two jobs about the same thing never run at once, so the later one finds the earlier's result.
+- Order: priority first, then start-time fair queueing between users (Goyal, Vin & Cheng 1997), so that one user's
+  hundred uploads delay another's first one by at most the jobs that are running, of which one user has a few only.
 """
 
 from __future__ import annotations
 
 import json
-import random
 import time
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from core.library.store import Database, Row, Transaction
+from jobs.attempts import Patience, end_attempt
 from jobs.forecast import forecast
 from jobs.model import Beat, Change, Claimed, Job, Quotas, State
+from jobs.order import ADD, ANY_READY, CLAIM, MORE_URGENT
 from jobs.quotas import ACTIVE, DAY, check_quotas
 
 Clock = Callable[[], float]
 Effect = Callable[[Transaction], Awaitable[dict[str, Any] | None]]
+Alongside = Callable[[Transaction, int], Awaitable[None]]
+"""More writes in the transaction that adds a job; gets the job's id."""
 
-LONGEST_BACKOFF_S = 600.0
 LONGEST_LEASE_S = 600.0
-
-# A job that must wait longer than the longest backoff was put there by a clock that has jumped back since.
-_DUE = f"state = 'queued' AND (run_at <= :now OR run_at > :now + {LONGEST_BACKOFF_S})"
-
-_CLAIM = f"""
-UPDATE job SET state = 'running', attempt = attempt + 1, token = token + 1, owner = :owner,
-    lease_until = :now + :lease, started_at = :now, stage = '', progress = 0, error = NULL, error_code = NULL
-WHERE id = (
-    SELECT id FROM job INDEXED BY job_ready
-    WHERE {_DUE} AND (:kinds IS NULL OR kind IN (SELECT value FROM json_each(:kinds)))
-    ORDER BY priority DESC, virtual_start, id LIMIT 1
-)
-RETURNING id, token, kind, spec, user_id, guild_id, priority, attempt
-"""
 
 
 class Queue:
     """The jobs of one database; any number of processes may hold one.
 
-    `clock` gives Unix seconds; tests inject their own. `failure_limit`, `crash_limit` and `loss_limit` say how
-    often a job may fail with a passing error, kill the worker, and lose its runner before it is set aside; after
-    the n-th failure it waits up to `backoff_s` * 2**(n - 1) seconds.
+    `clock` gives Unix seconds; tests inject their own. `running_per_user` is how many jobs of one user (and one
+    priority) may run at once, None for any number; the clock's own jobs have no such limit. The other limits are
+    those of jobs.attempts.Patience.
     """
 
     def __init__(
@@ -53,6 +46,7 @@ class Queue:
         database: Database,
         *,
         clock: Clock = time.time,
+        running_per_user: int | None = None,
         failure_limit: int = 3,
         crash_limit: int = 2,
         loss_limit: int = 5,
@@ -60,11 +54,8 @@ class Queue:
     ) -> None:
         self.database = database
         self.clock = clock
-        self.failure_limit = failure_limit
-        self.crash_limit = crash_limit
-        self.loss_limit = loss_limit
-        self.backoff_s = backoff_s
-        self._jitter = random.Random()
+        self.running_per_user = running_per_user
+        self.patience = Patience(failure_limit, crash_limit, loss_limit, backoff_s)
 
     # -- for those who ask for work ------------------------------------------------------------------
 
@@ -78,39 +69,34 @@ class Queue:
         priority: int = 0,
         cost: float = 0.0,
         dedup: str | None = None,
+        once: bool = False,
+        subject: str | None = None,
         limits: Quotas | None = None,
+        alongside: Alongside | None = None,
     ) -> Job:
         """Put a job into the queue; it is on disk when this returns.
 
-        `cost` is the expected work in one unit per kind (seconds of audio, megabytes, ...); the fair order and
-        the time that is left count in it. An active job with the same `dedup` is returned instead of a new one.
-        Raises jobs.model.QuotaError (a UserError) when `limits` say so.
+        `cost` is the expected work in one unit per kind (seconds of audio, files, ...); the fair order and the
+        time that is left count in it. An active job with the same `dedup` (with `once`, an ended one too) is
+        returned instead of a new one. Jobs with the same `subject` never run at once. `alongside` makes further
+        writes in the same transaction. Raises jobs.model.QuotaError (a UserError) when `limits` say so.
         """
         now, cost = self.clock(), cost if cost > 0 else 1.0
         async with self.database.transaction() as transaction:
             known = await transaction.run(
-                f"SELECT id FROM job WHERE dedup = ? AND dedup IS NOT NULL AND state IN {ACTIVE}", [dedup]
+                f"SELECT id FROM job WHERE dedup = ? AND dedup IS NOT NULL AND (? OR state IN {ACTIVE})"
+                " ORDER BY id LIMIT 1",
+                [dedup, once],
             )
             if known:
                 job_id = known[0]["id"]
             else:
                 if limits is not None:
                     await check_quotas(
-                        self.database,
-                        transaction,
-                        limits,
-                        kind=kind,
-                        user_id=user_id,
-                        guild_id=guild_id,
-                        now=now,
+                        self.database, limits, kind=kind, user_id=user_id, guild_id=guild_id, now=now
                     )
                 [row] = await transaction.run(
-                    "INSERT INTO job (kind, spec, user_id, guild_id, priority, cost, virtual_start, dedup, run_at, created_at)"
-                    " VALUES (:kind, :spec, :user, :guild, :priority, :cost, max("
-                    "  coalesce((SELECT now FROM virtual_clock WHERE priority = :priority), 0),"
-                    "  coalesce((SELECT virtual_start + cost FROM job WHERE user_id = :user AND priority = :priority"
-                    "    AND (state <> 'cancelled' OR attempt > 0) ORDER BY id DESC LIMIT 1), 0)"
-                    " ), :dedup, 0, :now) RETURNING id",
+                    ADD,
                     {
                         "kind": kind,
                         "spec": json.dumps(spec),
@@ -119,13 +105,22 @@ class Queue:
                         "priority": priority,
                         "cost": cost,
                         "dedup": dedup,
+                        "subject": subject,
                         "now": now,
                     },
                 )
                 job_id = row["id"]
+                if alongside is not None:
+                    await alongside(transaction, job_id)
         job = await self.get(job_id)
         assert job is not None
         return job
+
+    async def admit(self, kind: str, limits: Quotas, *, user_id: int, guild_id: int | None = None) -> None:
+        """Raises QuotaError when `enqueue` would: to be asked before something large is fetched."""
+        await check_quotas(
+            self.database, limits, kind=kind, user_id=user_id, guild_id=guild_id, now=self.clock()
+        )
 
     async def cancel(self, job_id: int) -> bool:
         """Cancel a queued job at once; ask the runner of a running one to stop. False when it has ended already."""
@@ -201,17 +196,10 @@ class Queue:
 
     async def claim(self, owner: str, lease_s: float, kinds: Collection[str] | None = None) -> Claimed | None:
         """Take the next job that is due, or None; one atomic statement, safe with any number of runners."""
-        if not await self._waiting():
+        asked = self._asked(kinds)
+        if not await self.database.fetch(ANY_READY, asked):
             return None  # no write lock and no fsync on every idle poll
-        rows = await self.database.write(
-            _CLAIM,
-            {
-                "owner": owner,
-                "now": self.clock(),
-                "lease": lease_s,
-                "kinds": None if kinds is None else json.dumps(list(kinds)),
-            },
-        )
+        rows = await self.database.write(CLAIM, {**asked, "owner": owner, "lease": lease_s})
         if not rows:
             return None
         row = rows[0]
@@ -312,16 +300,7 @@ class Queue:
 
     async def urgent(self, priority: int, kinds: Collection[str] | None = None) -> bool:
         """Does a job of a higher priority wait? Long background jobs ask between their steps, and give way."""
-        rows = await self.database.fetch(
-            f"SELECT 1 FROM job INDEXED BY job_ready WHERE {_DUE} AND priority > :priority"
-            " AND (:kinds IS NULL OR kind IN (SELECT value FROM json_each(:kinds))) LIMIT 1",
-            {
-                "now": self.clock(),
-                "priority": priority,
-                "kinds": None if kinds is None else json.dumps(list(kinds)),
-            },
-        )
-        return bool(rows)
+        return bool(await self.database.fetch(MORE_URGENT, {**self._asked(kinds), "priority": priority}))
 
     async def reap(self, dead: Callable[[str], bool] | None = None) -> int:
         """Take jobs back whose lease ran out, or whose owner is known to be dead; returns how many."""
@@ -361,11 +340,9 @@ class Queue:
 
     # -- inside ---------------------------------------------------------------------------------------
 
-    async def _waiting(self) -> bool:
-        rows = await self.database.fetch(
-            f"SELECT 1 FROM job INDEXED BY job_ready WHERE {_DUE} LIMIT 1", {"now": self.clock()}
-        )
-        return bool(rows)
+    def _asked(self, kinds: Collection[str] | None) -> dict[str, Any]:
+        names = None if kinds is None else json.dumps(list(kinds))
+        return {"now": self.clock(), "kinds": names, "cap": self.running_per_user}
 
     async def _fenced(
         self, claimed: Claimed, assignments: str, values: list[Any], returning: str = "id"
@@ -378,26 +355,6 @@ class Queue:
     async def _end_attempt(
         self, transaction: Transaction, row: Row, error: str, code: str, permanent: bool
     ) -> None:
-        now = self.clock()
-        counter, limit, verdict = {
-            "crash": ("crashes", self.crash_limit, "It made the worker crash {} times and was set aside."),
-            "timeout": ("crashes", self.crash_limit, "It took too long {} times and was set aside."),
-            "lost": ("losses", self.loss_limit, "Its worker was lost {} times and it was set aside."),
-        }.get(code, ("failures", self.failure_limit, "It failed {} times and was set aside."))
-        count = row[counter] + 1
-        if row["cancel_requested"]:
-            state, code, text = "cancelled", "cancelled", None
-        elif permanent:
-            state, text = "failed", error
-        elif count >= limit:
-            state, text = "failed", f"{error} {verdict.format(count)}"
-        else:
-            state, text = "queued", error
-        wait = 0.0
-        if state == "queued" and code != "lost":
-            wait = min(LONGEST_BACKOFF_S, self.backoff_s * 2 ** (count - 1)) * self._jitter.uniform(0.5, 1.0)
-        await transaction.run(
-            f"UPDATE job SET state = ?, {counter} = ?, error = ?, error_code = ?, owner = NULL, lease_until = NULL,"
-            " run_at = ?, progress = 0, stage = '', finished_at = ? WHERE id = ?",
-            [state, count, text, code, now + wait, None if state == "queued" else now, row["id"]],
+        await end_attempt(
+            transaction, row, error, code, permanent=permanent, now=self.clock(), patience=self.patience
         )

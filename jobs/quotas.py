@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.library.store import Database, Transaction
+from core.library.store import Database
 from jobs.forecast import forecast
 from jobs.model import QuotaError, Quotas
 
@@ -12,7 +12,6 @@ DAY = 86400.0
 
 async def check_quotas(
     database: Database,
-    transaction: Transaction,
     limits: Quotas,
     *,
     kind: str,
@@ -20,8 +19,11 @@ async def check_quotas(
     guild_id: int | None,
     now: float,
 ) -> None:
-    """Raises QuotaError when one more job of this kind would be too many; to be called inside the transaction
-    that adds it, so that two at once cannot both be the last."""
+    """Raises QuotaError when one more job of this kind would be too many.
+
+    Called inside the transaction that adds the job, so that two at once cannot both be the last. Who was refused has
+    no row, and so does not count.
+    """
     scopes = (
         ("user", "user_id = :user", limits.waiting_per_user, limits.daily_per_user),
         (
@@ -35,7 +37,7 @@ async def check_quotas(
     values = {"user": user_id, "guild": guild_id, "kind": kind, "since": now - DAY}
     for scope, condition, waiting, daily in scopes:
         if waiting is not None:
-            rows = await transaction.run(
+            rows = await database.fetch(
                 f"SELECT * FROM job WHERE {condition} AND kind = :kind AND state IN {ACTIVE} ORDER BY id",
                 values,
             )
@@ -43,7 +45,7 @@ async def check_quotas(
                 first = await forecast(database, rows[0], now)
                 raise QuotaError(scope, "waiting", waiting, first.eta_s)
         if daily is not None:
-            rows = await transaction.run(
+            rows = await database.fetch(
                 f"SELECT created_at FROM job WHERE {condition} AND kind = :kind AND created_at > :since"
                 " AND state <> 'cancelled' AND NOT (state = 'failed' AND error_code = 'input') ORDER BY created_at",
                 values,

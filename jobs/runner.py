@@ -1,32 +1,21 @@
 """The runner: takes jobs from the queue, has an engine compute them, and writes what comes out.
 
-Three ways to use it: `moodstem worker` and the embedded worker are processes of their own (`serve`, started by
-`spawn_runner`), and tests call `Runner.run_one` inline.
+It lives in a process of its own (jobs.process); tests call `Runner.run_one` inline.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import logging
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from pathlib import Path
+from dataclasses import dataclass
 
 from core.errors import UserError
-from core.library.store import Database
 from core.separation.base import Cancelled
-from jobs.engines.base import Crashed, Engine, Limits, TaskFailed, TimedOut, Unavailable
-from jobs.engines.local import LocalEngine
-from jobs.engines.pool import Pool
+from jobs.engines.base import Crashed, Engine, TaskFailed, TimedOut, Unavailable
 from jobs.model import Claimed
 from jobs.owner import is_dead, this_owner
 from jobs.queue import Queue
@@ -285,153 +274,3 @@ class _Hand:
                 log.error("The lease of job %d could not be extended (%s)", self.claimed.id, error)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self.ended.wait(), 0.2)
-
-
-async def serve(runner: Runner, *, with_parent: bool = False) -> None:
-    """Run until SIGTERM or SIGINT, then drain; a second signal gives the running job back at once.
-
-    With `with_parent`, the end of standard input counts as a signal: then an embedded worker ends with the bot
-    that started it, however that one ended.
-    """
-    loop = asyncio.get_running_loop()
-    signals = 0
-
-    def asked_to_end() -> None:
-        nonlocal signals
-        signals += 1
-        runner.stop(None if signals == 1 else 0.0)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked_to_end)
-    if with_parent:
-        threading.Thread(target=_follow_parent, args=[loop, runner], daemon=True).start()
-    await runner.run_forever()
-
-
-def _follow_parent(loop: asyncio.AbstractEventLoop, runner: Runner) -> None:
-    os.read(0, 1)  # returns when the parent's end of the pipe closes; nothing is ever written
-    with contextlib.suppress(RuntimeError):  # the loop has ended already
-        loop.call_soon_threadsafe(runner.stop, 2.0)
-
-
-@dataclass(frozen=True)
-class RunnerOptions:
-    """Everything that a runner process needs to know; `data` is the data folder, lengths are in seconds."""
-
-    data: Path
-    separator: str = "auto"
-    weights: Path | None = None
-    threads: int = 1
-    workers: int = 1
-    upload_seconds: float = 600.0
-    folder_seconds: float = 900.0
-    memory_mb: float = 8192.0
-
-    def to_arguments(self) -> list[str]:
-        """The command line of `python -m jobs.runner` that says the same."""
-        given = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return [f"--{name.replace('_', '-')}={value}" for name, value in given if value is not None]
-
-
-def make_engine(options: RunnerOptions, *, warm: bool = False) -> Engine:
-    """The engine that the options ask for; its workers start with it."""
-    engines = [
-        LocalEngine(
-            options.separator,
-            weights_dir=options.weights,
-            threads=options.threads,
-            limits=Limits(memory_mb=options.memory_mb),
-            warm=warm,
-        )
-        for _ in range(options.workers)
-    ]
-    return engines[0] if len(engines) == 1 else Pool(engines)
-
-
-async def run_worker(options: RunnerOptions, *, with_parent: bool = False) -> None:
-    """A runner with its own database connection and engine, until a signal ends it: `moodstem worker`."""
-    engine = make_engine(options, warm=True)
-    settings = TaskSettings(options.data, options.upload_seconds, options.folder_seconds)
-    async with await Database.open(options.data / "moodstem.db") as database:
-        await serve(Runner(Queue(database), engine, settings), with_parent=with_parent)
-
-
-class RunnerProcess:
-    """A runner in a process of its own, started again whenever it ends by itself. A thread watches it, so no
-    event loop has to."""
-
-    def __init__(self, options: RunnerOptions) -> None:
-        self._command = [sys.executable, "-P", "-m", "jobs.runner", "--with-parent", *options.to_arguments()]
-        self._ending = threading.Event()
-        self.restarts = 0
-        self._process = self._start()
-        self._watcher = threading.Thread(target=self._watch, daemon=True)
-        self._watcher.start()
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    def poll(self) -> int | None:
-        """None while it runs (or is about to be started again), else its exit code."""
-        return self._process.poll() if self._ending.is_set() else None
-
-    def terminate(self, timeout_s: float = 25.0) -> None:
-        """SIGTERM: it finishes its job or gives it back; killed after `timeout_s` seconds. Blocks."""
-        self._ending.set()
-        process = self._process
-        process.terminate()
-        try:
-            process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        self._watcher.join()
-        if process.stdin is not None:
-            process.stdin.close()
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        # The pipe on its standard input is never written to: its end tells the runner that we are gone.
-        return subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
-
-    def _watch(self) -> None:
-        while True:
-            began = time.monotonic()
-            code = self._process.wait()
-            if self._ending.is_set():
-                return
-            log.error("The worker process ended (%s): starting it again", code)
-            if self._process.stdin is not None:
-                self._process.stdin.close()
-            quick = time.monotonic() - began < 10
-            self.restarts = self.restarts + 1 if quick else 0
-            if self._ending.wait(min(0.2 * 2**self.restarts, 30.0)):
-                return
-            self._process = self._start()
-
-
-def spawn_runner(options: RunnerOptions) -> RunnerProcess:
-    """Start a worker process beside this one, for `moodstem run` and `moodstem try`."""
-    return RunnerProcess(options)
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """`python -m jobs.runner`: what `spawn_runner` starts."""
-    parser = argparse.ArgumentParser(prog="python -m jobs.runner", description=__doc__)
-    parser.add_argument("--with-parent", action="store_true", help="end when standard input does")
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--separator", default="auto")
-    parser.add_argument("--weights", type=Path)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--upload-seconds", type=float, default=600.0)
-    parser.add_argument("--folder-seconds", type=float, default=900.0)
-    parser.add_argument("--memory-mb", type=float, default=8192.0)
-    options = vars(parser.parse_args(arguments))
-    with_parent = options.pop("with_parent")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s")
-    asyncio.run(run_worker(RunnerOptions(**options), with_parent=with_parent))
-
-
-if __name__ == "__main__":
-    main()

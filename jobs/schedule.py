@@ -22,15 +22,12 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from core.library.backup import backup, rehearse
 from core.library.store import Database
-from jobs.model import BACKGROUND
+from jobs.model import BACKGROUND, NOBODY
 from jobs.owner import is_dead
 from jobs.queue import Queue
 from jobs.retention import Retention, clean_up
 
 log = logging.getLogger(__name__)
-
-NOBODY = 0
-"""The user of jobs that the clock asked for."""
 
 
 @dataclass(frozen=True)

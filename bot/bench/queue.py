@@ -23,8 +23,9 @@ from typing import Any
 
 from core.library.store import Database
 from jobs.engines.local import LocalEngine
+from jobs.process import serve
 from jobs.queue import Queue
-from jobs.runner import Runner, serve
+from jobs.runner import Runner
 from jobs.tasks.base import Done, TaskKind, TaskSettings, Work
 
 JOBS = 600

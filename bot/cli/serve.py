@@ -85,7 +85,7 @@ def _use_loopback(port: int) -> None:
 def worker(ctx: click.Context) -> None:
     """Run one more worker: takes jobs from the queue until it is stopped."""
     from jobs.configure import runner_options
-    from jobs.runner import run_worker
+    from jobs.process import run_worker
 
     asyncio.run(run_worker(runner_options(settings_of(ctx))))
 

@@ -8,7 +8,7 @@ from discord.ext import commands
 
 from bot.app import Moodstem
 from jobs.configure import runner_options
-from jobs.runner import RunnerProcess, spawn_runner
+from jobs.process import RunnerProcess, spawn_runner
 
 DRAIN_S = 8.0  # a service manager expects us to be gone within ten seconds
 

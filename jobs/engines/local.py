@@ -31,9 +31,10 @@ START_S = 180.0
 class LocalEngine:
     """One worker on this machine.
 
-    `separator`, `weights_dir` and `threads` go to core.separation.load_separator in the worker. `recycle_after`
-    runs, the worker is started afresh, which frees whatever leaked. With `warm` it does the slow first steps before the first request. `extra_tasks` is a Python file with more tasks;
-    only tests pass one.
+    `separator`, `weights_dir` and `threads` go to core.separation.load_separator in the worker, which sees the GPU
+    of `device` ('auto', 'cpu', 'cuda', 'cuda:N') and no other. After `recycle_after` runs, the worker is started
+    afresh, which frees whatever leaked. With `warm` it does the slow first steps before the first request.
+    `extra_tasks` is a Python file with more tasks; only tests pass one.
     """
 
     slots = 1
@@ -45,6 +46,7 @@ class LocalEngine:
         weights_dir: Path | None = None,
         threads: int = 1,
         limits: Limits | None = None,
+        device: str = "auto",
         recycle_after: int = 200,
         warm: bool = False,
         extra_tasks: Path | None = None,
@@ -59,6 +61,7 @@ class LocalEngine:
             self._command.append("--warm")
         if extra_tasks is not None:
             self._command += ["--extra-tasks", str(extra_tasks)]
+        self._environment = _visible(device)
         self._child: _Child | None = None
         self._requests = 0
         self._lock = asyncio.Lock()
@@ -114,7 +117,7 @@ class LocalEngine:
         if self._child is None or self._child.process.poll() is not None:
             if self._child is not None:
                 self._child.end()
-            self._child = _Child(self._command)
+            self._child = _Child(self._command, self._environment)
         child, deadline = self._child, time.monotonic() + START_S
         while child.facts is None:
             for event in child.events():
@@ -179,6 +182,14 @@ class LocalEngine:
             await asyncio.sleep(POLL_S)
 
 
+def _visible(device: str) -> dict[str, str]:
+    """What CUDA must be told before it starts, so that whatever runs in the worker finds this device only."""
+    if device == "cpu":
+        return {"CUDA_VISIBLE_DEVICES": ""}
+    _, _, number = device.partition(":")
+    return {"CUDA_VISIBLE_DEVICES": number} if number else {}
+
+
 def _result(outcome: str, event: dict[str, Any]) -> dict[str, Any]:
     match outcome:
         case "result":
@@ -197,9 +208,14 @@ def _result(outcome: str, event: dict[str, Any]) -> dict[str, Any]:
 class _Child:
     """The process, and a thread that reads what it says."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env=os.environ | environment,
         )
         self.facts: dict[str, str] | None = None
         self.runs = 0

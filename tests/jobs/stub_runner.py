@@ -14,8 +14,9 @@ from typing import Any
 from core.library.store import Database, Transaction
 from jobs.engines.base import Request
 from jobs.engines.local import LocalEngine
+from jobs.process import serve
 from jobs.queue import Queue
-from jobs.runner import Pace, Runner, serve
+from jobs.runner import Pace, Runner
 from jobs.tasks.base import Done, TaskKind, TaskSettings, Work
 
 

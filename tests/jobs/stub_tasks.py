@@ -71,3 +71,7 @@ def chatter(arguments, context):
         timeout=30,
     )
     return {"heard": heard.returncode}
+
+
+def environment(arguments, context):
+    return {"value": os.environ.get(arguments["name"])}

@@ -20,8 +20,8 @@ import pytest
 from core.library.store import Database
 from jobs.model import Job
 from jobs.owner import is_dead, this_owner
+from jobs.process import RunnerOptions, spawn_runner
 from jobs.queue import Queue
-from jobs.runner import RunnerOptions, spawn_runner
 from tests.jobs.helpers import is_running, until, write_tone
 from tests.jobs.stub_runner import EFFECTS
 
@@ -200,7 +200,7 @@ async def has_runners(queue: Queue, count: int) -> bool:
 
 async def test_an_embedded_runner_ends_with_its_killed_parent(database: Database) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from jobs.runner import RunnerOptions, spawn_runner\n"
+        "import sys, time; from pathlib import Path; from jobs.process import RunnerOptions, spawn_runner\n"
         "runner = spawn_runner(RunnerOptions(Path(sys.argv[1]), separator='none'))\n"
         "print(runner.pid, flush=True); time.sleep(600)"
     )

@@ -149,3 +149,16 @@ def test_the_worker_ignores_ctrl_c_and_ends_with_its_parent() -> None:
     worker.stdin.close()  # as when the parent is killed
     assert worker.wait(30) == 0
     worker.stdout.close()
+
+
+@pytest.mark.parametrize(("device", "seen"), [("auto", None), ("cpu", ""), ("cuda:1", "1")])
+async def test_the_worker_sees_the_gpu_that_was_chosen(
+    device: str, seen: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    engine = LocalEngine("none", device=device, extra_tasks=STUBS)
+    try:
+        result = await engine.run(Request("environment", {"name": "CUDA_VISIBLE_DEVICES"}))
+        assert result["value"] == seen
+    finally:
+        await engine.stop()

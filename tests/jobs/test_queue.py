@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from core.errors import UserError
 from core.library.store import Database, Transaction
-from jobs.model import BACKGROUND, INTERACTIVE, Claimed, Job, QuotaError, Quotas
+from jobs.model import Claimed, Job
 from jobs.queue import Queue
 
 LEASE = 60.0
@@ -235,90 +234,6 @@ async def test_a_cancelled_job_never_comes_back(queue: Queue, clock: Any, way: s
     assert await queue.claim("me", LEASE) is None
 
 
-async def test_what_somebody_waits_for_goes_first(queue: Queue) -> None:
-    night = await put(queue, priority=BACKGROUND)
-    upload = await put(queue, 2, priority=INTERACTIVE)
-    assert await queue.urgent(BACKGROUND)
-    assert not await queue.urgent(INTERACTIVE)
-    assert [(await take(queue)).id, (await take(queue)).id] == [upload.id, night.id]
-
-
-async def test_fifty_jobs_of_one_delay_anothers_first_by_one(queue: Queue) -> None:
-    for _ in range(50):
-        await put(queue, 1, cost=30)
-    running = await take(queue)
-    others = [await put(queue, 2, cost=30), await put(queue, 2, cost=30)]
-    assert others[0].position == 1
-    order = [running.user_id]
-    while claimed := await queue.claim("me", LEASE):
-        order.append(claimed.user_id)
-        await queue.finish(claimed, {})
-    assert order[:5] == [1, 2, 1, 2, 1]
-    assert len(order) == 52
-
-
-async def test_long_jobs_weigh_more(queue: Queue) -> None:
-    for _ in range(4):
-        await put(queue, 1, cost=100)
-    for _ in range(4):
-        await put(queue, 2, cost=10)
-    order = [(await take(queue)).user_id for _ in range(8)]
-    assert order == [1, 2, 2, 2, 2, 1, 1, 1]
-
-
-async def test_who_used_the_queue_before_does_not_starve(queue: Queue) -> None:
-    for _ in range(20):
-        await put(queue, 1)
-        await queue.finish(await take(queue), {})
-    newcomer = [await put(queue, 2) for _ in range(5)]
-    regular = await put(queue, 1)
-    order = [(await take(queue)).id for _ in range(6)]
-    assert order.index(regular.id) <= 2
-    assert order[0] == newcomer[0].id
-
-
-async def test_quota_says_how_many_and_when(queue: Queue, clock: Any) -> None:
-    limits = Quotas(waiting_per_user=2, waiting_per_guild=3, waiting_total=4)
-    await put(queue, 1, limits=limits)
-    await put(queue, 1, limits=limits)
-    with pytest.raises(QuotaError) as refused:
-        await put(queue, 1, limits=limits)
-    assert (
-        str(refused.value)
-        == "You already have 2 jobs waiting or running: try again when one of them is done."
-    )
-    assert isinstance(refused.value, UserError)
-    clock.forward(100)
-    first = await take(queue)
-    clock.forward(60)
-    await queue.finish(first, {})
-    await put(queue, 1, limits=limits)
-    with pytest.raises(QuotaError, match=r"try again in about a minute\.$"):
-        await put(queue, 1, limits=limits)
-    await put(queue, 2, guild_id=5, limits=limits)
-    await put(queue, 3, guild_id=5, limits=limits)
-    with pytest.raises(QuotaError) as refused:
-        await put(queue, 4, guild_id=5, limits=limits)
-    assert refused.value.scope == "total"
-
-
-async def test_daily_quota_ignores_what_was_refused(queue: Queue, clock: Any) -> None:
-    limits = Quotas(daily_per_user=2)
-    await put(queue, 1, limits=limits)
-    await queue.fail(await take(queue), "Not audio.", code="input", permanent=True)
-    job = await put(queue, 1, limits=limits)
-    await queue.cancel(job.id)
-    for _ in range(2):
-        clock.forward(3600)
-        await put(queue, 1, limits=limits)
-        await queue.finish(await take(queue), {})
-    with pytest.raises(QuotaError) as refused:
-        await put(queue, 1, limits=limits)
-    assert str(refused.value) == "You have used all 2 jobs of the last 24 hours: try again in about 23 hours."
-    clock.forward(23 * 3600 + 1)
-    await put(queue, 1, limits=limits)
-
-
 async def test_time_left_comes_from_measured_speed(queue: Queue, clock: Any) -> None:
     await put(queue, 1, cost=10)
     claimed = await take(queue)
@@ -434,3 +349,54 @@ async def test_a_full_disk_loses_nothing_and_confirms_nothing(queue: Queue, data
     assert (await database.fetch("PRAGMA integrity_check"))[0][0] == "ok"
     assert (await take(queue)).id == kept.id
     await put(queue)
+
+
+async def test_a_full_disk_is_not_the_jobs_fault(queue: Queue, clock: Any) -> None:
+    job = await put(queue)
+    for _ in range(20):
+        await queue.fail(await take(queue), "The disk is full.", code="disk")
+        seen = await queue.get(job.id)
+        assert seen is not None
+        assert (seen.state, seen.error) == ("queued", "The disk is full.")
+        assert await queue.claim("me", LEASE) is None
+        clock.forward(61)
+    await queue.finish(await take(queue), {})
+    assert await state(queue, job) == "done"
+
+
+async def test_work_that_goes_with_a_new_job_is_one_with_it(queue: Queue, database: Database) -> None:
+    async def promise(transaction: Transaction, job_id: int) -> None:
+        await transaction.run("INSERT INTO card_due VALUES (?, 5, 1)", [job_id])
+
+    job = await put(queue, dedup="k", alongside=promise)
+    assert (await put(queue, dedup="k", alongside=promise)).id == job.id  # and no second promise
+    assert [row["job_id"] for row in await database.fetch("SELECT job_id FROM card_due")] == [job.id]
+
+    async def fault(transaction: Transaction, job_id: int) -> None:
+        raise RuntimeError("in the middle")
+
+    with pytest.raises(RuntimeError):
+        await put(queue, alongside=fault)
+    assert [one.id for one in await queue.jobs()] == [job.id]
+
+
+async def test_a_locked_database_confirms_nothing_and_loses_nothing(queue: Queue, database: Database) -> None:
+    await database.fetch("PRAGMA busy_timeout = 20")
+    await put(queue, 1)
+    claimed = await take(queue)
+    waiting = await put(queue, 2)
+    other = sqlite3.connect(database.path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    for attempt in (
+        put(queue, 3),
+        queue.cancel(waiting.id),
+        queue.claim("me", LEASE),
+        queue.finish(claimed, {}),
+    ):
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            await attempt
+    assert (await queue.counts()) == {"queued": 1, "running": 1, "done": 0, "failed": 0, "cancelled": 0}
+    other.execute("COMMIT")
+    other.close()
+    assert await queue.finish(claimed, {})
+    assert (await take(queue)).id == waiting.id

@@ -1,0 +1,65 @@
+"""What becomes of a job when an attempt at it has ended badly."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+
+from core.library.store import Row, Transaction
+from jobs.order import LONGEST_BACKOFF_S
+
+DISK_FULL_S = 60.0
+"""Until a job that found the disk full is tried again. It is not the job's fault: it waits, it never fails."""
+
+
+@dataclass
+class Patience:
+    """How often a job may fail with a passing error, kill the worker (or take too long), and lose its runner
+    before it is set aside. After the n-th failure it waits up to `backoff_s` * 2**(n - 1) seconds."""
+
+    failures: int = 3
+    crashes: int = 2
+    losses: int = 5
+    backoff_s: float = 10.0
+    jitter: random.Random = field(default_factory=random.Random)
+
+    def wait_s(self, code: str, count: int) -> float:
+        """Seconds until the next attempt, with jitter; none when only the runner was lost."""
+        if code == "lost":
+            return 0.0
+        longest = DISK_FULL_S if code == "disk" else min(LONGEST_BACKOFF_S, self.backoff_s * 2 ** (count - 1))
+        return longest * self.jitter.uniform(0.5, 1.0)
+
+
+async def end_attempt(
+    transaction: Transaction,
+    row: Row,
+    error: str,
+    code: str,
+    *,
+    permanent: bool,
+    now: float,
+    patience: Patience,
+) -> None:
+    """Queue the running job of this row again, or end it: cancelled meanwhile, hopeless, or out of attempts."""
+    counter, limit, verdict = {
+        "crash": ("crashes", patience.crashes, "It made the worker crash {} times and was set aside."),
+        "timeout": ("crashes", patience.crashes, "It took too long {} times and was set aside."),
+        "lost": ("losses", patience.losses, "Its worker was lost {} times and it was set aside."),
+    }.get(code, ("failures", patience.failures, "It failed {} times and was set aside."))
+    count = row[counter] + (code != "disk")
+    text: str | None = error
+    if row["cancel_requested"]:
+        state, code, text = "cancelled", "cancelled", None
+    elif permanent:
+        state = "failed"
+    elif code != "disk" and count >= limit:
+        state, text = "failed", f"{error} {verdict.format(count)}"
+    else:
+        state = "queued"
+    wait = patience.wait_s(code, count) if state == "queued" else 0.0
+    await transaction.run(
+        f"UPDATE job SET state = ?, {counter} = ?, error = ?, error_code = ?, owner = NULL, lease_until = NULL,"
+        " run_at = ?, progress = 0, stage = '', finished_at = ? WHERE id = ?",
+        [state, count, text, code, now + wait, None if state == "queued" else now, row["id"]],
+    )

@@ -1,0 +1,42 @@
+"""Which job is next: the statements that put a job into the fair order and take the first one that may run."""
+
+from __future__ import annotations
+
+from jobs.model import NOBODY
+
+LONGEST_BACKOFF_S = 600.0
+
+# A job that must wait longer than the longest backoff was put there by a clock that has jumped back since.
+_DUE = f"state = 'queued' AND (run_at <= :now OR run_at > :now + {LONGEST_BACKOFF_S})"
+
+READY = f"""{_DUE} AND (:kinds IS NULL OR kind IN (SELECT value FROM json_each(:kinds)))
+    AND (:cap IS NULL OR user_id = {NOBODY} OR (user_id, priority) NOT IN (
+        SELECT user_id, priority FROM job INDEXED BY job_running WHERE state = 'running'
+        GROUP BY user_id, priority HAVING count(*) >= :cap))
+    AND (subject IS NULL OR subject NOT IN (
+        SELECT subject FROM job INDEXED BY job_running WHERE state = 'running' AND subject IS NOT NULL))"""
+"""A job that a runner may take now: due, of a kind that it knows, of a user who has not :cap jobs running already,
+and about nothing that another job is busy with. The lists of running jobs are as short as the list of runners."""
+
+ANY_READY = f"SELECT 1 FROM job INDEXED BY job_ready WHERE {READY} LIMIT 1"
+
+MORE_URGENT = f"SELECT 1 FROM job INDEXED BY job_ready WHERE priority > :priority AND {READY} LIMIT 1"
+
+CLAIM = f"""
+UPDATE job SET state = 'running', attempt = attempt + 1, token = token + 1, owner = :owner,
+    lease_until = :now + :lease, started_at = :now, stage = '', progress = 0, error = NULL, error_code = NULL
+WHERE id = (
+    SELECT id FROM job INDEXED BY job_ready WHERE {READY} ORDER BY priority DESC, virtual_start, id LIMIT 1
+)
+RETURNING id, token, kind, spec, user_id, guild_id, priority, attempt
+"""
+
+# Start-time fair queueing: a job starts, in virtual time, where the same user's last one ends, but not before now.
+ADD = """
+INSERT INTO job (kind, spec, user_id, guild_id, priority, cost, virtual_start, dedup, subject, run_at, created_at)
+VALUES (:kind, :spec, :user, :guild, :priority, :cost, max(
+    coalesce((SELECT now FROM virtual_clock WHERE priority = :priority), 0),
+    coalesce((SELECT virtual_start + cost FROM job WHERE user_id = :user AND priority = :priority
+        AND (state <> 'cancelled' OR attempt > 0) ORDER BY id DESC LIMIT 1), 0)
+), :dedup, :subject, 0, :now) RETURNING id
+"""
