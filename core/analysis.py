@@ -15,6 +15,8 @@ from core.separation.base import Progress, Separator
 DECODED, SEPARATED = 0.05, 0.95
 """Progress once the file is decoded and once the stems are there."""
 
+UNHEARD = "Nothing in it sounds long or loud enough, in left and right together, to be described."
+
 ANALYSER_VERSION = 2
 """Raise it whenever a descriptor's value may change: stored analyses are then made anew in the background."""
 
@@ -95,6 +97,9 @@ def analyse(
     say(SEPARATED)
     described = describe({"mix": mix, **stems}, separator.rate, separator.gate_db)
     say(1.0)
+    notes = list(audio.notes)
+    if "mix" not in described.descriptors and not any("silent" in note for note in notes):
+        notes.append(UNHEARD)
     return TrackAnalysis(
         content_hash=digest,
         duration_s=audio.seconds,
@@ -108,5 +113,5 @@ def analyse(
         instruments=described.instruments,
         descriptors=described.descriptors,
         activity_curve=described.activity_curve,
-        notes=audio.notes,
+        notes=notes,
     )

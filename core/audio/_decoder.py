@@ -140,6 +140,8 @@ def decode_soundfile(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, A
         raise Refused("unreadable", str(error)) from error
     if sound.format not in SOUNDFILE_FORMATS or not sound.subtype.startswith(SOUNDFILE_SUBTYPES):
         raise Refused("unreadable", f"{sound.format} {sound.subtype}")
+    if sound.format == "OGG" and sound.channels > 2:
+        raise Refused("unreadable", "the channels' order")  # Vorbis has one of its own, which FFmpeg knows
     names = WAVE_ORDER.get(sound.channels, [""] * sound.channels)
     writer = Writer(out, sound.samplerate, names, limits)
     broken = False
@@ -175,7 +177,7 @@ def decode_av(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, Any]:
     stream = container.streams.audio[0]
     stream.thread_type = "NONE"
     writer: Writer | None = None
-    convert = av.AudioResampler(format="fltp")
+    convert = av.AudioResampler(format="flt")  # interleaved: PyAV 16 cannot hand out eight planes
     packets = damaged = 0
     for packet in _packets(container, stream):
         if packet is None:
@@ -196,7 +198,7 @@ def decode_av(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, Any]:
                 if not LEFT.intersection(names):  # the container does not say
                     names = WAVE_ORDER.get(len(names), names)
                 writer = Writer(out, frame.sample_rate, names, limits)
-            writer.add(np.ascontiguousarray(frame.to_ndarray().T, np.float32))
+            writer.add(frame.to_ndarray().reshape(-1, writer.channels))
     if writer is None:
         raise Refused("unreadable", "no frame could be decoded")
     writer.close()

@@ -62,6 +62,7 @@ def clean(text: object) -> str | None:
     """One line of printable text, or None: no control or direction-changing characters, no runs of blanks."""
     if not isinstance(text, str):
         return None
+    text = text[: 20 * LONGEST]  # a tag may hold megabytes
     with contextlib.suppress(UnicodeError):
         text = text.encode("latin-1").decode(
             "utf-8"

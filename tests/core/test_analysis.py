@@ -11,10 +11,11 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from core.analysis import TrackAnalysis, analyse, content_hash
+from core.analysis import UNHEARD, TrackAnalysis, analyse, content_hash
 from core.audio.decode import DecodeLimits, decode
 from core.audio.spectrum import RATE
 from core.errors import UserError
+from core.separation import load_separator
 from core.separation.base import STEMS, Cancelled, Progress, Samples
 from tests.core.audio import rhythms
 from tests.core.audio.conftest import BUNDLED, tone
@@ -179,6 +180,34 @@ def test_silence_is_analysed_with_a_note(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "s.wav", np.zeros((3 * 44100, 2), np.float32), 44100)
     found = analyse(tmp_path / "s.wav", TrueStems({}))
     assert found.notes == ["The recording is silent."] and found.descriptors == {} and found.tempo_bpm is None
+
+
+DICE = np.random.default_rng(11)
+ODD: dict[str, tuple[NDArray[np.float32], int, str]] = {
+    "one second": (tone(330, 1.0), 44100, ""),
+    "constant": (np.full((88200, 2), 0.4, np.float32), 44100, "offset"),
+    "clipped": (np.clip(tone(220, 3, level=5.0), -1, 1), 44100, "clipped"),
+    "far too loud": (tone(220, 3, level=20_000.0), 44100, "over full scale"),
+    "one click": (np.eye(1, 132300, 60000, dtype=np.float32)[0], 44100, UNHEARD),
+    "white noise": (DICE.uniform(-1, 1, (88200, 2)).astype(np.float32), 44100, ""),
+    "barely above silence": (tone(440, 3, level=2e-4), 44100, UNHEARD),
+    "sides that cancel": (np.stack([tone(440, 3), -tone(440, 3)], axis=1), 44100, UNHEARD),
+    "telephone": (DICE.uniform(-0.3, 0.3, 24000).astype(np.float32), 8000, ""),
+    "studio": (tone(440, 1.5, 192000), 192000, ""),
+    "cinema": (DICE.uniform(-0.3, 0.3, (96000, 8)).astype(np.float32), 48000, "8 channels"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_odd_sound_is_analysed(kind: str, tmp_path: Path) -> None:
+    """An analysis that can be stored and printed: finite numbers, and a note where something was done."""
+    samples, rate, note = ODD[kind]
+    soundfile.write(tmp_path / "a.wav", samples, rate, subtype="FLOAT")
+    found = analyse(tmp_path / "a.wav", load_separator("none"))
+    json.dumps(found.to_json(), allow_nan=False)
+    assert [one for one in found.notes if note in one] if note else not found.notes
+    heard = kind not in ("constant", "one click", "barely above silence", "sides that cancel")
+    assert ("mix" in found.descriptors) is heard
 
 
 def test_bad_files_and_limits(song: Path, tmp_path: Path, separator: TrueStems) -> None:

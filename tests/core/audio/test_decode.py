@@ -57,6 +57,21 @@ def encode(path: Path, container: str, codec: str, rate: int = 44100, video: boo
     return path
 
 
+def encode_layout(path: Path, container: str, codec: str, layout: str, rate: int, samples: Floats) -> Path:
+    """(n, channels) samples in FFmpeg's order of the layout; interleaved, since PyAV cannot take eight planes."""
+    with av.open(str(path), "w", format=container) as out:
+        sound = out.add_stream(codec, rate=rate, layout=layout)
+        if codec.startswith(("wma", "libmp3")):
+            sound.bit_rate = 128_000 if rate >= 32_000 else 32_000
+        convert = av.AudioResampler(sound.format, layout, rate, frame_size=sound.frame_size or 1024)
+        frame = av.AudioFrame.from_ndarray(samples.astype(np.float32).reshape(1, -1), "flt", layout)
+        frame.sample_rate, frame.pts = rate, 0
+        for piece in [*convert.resample(frame), *convert.resample(None)]:
+            out.mux(sound.encode(piece))
+        out.mux(sound.encode(None))
+    return path
+
+
 def refusal(path: Path, limits: DecodeLimits = DecodeLimits()) -> str:  # noqa: B008 - frozen
     with pytest.raises(UserError) as caught:
         decode(path, limits)
@@ -121,6 +136,56 @@ def check(path: Path, pitch: float = 1.0) -> None:
     assert level_at(middle[0], 440 * pitch) == pytest.approx(0.5, rel=0.08)
     assert level_at(middle[1], 660 * pitch) == pytest.approx(0.5, rel=0.08)
     assert level_at(middle[0], 660 * pitch) < 0.02
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "layout", "rate"),
+    [
+        ("ogg", "libvorbis", "5.1", 44100),
+        ("ogg", "libopus", "7.1", 48000),
+        ("mp4", "aac", "7.1", 48000),
+        ("matroska", "pcm_f32le", "7.1", 96000),
+        ("matroska", "ac3", "5.1", 48000),
+        ("flac", "flac", "7.1", 96000),
+        ("wav", "pcm_s24le", "6.1", 192000),
+        ("mov", "pcm_s24le", "quad", 44100),
+    ],
+)
+def test_every_channel_is_heard_on_its_side(
+    container: str, codec: str, layout: str, rate: int, tmp_path: Path
+) -> None:
+    """A tone of its own in each channel; containers and codecs disagree about their order."""
+    names = [channel.name for channel in av.AudioLayout(layout).channels]
+    tones = np.stack([tone(200 + 100 * k, 2, rate, 0.3) for k in range(len(names))], axis=1)
+    audio = decode(encode_layout(tmp_path / "a.bin", container, codec, layout, rate, tones))
+    assert abs(audio.seconds - 2) < 0.1
+    for side, others in enumerate(("R", "L")):
+        heard = [name for name in names if name != "LFE" and not name.endswith(others)]
+        for k, name in enumerate(names):
+            level = level_at(audio.samples[side, 22050:66150], 200 + 100 * k)
+            assert level == pytest.approx(0.3 / len(heard) if name in heard else 0, abs=0.008), (side, name)
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "layout", "rate"),
+    [
+        ("mp3", "libmp3lame", "mono", 8000),
+        ("mp3", "libmp3lame", "stereo", 48000),
+        ("mp4", "aac", "mono", 8000),
+        ("mp4", "aac", "stereo", 96000),
+        ("asf", "wmav2", "mono", 22050),
+        ("asf", "wmav1", "stereo", 32000),
+        ("aiff", "pcm_s24be", "stereo", 192000),
+        ("wav", "pcm_f64le", "mono", 192000),
+        ("wav", "pcm_u8", "mono", 8000),
+    ],
+)
+def test_rates_of_each_kind(container: str, codec: str, layout: str, rate: int, tmp_path: Path) -> None:
+    channels = av.AudioLayout(layout).nb_channels
+    sound = np.repeat(tone(440, 2, rate)[:, None], channels, axis=1)
+    audio = decode(encode_layout(tmp_path / "a.bin", container, codec, layout, rate, sound))
+    assert abs(audio.seconds - 2) < 0.2 and not audio.notes
+    assert level_at(audio.samples[0, 20000:60000], 440) == pytest.approx(0.5, rel=0.08)
 
 
 @pytest.mark.parametrize("rate", [8000, 22050, 48000, 96000, 192000])
@@ -205,6 +270,15 @@ def test_one_sample_and_none(tmp_path: Path) -> None:
     assert "only 0.50 s" in refusal(write(tmp_path / "c.wav", tone(440, 0.5)))
 
 
+@pytest.mark.parametrize("kind", SOUNDFILE_KINDS)
+def test_one_sample_of_each_kind(kind: str, tmp_path: Path) -> None:
+    how = dict(SOUNDFILE_KINDS[kind])
+    path = tmp_path / f"a{how.pop('suffix')}"
+    one = write(path, np.full((1, 2), 0.5, np.float32), 48000 if kind == "opus" else 44100, **how)
+    said = refusal(one)
+    assert "only 0." in said and "at least one second" in said
+
+
 def test_video_without_sound(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.mp4"), "w") as out:
         stream = out.add_stream("mpeg4", rate=10)
@@ -216,11 +290,16 @@ def test_video_without_sound(tmp_path: Path) -> None:
     assert "no sound track" in refusal(tmp_path / "a.mp4")
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e300])
 def test_not_a_number(bad: float, tmp_path: Path) -> None:
-    samples = STEREO.copy()
+    samples = STEREO.astype(np.float64)
     samples[40000] = bad
-    assert "not numbers" in refusal(write(tmp_path / "a.wav", samples, subtype="FLOAT"))
+    assert "not numbers" in refusal(write(tmp_path / "a.wav", samples, subtype="DOUBLE"))
+    if bad == 1e300:  # a number, but none for a 32-bit float
+        return
+    assert "not numbers" in refusal(write(tmp_path / "b.wav", samples, subtype="FLOAT"))
+    mkv = encode_layout(tmp_path / "a.mkv", "matroska", "pcm_f32le", "stereo", 44100, samples)
+    assert "not numbers" in refusal(mkv)
 
 
 def wav(rate: int = 44100, channels: int = 2, bits: int = 16, data: bytes = bytes(400000)) -> bytes:
@@ -255,6 +334,42 @@ def test_too_long_stops_early(tmp_path: Path) -> None:
     started = time.monotonic()
     assert "longer than 10 minutes" in refusal(path)
     assert time.monotonic() - started < 20
+
+
+def test_a_day_of_mp3_stops_at_the_limit(tmp_path: Path) -> None:
+    """Frames without a header that tells their number, 24 hours of them."""
+    minute = encode_layout(
+        tmp_path / "minute.mp3", "mp3", "libmp3lame", "mono", 8000, tone(440, 60, 8000)
+    ).read_bytes()
+    first = minute.find(b"\xff\xe3")  # MPEG 2.5, layer III
+    second = minute.find(b"\xff\xe3", first + 4)  # behind the frame with the encoder's notes
+    with (tmp_path / "day.mp3").open("wb") as file:
+        for _ in range(24 * 60):
+            file.write(minute[second:])
+    assert "longer than 10 minutes" in refusal(tmp_path / "day.mp3")
+
+
+def test_a_day_of_wav_that_is_one_hole(tmp_path: Path) -> None:
+    size = 8000 * 86400
+    header = bytearray(wav(rate=8000, channels=1, bits=8, data=b""))
+    header[4:8], header[40:44] = struct.pack("<I", 36 + size), struct.pack("<I", size)
+    with (tmp_path / "day.wav").open("wb") as file:
+        file.write(header)
+        file.truncate(len(header) + size)
+    assert "691 MB and 500 MB are allowed" in refusal(tmp_path / "day.wav")
+    assert "longer than 10 minutes" in refusal(tmp_path / "day.wav", DecodeLimits(max_bytes=1 << 30))
+
+
+def test_a_day_between_two_packets(tmp_path: Path) -> None:
+    """A container may claim any time; only samples count."""
+    with av.open(str(tmp_path / "a.mkv"), "w", format="matroska") as out:
+        sound = out.add_stream("pcm_s16le", rate=44100, layout="stereo")
+        for second in range(3):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 88200), np.int16), "s16", "stereo")
+            frame.sample_rate, frame.pts = 44100, (second > 1) * 86400 * 44100 + second * 44100
+            out.mux(sound.encode(frame))
+        out.mux(sound.encode(None))
+    assert decode(tmp_path / "a.mkv").seconds == 3
 
 
 def test_too_large(tmp_path: Path) -> None:
@@ -308,6 +423,8 @@ def test_silence_offset_clipping_and_level(tmp_path: Path) -> None:
     assert still.notes == ["A constant offset in the recording was removed.", "The recording is silent."]
     clipped = decode(write(tmp_path / "c.wav", np.clip(STEREO * 10, -1, 1)))
     assert any("clipped" in note for note in clipped.notes)
+    for hertz in (50, 440, 5000):  # a tone at full level is no clipping
+        assert not decode(write(tmp_path / "f.wav", tone(hertz, 2, level=0.999))).notes
     loud = decode(write(tmp_path / "l.wav", STEREO * 32768, subtype="FLOAT"))
     assert np.abs(loud.samples).max() == pytest.approx(1) and any(
         "over full scale" in note for note in loud.notes

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import struct
+import unicodedata
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -26,6 +29,78 @@ def tone(path: Path, kind: str, subtype: str, **tags: str) -> Path:
 def test_the_usual_containers(tmp_path: Path, kind: str, subtype: str) -> None:
     path = tone(tmp_path / "x", kind, subtype, title="Größe", artist="Björk", album="Debut", genre="Pop")
     assert read_tags(path, "whatever.bin") == Tags("Größe", "Björk", "Debut", "Pop")
+
+
+@pytest.mark.parametrize(("container", "codec"), [("mp4", "aac"), ("asf", "wmav2"), ("aiff", "pcm_s16be")])
+def test_containers_of_ffmpeg(tmp_path: Path, container: str, codec: str) -> None:
+    with av.open(str(tmp_path / "x"), "w", format=container) as out:
+        out.metadata.update({"title": "夜の海 🌊", "artist": "Sigur Rós"})
+        sound = out.add_stream(codec, rate=44100, layout="stereo")
+        sound.bit_rate = 128_000
+        frame = av.AudioFrame.from_ndarray(np.zeros((2, 2048), np.float32), "fltp", "stereo")
+        frame.sample_rate, frame.pts = 44100, 0
+        convert = av.AudioResampler(sound.format, "stereo", 44100, frame_size=sound.frame_size or 1024)
+        for piece in [*convert.resample(frame), *convert.resample(None)]:
+            out.mux(sound.encode(piece))
+        out.mux(sound.encode(None))
+    tags = read_tags(tmp_path / "x", "Name.bin")
+    if container == "aiff":  # its text chunks know ASCII only; what comes out is at least printable
+        assert tags.title and tags.title.isprintable()
+    else:
+        assert (tags.title, tags.artist) == ("夜の海 🌊", "Sigur Rós")
+
+
+def id3(*frames: tuple[bytes, bytes], size: int | None = None) -> bytes:
+    """An ID3v2.4 tag in front of one MP3 frame; `size` is what the tag claims to have."""
+
+    def syncsafe(number: int) -> bytes:
+        return bytes((number >> shift) & 0x7F for shift in (21, 14, 7, 0))
+
+    body = b"".join(name + syncsafe(len(data)) + b"\0\0" + data for name, data in frames)
+    claimed = syncsafe(len(body) if size is None else size)
+    return b"ID3\x04\0\0" + claimed + body + b"\xff\xfb\x90\0" + bytes(4000)
+
+
+UTF8 = b"\x03"
+
+
+def test_huge_tags_cost_little(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each character is looked at in Python: of twelve megabytes of title (seven seconds), only the beginning."""
+    looked_at = []
+    category = unicodedata.category
+    monkeypatch.setattr(unicodedata, "category", lambda one: looked_at.append(one) or category(one))
+    path = tmp_path / "x.mp3"
+    path.write_bytes(id3((b"TIT2", UTF8 + "\u202e ab".encode() * 2_000_000), (b"TPE1", UTF8 + b"Ann")))
+    tags = read_tags(path)
+    assert tags.artist == "Ann" and tags.title.startswith("ab ab") and len(tags.title) == LONGEST
+    assert len(looked_at) < 50 * LONGEST
+
+
+def test_lying_sizes(tmp_path: Path) -> None:
+    path = tmp_path / "Ann - Song.mp3"
+    for claimed in (0, 5, 10_000_000, (1 << 28) - 1):
+        path.write_bytes(id3((b"TIT2", UTF8 + b"A title"), size=claimed))
+        assert read_tags(path).title in ("A title", "Song")
+    comments = struct.pack("<I", 0) + struct.pack("<II", 1, 0xFFFFFFFF) + b"TITLE=x"
+    block = bytes([0x84]) + struct.pack(">I", len(comments))[1:] + comments
+    (tmp_path / "Ann - Song.flac").write_bytes(b"fLaC" + bytes([0, 0, 0, 34]) + bytes(34) + block)
+    assert read_tags(tmp_path / "Ann - Song.flac").title in ("x", "Song")
+    nested = b""
+    for _ in range(3000):
+        nested = struct.pack(">I", len(nested) + 8) + b"udta" + nested
+    (tmp_path / "Ann - Song.m4a").write_bytes(
+        b"\0\0\0\x10ftypM4A \0\0\0\0" + struct.pack(">I", len(nested) + 8) + b"moov" + nested
+    )
+    assert read_tags(tmp_path / "Ann - Song.m4a") == Tags("Song", "Ann")
+
+
+def test_covers_are_passed_over(tmp_path: Path) -> None:
+    picture = b"\0image/png\0\x03\0" + b"\x89PNG" + random.Random(1).randbytes(2_000_000)
+    path = tmp_path / "x.mp3"
+    for order in (1, -1):
+        frames = [(b"APIC", picture), (b"TIT2", UTF8 + "Größe".encode())][::order]
+        path.write_bytes(id3(*frames))
+        assert read_tags(path) == Tags("Größe")
 
 
 def test_without_tags_the_name_speaks(tmp_path: Path) -> None:
