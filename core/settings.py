@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from core.errors import UserError
+from core.logs import Format, Level
 
 if TYPE_CHECKING:
     from core.audio.decode import DecodeLimits
@@ -84,11 +85,37 @@ class RetentionSettings(_Area):
         return self
 
 
+class LogSettings(_Area):
+    format: Format = "human"
+    """`json` writes one object a line, for whatever collects them."""
+    level: Level = "INFO"
+    """Of `moodstem run` and `moodstem worker`; other commands log warnings, with -v more."""
+
+
+class MonitorSettings(_Area):
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Serve /health and /metrics (Prometheus) here; nothing is served without a port."""
+    host: str = "127.0.0.1"
+    """Only another address of this machine or container; there is no password."""
+
+
 class DiscordSettings(_Area):
     test_guild: int | None = None
     """Sync the commands to this server only, at once (for development)."""
+    shards: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
+    """Connections to Discord that share the servers; it demands more than one from 2,500 servers on. `auto` asks it."""
+    shard_ids: list[Annotated[int, Field(ge=0)]] | None = None
+    """Which of the connections this process holds, from 0, when several share them; all when not said."""
     loopback: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Talk to a stand-in for Discord on this port of 127.0.0.1 (for tests); never to another host."""
+
+    @model_validator(mode="after")
+    def ids_are_within_count(self) -> Self:
+        if self.shard_ids is not None and (
+            self.shards == "auto" or not self.shard_ids or max(self.shard_ids) >= self.shards
+        ):
+            raise ValueError("shard_ids must name some of 0 .. shards - 1, and shards must be a number")
+        return self
 
 
 class Settings(BaseSettings):
@@ -104,6 +131,8 @@ class Settings(BaseSettings):
     jobs: JobSettings = JobSettings()
     retention: RetentionSettings = RetentionSettings()
     discord: DiscordSettings = DiscordSettings()
+    log: LogSettings = LogSettings()
+    monitor: MonitorSettings = MonitorSettings()
 
     @property
     def database(self) -> Path:

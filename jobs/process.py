@@ -19,6 +19,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from core import logs
 from core.library.store import Database
 from jobs.engines.base import Engine, Limits
 from jobs.engines.local import LocalEngine
@@ -133,13 +134,15 @@ class RunnerProcess:
         return self._process.poll() if self._ending.is_set() else None
 
     def terminate(self, timeout_s: float = 25.0) -> None:
-        """SIGTERM: it finishes its job or gives it back; killed after `timeout_s` seconds. Blocks."""
+        """SIGTERM: it has half of the time to finish its job; then it gives it back; killed at last. Blocks."""
         self._ending.set()
         process = self._process
-        process.terminate()
-        try:
-            process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
+        for _ in range(2):
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(timeout_s / 2)
+                break
+        else:
             process.kill()
             process.wait()
         self._watcher.join()
@@ -177,7 +180,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--with-parent", action="store_true", help="end when standard input does")
     parser.add_argument("options", type=RunnerOptions.from_json, help="RunnerOptions as JSON")
     given = parser.parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s worker %(levelname)s %(message)s")
+    logs.configure_child()
     asyncio.run(run_worker(given.options, with_parent=given.with_parent))
 
 

@@ -21,6 +21,7 @@ from jobs.owner import is_dead, this_owner
 from jobs.queue import Queue
 from jobs.tasks import analyse, index
 from jobs.tasks.base import Done, GiveBack, TaskKind, TaskSettings, Work
+from jobs.totals import StageClock, add_stages
 
 log = logging.getLogger(__name__)
 
@@ -217,6 +218,9 @@ class Runner:
         if held and isinstance(outcome, Done):
             if outcome.tidy is not None:
                 await asyncio.to_thread(outcome.tidy)
+            hand.stages.stop()
+            with contextlib.suppress(sqlite3.OperationalError):  # only for monitoring
+                await add_stages(queue.database, claimed.kind, hand.stages.seconds)
         elif not held:
             log.warning("The lease of job %d was lost; its outcome is dropped", claimed.id)
         elif kind.clean is not None:
@@ -236,8 +240,10 @@ class _Hand:
         self._lost = False
         self._told: tuple[str, float] | None = None
         self._latest: tuple[str, float] | None = None
+        self.stages = StageClock()
 
     def report(self, stage: str, share: float) -> None:
+        self.stages.enter(stage)
         self._latest = (stage, share)
 
     def should_stop(self) -> bool:

@@ -24,6 +24,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
 
+from core import logs
 from core.errors import UserError
 from core.separation.base import Cancelled, Separator
 from jobs.tasks.base import Context
@@ -156,6 +157,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     parser.add_argument("--extra-tasks", default=None, help="a Python file with more tasks, for the tests")
     options = parser.parse_args(arguments)
+    logs.configure_child()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
     # Before numpy and torch load: each makes a pool of as many threads as there are cores.
     for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):

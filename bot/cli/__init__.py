@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from core import logs
 from core.errors import UserError
 
 if TYPE_CHECKING:
@@ -35,11 +35,7 @@ class Group(click.Group):
 @click.pass_context
 def main(ctx: click.Context, data: Path | None, verbose: bool) -> None:
     """Moodstem recommends music whose instruments fit your mood, and says why."""
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.INFO if verbose else logging.WARNING,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
+    logs.configure("human", "INFO" if verbose else "WARNING")
     ctx.obj = data
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bot.cli import main, print_json, settings_of
+from core import logs
 from core.errors import UserError
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ def run(ctx: click.Context) -> None:
         raise UserError(
             "DISCORD_TOKEN is not set: put your bot's token into it (Discord developer portal, Bot, Reset Token)."
         )
-    asyncio.run(_run(settings_of(ctx), token))
+    settings = settings_of(ctx)
+    logs.configure(settings.log.format, settings.log.level)
+    asyncio.run(_run(settings, token))
 
 
 async def _run(settings: Settings, token: str) -> None:
@@ -87,7 +90,9 @@ def worker(ctx: click.Context) -> None:
     from jobs.configure import runner_options
     from jobs.process import run_worker
 
-    asyncio.run(run_worker(runner_options(settings_of(ctx))))
+    settings = settings_of(ctx)
+    logs.configure(settings.log.format, settings.log.level)
+    asyncio.run(run_worker(runner_options(settings)))
 
 
 @main.command()
