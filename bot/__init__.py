@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 def create_bot(settings: Settings) -> commands.Bot:
     """The bot, ready for `bot.start(token)` or for SimCord; it opens its database in `setup_hook`."""
-    from bot.app import Moodstem
+    from bot.app import Moodstem, ShardedMoodstem
 
-    return Moodstem(settings)
+    shards, ids = settings.discord.shards, settings.discord.shard_ids
+    if shards == 1:
+        return Moodstem(settings)
+    return ShardedMoodstem(settings, shard_count=None if shards == "auto" else shards, shard_ids=ids)

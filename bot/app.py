@@ -8,6 +8,7 @@ import inspect
 import json
 import logging
 import pkgutil
+from collections import OrderedDict
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,8 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import cogs
-from bot.errors import report
+from bot.errors import guard_autocomplete, name_of, report
+from bot.metrics import Metrics
 from bot.ui.buttons import Handler, Press
 from core.errors import UserError
 from core.library.bundled import ensure_samples
@@ -32,6 +34,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+OUT_OF_DATE = "This is from before I was restarted; run the command again."
+
+HANDLER_TASKS = ("CommandTree-invoker", "discord-ui-")
+"""How discord.py names the tasks in which it runs commands, buttons and forms."""
+
+LAST_ANSWERS_S = 1.5
+"""For handlers that run while the bot stops, before its worker and after it."""
+
+REMEMBERED = 2000
+"""Interactions that are known to have come already."""
+
 # This bot never speaks; without this, two warnings about voice libraries open every log.
 discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
@@ -40,10 +53,14 @@ discord.VoiceClient.warn_dave = False
 class Tree(app_commands.CommandTree["Moodstem"]):
     """Slash commands; every error takes the one path."""
 
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        return await self.client.may_answer(interaction)
+
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
     ) -> None:
         await report(interaction, error)
+        self.client.metrics.ended(interaction, name_of(interaction))
 
 
 class Moodstem(commands.Bot):
@@ -54,7 +71,8 @@ class Moodstem(commands.Bot):
     queue: Queue
     job_cards: JobCards
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        self.metrics = Metrics()
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
@@ -65,9 +83,13 @@ class Moodstem(commands.Bot):
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_ratelimit_timeout=30,
+            http_trace=self.metrics.trace(),
+            **options,
         )
         self.settings = settings
         self.handlers: dict[str, Handler] = {}
+        self.closing = False
+        self._answered: OrderedDict[int, None] = OrderedDict()
         self._resources = AsyncExitStack()
         self._catalog: tuple[int, Catalog] | None = None
         self._catalog_lock = asyncio.Lock()
@@ -103,11 +125,60 @@ class Moodstem(commands.Bot):
             )
 
     async def close(self) -> None:
+        """Answer those who are being answered, then stop: the worker, Discord, the database."""
+        self.closing = True
+        await self._finish_handlers()
         await super().close()  # unloads the cogs, which still need the database
+        await self._finish_handlers()
         await self._resources.aclose()
+
+    async def _finish_handlers(self) -> None:
+        running = [task for task in asyncio.all_tasks() if task.get_name().startswith(HANDLER_TASKS)]
+        if running:
+            await asyncio.wait(running, timeout=LAST_ANSWERS_S)
+
+    def serves(self, guild_id: int | None) -> bool:
+        """Is this server (None: direct messages) one of this process, where several share them?"""
+        ids, shards = self.settings.discord.shard_ids, self.settings.discord.shards
+        return ids is None or shards == "auto" or ((guild_id or 0) >> 22) % shards in ids
+
+    def dispatch(self, event_name: str, /, *args: Any, **kwargs: Any) -> None:
+        if event_name == "interaction":
+            self.metrics.arrived(args[0])
+            if not self._has_handler(args[0]):
+                answer = report(args[0], UserError(OUT_OF_DATE))
+                self._connection._view_store.add_task(asyncio.create_task(answer, name="discord-ui-unknown"))
+        super().dispatch(event_name, *args, **kwargs)
+
+    def _has_handler(self, interaction: discord.Interaction[Any]) -> bool:
+        """discord.py drops presses and forms that it has nothing for: after a restart, that would be silence."""
+        data: dict[str, Any] = dict(interaction.data or {})
+        custom_id = str(data.get("custom_id", ""))
+        views = self._connection._view_store
+        if interaction.type is discord.InteractionType.modal_submit:
+            return custom_id in views._modals
+        if interaction.type is not discord.InteractionType.component:
+            return True
+        live = interaction.message is not None and views.is_message_tracked(interaction.message.id)
+        return live or any(pattern.fullmatch(custom_id) for pattern in views._dynamic_items)
+
+    async def may_answer(self, interaction: discord.Interaction[Any]) -> bool:
+        """Once for each interaction, even when it is delivered twice, and not while stopping."""
+        if interaction.id in self._answered:
+            log.info("the same interaction came twice: %s", name_of(interaction))
+            return False
+        self._answered[interaction.id] = None
+        if len(self._answered) > REMEMBERED:
+            self._answered.popitem(last=False)
+        if self.closing:
+            await report(interaction, UserError("I am being restarted; please try again in a minute."))
+        return not self.closing
 
     async def add_cog(self, cog: commands.Cog, /, **options: Any) -> None:
         await super().add_cog(cog, **options)
+        for command in cog.walk_app_commands():
+            if isinstance(command, app_commands.Command):
+                guard_autocomplete(command)
         for _, method in inspect.getmembers(cog, inspect.iscoroutinefunction):
             action = getattr(method, "__button_action__", None)
             if action is not None:
@@ -118,6 +189,8 @@ class Moodstem(commands.Bot):
         self, interaction: discord.Interaction[Any], action: str, arguments: tuple[str, ...]
     ) -> None:
         """Run a button's handler; an error takes the one path, since discord.py would only log it."""
+        if not await self.may_answer(interaction):
+            return
         try:
             handler = self.handlers.get(action)
             if handler is None:
@@ -129,6 +202,8 @@ class Moodstem(commands.Bot):
             await handler(interaction, *arguments)
         except Exception as error:
             await report(interaction, error)
+        finally:
+            self.metrics.ended(interaction, name_of(interaction))
 
     async def catalog(self) -> Catalog:
         """The library in memory, as of now; rebuilt in a thread when tracks have changed."""
@@ -138,3 +213,7 @@ class Moodstem(commands.Bot):
                 uploads = self.settings.library.recommend_uploads
                 self._catalog = version, await load_catalog(self.database, uploads=uploads)
             return self._catalog[1]
+
+
+class ShardedMoodstem(Moodstem, commands.AutoShardedBot):
+    """The same with several connections to Discord, or with some of those that several processes share."""

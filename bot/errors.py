@@ -1,4 +1,4 @@
-"""The one error path: commands, buttons and modals all end here when something goes wrong."""
+"""The one error path: commands, buttons, forms, autocomplete and menus all end here when something goes wrong."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+import aiohttp
 import discord
 from discord import app_commands
 
@@ -16,7 +17,26 @@ from core.errors import UserError
 log = logging.getLogger(__name__)
 _F = TypeVar("_F", bound=Callable[..., Any])
 
-EXPIRED_INTERACTION = 10062  # Discord gave up on us after 3 s; nobody is there to be told
+TROUBLE = (discord.HTTPException, discord.RateLimited, aiohttp.ClientError, TimeoutError, ConnectionError)
+"""What any request to Discord may raise through no fault of ours."""
+
+EXPIRED = {
+    10015,  # the interaction's webhook is gone: its token is older than 15 minutes
+    10062,  # Discord gave up on us after 3 s
+    40060,  # answered already: the same interaction was delivered twice
+    50027,  # invalid webhook token: older than 15 minutes
+}
+"""Nobody is there to be told."""
+
+GONE = {
+    10003,  # unknown channel
+    10008,  # unknown message
+    50001,  # no access
+    50013,  # missing permissions
+}
+"""A message that cannot be edited any more, now or ever."""
+
+TOO_LARGE = 40005
 
 
 async def report(interaction: discord.Interaction[Any], error: BaseException) -> None:
@@ -25,17 +45,26 @@ async def report(interaction: discord.Interaction[Any], error: BaseException) ->
         isinstance(error, app_commands.CommandInvokeError | app_commands.TransformerError) and error.__cause__
     ):
         error = error.__cause__
-    if isinstance(error, discord.NotFound) and error.code == EXPIRED_INTERACTION:
-        log.warning("an interaction expired before the answer: %s", describe(interaction))
+    if has_expired(error):
+        interaction.extras["outcome"] = "expired"
+        log.warning("too late to answer %s: %s", name_of(interaction), error)
         return
     sentence = sentence_for(error)
+    interaction.extras["outcome"] = "error" if sentence is None else "refused"
     if sentence is None:
-        log.error("unexpected error in %s", describe(interaction), exc_info=error)
+        log.error("unexpected error in %s", name_of(interaction), exc_info=error)
         sentence = "Something went wrong on my side and nothing was changed; please try again in a moment."
+    elif isinstance(error, TROUBLE):
+        log.warning("Discord did not take an answer to %s: %s", name_of(interaction), error)
     try:
         await say(interaction, sentence)
-    except discord.HTTPException as failure:
-        log.warning("could not tell about an error in %s: %s", describe(interaction), failure)
+    except TROUBLE as failure:
+        log.warning("could not tell about an error in %s: %s", name_of(interaction), failure)
+
+
+def has_expired(error: BaseException) -> bool:
+    """Is the interaction one that Discord no longer lets us answer?"""
+    return isinstance(error, discord.HTTPException) and error.code in EXPIRED
 
 
 def sentence_for(error: BaseException) -> str | None:
@@ -51,21 +80,38 @@ def sentence_for(error: BaseException) -> str | None:
             return "That works in a server only; use the command in one of its channels."
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
             return "This command has just changed; please restart Discord (Ctrl+R) and try again."
+        case app_commands.TransformerError():
+            return "I cannot read one of the options; choose it from the list and try again."
         case discord.Forbidden():
             return "I am not allowed to do that here; ask an admin to give me access to this channel."
+        case discord.RateLimited():
+            return f"Discord asks me to slow down; please try again in {error.retry_after:.0f} seconds."
+        case discord.HTTPException(status=429):
+            return "Discord asks me to slow down; please try again in a few minutes."
+        case discord.HTTPException(code=code, status=status) if code == TOO_LARGE or status == 413:
+            return "That is more than Discord lets me send here; choose something shorter."
+        case discord.HTTPException(code=code) if code in GONE:
+            return "The message or channel is gone; run the command again."
+        case discord.DiscordServerError() | aiohttp.ClientError() | TimeoutError() | ConnectionError():
+            return "Discord did not take my answer; please try again in a moment."
         case _:
             return None
 
 
 async def say(interaction: discord.Interaction[Any], sentence: str) -> None:
-    """A private card, by the first way that is still open."""
+    """A private card, by the first way that is still open; autocomplete can only offer nothing."""
+    if interaction.type is discord.InteractionType.autocomplete:
+        if not interaction.response.is_done():
+            await interaction.response.autocomplete([])
+        return
     card = problem_card(sentence)
     if not interaction.response.is_done():
         await interaction.response.send_message(view=card, ephemeral=True)
     elif interaction.is_expired():
-        log.warning("too late to tell about an error in %s", describe(interaction))
+        log.warning("too late to tell about an error in %s", name_of(interaction))
     elif interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
-        await interaction.edit_original_response(view=card)  # where "thinking ..." stands
+        # Where "thinking ..." stands; what could not be attached must not be tried again.
+        await interaction.edit_original_response(view=card, attachments=[])
     else:
         await interaction.followup.send(view=card, ephemeral=True)
 
@@ -83,9 +129,39 @@ def answer_refusals(command: _F) -> _F:
     return cast(_F, answered)
 
 
-def describe(interaction: discord.Interaction[Any]) -> str:
-    """What was asked, for the log: never who asked or what was answered."""
+def guard_autocomplete(command: app_commands.Command[Any, ..., Any]) -> None:
+    """Let a command's autocomplete take the one path too; discord.py would log the error and leave the list open."""
+    for parameter in command._params.values():
+        complete = parameter.autocomplete
+        if complete is not None and not hasattr(complete, "__guarded__"):
+            parameter.autocomplete = _guarded(complete)
+
+
+def _guarded(complete: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(complete)
+    async def guarded(*arguments: Any) -> Any:
+        interaction: discord.Interaction[Any] = arguments[-2]
+        try:
+            choices = await complete(*arguments)
+            if not interaction.response.is_done():
+                await interaction.response.autocomplete(choices)
+        except Exception as error:
+            await report(interaction, error)
+        interaction.client.metrics.ended(interaction, name_of(interaction))
+        return []
+
+    guarded.__guarded__ = True  # type: ignore[attr-defined]
+    return guarded
+
+
+def name_of(interaction: discord.Interaction[Any]) -> str:
+    """What was asked, for logs and metrics: never who asked, with which words, or about which track."""
     if interaction.command is not None:
-        return f"/{interaction.command.qualified_name}"
+        name = f"/{interaction.command.qualified_name}"
+        return f"{name} (completing)" if interaction.type is discord.InteractionType.autocomplete else name
+    if interaction.type is discord.InteractionType.modal_submit:
+        return "form"
     data: dict[str, Any] = dict(interaction.data or {})
-    return f"button {data.get('custom_id', '?')}"
+    parts = str(data.get("custom_id", "")).split(":")
+    known = len(parts) > 1 and parts[1] in getattr(interaction.client, "handlers", {})
+    return f"button {parts[1]}" if known else "button"

@@ -47,6 +47,7 @@ async def _run(settings: Settings, token: str) -> None:
     """Until SIGTERM or Ctrl+C: discord.py itself handles only the latter, and not this way of starting."""
     import aiohttp
     import discord
+    from discord.ext import commands
 
     from bot import create_bot
 
@@ -69,6 +70,10 @@ async def _run(settings: Settings, token: str) -> None:
             raise UserError(
                 f"Discord cannot be reached ({error}): check the network, then start again."
             ) from None
+        except commands.ExtensionFailed as error:
+            if isinstance(error.original, UserError):
+                raise error.original from None
+            raise
         except asyncio.CancelledError:
             running.uncancel()  # asked to stop: `async with` closes the bot, which stops its worker
 

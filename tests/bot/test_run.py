@@ -1,185 +1,209 @@
-"""`moodstem run` over real sockets: login, command sync, READY, an interaction, SIGTERM.
-
-SimCord replaces discord.py's sockets; here a minimal stand-in for Discord on loopback meets the real ones.
-"""
+"""`moodstem run` over real sockets: SimCord replaces discord.py's own, so here a stand-in for Discord meets them."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import sys
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
-from aiohttp import web
+import pytest_asyncio
 
-APPLICATION, GUILD, CHANNEL, USER = "100", "200", "300", "400"
-TOKEN = "MTAw.fake.token"
+from bot.stand_in import TOKEN, Fault, StandIn
+from core.library.samples import manifest
+from core.library.store import Database
+from jobs.queue import Queue
+from tests.bot.loopback import Bot, answered, comes, launch, press_id, running, text_of
 
-
-class Discord:
-    """As much of Discord as a bot needs to start and to answer one command."""
-
-    def __init__(self) -> None:
-        self.commands: list[dict[str, Any]] = []
-        self.syncs = 0
-        self.identified: dict[str, Any] = {}
-        self.answers: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self.ready = asyncio.Event()
-        self.socket: web.WebSocketResponse | None = None
-
-    def application(self) -> web.Application:
-        app = web.Application()
-        app.router.add_get("/gateway/", self.gateway)
-        app.router.add_get("/gateway", self.gateway)
-        app.router.add_route("*", "/api/v10/{path:.*}", self.rest)
-        return app
-
-    async def rest(self, request: web.Request) -> web.Response:
-        route = f"{request.method} {request.match_info['path']}"
-        match route:
-            case "GET users/@me":
-                if request.headers.get("Authorization") != f"Bot {TOKEN}":
-                    return reply({"message": "401: Unauthorized", "code": 0}, 401)
-                return reply(
-                    {
-                        "id": APPLICATION,
-                        "username": "moodstem",
-                        "discriminator": "0",
-                        "avatar": None,
-                        "bot": True,
-                    }
-                )
-            case "GET oauth2/applications/@me":
-                return reply(
-                    {"id": APPLICATION, "name": "moodstem", "description": "", "bot_public": False, "icon": None,
-                     "bot_require_code_grant": False, "verify_key": "", "flags": 0, "owner": {"id": USER, "username": "o", "discriminator": "0", "avatar": None}, "team": None}
-                )  # fmt: skip
-            case "GET applications/100/commands":
-                return reply(self.commands)
-            case "PUT applications/100/commands":
-                self.syncs += 1
-                sent = await request.json()
-                self.commands = [
-                    {**command, "id": str(500 + place), "application_id": APPLICATION, "version": "1"}
-                    for place, command in enumerate(sent)
-                ]
-                return reply(self.commands)
-            case _ if route.startswith("POST interactions/"):
-                self.answers.put_nowait(await request.json())
-                return reply({"interaction": {"id": "9", "type": 2}})
-            case _:
-                return reply({"message": f"unknown route {route}", "code": 0}, 404)
-
-    async def gateway(self, request: web.Request) -> web.WebSocketResponse:
-        socket = self.socket = web.WebSocketResponse()
-        await socket.prepare(request)
-        await socket.send_json({"op": 10, "d": {"heartbeat_interval": 30000}, "s": None, "t": None})
-        async for message in socket:
-            data = json.loads(message.data)
-            if data["op"] == 1:
-                await socket.send_json({"op": 11, "d": None, "s": None, "t": None})
-            elif data["op"] == 2:
-                self.identified = data["d"]
-                await self.dispatch("READY", 1, {
-                    "v": 10, "user": {"id": APPLICATION, "username": "moodstem", "discriminator": "0", "avatar": None},
-                    "guilds": [], "session_id": "s", "resume_gateway_url": "ws://127.0.0.1",
-                    "application": {"id": APPLICATION, "flags": 0},
-                })  # fmt: skip
-                self.ready.set()
-        return socket
-
-    async def dispatch(self, event: str, number: int, data: dict[str, Any]) -> None:
-        assert self.socket is not None
-        await self.socket.send_json({"op": 0, "t": event, "s": number, "d": data})
-
-    async def slash(self, name: str) -> None:
-        """Somebody types a command in a direct message."""
-        command = next(one for one in self.commands if one["name"] == name)
-        now = int(time.time() * 1000) - 1420070400000
-        await self.dispatch("INTERACTION_CREATE", 2, {
-            "id": str(now << 22), "application_id": APPLICATION, "type": 2, "token": "t", "version": 1,
-            "channel_id": CHANNEL, "channel": {"id": CHANNEL, "type": 1, "recipients": [], "flags": 0},
-            "user": {"id": USER, "username": "alice", "discriminator": "0", "avatar": None},
-            "locale": "en-US", "app_permissions": "0", "entitlements": [], "authorizing_integration_owners": {},
-            "context": 1, "attachment_size_limit": 10485760,
-            "data": {"id": command["id"], "name": name, "type": 1, "options": []},
-        })  # fmt: skip
+RATE_LIMIT = {"message": "You are being rate limited.", "retry_after": 0.05, "global": False}
 
 
-def reply(document: Any, status: int = 200) -> web.Response:
-    # discord.py reads JSON only from exactly this content type, without a charset.
-    return web.Response(
-        body=json.dumps(document), status=status, headers={"Content-Type": "application/json"}
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def discord() -> AsyncIterator[StandIn]:
+    stand_in = StandIn()
+    await stand_in.start()
+    yield stand_in
+    await stand_in.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bot]:
+    """One running bot for all tests that leave it running; each has members of its own."""
+    stand_in = StandIn()
+    await stand_in.start()
+    async with running(stand_in, tmp_path_factory.mktemp("bot")) as started:
+        yield started
+        said = await started.stop()
+        assert "Traceback" not in said and TOKEN not in said, said
+    await stand_in.stop()
+
+
+async def test_it_logs_in_syncs_answers_and_stops(discord: StandIn, tmp_path: Path) -> None:
+    async with running(discord, tmp_path) as bot:
+        assert discord.identified[-1]["intents"] == 1, "servers only: no messages, members or presences"
+        names = {command["name"] for command in discord.commands}
+        assert {"mood", "recommend", "upload", "reindex", "privacy"} <= names
+        answer = await answered(await discord.slash("mood"))
+        assert answer["data"]["flags"] == 64 + 32768  # ephemeral, Components V2
+        assert "Question 1 of" in text_of(answer["data"])
+        said = await bot.stop()
+        assert TOKEN not in said and "Traceback" not in said, said
+    async with running(discord, tmp_path) as bot:
+        await bot.stop()
+    assert discord.syncs == 1, "unchanged commands are not sent again"
+    discord.commands.pop()
+    async with running(discord, tmp_path) as bot:
+        await bot.stop()
+    assert discord.syncs == 2, "commands that Discord has lost are sent again"
+
+
+async def test_a_button_changes_its_message(bot: Bot) -> None:
+    asked = await bot.discord.slash("help", user=10)
+    await answered(asked)
+    assert asked.message is not None
+    pressed = await bot.discord.press(asked.message, press_id(asked.message, "mood_start"), user=10)
+    await answered(pressed)
+    assert "Question 1 of" in text_of(pressed.message)
+
+
+async def test_an_interaction_that_comes_twice_counts_once(bot: Bot) -> None:
+    asked = await bot.discord.slash("mood", user=11)
+    await answered(asked)
+    assert asked.message is not None
+    choice = {"custom_id": press_id(asked.message, "mood_answer"), "component_type": 2}
+    twice = await bot.discord.interact(3, choice, 11, message=asked.message, times=2)
+    await answered(twice)
+    again = await bot.discord.slash("mood", user=11)
+    await answered(again)
+    assert "Question 2 of" in text_of(again.message)
+    assert sum(f"/{twice.token}/" in path for _, path, _ in bot.discord.requests) == 1, "answered once, too"
+
+
+async def test_an_upload_is_fetched_while_its_address_is_good(bot: Bot) -> None:
+    discord, sample = bot.discord, manifest()[0].path.read_bytes()
+    asked = await discord.slash("upload", user=12, track=discord.attach("good.ogg", sample))
+    assert (await answered(asked))["type"] == 5, "deferred before anything else"
+    await comes(discord, lambda: any("good.ogg" in text_of(one) for one in discord.messages.values()))
+    assert any(file.read_bytes() == sample for file in (bot.folder / "data" / "uploads").iterdir())
+    late = await discord.slash("upload", user=13, track=discord.attach("late.ogg", sample, lifetime_s=-1))
+    await comes(discord, lambda: "upload it again" in text_of(late.message))
+
+
+async def test_rate_limits_are_waited_for_and_bans_are_told(bot: Bot) -> None:
+    polite = {"Via": "1.1 google", "Retry-After": "1", "X-RateLimit-Scope": "user"}
+    bot.discord.faults.append(Fault("POST", "interactions/*", 429, dict(RATE_LIMIT), polite, times=2))
+    answer = await answered(await bot.discord.slash("mood", user=14))
+    assert "Question 1 of" in text_of(answer["data"]), "asked again until Discord took it"
+    # Without `Via`, it is Cloudflare that refuses: discord.py does not try again, and neither do we.
+    bot.discord.faults.append(Fault("POST", "interactions/*", 429, dict(RATE_LIMIT)))
+    answer = await answered(await bot.discord.slash("help", user=14))
+    assert "slow down" in text_of(answer["data"])
+
+
+async def test_an_answer_that_meets_a_server_error_is_given_again(bot: Bot) -> None:
+    bot.discord.faults.append(Fault("POST", "interactions/*", 503))
+    answer = await answered(await bot.discord.slash("mood", user=15))
+    assert "Question 1 of" in text_of(answer["data"])
+
+
+async def test_it_resumes_and_misses_nothing(bot: Bot) -> None:
+    before = len(bot.discord.resumed)
+    await bot.discord.demand_reconnect()
+    first = await bot.discord.slash("mood", user=16)  # sent while nobody listens: replayed after the resume
+    assert "Question 1 of" in text_of((await answered(first))["data"])
+    await bot.discord.hang_up(4000)
+    second = await bot.discord.slash("help", user=16)
+    await answered(second)
+    resumed = bot.discord.resumed[before:]
+    assert len(resumed) == 2 and len(bot.discord.identified) == 1
+    assert resumed[0]["session_id"] == "a-session" and resumed[0]["token"] == TOKEN
+
+
+async def test_sigterm_during_a_job_gives_it_back_and_ends_in_time(discord: StandIn, tmp_path: Path) -> None:
+    async with running(discord, tmp_path, MOODSTEM_JOBS__EMBEDDED_WORKER="true") as bot:
+        song = b"".join(one.path.read_bytes() for one in manifest()[:1])
+        await answered(await discord.slash("upload", track=discord.attach("song.ogg", song)))
+        async with await Database.open(tmp_path / "data" / "moodstem.db") as database:
+            queue = Queue(database)
+            while not (await queue.counts())["running"]:
+                await asyncio.sleep(0.02)
+            bot.process.send_signal(signal.SIGTERM)
+            said = await bot.ended(0)
+            counts = await queue.counts()
+            assert counts["running"] == 0 and counts["queued"] + counts["done"] == 1, (counts, said)
+            assert "Traceback" not in said, said
+    async with running(discord, tmp_path, MOODSTEM_JOBS__EMBEDDED_WORKER="true") as bot:
+        await comes(
+            discord, lambda: any("Goes well with" in text_of(one) for one in discord.messages.values())
+        )
+        await bot.stop()
+
+
+async def test_shards_share_the_servers(discord: StandIn, tmp_path: Path) -> None:
+    async with running(discord, tmp_path, MOODSTEM_DISCORD__SHARDS="auto") as bot:
+        while len(discord.identified) < 2:
+            await asyncio.sleep(0.02)
+        assert [one["shard"] for one in discord.identified] == [[0, 2], [1, 2]]
+        await bot.stop()
+
+
+async def test_health_and_metrics(discord: StandIn, tmp_path: Path, unused_tcp_port: int) -> None:
+    async with (
+        running(discord, tmp_path, MOODSTEM_MONITOR__PORT=str(unused_tcp_port)) as bot,
+        aiohttp.ClientSession(f"http://127.0.0.1:{unused_tcp_port}") as http,
+    ):
+        await answered(await discord.slash("mood"))
+        await answered(await discord.slash("reindex"))
+        async with http.get("/health") as response:
+            health = await response.json()
+            assert response.status == 200 and health["ok"] and health["servers"] == 1, health
+        async with http.get("/metrics") as response:
+            page = await response.text()
+        assert 'moodstem_interactions_total{name="/mood",outcome="ok"} 1.0' in page
+        assert 'moodstem_interactions_total{name="/reindex",outcome="refused"} 1.0' in page
+        assert "moodstem_acknowledgement_seconds_count 2.0" in page
+        assert 'moodstem_jobs{state="queued"} 0.0' in page
+        assert 'moodstem_discord_requests_total{method="POST",status="200"} 2.0' in page
+        await discord.hang_up(1012)
+        await bot.stop()
+
+
+async def test_a_taken_port_is_one_clear_line(discord: StandIn, tmp_path: Path) -> None:
+    process = await launch(discord.port, tmp_path, MOODSTEM_MONITOR__PORT=str(discord.port))
+    said = await Bot(process, discord, tmp_path).ended(1)
+    assert f"127.0.0.1:{discord.port} cannot be used for monitoring" in said.splitlines()[-1]
+    assert "Traceback" not in said, said
+
+
+async def test_json_logs_are_json_and_keep_no_secret(discord: StandIn, tmp_path: Path) -> None:
+    async with running(discord, tmp_path, MOODSTEM_LOG__FORMAT="json") as bot:
+        discord.faults.append(Fault("POST", "interactions/*", 429, dict(RATE_LIMIT), {"Via": "1.1 google"}))
+        asked = await discord.slash("mood")
+        await answered(asked)
+        said = await bot.stop()
+    events: list[dict[str, Any]] = [json.loads(line) for line in said.splitlines()]
+    assert {"time", "level", "logger", "message"} <= set(events[0])
+    assert any(one["logger"] == "discord.webhook.async_" for one in events), (
+        "discord.py's own warning is there"
     )
+    assert TOKEN not in said and asked.token not in said
 
 
-@pytest.fixture
-async def discord() -> AsyncIterator[tuple[Discord, int]]:
-    stand_in = Discord()
-    runner = web.AppRunner(stand_in.application())
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    yield stand_in, runner.addresses[0][1]
-    await runner.cleanup()
-
-
-async def start(port: int, folder: Path, token: str = TOKEN) -> asyncio.subprocess.Process:
-    environment = {
-        **os.environ,
-        "DISCORD_TOKEN": token,
-        "MOODSTEM_DATA": str(folder / "data"),
-        "MOODSTEM_DISCORD__LOOPBACK": str(port),
-        "MOODSTEM_JOBS__SEPARATOR": "none",
-    }
-    return await asyncio.create_subprocess_exec(
-        str(Path(sys.executable).with_name("moodstem")), "run", cwd=folder, env=environment,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-
-
-async def stop(process: asyncio.subprocess.Process) -> str:
-    process.send_signal(signal.SIGTERM)
-    _, errors = await asyncio.wait_for(process.communicate(), 20)
-    assert process.returncode == 0 and b"Traceback" not in errors, errors.decode()
-    return errors.decode()
-
-
-async def test_it_logs_in_syncs_answers_and_stops(discord: tuple[Discord, int], tmp_path: Path) -> None:
-    stand_in, port = discord
-    process = await start(port, tmp_path)
-    await asyncio.wait_for(stand_in.ready.wait(), 60)
-    assert stand_in.identified["intents"] == 1, "servers only: no messages, members or presences"
-    names = {command["name"] for command in stand_in.commands}
-    assert {"mood", "recommend", "upload", "reindex", "privacy"} <= names
-    await stand_in.slash("mood")
-    answer = await asyncio.wait_for(stand_in.answers.get(), 20)
-    assert answer["type"] == 4 and answer["data"]["flags"] == 64 + 32768  # ephemeral, Components V2
-    assert "Question 1 of" in json.dumps(answer["data"]["components"])
-    assert TOKEN not in await stop(process)
-
-    stand_in.ready.clear()
-    process = await start(port, tmp_path)
-    await asyncio.wait_for(stand_in.ready.wait(), 60)
-    await stop(process)
-    assert stand_in.syncs == 1, "unchanged commands are not sent again"
-
-
-async def test_a_wrong_token_is_one_clear_line(discord: tuple[Discord, int], tmp_path: Path) -> None:
-    process = await start(discord[1], tmp_path, token="wrong")
-    _, errors = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode == 1
-    assert errors.decode().strip().splitlines()[-1].startswith("Error: Discord does not know this token")
-    assert b"Traceback" not in errors
+async def test_a_wrong_token_is_one_clear_line(discord: StandIn, tmp_path: Path) -> None:
+    process = await launch(discord.port, tmp_path, DISCORD_TOKEN="wrong")
+    said = await Bot(process, discord, tmp_path).ended(1)
+    assert said.strip().splitlines()[-1].startswith("Error: Discord does not know this token")
+    assert "Traceback" not in said
 
 
 async def test_no_network_is_one_clear_line(tmp_path: Path, unused_tcp_port: int) -> None:
-    process = await start(unused_tcp_port, tmp_path)
-    _, errors = await asyncio.wait_for(process.communicate(), 60)
-    assert process.returncode == 1 and b"Discord cannot be reached" in errors and b"Traceback" not in errors
+    process = await launch(unused_tcp_port, tmp_path)
+    said = await Bot(process, StandIn(), tmp_path).ended(1)
+    assert "Discord cannot be reached" in said and "Traceback" not in said
