@@ -62,6 +62,7 @@ class StandIn:
         self.port = 0
         self.commands: list[dict[str, Any]] = []
         self.syncs = 0
+        self.shards = 1
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, str, int]] = []
         self.identified: list[dict[str, Any]] = []
@@ -259,7 +260,7 @@ class StandIn:
             case "GET", ["gateway", "bot"]:
                 limit = {"total": 1000, "remaining": 999, "reset_after": 1000, "max_concurrency": 1}
                 address = f"ws://127.0.0.1:{self.port}/gateway"
-                return _reply({"url": address, "shards": 2, "session_start_limit": limit})
+                return _reply({"url": address, "shards": self.shards, "session_start_limit": limit})
             case "GET", ["applications", _, "commands"]:
                 return _reply(self.commands)
             case "PUT", ["applications", _, "commands"]:

@@ -31,7 +31,7 @@ _SECRETS = (
     (re.compile(r"\b(Bot|Bearer) [\w.-]{8,}"), rf"\1 {HIDDEN}"),
     (re.compile(r"(/(?:webhooks|interactions)/\d+/)[^/?\s'\"\\]+"), rf"\1{HIDDEN}"),
     (re.compile(r"""((?:token|session_id)\\?["']\s*:\s*\\?["'])[^"'\\]+"""), rf"\1{HIDDEN}"),
-    (re.compile(r"\b(ex|is|hm)=[0-9A-Za-z]+"), rf"\1={HIDDEN}"),
+    (re.compile(r"\b(ex|is|hm)=[0-9a-f]{6,}"), rf"\1={HIDDEN}"),
 )
 
 _USUAL = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}

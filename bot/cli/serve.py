@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from pathlib import Path
@@ -16,6 +17,8 @@ from core.errors import UserError
 
 if TYPE_CHECKING:
     from core.settings import Settings
+
+log = logging.getLogger(__name__)
 
 
 @main.command("try")
@@ -55,6 +58,7 @@ async def _run(settings: Settings, token: str) -> None:
         _use_loopback(settings.discord.loopback)
     bot = create_bot(settings)
     loop = asyncio.get_running_loop()
+    asked_at: float | None = None
     async with bot:
         running = asyncio.current_task()
         assert running is not None
@@ -76,6 +80,10 @@ async def _run(settings: Settings, token: str) -> None:
             raise
         except asyncio.CancelledError:
             running.uncancel()  # asked to stop: `async with` closes the bot, which stops its worker
+            asked_at = loop.time()
+            log.info("Stopping: answers are finished, the running job ends or is given back")
+    if asked_at is not None:
+        log.info("Stopped after %.1f s", loop.time() - asked_at)
 
 
 def _use_loopback(port: int) -> None:
