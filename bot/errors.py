@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import sqlite3
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -12,7 +13,7 @@ import discord
 from discord import app_commands
 
 from bot.ui.cards import problem_card
-from core.errors import UserError
+from core.errors import UserError, is_disk_full
 
 log = logging.getLogger(__name__)
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -80,6 +81,10 @@ def sentence_for(error: BaseException) -> str | None:
             return "That works in a server only; use the command in one of its channels."
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
             return "This command has just changed; please restart Discord (Ctrl+R) and try again."
+        case _ if is_disk_full(error):
+            return "There is no room left on my disk, so nothing was changed; please tell whoever runs me."
+        case sqlite3.OperationalError() if "locked" in str(error):
+            return "My database is busy, so nothing was changed; please try again in a moment."
         case app_commands.TransformerError():
             return "I cannot read one of the options; choose it from the list and try again."
         case discord.Forbidden():

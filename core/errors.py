@@ -1,4 +1,8 @@
-"""The one error that users read."""
+"""The one error that users read, and how to tell a full disk from a fault."""
+
+from __future__ import annotations
+
+import errno
 
 
 class UserError(Exception):
@@ -7,3 +11,18 @@ class UserError(Exception):
     Its text is one clear sentence that says what to do next; the command line prints it and exits with 1,
     the bot shows it on the card. Anything else that is raised is a bug and shows up as one.
     """
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_WORDS = ("database or disk is full", *(f"[Errno {number}]" for number in _FULL))
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Did it fail, here or in another process that says so, since there is no room left? It passes: try again."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return True
+        if any(word in str(error) for word in _WORDS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

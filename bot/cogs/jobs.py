@@ -5,23 +5,29 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import replace
 from typing import Any
 
 import discord
 from discord.ext import commands, tasks
 
 from bot.app import Moodstem
+from bot.errors import GONE
 from bot.ui.buttons import on_press
 from bot.ui.cards import Card, note_card
-from bot.ui.jobs import PICTURE, index_card, job_card, result_card
+from bot.ui.jobs import PICTURE, end_notice, index_card, job_card, result_card
 from core.errors import UserError
+from core.library.store import Transaction
 from core.recommend.similarity import similar
 from jobs import cards as card_store
 from jobs.model import Job
+from jobs.queue import Alongside
 
 log = logging.getLogger(__name__)
 
-GONE = {10003, 10008, 50001, 50013}  # unknown channel or message, no access, missing permissions
+TOO_MANY_EDITS = 30046  # of a message that is older than an hour
+NOTICE_S = 120.0
+"""Who waited longer than this is told by a new message that it is done."""
 
 
 class JobCards(commands.Cog):
@@ -31,60 +37,128 @@ class JobCards(commands.Cog):
         self.bot = bot
         self.seen_change = -1
         self.postponed = False
+        self.not_before: dict[int, float] = {}
+        self.unsent: list[card_store.Promise] = []
         bot.job_cards = self
 
     async def cog_load(self) -> None:
+        self.unsent = await card_store.promises(self.bot.database)  # before this process makes any of its own
         self.follow.start()
 
     async def cog_unload(self) -> None:
         self.follow.cancel()
 
+    def promise(self, interaction: discord.Interaction[Any]) -> Alongside | None:
+        """What `Queue.enqueue` must write beside a job, so that its card is sent even if this process dies."""
+        channel = interaction.channel_id
+        if channel is None or not self.may_write(interaction):
+            return None
+
+        async def write(transaction: Transaction, job_id: int) -> None:
+            await card_store.promise_card(
+                transaction, card_store.Promise(job_id, channel, interaction.user.id)
+            )
+
+        return write
+
+    def may_write(self, interaction: discord.Interaction[Any]) -> bool:
+        return (
+            self.bot.get_guild(interaction.guild_id or 0) is not None  # not only installed by the member
+            and interaction.app_permissions.send_messages
+            and isinstance(interaction.channel, discord.abc.Messageable)
+        )
+
     async def open(self, interaction: discord.Interaction[Moodstem], job: Job) -> None:
         """Show a new job: as a message of its own where I may write, which can be edited for ever; else as
         the private answer, whose Refresh button keeps it useful."""
-        channel = interaction.channel
-        if (
-            self.bot.get_guild(interaction.guild_id or 0) is not None  # not only installed by the member
-            and interaction.app_permissions.send_messages
-            and isinstance(channel, discord.abc.Messageable)
-        ):
-            message = await channel.send(view=job_card(job))
-            await card_store.put_card(
-                self.bot.database,
-                job_id=job.id,
-                channel_id=message.channel.id,
-                message_id=message.id,
-                user_id=interaction.user.id,
-                state_shown=shown(job),
-            )
-            await interaction.edit_original_response(
-                view=note_card(f"Got it. [This card]({message.jump_url}) follows its way.")
-            )
-        else:
-            await interaction.edit_original_response(view=job_card(job))
+        if self.may_write(interaction) and interaction.channel_id is not None:
+            try:
+                message = await self.send(interaction.channel_id, interaction.user.id, job)
+            except discord.Forbidden:
+                message = None
+            if message is not None:
+                await interaction.edit_original_response(
+                    view=note_card(f"Got it. [This card]({message.jump_url}) follows its way.")
+                )
+                return
+        await card_store.drop_promise(self.bot.database, job.id)
+        await interaction.edit_original_response(view=job_card(job))
+
+    async def send(self, channel_id: int, user_id: int, job: Job) -> discord.Message:
+        """The job's card as a new message; the nonce keeps Discord from showing it twice when asked again."""
+        view, files = await self.draw(job)
+        channel = self.bot.get_partial_messageable(channel_id)
+        message = await channel.send(view=view, files=files, nonce=f"job-{job.id}-{user_id % 10**8}")
+        await self.note(
+            card_store.Card(message.id, job.id, channel_id, user_id, "" if job.ended else shown(job), 0.0)
+        )
+        return message
+
+    async def note(self, card: card_store.Card) -> None:
+        await card_store.put_card(
+            self.bot.database,
+            job_id=card.job_id,
+            channel_id=card.channel_id,
+            message_id=card.message_id,
+            user_id=card.user_id,
+            state_shown=card.state_shown,
+            now=self.bot.queue.clock(),
+        )
 
     @tasks.loop(seconds=1)
     async def follow(self) -> None:
-        """Edit the cards whose job has moved on."""
+        """Edit the cards whose job has moved on: those that ended first, and of each channel one at a time."""
         latest = await self.bot.queue.latest_change()
         if latest == self.seen_change and not self.postponed:
             return
         self.seen_change, self.postponed = latest, False
+        due: list[tuple[bool, float, card_store.Card, Job]] = []
         for card in await card_store.cards(self.bot.database):
             job = await self.bot.queue.get(card.job_id)
             if job is None:
                 await card_store.drop_card(self.bot.database, card.message_id)
-                continue
-            if shown(job) == card.state_shown:
-                continue
-            if not job.ended and time.time() - card.updated_at < pause(time.time() - job.created_at):
+            elif job.ended or shown(job) != card.state_shown:
+                due.append((not job.ended, card.updated_at, card, job))
+        edited: set[int] = set()
+        for _, _, card, job in sorted(due, key=lambda entry: entry[:2]):
+            if self.too_soon(card, job) or (card.channel_id in edited and not job.ended):
                 self.postponed = True
                 continue
-            await self.redraw(card, job)
+            edited.add(card.channel_id)
+            try:
+                await self.redraw(card, job)
+            except Exception:  # one card's trouble is not the others'
+                log.exception("the card of job %d could not be updated", job.id)
+                self.try_later(card)
+
+    def too_soon(self, card: card_store.Card, job: Job) -> bool:
+        if time.monotonic() < self.not_before.get(card.message_id, 0.0):
+            return True
+        now = self.bot.queue.clock()
+        return not job.ended and 0 <= now - card.updated_at < pause(now - job.created_at)  # it may jump back
+
+    def try_later(self, card: card_store.Card, seconds: float = 15.0) -> None:
+        self.not_before[card.message_id] = time.monotonic() + seconds
+        self.postponed = True
 
     @follow.before_loop
     async def wait_for_discord(self) -> None:
         await self.bot.wait_until_ready()
+        for promise in self.unsent:
+            await self.make_good(promise)
+
+    async def make_good(self, promise: card_store.Promise) -> None:
+        """Send a card that the process before this one did not get to."""
+        job = await self.bot.queue.get(promise.job_id)
+        if job is None or job.state == "cancelled":
+            return await card_store.drop_promise(self.bot.database, promise.job_id)
+        try:
+            await self.send(promise.channel_id, promise.user_id, job)
+        except discord.HTTPException as error:
+            log.warning("the card of job %d could not be sent: %s", job.id, error)
+            if error.code in GONE:
+                await card_store.drop_promise(self.bot.database, job.id)
+        return None
 
     @follow.error
     async def go_on(self, error: BaseException) -> None:
@@ -99,22 +173,36 @@ class JobCards(commands.Cog):
             await message.edit(view=view, attachments=files)
         except discord.HTTPException as error:
             if error.code in GONE:
-                await card_store.drop_card(self.bot.database, card.message_id)
+                await self.forget(card)
+            elif error.code == TOO_MANY_EDITS and job.ended:
+                await self.send(card.channel_id, card.user_id, job)
+                await self.forget(card)
             else:
-                log.warning("a job's card could not be edited: %s", error)
-                self.postponed = True
-            return
-        if job.ended:
-            await card_store.drop_card(self.bot.database, card.message_id)
-        else:
-            await card_store.put_card(
-                self.bot.database,
-                job_id=job.id,
-                channel_id=card.channel_id,
-                message_id=card.message_id,
-                user_id=card.user_id,
-                state_shown=shown(job),
+                log.warning("the card of job %d could not be edited: %s", job.id, error)
+                self.try_later(card, 600.0 if error.code == TOO_MANY_EDITS else 15.0)
+            return None
+        self.not_before.pop(card.message_id, None)
+        if not job.ended:
+            return await self.note(replace(card, state_shown=shown(job)))
+        waited = (job.finished_at or job.created_at) - job.created_at
+        if waited > NOTICE_S and job.state != "cancelled":
+            await self.notify(message, job)
+        return await self.forget(card)
+
+    async def notify(self, card: discord.PartialMessage, job: Job) -> None:
+        try:
+            await card.channel.send(
+                end_notice(job),
+                reference=card.to_reference(fail_if_not_exists=False),
+                allowed_mentions=discord.AllowedMentions(users=[discord.Object(job.user_id)]),
+                nonce=f"job-{job.id}-end",
             )
+        except discord.HTTPException as error:
+            log.warning("nobody could be told of the end of job %d: %s", job.id, error)
+
+    async def forget(self, card: card_store.Card) -> None:
+        self.not_before.pop(card.message_id, None)
+        await card_store.drop_card(self.bot.database, card.message_id)
 
     async def draw(self, job: Job) -> tuple[Card, list[discord.File]]:
         """The job's card as of now, with its picture when there is one."""

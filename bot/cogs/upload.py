@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import uuid
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot import downloads
 from bot.app import Moodstem
 from bot.errors import answer_refusals
 from bot.ui.buttons import on_press
 from bot.ui.cards import note_card
+from core.audio.length import probable_seconds
 from core.errors import UserError
-from jobs.model import INTERACTIVE, Quotas
+from jobs.configure import quotas
+from jobs.model import INTERACTIVE, Job
 
 MB = 1_000_000
 
@@ -26,6 +28,7 @@ class Upload(commands.Cog):
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
+        self.turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
 
     @app_commands.command(
         description="Have a track analysed: its instruments, its sound, and what goes with it."
@@ -33,37 +36,44 @@ class Upload(commands.Cog):
     @app_commands.describe(track="An audio file (mp3, flac, ogg, wav, m4a ...)")
     @answer_refusals
     async def upload(self, interaction: discord.Interaction[Moodstem], track: discord.Attachment) -> None:
-        limits = self.bot.settings.limits
-        refuse(track, limits.upload_mb)
+        refuse(track, self.bot.settings.limits.upload_mb)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        path = await self.keep(track)
+        # One after the other for each member: a hundred at once are refused before they are fetched.
+        async with self.turns.setdefault(interaction.user.id, asyncio.Lock()):
+            job = await self.enqueue(interaction, track)
+        await self.bot.job_cards.open(interaction, job)
+
+    async def enqueue(self, interaction: discord.Interaction[Moodstem], track: discord.Attachment) -> Job:
+        """The file onto our disk and its job into the queue, or neither."""
+        limits = quotas(self.bot.settings)
+        user, guild = interaction.user.id, interaction.guild_id
+        await self.bot.queue.admit("analyse", limits, user_id=user, guild_id=guild)
+        kept = await downloads.keep(
+            track,
+            self.bot.settings.uploads,
+            self.bot.http,
+            limit=int(self.bot.settings.limits.upload_mb * MB),
+        )
         try:
             job = await self.bot.queue.enqueue(
                 "analyse",
-                {"path": path.name, "name": track.filename},
-                user_id=interaction.user.id,
-                guild_id=interaction.guild_id,
+                {"path": kept.path.name, "name": track.filename},
+                user_id=user,
+                guild_id=guild,
                 priority=INTERACTIVE,
-                cost=track.size / MB,
-                dedup=f"interaction:{interaction.id}",
-                limits=Quotas(waiting_per_user=limits.queued_per_user, waiting_total=limits.queued_in_all),
+                cost=await asyncio.to_thread(probable_seconds, kept.path),
+                dedup=f"interaction:{interaction.id}",  # Discord may deliver an interaction twice
+                once=True,
+                subject=f"audio:{kept.digest}",
+                limits=limits,
+                alongside=self.bot.job_cards.promise(interaction),
             )
         except BaseException:
-            path.unlink(missing_ok=True)
+            kept.path.unlink(missing_ok=True)
             raise
-        if job.spec["path"] != path.name:  # Discord delivered this interaction twice
-            path.unlink(missing_ok=True)
-        await self.bot.job_cards.open(interaction, job)
-
-    async def keep(self, track: discord.Attachment) -> Path:
-        """The file on our disk, under a name of our own: theirs is only ever shown."""
-        try:
-            data = await track.read()
-        except discord.HTTPException as error:
-            raise UserError("Discord did not hand me that file; please upload it again.") from error
-        if len(data) > self.bot.settings.limits.upload_mb * MB:
-            raise UserError(too_big(self.bot.settings.limits.upload_mb))
-        return await asyncio.to_thread(_write, self.bot.settings.uploads, data)
+        if job.spec["path"] != kept.path.name:
+            kept.path.unlink(missing_ok=True)
+        return job
 
     @on_press("upload_remove")
     async def remove(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
@@ -101,19 +111,6 @@ def refuse(track: discord.Attachment, limit_mb: float) -> None:
 
 def too_big(limit_mb: float) -> str:
     return f"That file is larger than {limit_mb:g} MB; upload a shorter or more compressed version."
-
-
-def _write(folder: Path, data: bytes) -> Path:
-    """Durable before it is confirmed: temporary file, fsync, rename."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / uuid.uuid4().hex
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.rename(path)
-    return path
 
 
 def _unlink(*paths: Path) -> None:

@@ -37,6 +37,12 @@ def job_title(job: Job) -> str:
     return plain(job.spec.get("name"), 100)
 
 
+def end_notice(job: Job) -> str:
+    """The message that tells somebody who has waited: an edited card rings no bell."""
+    verdict = "is ready" if job.state == "done" else "could not be finished; the card says why"
+    return f"<@{job.user_id}> **{job_title(job)}** {verdict}."
+
+
 def job_card(job: Job) -> Card:
     """A job that waits, runs, failed or was cancelled; `done` has cards of its own."""
     title = text(f"### {job_title(job)}")

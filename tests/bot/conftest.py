@@ -37,6 +37,8 @@ class World:
     alice: simcord.MemberActor
     bob: simcord.MemberActor
     admin: simcord.MemberActor
+    expected: tuple[type[BaseException], ...] = ()
+    """Errors that this test provokes; members are told of them in a sentence."""
 
     @property
     def bot(self) -> Any:
@@ -60,9 +62,11 @@ async def world(simcord_env: simcord.Env, settings: Settings) -> AsyncIterator[W
     guild = simcord_env.create_guild("Moodstem", owner=owner)
     channel = guild.create_text_channel("music")
     alice, bob = (guild.add_member(simcord_env.create_user(name)) for name in ("alice", "bob"))
-    yield World(simcord_env, settings, channel, alice, bob, guild.add_member(owner))
+    world = World(simcord_env, settings, channel, alice, bob, guild.add_member(owner))
+    yield world
     # What members are told in a sentence is no fault; anything else that a command raised is.
-    faults = [error for error in simcord_env.errors if not isinstance(error.__cause__ or error, UserError)]
+    told = (UserError, *world.expected)
+    faults = [error for error in simcord_env.errors if not isinstance(error.__cause__ or error, told)]
     assert not faults, faults
     await simcord_env.shutdown()
     await simcord_env.bot.close()  # SimCord detaches a bot, it does not close it

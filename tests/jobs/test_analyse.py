@@ -84,6 +84,40 @@ async def test_the_same_audio_is_analysed_once(
     assert (await Library(database).counts())["analyses"] == 1
 
 
+async def test_two_uploads_of_the_same_audio_that_race(
+    queue: Queue, warm_engine: LocalEngine, settings: TaskSettings, database: Database
+) -> None:
+    """Two workers, two members, the same file at the same moment: one analysis, two answers."""
+    asked: list[str] = []
+
+    class Counting:
+        slots = 1
+        start, stop = warm_engine.start, warm_engine.stop
+
+        async def run(self, request: Request, *more: Any) -> dict[str, Any]:
+            asked.append(request.arguments["path"])
+            return await warm_engine.run(request, *more)
+
+    write_tone(settings.uploads / "one")
+    shutil.copy(settings.uploads / "one", settings.uploads / "two")
+    jobs = [
+        await queue.enqueue("analyse", {"path": path}, user_id=user, subject="audio:same")
+        for user, path in enumerate(("one", "two"), 1)
+    ]
+    async with await Database.open(database.path) as second:
+        runners = [
+            Runner(queue, Counting(), settings),
+            Runner(Queue(second, backoff_s=0.01), Counting(), settings),
+        ]
+        while (await queue.counts())["done"] < 2:
+            await asyncio.gather(*(runner.run_one() for runner in runners))
+    results = [found.result for job in jobs if (found := await queue.get(job.id))]
+    assert len(asked) == 1
+    assert results[0] is not None and results[1] is not None
+    assert results[0]["track_id"] == results[1]["track_id"]
+    assert sorted(result["known"] for result in results if result) == [False, True]
+
+
 async def test_a_picture_that_was_cleaned_up_is_drawn_again(runner: Runner, settings: TaskSettings) -> None:
     write_tone(settings.uploads / "one")
     first = await upload(runner, "one")
