@@ -67,6 +67,19 @@ def questionnaire(ctx: click.Context, as_json: bool) -> None:
     _show(evaluate_questionnaire(), as_json)
 
 
+@eval_.command()
+@click.argument("interactions", type=click.Path(path_type=Path))
+@JSON
+def taste(interactions: Path, as_json: bool) -> None:
+    """What people will like, told from what they liked (columns: user, item, value, perhaps timestamp)."""
+    from core.recommend.taste_evaluate import evaluate, read_interactions
+
+    data = read_interactions(interactions)
+    with progress_bar("parameters") as advance:
+        document = evaluate(data, advance)
+    _show(document, as_json)
+
+
 @main.command()
 @click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--write", is_flag=True, help="Ship the weights: write core/moods/weights.toml.")
