@@ -1,4 +1,4 @@
-"""Commands that look at a whole library: report fma."""
+"""Commands that look at a whole library: report descriptors, report fma."""
 
 from __future__ import annotations
 
@@ -25,6 +25,81 @@ JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document o
 @main.group()
 def report() -> None:
     """Look at a whole library."""
+
+
+@report.command()
+@click.option(
+    "--all", "everything", is_flag=True, help="Also each row of MFCC, chroma and tonnetz, and all spreads."
+)
+@click.option("--separator", help="Tracks that this one analysed (the one with the most when not said).")
+@click.option(
+    "--html",
+    metavar="[FILE]",
+    is_flag=False,
+    flag_value="-",
+    type=click.Path(path_type=Path, allow_dash=True),
+    help="A page with pictures, on standard output where no FILE is named.",
+)
+@JSON
+@click.pass_context
+def descriptors(
+    ctx: click.Context, everything: bool, separator: str | None, html: Path | None, as_json: bool
+) -> None:
+    """Principal components, correlations, gaps and outliers of the library's descriptors."""
+    from core.library.descriptor_report import describe_library
+
+    if html is not None and as_json:
+        raise click.UsageError("Say either --json or --html.")
+    catalog = asyncio.run(the_catalog(settings_of(ctx)))
+    with progress_bar("descriptors") as advance:
+        document = describe_library(catalog, everything=everything, separator=separator, progress=advance)
+    if as_json:
+        print_json(document)
+    elif html is not None:
+        from bot.cli.report_page import page
+
+        text = page(document)
+        if str(html) == "-":
+            click.echo(text)
+        else:
+            try:
+                html.write_text(text, "utf-8")
+            except OSError as error:
+                raise UserError(
+                    f"{html} cannot be written ({error.strerror}): choose another file."
+                ) from error
+            click.echo(f"{html}: {document['tracks']} tracks, {len(document['descriptors'])} descriptors")
+    else:
+        for line in _summary(document):
+            click.echo(line)
+
+
+def _summary(document: dict[str, Any]) -> Iterator[str]:
+    """The report in some twenty lines; --html has it all."""
+    from bot.cli.report_page import number, percent, valued, words
+
+    pca, outliers = document["pca"], document["outliers"]
+    yield (
+        f"{document['tracks']} tracks separated by {document['separator']}, {len(document['descriptors'])} descriptors;"
+        f" {pca['kept']} components are more than chance and hold {percent(pca['explained_by_kept'])}"
+    )
+    for one in pca["components"]:
+        strongest = ", ".join(f"{words(name)} {number(r)}" for name, r in list(one["loadings"].items())[:4])
+        yield f"  {one['number']}. {percent(one['explained'])}: {strongest}"
+    yield "Strongest ties between sources:"
+    for pair in document["correlations"]["between_sources"][:5]:
+        yield f"  {number(pair['r'])}  {words(pair['one'])} and {words(pair['other'])} ({pair['tracks']} tracks)"
+    yield "Sounds in: " + ", ".join(
+        f"{source} {facts['sounds_in']}" for source, facts in document["missing"]["sources"].items()
+    )
+    yield f"Tracks that stand out: {outliers['in_all']}"
+    for track in outliers["tracks"][:5]:
+        why = "unusual as a whole"
+        if track["strongest"]:
+            part = track["strongest"][0]
+            value, median = (valued(part[key], part["unit"]) for key in ("value", "median"))
+            why = f"{words(part['descriptor'])} {value}, median {median}"
+        yield f"  {track['title']}: {why}"
 
 
 @dataclass(frozen=True)

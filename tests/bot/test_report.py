@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -109,3 +110,37 @@ def test_fma_stopped_in_the_middle_keeps_what_is_done(tmp_path: Path) -> None:
     table = features(tmp_path / "features.csv")
     assert 0 < len(table) < 400 and not table.isna().to_numpy().any() and not part.exists()
     assert f"{len(table)} tracks" in out
+
+
+def test_descriptors_of_the_samples(moodstem: Any) -> None:
+    report = moodstem("report", "descriptors", "--json")
+    assert report["tracks"] == 30 and len(report["pca"]["components"]) >= 2
+    said = moodstem("report", "descriptors")
+    assert "30 tracks" in said and "brightness" in said and "Tracks that stand out" in said
+    assert "Say either" in moodstem("report", "descriptors", "--json", "--html", code=2)
+    assert "cannot be written" in moodstem("report", "descriptors", "--html", "no/where.html", code=1)
+
+
+def test_the_page_is_one_file_with_everything_in_it(moodstem: Any, tmp_path: Path) -> None:
+    assert "page.html: 30 tracks" in moodstem("report", "descriptors", "--html", "page.html")
+    page = (tmp_path / "page.html").read_text("utf-8")
+    assert page.startswith("<!DOCTYPE html>") and "data:image/png;base64," in page
+    assert not re.search(r'(?:src|href)="(?!data:)|url\(|@import|https?://', page), "it loads nothing"
+    assert "prefers-color-scheme: dark" in page and "The Clockmaker&#39;s Sonata" in page
+    printed = moodstem("report", "descriptors", "--html")
+    assert page in printed
+
+
+def test_titles_cannot_become_markup() -> None:
+    from bot.cli.report_page import page
+    from core.library.catalog import Catalog
+    from core.library.descriptor_report import describe_library
+    from tests.core.library.test_descriptor_report import Piece, tied
+
+    columns = tied(30)
+    names = sorted(columns)
+    evil = "</script><script>alert(1)</script>"
+    pieces = [Piece(i, evil, evil) for i in range(30)]
+    matrix = np.stack([columns[name] for name in names], axis=1)
+    text = page(describe_library(Catalog(pieces, ["<i>"] * 30, names, matrix)))
+    assert "<script>alert" not in text and "separated by\n&lt;i&gt;" in text

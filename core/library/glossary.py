@@ -1,0 +1,33 @@
+"""What reports and pictures call the descriptors; glossary.toml has the words."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+
+_STATISTICS = {"std": "variation of", "p10": "low end of", "p90": "high end of"}
+
+
+@cache
+def _table() -> dict[str, dict[str, str]]:
+    return tomllib.loads(files("core.library").joinpath("glossary.toml").read_text("utf-8"))
+
+
+def known() -> tuple[str, ...]:
+    """Descriptors that have a name of their own: one number each, which a listener can follow."""
+    return tuple(_table())
+
+
+def label(feature: str) -> str:
+    """'brightness' for 'mix.spectral_centroid' and for 'spectral_centroid'; 'variation of brightness' for its .std."""
+    parts = feature.split(".")
+    name = parts[-2] if parts[-1] in _STATISTICS and len(parts) > 1 else parts[-1]
+    words = _table().get(name, {}).get("label", name.replace("_", " "))
+    return f"{_STATISTICS[parts[-1]]} {words}" if parts[-1] in _STATISTICS else words
+
+
+def meaning(feature: str) -> str:
+    """What the descriptor measures, or ''."""
+    parts = [part for part in feature.split(".") if part not in _STATISTICS]
+    return _table().get(parts[-1], {}).get("meaning", "")
