@@ -1,33 +1,125 @@
-"""Why this track: sentences with measured values, and what spoke against it."""
+"""Why this track: sentences with measured values, what spoke against it, and what the sum is made of."""
 
 from __future__ import annotations
 
-from core.recommend.rules import Reason, Recommendation
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from core.moods.profile import MOODS, mood_adjective
+from core.recommend.rules import Reason
+from core.recommend.steer import steer_label
+from core.recommend.table import occasion_label, trust
 from core.recommend.wording import table
 
+WEIGHS = 0.005
+"""A reason against a track is only named when it takes away this much."""
 
-def reasons_text(recommendation: Recommendation, n: int = 3) -> list[str]:
-    """The `n` strongest reasons for the track, strongest first, no measured value said twice."""
-    return [reason.text for reason in _distinct(recommendation.reasons, n)]
-
-
-def why(recommendation: Recommendation, n: int = 3) -> list[str]:
-    """The answer to 'why this?': up to `n` sentences for, one against if anything weighs, one on what is missing."""
-    lines = reasons_text(recommendation, n)
-    if recommendation.against and abs(recommendation.against[0].contribution) >= 0.005:
-        against = recommendation.against[0].text
-        lines.append(f"Against it: {against[0].lower()}{against[1:]}")
-    if recommendation.missing:
-        names = [table()["sources"][stem] for stem in recommendation.missing]
-        listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-        lines.append(f"Left out of the sum, in part: {listed} (not heard here, or not told apart for sure).")
-    return lines
+PARTS = 5
+"""The sum is shown in this many parts, the smallest ones together."""
 
 
-def _distinct(reasons: list[Reason], n: int) -> list[Reason]:
-    """The first `n` reasons for (not against), each about another measurement."""
-    found: dict[tuple[str, str], Reason] = {}
+class Explained(Protocol):
+    """A recommendation, fresh or as it was stored."""
+
+    @property
+    def score(self) -> float: ...
+    @property
+    def reasons(self) -> Sequence[Reason]: ...
+    @property
+    def against(self) -> Sequence[Reason]: ...
+    @property
+    def missing(self) -> Sequence[str]: ...
+    @property
+    def parts(self) -> Mapping[str, float]: ...
+    @property
+    def separator(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Why:
+    """The answer to 'why this?': the strongest reasons on both sides, and `notes` on what could not be counted."""
+
+    total: str
+    reasons: list[Reason]
+    against: list[Reason]
+    notes: list[str]
+
+
+def why(one: Explained, n: int = 3) -> Why:
+    """Up to `n` reasons for the track, each about another measurement, and two against it that weigh."""
+    chosen = distinct([reason for reason in one.reasons if reason.contribution > 0], n)
+    against = [reason for reason in one.against if reason.contribution <= -WEIGHS]
+    against = distinct(against, 2, skip=chosen)
+    notes = [note for note in (left_out(one.missing), heard_by(one.separator, [*chosen, *against])) if note]
+    return Why(total(one.parts, one.score), chosen, against, notes)
+
+
+def distinct(reasons: Sequence[Reason], n: int, skip: Sequence[Reason] = ()) -> list[Reason]:
+    """The first `n` reasons that say something that neither an earlier one nor `skip` has said."""
+    seen = {(reason.source, reason.descriptor, reason.contribution > 0) for reason in skip}
+    found = []
     for reason in reasons:
-        if reason.contribution > 0:
-            found.setdefault((reason.source, reason.descriptor), reason)
-    return list(found.values())[:n]
+        key = reason.source, reason.descriptor, reason.contribution > 0
+        if key not in seen:
+            seen.add(key)
+            found.append(reason)
+    return found[:n]
+
+
+def total(parts: Mapping[str, float], score: float) -> str:
+    """What the score is made of, largest first: '+0.31 calm, +0.12 Study, −0.04 shown lately = +0.39'."""
+    ordered = sorted(parts.items(), key=lambda part: -abs(part[1]))
+    shown = ordered if len(ordered) <= PARTS else ordered[: PARTS - 1]
+    said = [f"{signed(value)} {part_label(topic)}" for topic, value in shown]
+    if rest := ordered[len(shown) :]:
+        said.append(f"{signed(sum(value for _, value in rest))} all else")
+    return f"{', '.join(said)} = {signed(score)}" if said else signed(score)
+
+
+def part_label(topic: str) -> str:
+    """A part of the sum in one or two words: 'calm', 'Study', 'your wish on vocals', 'calmer', 'shown lately'."""
+    kind, _, name = topic.partition(".")
+    if topic in MOODS:
+        return mood_adjective(topic)
+    if kind == "preference":
+        return f"your wish on {name}"
+    if kind == "steer":
+        return steer_label(name).lower()
+    named = {"freshness": "shown lately", "surprise": "chance", "diversity": "like others here"}
+    return named[topic] if topic in named else occasion_label(topic).lower()
+
+
+def signed(value: float) -> str:
+    """'+0.08' or '−0.08'."""
+    return f"{value:+.2f}".replace("-", "\u2212")
+
+
+def left_out(missing: Sequence[str]) -> str | None:
+    """Which stems' rules were left out of the sum."""
+    if not missing:
+        return None
+    return f"Left out of the sum, in part: {_listed(missing)} (not heard here, or not told apart for sure)."
+
+
+def heard_by(separator: str, reasons: Sequence[Reason]) -> str | None:
+    """Who told the instruments apart, and how far the reasons could rely on it."""
+    if separator == "none":
+        return "No instruments were told apart in this track, so only the music as a whole speaks."
+    stems = dict.fromkeys(
+        reason.source for reason in reasons if reason.percentile is not None and reason.source != "mix"
+    )
+    if not stems:
+        return None
+    name = {"unet": "the bundled U-Net"}.get(separator, f"`{separator}`")
+    shares = [f"{_name(stem)} counts {100 * trust(separator, stem):.0f} %" for stem in stems]
+    return f"The instruments were told apart by {name}: {', '.join(shares)} of what it would in clean stems."
+
+
+def _name(stem: str) -> str:
+    return str(table()["sources"][stem])
+
+
+def _listed(stems: Sequence[str]) -> str:
+    names = [_name(stem) for stem in stems]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

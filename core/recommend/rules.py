@@ -3,16 +3,17 @@
 Each rule maps one descriptor of one source to a fit in -1..1. Within a topic (a mood, an occasion, a preference)
 the rules' weights, times the trust in their stem, are scaled to add up to 1; the topics' own weights (the profile's
 moods together 1, the occasion 1, each preference up to PREFERENCE_WEIGHT) are scaled the same way. A score is
-therefore in -1..1 and the exact sum of its reasons; what diversity takes away shows up as reasons, too.
+therefore in -1..1 and the exact sum of its reasons; what steers, freshness, chance and diversity add or take away are
+reasons, too.
 
-Scores are linear in the topics, so tracks x topics is computed once for a catalog and a request is one
-matrix-vector product.
+Scores are linear in the topics, so tracks x topics is computed once for a catalog (core.recommend.prepared) and a
+request is one matrix-vector product.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,8 @@ from core.errors import UserError
 from core.library.catalog import Catalog, TrackLike
 from core.moods.profile import MOODS, PREFERENCES, Profile, tables
 from core.recommend import sequence, wording
+from core.recommend.prepared import Prepared, prepare
+from core.recommend.steer import SURPRISE, steer_topics
 from core.recommend.table import (
     Matrix,
     Rule,
@@ -31,12 +34,11 @@ from core.recommend.table import (
     load_rules,
     occasion_label,
     occasions,
-    percentile_fit,
     trust,
 )
 
 __all__ = [
-    "Reason", "Recommendation", "Rule", "calibration", "explain_tracks", "forget_tables", "load_rules",
+    "Prepared", "Reason", "Recommendation", "Rule", "calibration", "explain_tracks", "forget_tables", "load_rules",
     "occasion_label", "occasions", "prepare", "recommend", "topic_weights", "trust",
 ]  # fmt: skip
 
@@ -58,7 +60,7 @@ POOL = 5
 
 @dataclass(slots=True)
 class Reason:
-    """One term of a score. `percentile` is None for terms that no rule gives (diversity, freshness...)."""
+    """One term of a score. `percentile` is None for terms that no rule gives (diversity, freshness, surprise)."""
 
     rule: str
     mood: str | None
@@ -72,6 +74,16 @@ class Reason:
     contribution: float
     text: str
     citation: str
+    steer: str | None = None
+
+    @property
+    def topic(self) -> str:
+        """What the term belongs to: a mood, an occasion, 'preference.vocals', 'steer.calmer', 'freshness' ..."""
+        if self.steer:
+            return f"steer.{self.steer}"
+        if self.preference:
+            return f"preference.{self.preference}"
+        return self.mood or self.occasion or self.rule.partition(".")[0]
 
 
 @dataclass(frozen=True)
@@ -79,7 +91,8 @@ class Recommendation:
     """A track with its score in about -1..1 and why. `against` holds the strongest reasons that speak against it.
 
     With all_reasons `reasons` has every term, else the strongest only, strongest first; `missing` names the stems
-    of which a good part of the rules was left out, since they do not sound or could not be separated.
+    of which a good part of the rules was left out, since they do not sound or could not be separated. `parts` adds
+    the terms up by topic (see Reason.topic), and its sum is the score.
     """
 
     track: TrackLike
@@ -87,6 +100,8 @@ class Recommendation:
     reasons: list[Reason]
     against: list[Reason]
     missing: list[str]
+    parts: dict[str, float]
+    separator: str
 
 
 def recommend(
@@ -95,30 +110,31 @@ def recommend(
     occasion: str | None = None,
     count: int = 10,
     *,
+    steers: Sequence[str] = (),
     exclude: Collection[int] = (),
-    recent: Collection[int] = (),
+    recent: Mapping[int, float] | None = None,
     seed: int = 0,
     all_reasons: bool = False,
     rules: Sequence[Rule] | None = None,
 ) -> list[Recommendation]:
     """The `count` tracks that suit the profile and the occasion best, best first, each with its reasons.
 
-    `exclude` (track ids) never appear; `recent` ones lose a visible term. Equal scores are ordered by track id.
-    A `seed` other than 0 adds a small visible term to each track, the same for the same seed, so that asking again
-    can give something else. Raises UserError for an unknown occasion.
+    `exclude` (track ids) never appear; `recent` (days since they were shown, by track id) lose a visible term that
+    fades within a week. `steers` (core.recommend.steer) add theirs; 'surprise' draws by `seed`, the same for the same
+    seed. Equal scores are ordered by track id, nothing is random. Raises UserError for an unknown occasion or steer.
     """
     prepared = prepare(catalog, rules)
-    topics = topic_weights(profile, occasion)
+    topics = topic_weights(profile, occasion, steers)
     if not len(catalog) or count < 1:
         return []
     scores = prepared.scores(topics)
     terms: list[sequence.Term] = []
     if recent:
-        terms.append(sequence.freshness(catalog, recent))
-    if seed:
-        terms.append(sequence.variety(catalog, seed))
+        terms.append(sequence.Freshness(catalog, recent))
+    if SURPRISE in steers:
+        terms.append(sequence.Surprise(catalog, seed))
     for term in terms:
-        scores += term.values
+        term.add_to(scores)
     left_out = [catalog.index(track_id) for track_id in exclude if track_id in catalog]
     scores[left_out] = -np.inf
     candidates = best_first(scores, min(len(catalog) - len(left_out), max(POOL * count, 50)), catalog)
@@ -134,8 +150,10 @@ def explain_tracks(
     return _explained(catalog, prepare(catalog), topic_weights(profile, occasion), picks, (), False)
 
 
-def topic_weights(profile: Profile, occasion: str | None) -> dict[str, float]:
-    """{topic: weight}: moods in proportion to the profile and together 1, the occasion, the preferences."""
+def topic_weights(
+    profile: Profile, occasion: str | None = None, steers: Sequence[str] = ()
+) -> dict[str, float]:
+    """{topic: weight}: moods in proportion to the profile and together 1, the occasion, the preferences, the steers."""
     if occasion is not None and occasion not in occasions():
         raise UserError(f"There is no occasion {occasion!r}: choose from {', '.join(occasions())}.")
     total = sum(profile.moods.values())
@@ -146,94 +164,9 @@ def topic_weights(profile: Profile, occasion: str | None) -> dict[str, float]:
         wish = profile.preferences.get(name, 0.0)
         if abs(wish) > NEGLIGIBLE:
             topics[f"preference.{name}"] = PREFERENCE_WEIGHT * wish
+    if steers:
+        topics |= steer_topics(steers, sum(abs(weight) for weight in topics.values()))
     return topics
-
-
-class Prepared:
-    """What scoring needs of one catalog and one set of rules.
-
-    `fit(rule)` has shape (tracks,); `topic_scores` (tracks, topics) holds each topic's weighted mean of fits.
-    """
-
-    def __init__(self, catalog: Catalog, rules: Sequence[Rule]) -> None:
-        self.catalog = catalog
-        self.rules = tuple(rules)
-        self.topics = tuple(dict.fromkeys(rule.topic for rule in self.rules))
-        self.by_topic = {topic: [rule for rule in self.rules if rule.topic == topic] for topic in self.topics}
-        kinds = catalog.separator_kinds
-        # (separators, rules): each rule's share of its topic, for each separator
-        shares: dict[str, list[float]] = {rule.id: [] for rule in self.rules}
-        self.served = np.zeros((len(kinds), len(self.topics)), dtype=np.float32)
-        for k, separator in enumerate(kinds):
-            for t, topic in enumerate(self.topics):
-                weights = [
-                    rule.weight * trust(separator, rule.source, rule.descriptor)
-                    for rule in self.by_topic[topic]
-                ]
-                total = sum(weights)
-                self.served[k, t] = 1.0 if total else 0.0
-                for rule, weight in zip(self.by_topic[topic], weights, strict=True):
-                    shares[rule.id].append(weight / total if total else 0.0)
-        self.shares = {rule_id: tuple(values) for rule_id, values in shares.items()}
-        # Column by column, since a request needs only some topics.
-        self.topic_scores = np.zeros((len(catalog), len(self.topics)), dtype=np.float32, order="F")
-        for t, topic in enumerate(self.topics):
-            for rule in self.by_topic[topic]:
-                if any(self.shares[rule.id]):
-                    share = np.array(self.shares[rule.id], dtype=np.float32)[catalog.separator_codes]
-                    self.topic_scores[:, t] += share * np.nan_to_num(self.fit(rule), nan=0.0)
-
-    def fit(self, rule: Rule) -> Matrix:
-        return rule.fit(self.catalog.values(rule.feature), self.catalog.percentiles(rule.feature))
-
-    def fits(
-        self, rules: Sequence[Rule], rows: NDArray[np.intp]
-    ) -> tuple[Matrix, Matrix, NDArray[np.float64]]:
-        """Values, percentiles and fits of some tracks, each (rules, rows)."""
-        if not rules:
-            nothing = np.empty((0, len(rows)), dtype=np.float32)
-            return nothing, nothing, nothing.astype(np.float64)
-        values = np.stack([self.catalog.values(rule.feature)[rows] for rule in rules])
-        percentiles = np.stack([self.catalog.percentiles(rule.feature)[rows] for rule in rules])
-        signs = np.array([-1.0 if rule.direction == "low" else 1.0 for rule in rules], dtype=np.float32)
-        fits = percentile_fit(percentiles, signs[:, None]).astype(np.float64)
-        for i, rule in enumerate(rules):
-            if rule.range is not None:
-                fits[i] = rule.fit(values[i], percentiles[i])
-        return values, percentiles, fits
-
-    def nominal(self, rules: Sequence[Rule], topics: dict[str, float]) -> list[float]:
-        """The share of a request that each rule would have if every stem could be trusted."""
-        whole = sum(abs(weight) for weight in topics.values())
-        totals = {topic: sum(rule.weight for rule in self.by_topic.get(topic, ())) for topic in topics}
-        return [abs(topics[rule.topic]) / whole * rule.weight / totals[rule.topic] for rule in rules]
-
-    def scale(self, topics: dict[str, float]) -> NDArray[np.float64]:
-        """(separators,): what the topics' weights are divided by, those left out that a separator cannot serve."""
-        weights = np.array([abs(topics.get(topic, 0.0)) for topic in self.topics])
-        totals = self.served.astype(np.float64) @ weights
-        return np.where(totals > 0, totals, 1.0)
-
-    def scores(self, topics: dict[str, float]) -> Matrix:
-        """(tracks,): the score of every track, float32."""
-        result = np.zeros(len(self.topic_scores), dtype=np.float32)
-        scale = self.scale(topics).astype(np.float32)
-        for t, topic in enumerate(self.topics):
-            if weight := topics.get(topic, 0.0):
-                result += np.float32(weight / (scale[0] if len(scale) == 1 else 1)) * self.topic_scores[:, t]
-        if len(scale) > 1:
-            result /= scale[self.catalog.separator_codes]
-        return result
-
-
-def prepare(catalog: Catalog, rules: Sequence[Rule] | None = None) -> Prepared:
-    """The catalog's score matrix, computed once for the shipped rules."""
-    if rules is not None:
-        return Prepared(catalog, rules)
-    if "rules" not in catalog.prepared:
-        catalog.prepared["rules"] = Prepared(catalog, load_rules())
-    found: Prepared = catalog.prepared["rules"]
-    return found
 
 
 def best_first(scores: Matrix, count: int, catalog: Catalog) -> NDArray[np.intp]:
@@ -273,6 +206,7 @@ def _explained(
     nominal = prepared.nominal(rules, topics)
     makers = [_maker(catalog, rule) for rule in rules]
     columns = values.T.tolist(), percentiles.T.tolist(), contributions.T.tolist()
+    rule_topics = [rule.topic for rule in rules]
     found = []
     for i, (row, lost) in enumerate(picks):
         value, percentile, contribution = (column[i] for column in columns)
@@ -280,7 +214,13 @@ def _explained(
         terms: list[tuple[float, Callable[..., Reason], tuple[Any, ...]]] = [
             (contribution[r], makers[r], (value[r], percentile[r], contribution[r])) for r in here
         ]
-        visible = (*(other.at(row) for other in others), *lost)
+        visible = (*(share for other in others if (share := other.at(row)) is not None), *lost)
+        parts: dict[str, float] = {}
+        for r in here:
+            parts[rule_topics[r]] = parts.get(rule_topics[r], 0.0) + contribution[r]
+        for share in visible:
+            kind = share.name.partition(".")[0]
+            parts[kind] = parts.get(kind, 0.0) + share.contribution
         terms.extend((share.contribution, _other_reason, (share,)) for share in visible)
         terms.sort(key=lambda term: -abs(term[0]))
         shown = terms if all_reasons else [term for term in terms if term[0] > 0][:STRONGEST]
@@ -296,6 +236,8 @@ def _explained(
                 [make(*facts) for _, make, facts in shown],
                 [make(*facts) for _, make, facts in against],
                 [source for source, share in missing.items() if share >= WORTH_SAYING],
+                parts,
+                catalog.separators[row],
             )
         )
     return found
@@ -318,6 +260,7 @@ def _maker(catalog: Catalog, rule: Rule) -> Callable[[float, float, float], Reas
             contribution,
             wording.sentence(rule, value, unit, percentile, contribution),
             rule.citation,
+            rule.steer,
         )
 
     return make

@@ -8,8 +8,9 @@ with the list, so the scores shown never rise.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,12 @@ SIMILARITY_PENALTY = 0.10
 SIMILAR = 0.6
 """Cosine of timbre vectors from which on two tracks count as alike."""
 
-FRESHNESS_PENALTY = 0.25
-VARIETY = 0.03
+FRESHNESS_PENALTY, FRESHNESS_DAYS = 0.25, 7.0
+"""Lost in full by a track that was shown just now, less with each day, nothing after a week."""
+
+SURPRISE = 0.15
+"""How much chance may add or take away when somebody asks for a surprise: enough that unlikely picks come up, too little
+for bad ones."""
 
 
 @dataclass(frozen=True)
@@ -41,35 +46,70 @@ class Share:
     text: str
 
 
-@dataclass(frozen=True)
-class Term:
-    """The same kind of term for all tracks: `values` (tracks,)."""
+class Term(Protocol):
+    """The same kind of term for all tracks of a catalog."""
 
-    name: str
-    values: NDArray[np.float32]
-    text: str
+    def add_to(self, scores: NDArray[np.float32]) -> None:
+        """Add the term to every track's score."""
 
-    def at(self, row: int) -> Share:
-        return Share(self.name, float(self.values[row]), float(self.values[row]), "score", self.text)
+    def at(self, row: int) -> Share | None:
+        """The term of one track; None where it has none."""
 
 
-def freshness(catalog: Catalog, recent: Collection[int]) -> Term:
-    """Tracks that were recommended a short while ago step back."""
-    values = np.zeros(len(catalog), dtype=np.float32)
-    values[[catalog.index(track_id) for track_id in recent if track_id in catalog]] = -FRESHNESS_PENALTY
-    return Term("freshness", values, "You were shown this one a short while ago.")
+class Freshness:
+    """Tracks that were shown lately step back. `days` says how long ago, by row."""
+
+    def __init__(self, catalog: Catalog, recent: Mapping[int, float]) -> None:
+        self.days = {
+            catalog.index(track_id): max(days, 0.0)
+            for track_id, days in recent.items()
+            if track_id in catalog and days < FRESHNESS_DAYS
+        }
+
+    def lost(self, row: int) -> float:
+        return FRESHNESS_PENALTY * (1 - self.days[row] / FRESHNESS_DAYS)
+
+    def add_to(self, scores: NDArray[np.float32]) -> None:
+        for row in self.days:
+            scores[row] -= self.lost(row)
+
+    def at(self, row: int) -> Share | None:
+        if row not in self.days:
+            return None
+        days = self.days[row]
+        ago = "today" if days < 0.75 else "yesterday" if days < 1.5 else f"{days:.0f} days ago"
+        return Share("freshness", -self.lost(row), days, "days", f"You were shown this one {ago}.")
 
 
-def variety(catalog: Catalog, seed: int) -> Term:
-    """A small push for or against each track, the same for the same seed and content."""
-    values = np.array(
-        [zlib.crc32(f"{seed}:{track.content_hash}".encode()) for track in catalog.tracks], dtype=np.float64
-    )
-    return Term(
-        "variety",
-        (VARIETY * (values / 2**31 - 1)).astype(np.float32),
-        "A little chance, so that asking again differs.",
-    )
+class Surprise:
+    """Chance speaks for or against each track, the same for the same seed and recording."""
+
+    def __init__(self, catalog: Catalog, seed: int) -> None:
+        if "hashes" not in catalog.prepared:
+            catalog.prepared["hashes"] = np.array(
+                [zlib.crc32(track.content_hash.encode()) for track in catalog.tracks], dtype=np.uint64
+            )
+        mixed = _scrambled(catalog.prepared["hashes"] + np.uint64(seed % 2**31 << 32))
+        self.values = (SURPRISE * (mixed / np.float64(2**63) - 1)).astype(np.float32)
+
+    def add_to(self, scores: NDArray[np.float32]) -> None:
+        scores += self.values
+
+    def at(self, row: int) -> Share | None:
+        value = float(self.values[row])
+        speaks = "for" if value >= 0 else "against"
+        return Share(
+            "surprise", value, value, "score", f"You asked for a surprise, and chance speaks {speaks} it."
+        )
+
+
+def _scrambled(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Each number's place in a fixed shuffle of all 64-bit numbers (the finaliser of splitmix64, Steele et al. 2014)."""
+    mixed = numbers + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    scrambled: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(31))
+    return scrambled
 
 
 def diverse(

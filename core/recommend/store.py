@@ -3,12 +3,54 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from core.errors import UserError
 from core.library.store import Database, Row
+from core.moods.aim import aimed
+from core.moods.profile import Profile
+from core.recommend.rules import Reason, Recommendation
+from core.recommend.sequence import FRESHNESS_DAYS
 
 FOR, AGAINST = 6, 3  # reasons kept for each track; all of them can be had again at any time
+
+DAY = 86400.0
+
+JUST_SHOWN_S = 3600
+"""'Other picks' shows nothing that was shown within this time."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for: enough to ask again, steered or not.
+
+    `profile` is the listener's own mood, whatever the aim; `chosen` is a mood that was named with the command instead.
+    `others` asks for nothing that was shown just before.
+    """
+
+    profile: Profile = field(default_factory=Profile)
+    occasion: str | None = None
+    aim: str = "match"
+    steers: tuple[str, ...] = ()
+    seed: int = 0
+    count: int = 5
+    chosen: str | None = None
+    others: bool = False
+
+    @property
+    def target(self) -> Profile:
+        """The profile to choose music for."""
+        return aimed(self.profile, self.aim)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "profile": self.profile.to_json()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Wish:
+        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        known["profile"] = Profile.from_json(data.get("profile", {}))
+        return cls(**{**known, "steers": tuple(data.get("steers", ()))})
 
 
 @dataclass(frozen=True)
@@ -20,45 +62,117 @@ class Pick:
     artist: str | None
     genre: str | None
     score: float
-    reasons: list[dict[str, Any]]
-    against: list[dict[str, Any]]
+    reasons: list[Reason]
+    against: list[Reason]
+    missing: list[str] = field(default_factory=list)
+    parts: dict[str, float] = field(default_factory=dict)
+    separator: str = ""
+
+    @classmethod
+    def of(cls, one: Recommendation) -> Pick:
+        strongest = [reason for reason in one.reasons if reason.contribution > 0]
+        return cls(
+            one.track.id,
+            one.track.title,
+            one.track.artist,
+            one.track.genre,
+            one.score,
+            strongest[:FOR],
+            one.against[:AGAINST],
+            one.missing,
+            one.parts,
+            one.separator,
+        )
 
 
 @dataclass(frozen=True)
 class Recommended:
-    """One answer to /recommend."""
+    """One answer to /recommend. `root_id` is its own id unless it was steered from another, its `parent_id`."""
 
     id: int
     user_id: int
     occasion: str | None
     picks: list[Pick]
+    wish: Wish
+    root_id: int
+    parent_id: int | None = None
+    changed: str | None = None
 
 
 class Recommendations:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def save(self, user_id: int, occasion: str | None, picks: list[Pick]) -> Recommended:
+    async def save(
+        self,
+        user_id: int,
+        wish: Wish,
+        picks: list[Pick],
+        *,
+        parent: Recommended | None = None,
+        root_id: int | None = None,
+        changed: str | None = None,
+    ) -> Recommended:
         [row] = await self._database.write(
-            "INSERT INTO recommendation (user_id, occasion, tracks) VALUES (?, ?, ?) RETURNING *",
-            (user_id, occasion, json.dumps([asdict(pick) for pick in picks], allow_nan=False)),
+            "INSERT INTO recommendation (user_id, occasion, tracks, wish, root_id, parent_id, changed)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING *",
+            (
+                user_id,
+                wish.occasion,
+                json.dumps([asdict(pick) for pick in picks], allow_nan=False),
+                json.dumps(wish.to_json(), allow_nan=False),
+                root_id,
+                parent.id if parent else None,
+                changed,
+            ),
         )
         return _recommended(row)
 
-    async def get(self, recommendation_id: int) -> Recommended | None:
+    async def get(self, recommendation_id: int) -> Recommended:
+        """Raises UserError when it is no longer kept."""
         row = await self._database.fetch_one("SELECT * FROM recommendation WHERE id=?", (recommendation_id,))
-        return _recommended(row) if row else None
+        if row is None:
+            raise UserError("These picks are no longer kept; use /recommend for new ones.")
+        return _recommended(row)
 
-    async def shown_lately(self, user_id: int, seconds: int = 3600) -> set[int]:
-        """Track ids that this member was shown within the last `seconds`."""
+    async def shown_before(self, user_id: int, root_id: int | None = None) -> dict[int, float]:
+        """{track id: days since this member was shown it}, of the last FRESHNESS_DAYS.
+
+        `root_id` asks for how things stood when that recommendation was made, so that what was steered from it sees
+        the same.
+        """
         rows = await self._database.fetch(
-            "SELECT tracks FROM recommendation WHERE user_id=? AND made_at > unixepoch() - ?",
-            (user_id, seconds),
+            "WITH now AS (SELECT coalesce((SELECT made_at FROM recommendation WHERE id=:root), unixepoch()) AS at)"
+            " SELECT tracks, (SELECT at FROM now) - made_at AS age FROM recommendation"
+            " WHERE user_id=:user AND (:root IS NULL OR id < :root)"
+            " AND made_at > (SELECT at FROM now) - :span ORDER BY id",
+            {"user": user_id, "root": root_id, "span": FRESHNESS_DAYS * DAY},
         )
-        return {pick["track_id"] for row in rows for pick in json.loads(row["tracks"])}
+        return {
+            pick["track_id"]: max(row["age"], 0) / DAY for row in rows for pick in json.loads(row["tracks"])
+        }
+
+
+def just_shown(before: dict[int, float]) -> set[int]:
+    """Those of `shown_before` that 'Other picks' leaves out."""
+    return {track_id for track_id, days in before.items() if days * DAY < JUST_SHOWN_S}
 
 
 def _recommended(row: Row) -> Recommended:
+    wish = Wish.from_json(json.loads(row["wish"]))
     return Recommended(
-        row["id"], row["user_id"], row["occasion"], [Pick(**pick) for pick in json.loads(row["tracks"])]
+        row["id"],
+        row["user_id"],
+        row["occasion"],
+        [_pick(pick) for pick in json.loads(row["tracks"])],
+        wish if wish.occasion == row["occasion"] else replace(wish, occasion=row["occasion"]),
+        row["root_id"] or row["id"],
+        row["parent_id"],
+        row["changed"],
     )
+
+
+def _pick(data: dict[str, Any]) -> Pick:
+    for side in ("reasons", "against"):
+        data[side] = [Reason(**reason) for reason in data[side]]
+    return Pick(**data)

@@ -1,4 +1,4 @@
-"""The rules as tables: rules.toml, weights.toml, occasions.toml and how far stems can be trusted."""
+"""The rules as tables: rules.toml, weights.toml, steers.toml, occasions.toml and how far stems can be trusted."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Matrix = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Rule:
-    """One line of rules.toml; exactly one of `mood`, `occasion` and `preference` is set.
+    """One line of rules.toml or steers.toml; exactly one of `mood`, `occasion`, `preference` and `steer` is set.
 
     `direction` is 'low', 'high' or 'range'; a range has its two ends and its margin in the descriptor's unit.
     """
@@ -42,9 +42,12 @@ class Rule:
     citation: str
     range: tuple[float, float] | None = None
     margin: float | None = None
+    steer: str | None = None
 
     @property
     def topic(self) -> str:
+        if self.steer:
+            return f"steer.{self.steer}"
         return self.mood or self.occasion or f"preference.{self.preference}"
 
     @property
@@ -91,6 +94,28 @@ def load_rules(*, calibrated: bool = True) -> tuple[Rule, ...]:
             margin=row.get("margin"),
         )
         for row in tables("rules")["rule"]
+    )
+
+
+@cache
+def load_steers() -> tuple[Rule, ...]:
+    """The rules of all steers, from steers.toml."""
+    return tuple(
+        Rule(
+            id=f"steer.{name}.{row['source']}.{row['descriptor']}",
+            mood=None,
+            occasion=None,
+            preference=None,
+            source=row["source"],
+            descriptor=row["descriptor"],
+            direction=row["direction"],
+            weight=float(row["weight"]),
+            text=steer["wish"],
+            citation=steer.get("citation", ""),
+            steer=name,
+        )
+        for name, steer in tables("steers").items()
+        for row in steer.get("rule", ())
     )
 
 

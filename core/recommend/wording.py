@@ -42,13 +42,14 @@ def _pattern(
     of, of_in = ("", "") if source == "mix" else (f" of {stem}", f" in {stem}")
     verb = "are" if phrases["plural"].get(source) else "is"
     it = "it is" if source == "mix" else f"{stem} {verb}"
+    compared = {"than": "than", "as": "as"} if source == "mix" else {"than": "than in", "as": "as in"}
     entry = phrases.get(descriptor)
     if entry is None:
         grade = {"mid": "average", "high": "higher than most"}.get(level, "lower than most")
         name = descriptor.replace("_", " ").replace(".std", " spread")
         return f"{'The' if capital else 'the'} {name}{of} is {grade} (", f" {unit})", ""
     text = str(entry.get(level, entry["low"])).format(
-        value="\0", unit=unit, of=of, of_in=of_in, stem=stem, it=it
+        value="\0", unit=unit, of=of, of_in=of_in, stem=stem, it=it, **compared
     )
     before, _, after = (text[0].upper() + text[1:] if capital and text[0] != "\0" else text).partition("\0")
     return before, after, str(entry["format"])

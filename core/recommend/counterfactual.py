@@ -1,0 +1,206 @@
+"""What would have ranked higher: the track above beside this one, and what this one would need to be first.
+
+Both are read off the terms of the scores. A changed measurement is looked up in the library's distribution as a real
+one would be, everything else equal (a counterfactual explanation, Wachter, Mittelstadt & Russell 2018).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.library.catalog import Catalog, blended_percentiles
+from core.library.reference import quantiles
+from core.recommend import wording
+from core.recommend.explain import signed
+from core.recommend.prepared import Prepared, prepare
+from core.recommend.rules import Reason, Recommendation
+from core.recommend.table import Rule, load_rules, load_steers
+
+STEPS = 400
+"""At most this many values of a measurement are tried."""
+
+CLOSE = 1e-9
+
+
+@dataclass(frozen=True)
+class Needed:
+    """A measurement's value with which a track would score higher, all else equal."""
+
+    source: str
+    descriptor: str
+    unit: str
+    value: float
+    instead_of: float
+    far: float
+    """How far apart the two are, as a share of the library."""
+
+
+def ranks_higher(
+    catalog: Catalog, topics: dict[str, float], found: Sequence[Recommendation], position: int
+) -> list[str]:
+    """One or two sentences. `found` has all reasons, best first; `topics` are the weights that they were scored by."""
+    one = found[position]
+    if position == 0:
+        if len(found) == 1:
+            return []
+        return [f"Nothing that I could pick ranks higher. {_beside(one, found[1], first=True)}"]
+    lines = [_beside(found[position - 1], one)]
+    above = found[position - 1]
+    gap = found[0].score - _alone(one)
+    stale = one.parts.get("freshness", 0.0)
+    if gap <= CLOSE:
+        lines.append("By itself it would be 1st: it stands here since it is so much like one above.")
+    elif -stale > gap:
+        lines.append("Had you not been shown it lately, it would be 1st.")
+    elif needed := smallest_change(catalog, topics, one, gap):
+        lines.append(f"{_needed(needed)} it would be 1st.")
+    elif needed := smallest_change(catalog, topics, one, above.score - one.score):
+        # What it loses to others only grows down the list, so further up it loses no more than now.
+        lines.append(f"{_needed(needed)} it would rank above “{above.track.title}”.")
+    else:
+        lines.append(f"No single change of sound would do: it lacks {gap:.2f} to be 1st.")
+    return lines
+
+
+def _alone(one: Recommendation) -> float:
+    """The score without what was lost to others in the list: what counts for the first place."""
+    return one.score - one.parts.get("diversity", 0.0)
+
+
+def smallest_change(
+    catalog: Catalog, topics: dict[str, float], one: Recommendation, gap: float
+) -> Needed | None:
+    """The smallest change of one measurement that adds more than `gap`, of those that a listener understands."""
+    prepared = prepare(catalog)
+    row = catalog.index(one.track.id)
+    kind = int(catalog.separator_codes[row])
+    scale = float(prepared.scale(topics)[kind])
+    by_feature: dict[str, list[Rule]] = {}
+    for rule in (*load_rules(), *load_steers()):
+        step = wording.table().get(rule.descriptor, {}).get("step")
+        if step and topics.get(rule.topic) and prepared.shares[rule.id][kind] > 0:
+            by_feature.setdefault(rule.feature, []).append(rule)
+    best: Needed | None = None
+    for rules in by_feature.values():
+        needed = _nearest(catalog, prepared, topics, rules, row, kind, scale, gap)
+        if needed is not None and (best is None or needed.far < best.far):
+            best = needed
+    return best
+
+
+def _nearest(
+    catalog: Catalog,
+    prepared: Prepared,
+    topics: dict[str, float],
+    rules: Sequence[Rule],
+    row: int,
+    kind: int,
+    scale: float,
+    gap: float,
+) -> Needed | None:
+    """The value nearest to the track's own with which these rules, all on one measurement, give `gap` more."""
+    rule = rules[0]
+    values = catalog.values(rule.feature)
+    own, here = float(values[row]), float(catalog.percentiles(rule.feature)[row])
+    if np.isnan(own):
+        return None
+    weights = [topics[rule.topic] / scale * prepared.shares[rule.id][kind] for rule in rules]
+    if 2 * sum(abs(weight) for weight in weights) <= gap:
+        return None
+    separator = catalog.separator_kinds[kind]
+    library = values[(catalog.separator_codes == kind) & ~np.isnan(values)]
+    tried = _grid(library, separator, rule.feature, float(wording.table()[rule.descriptor]["step"]))
+    shares = blended_percentiles(tried, library, separator, rule.feature)
+    gained = np.zeros(len(tried))
+    for one, weight in zip(rules, weights, strict=True):
+        fits = one.fit(np.append(tried, np.float32(own)), np.append(shares, np.float32(here))).astype(
+            np.float64
+        )
+        gained += weight * (fits[:-1] - fits[-1])
+    enough = np.flatnonzero(gained > gap)
+    if not len(enough):
+        return None
+    best = enough[np.argmin(np.abs(tried[enough] - own))]
+    unit = catalog.units.get(rule.feature, "")
+    return Needed(
+        rule.source, rule.descriptor, unit, float(tried[best]), own, abs(float(shares[best]) - here)
+    )
+
+
+def _grid(library: NDArray[np.float32], separator: str, feature: str, step: float) -> NDArray[np.float32]:
+    """Round values from the lowest to the highest that is known of the measurement."""
+    known = [float(library.min()), float(library.max())]
+    if (reference := quantiles(separator, feature)) is not None:
+        known += [float(reference[0]), float(reference[-1])]
+    low, high = min(known), max(known)
+    while (high - low) / step > STEPS:
+        step *= 2
+    return np.arange(np.ceil(low / step), np.floor(high / step) + 1, dtype=np.float64).astype(
+        np.float32
+    ) * np.float32(step)
+
+
+def _needed(needed: Needed) -> str:
+    phrases = wording.table()
+    entry = phrases[needed.descriptor]
+    stem = phrases["sources"][needed.source]
+    whole = needed.source == "mix"
+    now, then = (wording.formatted(value, entry["format"]) for value in (needed.instead_of, needed.value))
+    told = entry["with"].format(
+        value=then,
+        unit=needed.unit,
+        of="" if whole else f" of {stem}",
+        of_in="" if whole else f" in {stem}",
+        stem=stem,
+    )
+    return f"With {told} instead of {now}"
+
+
+def _beside(winner: Recommendation, loser: Recommendation, *, first: bool = False) -> str:
+    """What makes most of the difference between two neighbours; `first` tells the winner's story, else the loser's."""
+    above, below = _by_measurement(winner.reasons), _by_measurement(loser.reasons)
+    gains = {key: _sum(above.get(key)) - _sum(below.get(key)) for key in sorted({*above, *below})}
+    key = max(gains, key=lambda key: gains[key])
+    if first:
+        start = f"The next, “{loser.track.title}”, is {winner.score - loser.score:.2f} behind"
+    else:
+        start = f"“{winner.track.title}” ranks above it ({signed(winner.score)})"
+    better, worse = above.get(key, []), below.get(key, [])
+    other = [*worse, *better][0]
+    if other.rule == "surprise":
+        return f"{start}, by chance."
+    if other.percentile is None:
+        why = other.text.rstrip(".")
+        return (
+            f"{start}: {'it' if first else 'this one'} loses {-_sum(worse):.2f} ({why[0].lower()}{why[1:]})."
+        )
+    there, here = (worse, better) if first else (better, worse)
+    if not there:
+        return f"{start}: here {_fact(here[0])}, there it could not be measured."
+    told = wording.formatted(here[0].value, _format(here[0])) if here else "it could not be measured"
+    return f"{start}: there {_fact(there[0])}, here {told}."
+
+
+def _sum(reasons: Sequence[Reason] | None) -> float:
+    return math.fsum(reason.contribution for reason in reasons or ())
+
+
+def _by_measurement(reasons: Sequence[Reason]) -> dict[tuple[str, str], list[Reason]]:
+    found: dict[tuple[str, str], list[Reason]] = {}
+    for reason in reasons:
+        found.setdefault((reason.source, reason.descriptor), []).append(reason)
+    return found
+
+
+def _fact(reason: Reason) -> str:
+    assert reason.percentile is not None
+    return wording.fact(reason.source, reason.descriptor, reason.value, reason.unit, reason.percentile)
+
+
+def _format(reason: Reason) -> str:
+    return str(wording.table().get(reason.descriptor, {}).get("format", ""))

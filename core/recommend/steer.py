@@ -1,0 +1,142 @@
+"""Steering: one tap changes a result without asking again, and says what it changed.
+
+A steer (core/moods/steers.toml) is one more topic of the score, so it is explained like every other. Steers add up: the
+same one twice counts twice, its opposite takes it back. What it changed is measured on the picks before and after.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from core.errors import UserError
+from core.library.catalog import Catalog
+from core.moods.profile import tables, translated
+from core.recommend import wording
+from core.recommend.prepared import prepare
+from core.recommend.table import Rule, load_steers
+
+SURPRISE = "surprise"
+
+WEIGHT = 0.5
+"""A steer counts half as much as everything else that was asked for together: a third of the sum, two steers half."""
+
+MOST, MOST_EACH = 6, 3
+"""More steers than this at once would drown the mood."""
+
+NOTICED = 0.1
+"""A change is named when the picks' mean fit to the steer's rule rises by this much (of -1..1)."""
+
+
+def steers() -> tuple[str, ...]:
+    """The names of all steers."""
+    return tuple(tables("steers"))
+
+
+def _row(name: str) -> dict[str, Any]:
+    if name not in tables("steers"):
+        raise UserError(f"There is no steer {name!r}: choose from {', '.join(steers())}.")
+    found: dict[str, Any] = tables("steers")[name]
+    return found
+
+
+def steer_label(name: str, language: str = "en") -> str:
+    """For buttons: 'Less vocals'."""
+    return str(translated(_row(name)["label"], language))
+
+
+def steer_emoji(name: str) -> str:
+    return str(_row(name)["emoji"])
+
+
+def quick_steers() -> tuple[str, ...]:
+    """Those that get a button; the others are in a list."""
+    return tuple(name for name in steers() if _row(name).get("quick"))
+
+
+def possible(catalog: Catalog) -> tuple[str, ...]:
+    """The steers that this library can follow: not 'More piano' where its separator cannot find a piano."""
+    prepared = prepare(catalog)
+    return tuple(name for name in steers() if name == SURPRISE or prepared.serves(f"steer.{name}"))
+
+
+def pressed(applied: Sequence[str], name: str) -> tuple[str, ...]:
+    """The steers after one more tap: its opposite is taken back if it was applied, else the steer is added.
+
+    A second surprise is another one, not a stronger one. Raises UserError for an unknown steer and for too many.
+    """
+    opposite = _row(name).get("opposite")
+    steered = list(applied)
+    if opposite in steered:
+        del steered[len(steered) - 1 - steered[::-1].index(opposite)]
+        return tuple(steered)
+    if name == SURPRISE and name in steered:
+        return tuple(steered)
+    if steered.count(name) >= MOST_EACH:
+        raise UserError(f"“{steer_label(name)}” is as strong as it gets; take a step back or try another.")
+    if len(steered) >= MOST:
+        raise UserError(f"These are {MOST} steers already; take one back first.")
+    return (*steered, name)
+
+
+def checked(names: Sequence[str]) -> tuple[str, ...]:
+    """The steers as if pressed one after the other."""
+    applied: tuple[str, ...] = ()
+    for name in names:
+        applied = pressed(applied, name)
+    return applied
+
+
+def listed(applied: Sequence[str], language: str = "en") -> str:
+    """What is applied, in one phrase: 'calmer ×2, less vocals'."""
+    counts = Counter(applied)
+    return ", ".join(
+        steer_label(name, language).lower() + (f" ×{count}" if count > 1 else "")
+        for name, count in counts.items()
+    )
+
+
+def steer_topics(applied: Sequence[str], rest: float) -> dict[str, float]:
+    """{topic: weight} of the steers beside topics that weigh `rest` together."""
+    counts = Counter(name for name in applied if name != SURPRISE)
+    return {f"steer.{name}": WEIGHT * (rest or 1.0) * count for name, count in counts.items()}
+
+
+def change(catalog: Catalog, before: Sequence[int], after: Sequence[int], title: str, name: str) -> str:
+    """What a steer (or taking it back) changed between two lists of track ids.
+
+    'Calmer: slower (118 → 84 BPM), softer, less drums; 4 of 5 are new.' Numbers are means over the picks.
+    """
+    fresh = len(set(after) - set(before))
+    new = f"{fresh} of {len(after)} {'is' if fresh == 1 else 'are'} new"
+    if not fresh:
+        new = f"the same picks, in {'the same' if list(before) == list(after) else 'another'} order"
+    rows = [[catalog.index(track) for track in ids if track in catalog] for ids in (before, after)]
+    moved: list[tuple[float, str]] = []
+    if all(rows):
+        words = {rule["descriptor"] + rule["source"]: rule["change"] for rule in _row(name).get("rule", ())}
+        for rule in load_steers():
+            if rule.steer == name:
+                gain, numbers = _moved(catalog, rule, rows)
+                moved.append((gain, words[rule.descriptor + rule.source] + numbers))
+    moved = sorted((one for one in moved if one[0] >= NOTICED), key=lambda one: -one[0])[:3]
+    said = ", ".join(text for _, text in moved)
+    return f"{title}: {said}; {new}." if said else f"{title}: {new}."
+
+
+def _moved(catalog: Catalog, rule: Rule, rows: Sequence[Sequence[int]]) -> tuple[float, str]:
+    """How much better the second list fits the rule than the first, and both means in numbers."""
+    values = catalog.values(rule.feature)
+    fits = rule.fit(values, catalog.percentiles(rule.feature))
+    known = [[row for row in some if not np.isnan(values[row])] for some in rows]
+    if not all(known):
+        return 0.0, ""
+    gain = float(fits[known[1]].mean() - fits[known[0]].mean())
+    entry = wording.table().get(rule.descriptor, {})
+    if "short" not in entry:
+        return gain, ""
+    first, second = (wording.formatted(float(values[some].mean()), str(entry["format"])) for some in known)
+    return gain, f" ({first} → {second} {entry['short']}".rstrip() + ")" if first != second else ""
