@@ -19,7 +19,7 @@ from discord.ext import commands
 from bot import cogs
 from bot.errors import guard_autocomplete, name_of, report
 from bot.metrics import Metrics
-from bot.ui.buttons import Handler, Press
+from bot.ui.buttons import Choose, Handler, Press
 from core.errors import UserError
 from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog
@@ -102,7 +102,7 @@ class Moodstem(commands.Bot):
         await ensure_samples(self.library)
         for module in pkgutil.iter_modules(cogs.__path__, f"{cogs.__name__}."):
             await self.load_extension(module.name)
-        self.add_dynamic_items(Press)
+        self.add_dynamic_items(Press, Choose)
         await self._sync_commands()
 
     async def _sync_commands(self) -> None:

@@ -134,12 +134,39 @@ def _occasion(ctx: click.Context, parameter: click.Parameter, value: str | None)
     return value
 
 
+def _steers(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
+    from core.recommend.steer import checked
+
+    try:
+        return checked(values)
+    except UserError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 @main.command()
 @click.option(
     "--mood", "moods", metavar="NAME=0..1", multiple=True, callback=_moods, help="A mood and its weight."
 )
 @click.option(
     "--occasion", metavar="NAME", callback=_occasion, help="relaxation, workout, study, celebration ..."
+)
+@click.option(
+    "--aim",
+    type=click.Choice(["match", "lift", "settle"]),
+    default="match",
+    show_default=True,
+    help="Match the mood, or move it.",
+)
+@click.option(
+    "--steer",
+    "steers",
+    metavar="NAME",
+    multiple=True,
+    callback=_steers,
+    help="calmer, happier, slower, less_vocals, more_guitar, surprise ...; several add up.",
+)
+@click.option(
+    "--seed", default=1, show_default=True, help="For --steer surprise: the same seed, the same surprise."
 )
 @click.option(
     "-n", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many tracks."
@@ -151,23 +178,32 @@ def recommend(
     ctx: click.Context,
     moods: dict[str, float],
     occasion: str | None,
+    aim: str,
+    steers: tuple[str, ...],
+    seed: int,
     count: int,
     all_reasons: bool,
     as_json: bool,
 ) -> None:
     """Tracks that fit a mood, with their reasons."""
+    from core.moods.aim import aimed
     from core.moods.profile import MOODS, Profile
     from core.recommend.rules import recommend as choose
 
-    if not moods and occasion is None:
+    if not moods and occasion is None and not steers:
         raise click.UsageError("Say at least one --mood or an --occasion.")
+    if aim != "match" and not any(moods.values()):
+        raise click.UsageError(f"--aim {aim} needs a --mood to start from.")
     catalog = asyncio.run(the_catalog(settings_of(ctx)))
-    found = choose(catalog, Profile(moods), occasion, count, all_reasons=all_reasons)
+    target = aimed(Profile(moods), aim)
+    found = choose(catalog, target, occasion, count, steers=steers, seed=seed, all_reasons=all_reasons)
     if as_json:
         print_json(
             {
                 "profile": {mood: moods.get(mood, 0.0) for mood in MOODS},
                 "occasion": occasion,
+                **({"aim": aim, "target": target.moods} if aim != "match" else {}),
+                **({"steers": list(steers)} if steers else {}),
                 "tracks": [
                     {
                         "id": one.track.id,

@@ -9,13 +9,15 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Moodstem
-from bot.ui.buttons import Press, on_press
+from bot.ui.buttons import Choose, Press, on_press
 from bot.ui.cards import Card, Style, line, mood_colour, note_card, row, step, text
 from bot.ui.theme import bar
 from core.errors import UserError
+from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
 from core.moods.profile import MOOD_LABELS, Profile
 from core.moods.questionnaire import Question, next_question, profile, progress, questions
 from core.moods.store import Moods, Sitting
+from core.recommend.table import occasion_emoji, occasion_label, occasions
 
 QUICK_OCCASIONS = (
     ("", "No occasion", "🎧"),
@@ -117,6 +119,14 @@ class Mood(commands.Cog):
         await self.moods.save_sitting(interaction.user.id, sitting)
         await self.show(interaction, sitting)
 
+    @on_press("mood_aim")
+    async def aim(self, interaction: discord.Interaction[Moodstem], aim: str) -> None:
+        """Match, lift or settle: the occasion buttons then ask for that."""
+        found = await self.moods.profile(interaction.user.id)
+        if found is None:
+            raise UserError("I don't keep your mood any more; use `/mood` to answer again.")
+        await interaction.response.edit_message(view=profile_card(found, aim))
+
     @on_press("mood_forget")
     async def forget(self, interaction: discord.Interaction[Moodstem]) -> None:
         await self.moods.forget(interaction.user.id)
@@ -175,27 +185,55 @@ def question_card(asked: Question, answered: int, expected: int, note: str | Non
     )
 
 
-def profile_card(found: Profile) -> Card:
+def profile_card(found: Profile, aim: str = "match") -> Card:
+    """The finished profile; the music can match it or move it, and be for an occasion."""
     strongest = found.strongest(9)
     bars = [f"`{bar(weight)}` {MOOD_LABELS[mood]}" for mood, weight in strongest]
     wishes = [_wish(name, value) for name, value in found.preferences.items() if abs(value) >= 0.25]
+    quick = [occasion for occasion, _, _ in QUICK_OCCASIONS]
     return Card(
         text("## Your mood right now", f"You sound {found.summary()}."),
         text(*bars),
         *([text(f"-# You asked for {', '.join(wishes)}.")] if wishes else []),
         line(),
-        text("**What is the music for?**"),
+        text("**What should the music do?**", f"-# {aim_sentence(found, aim)}"),
         row(
             *(
-                Press("recommend", occasion, 5, label=label, emoji=emoji, style=Style.primary)
+                Press(
+                    "mood_aim",
+                    one,
+                    label=aim_label(one),
+                    emoji=aim_emoji(one),
+                    style=Style.success if one == aim else Style.secondary,
+                )
+                for one in AIMS
+            )
+        ),
+        text("**What is it for?**"),
+        row(
+            *(
+                Press("recommend", occasion, 5, aim, label=label, emoji=emoji, style=Style.primary)
                 for occasion, label, emoji in QUICK_OCCASIONS
+            )
+        ),
+        row(
+            Choose(
+                "recommend_for",
+                5,
+                aim,
+                placeholder="Something else",
+                options=[
+                    discord.SelectOption(label=occasion_label(name), value=name, emoji=occasion_emoji(name))
+                    for name in occasions()
+                    if name not in quick
+                ],
             )
         ),
         row(
             Press("mood_restart", label="Ask me again"),
             Press("mood_forget", label="Forget all this", style=Style.danger),
         ),
-        colour=mood_colour(strongest[0][0]),
+        colour=mood_colour(strongest[0][0] if strongest else None),
     )
 
 

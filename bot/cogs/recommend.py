@@ -1,11 +1,11 @@
-"""/recommend: tracks for your mood, each with its reasons, a preview to hear and more like it."""
+"""/recommend: tracks for your mood, each with its reasons; one tap steers them, and every step can be undone."""
 
 from __future__ import annotations
 
 import asyncio
-import io
-from dataclasses import asdict
-from pathlib import Path
+import secrets
+import time
+from dataclasses import replace
 
 import discord
 from discord import app_commands
@@ -14,21 +14,23 @@ from discord.ext import commands
 from bot.app import Moodstem
 from bot.errors import answer_refusals
 from bot.ui.buttons import Press, on_press
-from bot.ui.cards import note_card, problem_card
-from bot.ui.picks import PAGE, picks_card, similar_card, why_card
-from bot.ui.theme import plain
-from core.audio.preview import preview
+from bot.ui.cards import Card, problem_card
+from bot.ui.picks import PAGE, no_mood_card, picks_card, why_card
 from core.errors import UserError
-from core.library.tracks import Track
-from core.moods.profile import Profile
+from core.moods.aim import AIMS, aim_label
+from core.moods.profile import MOODS, Profile, mood_label
 from core.moods.store import Moods
-from core.recommend.rules import Recommendation, occasion_label, occasions, recommend
-from core.recommend.similarity import similar
-from core.recommend.store import AGAINST, FOR, Pick, Recommendations, Recommended
+from core.recommend.counterfactual import ranks_higher
+from core.recommend.rules import Recommendation, occasion_label, occasions, recommend, topic_weights
+from core.recommend.steer import SURPRISE, change, opposite_of, possible, pressed, steer_label, taken_back
+from core.recommend.store import Pick, Recommendations, Recommended, Wish, just_shown
+
+SAME = 1e-9
+"""Scores that are asked for again agree this well unless the library or the rules have changed."""
 
 
 class Recommend(commands.Cog):
-    """Recommends tracks and says why."""
+    """Recommends tracks, says why, and lets them be steered."""
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
@@ -36,162 +38,215 @@ class Recommend(commands.Cog):
         self.recommendations = Recommendations(bot.database)
 
     @app_commands.command(name="recommend", description="Music for your mood, with the reasons.")
-    @app_commands.describe(occasion="What the music is for", count="How many tracks (5 when not said)")
+    @app_commands.describe(
+        mood="How you feel, if you would rather not answer questions",
+        occasion="What the music is for",
+        aim="Should it match your mood, lift it or settle it?",
+        count="How many tracks (5 when not said)",
+    )
     @app_commands.choices(
-        occasion=[app_commands.Choice(name=occasion_label(name), value=name) for name in occasions()]
+        mood=[app_commands.Choice(name=mood_label(name), value=name) for name in MOODS],
+        occasion=[app_commands.Choice(name=occasion_label(name), value=name) for name in occasions()],
+        aim=[app_commands.Choice(name=aim_label(name), value=name) for name in AIMS],
     )
     @answer_refusals
     async def command(
         self,
         interaction: discord.Interaction[Moodstem],
+        mood: str | None = None,
         occasion: str | None = None,
+        aim: str = "match",
         count: app_commands.Range[int, 1, 20] = 5,
     ) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await self.answer(interaction, occasion, count, exclude=set())
+        await self.ask(interaction, occasion, aim, count, mood)
 
     @on_press("recommend")
-    async def pressed(self, interaction: discord.Interaction[Moodstem], occasion: str, count: str) -> None:
+    async def by_occasion(
+        self, interaction: discord.Interaction[Moodstem], occasion: str, count: str, aim: str = "match"
+    ) -> None:
         """The occasion buttons under a finished questionnaire: a new answer, the profile stays readable."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await self.answer(interaction, occasion or None, int(count), exclude=set())
+        await self.ask(interaction, occasion or None, aim, int(count))
 
-    @on_press("rec_more")
-    async def more(self, interaction: discord.Interaction[Moodstem], recommendation_id: str) -> None:
-        """Other picks for the same wish: nothing that was shown within the hour."""
-        before = await self.stored(recommendation_id)
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        shown = await self.recommendations.shown_lately(interaction.user.id)
-        await self.answer(interaction, before.occasion, len(before.picks), exclude=shown)
-
-    async def answer(
-        self, interaction: discord.Interaction[Moodstem], occasion: str | None, count: int, exclude: set[int]
+    @on_press("recommend_for")
+    async def by_other_occasion(
+        self, interaction: discord.Interaction[Moodstem], count: str, aim: str, occasion: str
     ) -> None:
-        """Choose, remember and show; the interaction is deferred already."""
+        await self.by_occasion(interaction, occasion, count, aim)
+
+    @on_press("recommend_mood")
+    async def by_mood(
+        self, interaction: discord.Interaction[Moodstem], occasion: str, count: str, aim: str, mood: str
+    ) -> None:
+        """A mood chosen from the list, for those who were not asked yet."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await self.ask(interaction, occasion or None, aim, int(count), mood)
+
+    async def ask(
+        self,
+        interaction: discord.Interaction[Moodstem],
+        occasion: str | None,
+        aim: str,
+        count: int,
+        mood: str | None = None,
+    ) -> None:
+        """Answer by the member's profile, or by the one mood that was named; the interaction is deferred already."""
         profile = await self.moods.profile(interaction.user.id)
-        if profile is None:
-            view = note_card(
-                "I don't know your mood yet: a few questions, about a minute, and I can choose.",
-                Press("mood_start", label="Ask me", style=discord.ButtonStyle.primary),
-            )
-            await interaction.edit_original_response(view=view)
+        if mood is not None:
+            profile = Profile({mood: 1.0}, preferences=profile.preferences if profile else {})
+        elif profile is None and occasion is None:
+            await interaction.edit_original_response(view=no_mood_card(occasion, aim, count))
             return
-        found = await self.choose(profile, occasion, count, exclude)
-        if not found and exclude:
+        wish = Wish(profile or Profile(), occasion, aim, count=count, chosen=mood)
+        await self.answer(interaction, wish)
+
+    async def answer(self, interaction: discord.Interaction[Moodstem], wish: Wish) -> None:
+        """Choose, remember and show; the interaction is deferred already."""
+        now = int(time.time())
+        before = await self.recommendations.shown_before(interaction.user.id, at=now)
+        found = await self.choose(wish, before)
+        if not found and wish.others:
             view = problem_card(
                 "That was everything I have for now; come back in an hour, or begin again.",
-                Press("recommend", occasion or "", count, label="Begin again"),
+                Press("recommend", wish.occasion or "", wish.count, wish.aim, label="Begin again"),
             )
             await interaction.edit_original_response(view=view)
             return
         if not found:
             raise UserError("The library is empty; ask an admin to index a folder with /reindex.")
-        made = await self.recommendations.save(interaction.user.id, occasion, [_pick(one) for one in found])
-        await interaction.edit_original_response(view=picks_card(made, profile))
+        made = await self.recommendations.save(
+            interaction.user.id, wish, [Pick.of(one) for one in found], at=now
+        )
+        await interaction.edit_original_response(view=await self.card(made))
 
-    async def choose(
-        self, profile: Profile, occasion: str | None, count: int, exclude: set[int]
-    ) -> list[Recommendation]:
+    async def choose(self, wish: Wish, before: dict[int, float]) -> list[Recommendation]:
+        """The tracks for a wish; `before` says what the member was shown, and how many days ago."""
         catalog = await self.bot.catalog()
-        return await asyncio.to_thread(recommend, catalog, profile, occasion, count, exclude=exclude)
+        return await asyncio.to_thread(
+            recommend,
+            catalog,
+            wish.target,
+            wish.occasion,
+            wish.count,
+            steers=wish.steers,
+            exclude=just_shown(before) if wish.others else (),
+            recent=before,
+            seed=wish.seed,
+            all_reasons=True,
+        )
+
+    async def card(self, made: Recommended, page: int = 0) -> Card:
+        catalog = await self.bot.catalog()
+        return picks_card(made, page, steers=await asyncio.to_thread(possible, catalog))
+
+    @on_press("rec_more")
+    async def more(self, interaction: discord.Interaction[Moodstem], recommendation_id: str) -> None:
+        """Other picks for the same wish: nothing that was shown within the hour."""
+        before = await self.own(interaction, recommendation_id)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await self.answer(interaction, replace(before.wish, others=True))
+
+    @on_press("rec_steer")
+    async def steer(
+        self, interaction: discord.Interaction[Moodstem], recommendation_id: str, name: str
+    ) -> None:
+        """One tap changes the picks in place: a steer, 'back.' and a steer, or 'aim.' and an aim."""
+        before = await self.own(interaction, recommendation_id)
+        await interaction.response.defer()
+        kind, _, what = name.rpartition(".")
+        wish, title, measured = _steered(before.wish, kind, what)
+        # A surprise is a new question: what was just shown counts as shown.
+        root = None if name == SURPRISE else before.root_id
+        now = int(time.time())
+        shown = await self.recommendations.shown_before(interaction.user.id, root, at=now)
+        found = await self.choose(wish, shown)
+        if not found:
+            raise UserError("Nothing is left to steer to; use /recommend to begin again.")
+        catalog = await self.bot.catalog()
+        old, new = [pick.track_id for pick in before.picks], [one.track.id for one in found]
+        changed = await asyncio.to_thread(change, catalog, old, new, title, measured)
+        made = await self.recommendations.save(
+            interaction.user.id,
+            wish,
+            [Pick.of(one) for one in found],
+            parent=before,
+            root_id=root,
+            changed=changed,
+            at=now,
+        )
+        await interaction.edit_original_response(view=await self.card(made))
+
+    @on_press("rec_undo")
+    async def undo(self, interaction: discord.Interaction[Moodstem], recommendation_id: str) -> None:
+        """One step back: the picks as they were."""
+        made = await self.own(interaction, recommendation_id)
+        if made.parent_id is None:
+            raise UserError("These are the first picks; there is nothing to undo.")
+        await interaction.response.defer()
+        before = await self.recommendations.get(made.parent_id)
+        await interaction.edit_original_response(view=await self.card(before))
 
     @on_press("rec_page")
     async def page(
         self, interaction: discord.Interaction[Moodstem], recommendation_id: str, page: str
     ) -> None:
-        made = await self.stored(recommendation_id)
-        profile = await self.moods.profile(made.user_id)
+        made = await self.own(interaction, recommendation_id)
+        await interaction.response.defer()
         pages = -(-len(made.picks) // PAGE)
-        await interaction.response.edit_message(view=picks_card(made, profile, page=int(page) % pages))
+        await interaction.edit_original_response(view=await self.card(made, int(page) % pages))
 
     @on_press("rec_why")
     async def why(
         self, interaction: discord.Interaction[Moodstem], recommendation_id: str, position: str
     ) -> None:
-        made = await self.stored(recommendation_id)
-        pick = made.picks[int(position)]
-        await interaction.response.send_message(view=why_card(pick, made.occasion), ephemeral=True)
+        """Open to everyone who sees the picks: the owner may have shared them."""
+        made = await self.recommendations.get(int(recommendation_id))
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        ranking = await self.ranking(made, int(position))
+        own = made.user_id == interaction.user.id
+        await interaction.edit_original_response(view=why_card(made, int(position), ranking, own=own))
+
+    async def ranking(self, made: Recommended, position: int) -> list[str]:
+        """What would have ranked higher, by asking again; only if the answer is still the same."""
+        found = await self.choose(
+            made.wish, await self.recommendations.shown_before(made.user_id, made.root_id)
+        )
+        same = len(found) == len(made.picks) and all(
+            one.track.id == pick.track_id and abs(one.score - pick.score) < SAME
+            for one, pick in zip(found, made.picks, strict=True)
+        )
+        if not same:
+            return ["The library or its rules have changed since, so this can no longer be told; ask again."]
+        topics = topic_weights(made.wish.target, made.wish.occasion, made.wish.steers)
+        return await asyncio.to_thread(ranks_higher, await self.bot.catalog(), topics, found, position)
 
     @on_press("rec_share")
     async def share(
         self, interaction: discord.Interaction[Moodstem], recommendation_id: str, page: str
     ) -> None:
         """Post the picks and their reasons for everyone here; the profile itself is not shown."""
-        made = await self.stored(recommendation_id)
-        if made.user_id != interaction.user.id:
-            raise UserError("Only the person who asked can share these picks; use /recommend for your own.")
-        await interaction.response.send_message(view=picks_card(made, None, page=int(page), shared=True))
+        made = await self.own(interaction, recommendation_id)
+        await interaction.response.send_message(view=picks_card(made, int(page), shared=True))
 
-    async def stored(self, recommendation_id: str) -> Recommended:
+    async def own(self, interaction: discord.Interaction[Moodstem], recommendation_id: str) -> Recommended:
         made = await self.recommendations.get(int(recommendation_id))
-        if made is None:
-            raise UserError("These picks are no longer kept; use /recommend for new ones.")
+        if made.user_id != interaction.user.id:
+            raise UserError("These picks are somebody else's; use /recommend for your own.")
         return made
 
-    @on_press("play")
-    async def play(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
-        """Thirty seconds to hear, as an ordinary attachment: Discord shows its player for those."""
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        track = await self.track(track_id)
-        sound = await asyncio.to_thread(
-            preview, self.audio(track), self.bot.settings.previews, track.content_hash
-        )
-        await interaction.edit_original_response(
-            content=f"▶️ **{plain(track.title)}**" + (f" · {plain(track.artist)}" if track.artist else ""),
-            attachments=[discord.File(io.BytesIO(sound), filename=f"{_file_name(track.title)}.ogg")],
-        )
 
-    @on_press("like_this")
-    async def like_this(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        track = await self.track(track_id)
-        analysis = await self.bot.library.analysis(track.id)
-        if analysis is None:
-            raise UserError("This track's analysis is gone; upload it again to compare it.")
-        catalog = await self.bot.catalog()
-        near = await asyncio.to_thread(
-            similar, catalog, analysis.features(), "timbre", count=5, exclude=[track.id]
-        )
-        await interaction.edit_original_response(view=similar_card(track, near))
-
-    async def track(self, track_id: str) -> Track:
-        track = await self.bot.library.get(int(track_id))
-        if track is None:
-            raise UserError("This track is no longer in the library; use /recommend for new picks.")
-        return track
-
-    def audio(self, track: Track) -> Path:
-        path = Path(track.path)
-        path = path if path.is_absolute() else self.bot.settings.data / path
-        if not path.is_file() and track.origin == "upload":
-            days = self.bot.settings.retention.uploads_days
-            raise UserError(
-                f"Uploads are kept for {days} days, and this one is gone; upload it again to hear it."
-            )
-        if not path.is_file():
-            raise UserError(
-                f"The audio of “{track.title}” is not where it was; ask an admin to run /reindex."
-            )
-        return path
-
-
-def _pick(one: Recommendation) -> Pick:
-    return Pick(
-        track_id=one.track.id,
-        title=one.track.title,
-        artist=one.track.artist,
-        genre=one.track.genre,
-        score=one.score,
-        reasons=[asdict(reason) for reason in one.reasons[:FOR]],
-        against=[asdict(reason) for reason in one.against[:AGAINST]],
-    )
-
-
-def _file_name(title: str) -> str:
-    """Letters, digits and hyphens of the title, so that no client stumbles over the attachment's name."""
-    return (
-        "-".join("".join(c if c.isalnum() and c.isascii() else " " for c in title).split())[:60] or "preview"
-    )
+def _steered(wish: Wish, kind: str, what: str) -> tuple[Wish, str, str | None]:
+    """The wish after one tap, what the tap is called, and the steer whose measurements tell what it changed."""
+    if kind == "aim":
+        return replace(wish, aim=what), aim_label(what), None
+    if kind == "back":
+        steers = taken_back(wish.steers, what)
+        return replace(wish, steers=steers), f"{steer_label(what)} taken back", opposite_of(what)
+    wish = replace(wish, steers=pressed(wish.steers, what))
+    if what == SURPRISE:
+        wish = replace(wish, seed=secrets.randbelow(2**31))
+    return wish, steer_label(what), what
 
 
 async def setup(bot: Moodstem) -> None:

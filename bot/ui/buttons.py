@@ -1,8 +1,9 @@
 """Buttons that work for ever: after a restart, on ephemeral messages, on cards from last week.
 
-Every button is one kind of DynamicItem whose custom id says what to do, 'ms:<action>:<argument>:...'; cogs
-name their handlers with `@on_press("action")`. One kind only, since discord.py unregisters a DynamicItem for
-everybody when a view that mixes it with ordinary items times out.
+Every button and every list is a DynamicItem whose custom id says what to do, 'ms:<action>:<argument>:...' or
+'mc:<action>:...'; cogs name their handlers with `@on_press("action")`, and a list's handler gets the chosen value as its
+last argument. Nothing else is ever on a card, since discord.py unregisters a DynamicItem for everybody when a view that
+mixes it with ordinary items times out.
 """
 
 from __future__ import annotations
@@ -65,3 +66,37 @@ class Press(
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         bot: Moodstem = interaction.client
         await bot.press(interaction, self.action, self.arguments)
+
+
+class Choose(
+    discord.ui.DynamicItem[discord.ui.Select[Any]], template=r"mc:(?P<action>[a-z_]+):(?P<arguments>.*)"
+):
+    """A list to choose one from; it calls the handler of its action with its arguments and the chosen value."""
+
+    def __init__(
+        self,
+        action: str,
+        *arguments: object,
+        placeholder: str | None = None,
+        options: list[discord.SelectOption] | None = None,
+    ) -> None:
+        self.action = action
+        self.arguments = tuple(str(argument) for argument in arguments)
+        super().__init__(
+            discord.ui.Select(
+                placeholder=placeholder,
+                options=options or [],
+                custom_id=f"mc:{action}:{':'.join(self.arguments)}",
+            )
+        )
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: discord.ui.Item[Any], match: re.Match[str]
+    ) -> Choose:
+        return cls(match["action"], *(match["arguments"].split(":") if match["arguments"] else ()))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        bot: Moodstem = interaction.client
+        data: Any = interaction.data or {}
+        await bot.press(interaction, self.action, (*self.arguments, *data.get("values", ())[:1]))

@@ -7,7 +7,7 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.ui.buttons import Press
+from bot.ui.buttons import Choose, Press
 from bot.ui.theme import BAD, MOOD_COLOURS, NEUTRAL, bar
 
 Style = discord.ButtonStyle
@@ -25,7 +25,8 @@ def text(*lines: str) -> ui.TextDisplay[Any]:
     return ui.TextDisplay("\n".join(lines))
 
 
-def row(*buttons: Press) -> ui.ActionRow[Any]:
+def row(*buttons: Press | Choose) -> ui.ActionRow[Any]:
+    """Up to five buttons, or one list."""
     return ui.ActionRow(*buttons)
 
 

@@ -5,42 +5,46 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import discord
 from discord import ui
 
-from bot.ui.buttons import Press
+from bot.ui.buttons import Choose, Press
 from bot.ui.cards import Card, Style, line, mood_colour, row, text
 from bot.ui.theme import plain
+from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
+from core.moods.profile import MOODS, mood_adjective, mood_label
+from core.recommend.explain import distinct, signed, why
+from core.recommend.rules import occasion_label
+from core.recommend.steer import SURPRISE, listed, quick_steers, steer_emoji, steer_label
 
 if TYPE_CHECKING:
-    from discord import ui
-
     from core.library.tracks import Track
-    from core.moods.profile import Profile
     from core.recommend.similarity import Similar
-    from core.recommend.store import Pick, Recommended
+    from core.recommend.store import Recommended, Wish
 
 PAGE = 5
 """Tracks on one card: a card holds at most 40 components, and more than five reasons to listen are none."""
 
+SENTENCE = 300
+"""Characters of one sentence: titles may be long."""
 
-def picks_card(made: Recommended, profile: Profile | None, page: int = 0, shared: bool = False) -> Card:
-    """One page of recommended tracks: what, why in one or two sentences, and a button to hear each."""
+
+def picks_card(made: Recommended, page: int = 0, *, steers: Sequence[str] = (), shared: bool = False) -> Card:
+    """One page of recommended tracks: what, why in one or two sentences, and a button to hear each.
+
+    `steers` are those that the library can follow. A shared card shows neither the mood nor what was steered.
+    """
     pages = -(-len(made.picks) // PAGE)
     first = page * PAGE
     shown = made.picks[first : first + PAGE]
-    strongest = profile.strongest(1)[0][0] if profile and profile.strongest(1) else None
-    title = "Picked to share" if shared else "For you, now"
-    subject = f"for {made.occasion}" if made.occasion else "for the mood of the moment"
-    mood = f" · {profile.summary()}" if profile and not shared else ""
-    items: list[ui.Item[Any]] = [text(f"## {title}", f"-# Music {subject}{mood}")]
+    items: list[ui.Item[Any]] = [text(*(_shared_heading(made.wish) if shared else _heading(made)))]
     for position, pick in enumerate(shown, first):
-        items.append(line())
         items.append(
             _section(
                 Press("play", pick.track_id, label="Play", emoji="▶️"),
                 f"**{position + 1}. {plain(pick.title)}**",
                 _by_line(pick.artist, pick.genre),
-                *(f"> {reason['text']}" for reason in pick.reasons[:2]),
+                *(f"> {plain(reason.text, SENTENCE)}" for reason in distinct(pick.reasons, 2)),
             )
         )
     items.append(line())
@@ -48,6 +52,7 @@ def picks_card(made: Recommended, profile: Profile | None, page: int = 0, shared
         row(*(Press("rec_why", made.id, i, label=f"Why {i + 1}?") for i in range(first, first + len(shown))))
     )
     if not shared:
+        items += _steering(made, steers)
         turning = [
             Press("rec_page", made.id, (page - 1) % pages, emoji="◀️"),
             Press("rec_page", made.id, page + 1, label=f"{page + 1} / {pages}", emoji="▶️"),
@@ -59,19 +64,114 @@ def picks_card(made: Recommended, profile: Profile | None, page: int = 0, shared
                 Press("rec_share", made.id, page, label="Share", emoji="📣"),
             )
         )
+    strongest = None if shared else next(iter(made.wish.target.strongest(1)), (None,))[0]
     return Card(*items, colour=mood_colour(strongest))
 
 
-def why_card(pick: Pick, occasion: str | None) -> Card:
-    """The reasons for one track, with what spoke against it."""
-    reasons = [f"**{_signed(reason['contribution'])}** {reason['text']}" for reason in pick.reasons[:5]]
-    against = [f"**{_signed(reason['contribution'])}** {reason['text']}" for reason in pick.against[:2]]
-    sources = sorted({reason["citation"] for reason in pick.reasons[:5] if reason["citation"]})
+def _heading(made: Recommended) -> list[str]:
+    """What the picks are for, and what the last steer changed."""
+    wish = made.wish
+    for_what = (
+        f"for {occasion_label(wish.occasion).lower()}" if wish.occasion else "for the mood of the moment"
+    )
+    about = [f"Music {for_what}"]
+    if wish.chosen:
+        about.append(mood_adjective(wish.chosen))
+    elif any(wish.profile.moods.values()):
+        about.append(wish.profile.summary())
+    if wish.steers:
+        about.append(f"steered: {listed(wish.steers)}")
+    lines = ["## For you, now", f"-# {' · '.join(about)}"]
+    if not any(wish.profile.moods.values()):
+        lines.append("-# Answer `/mood`, and I match how you feel, too.")
+    if wish.aim != "match":
+        lines.append(f"-# {aim_sentence(wish.profile, wish.aim)}")
+    if made.changed:
+        title, _, changed = made.changed.partition(":")
+        lines.append(f"{_changed_emoji(title)}**{title}:**{changed}")
+    return lines
+
+
+def _changed_emoji(title: str) -> str:
+    return "↩️ " if title.endswith("taken back") else ""
+
+
+def _shared_heading(wish: Wish) -> list[str]:
+    return [
+        "## Picked to share",
+        *([f"-# Music for {occasion_label(wish.occasion).lower()}"] if wish.occasion else []),
+    ]
+
+
+def _steering(made: Recommended, steers: Sequence[str]) -> list[ui.Item[Any]]:
+    """A row of one-tap steers, and a list of the others, of the aims and of what can be taken back."""
+    quick = [name for name in quick_steers() if name in steers and name != SURPRISE]
+    applied = made.wish.steers
+    buttons = [
+        Press("rec_steer", made.id, name, label=steer_label(name), emoji=steer_emoji(name))
+        for name in (*quick[: 3 if made.parent_id else 4], SURPRISE)
+    ]
+    if made.parent_id:
+        buttons.insert(0, Press("rec_undo", made.id, label="Undo", emoji="↩️"))
+    on_buttons = {press.arguments[-1] for press in buttons}
+    options = [
+        discord.SelectOption(label=f"Take back: {steer_label(name).lower()}", value=f"back.{name}", emoji="↩️")
+        for name in dict.fromkeys(applied)
+        if name != SURPRISE
+    ]
+    options += [
+        discord.SelectOption(label=steer_label(name), value=name, emoji=steer_emoji(name))
+        for name in steers
+        if name not in on_buttons
+    ]
+    if any(made.wish.profile.moods.values()):
+        options += [
+            discord.SelectOption(label=aim_label(aim), value=f"aim.{aim}", emoji=aim_emoji(aim))
+            for aim in AIMS
+            if aim != made.wish.aim
+        ]
+    more = [row(Choose("rec_steer", made.id, placeholder="More ways to steer", options=options[:25]))]
+    return [row(*buttons), *(more if options else ())]
+
+
+def no_mood_card(occasion: str | None, aim: str, count: int) -> Card:
+    """Nothing is known about the member's mood yet: questions, or one mood by choice."""
+    options = [discord.SelectOption(label=mood_label(mood), value=mood) for mood in MOODS]
     return Card(
-        text(f"## Why {plain(pick.title)}?", f"-# All reasons add up to a score of {pick.score:+.2f}."),
-        text("**What speaks for it**", *(reasons or ["Nothing in particular: the others fit even less."])),
+        text("I don't know your mood yet: a few questions, about a minute, and I can choose."),
+        row(Press("mood_start", label="Ask me", style=Style.primary)),
+        row(
+            Choose(
+                "recommend_mood", occasion or "", count, aim, placeholder="Or choose a mood", options=options
+            )
+        ),
+    )
+
+
+def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: bool = True) -> Card:
+    """Why one track: for it, against it, and what would have ranked higher. Others' moods stay theirs."""
+    pick = made.picks[position]
+    found = why(pick)
+    place = f"{_ordinal(position + 1)} of {len(made.picks)}"
+    sources = sorted({reason.citation for reason in (*found.reasons, *found.against) if reason.citation})
+    said = [f"**{signed(reason.contribution)}** {plain(reason.text, SENTENCE)}" for reason in found.reasons]
+    against = [
+        f"**{signed(reason.contribution)}** {plain(reason.text, SENTENCE)}" for reason in found.against
+    ]
+    small = [
+        *(plain(note, SENTENCE) for note in found.notes),
+        *([f"After {'; '.join(sources)}."] if sources else []),
+    ]
+    return Card(
+        text(f"## Why {plain(pick.title)}?", f"-# {place}" + (f" · {found.total}" if own else "")),
+        text("**What speaks for it**", *(said or ["Nothing in particular: the others fit even less."])),
         *([text("**What speaks against it**", *against)] if against else []),
-        *([text(f"-# After {'; '.join(sources)}")] if sources else []),
+        *(
+            [text("**What would rank higher**", *(plain(one, SENTENCE) for one in ranking))]
+            if ranking
+            else []
+        ),
+        *([text(*(f"-# {one}" for one in small))] if small else []),
         row(
             Press("play", pick.track_id, label="Play", emoji="▶️"),
             Press("like_this", pick.track_id, label="More like this"),
@@ -106,5 +206,6 @@ def _by_line(artist: str | None, genre: str | None) -> str:
     return f"-# {' · '.join(parts)}" if parts else ""
 
 
-def _signed(contribution: float) -> str:
-    return f"{contribution:+.2f}".replace("-", "−")
+def _ordinal(place: int) -> str:
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{'th' if place % 100 in (11, 12, 13) else ending}"

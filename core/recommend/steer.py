@@ -71,8 +71,7 @@ def pressed(applied: Sequence[str], name: str) -> tuple[str, ...]:
     opposite = _row(name).get("opposite")
     steered = list(applied)
     if opposite in steered:
-        del steered[len(steered) - 1 - steered[::-1].index(opposite)]
-        return tuple(steered)
+        return taken_back(steered, opposite)
     if name == SURPRISE and name in steered:
         return tuple(steered)
     if steered.count(name) >= MOST_EACH:
@@ -80,6 +79,14 @@ def pressed(applied: Sequence[str], name: str) -> tuple[str, ...]:
     if len(steered) >= MOST:
         raise UserError(f"These are {MOST} steers already; take one back first.")
     return (*steered, name)
+
+
+def taken_back(applied: Sequence[str], name: str) -> tuple[str, ...]:
+    """The steers without the last tap on this one."""
+    if name not in applied:
+        raise UserError(f"“{steer_label(name)}” was taken back already; look at the newest picks.")
+    last = len(applied) - 1 - list(applied)[::-1].index(name)
+    return (*applied[:last], *applied[last + 1 :])
 
 
 def checked(names: Sequence[str]) -> tuple[str, ...]:
@@ -105,26 +112,39 @@ def steer_topics(applied: Sequence[str], rest: float) -> dict[str, float]:
     return {f"steer.{name}": WEIGHT * (rest or 1.0) * count for name, count in counts.items()}
 
 
-def change(catalog: Catalog, before: Sequence[int], after: Sequence[int], title: str, name: str) -> str:
-    """What a steer (or taking it back) changed between two lists of track ids.
+def opposite_of(name: str) -> str | None:
+    """The steer that this one takes back."""
+    found: str | None = _row(name).get("opposite")
+    return found
 
-    'Calmer: slower (118 → 84 BPM), softer, less drums; 4 of 5 are new.' Numbers are means over the picks.
+
+def change(
+    catalog: Catalog, before: Sequence[int], after: Sequence[int], title: str, name: str | None = None
+) -> str:
+    """What a steer changed between two lists of track ids, as `title` and what follows from it.
+
+    'Calmer: slower (118 → 84 BPM), softer, less drums; 4 of 5 are new.' Numbers are means over the picks. Without the
+    `name` of a steer only the new ones are counted.
     """
     fresh = len(set(after) - set(before))
     new = f"{fresh} of {len(after)} {'is' if fresh == 1 else 'are'} new"
     if not fresh:
         new = f"the same picks, in {'the same' if list(before) == list(after) else 'another'} order"
     rows = [[catalog.index(track) for track in ids if track in catalog] for ids in (before, after)]
-    moved: list[tuple[float, str]] = []
-    if all(rows):
-        words = {rule["descriptor"] + rule["source"]: rule["change"] for rule in _row(name).get("rule", ())}
-        for rule in load_steers():
-            if rule.steer == name:
-                gain, numbers = _moved(catalog, rule, rows)
-                moved.append((gain, words[rule.descriptor + rule.source] + numbers))
-    moved = sorted((one for one in moved if one[0] >= NOTICED), key=lambda one: -one[0])[:3]
-    said = ", ".join(text for _, text in moved)
+    moved = [
+        (gain, how["change"] + numbers)
+        for rule, how in (
+            zip(_rules(name), _row(name).get("rule", ()), strict=True) if name and all(rows) else ()
+        )
+        for gain, numbers in [_moved(catalog, rule, rows)]
+        if gain >= NOTICED
+    ]
+    said = ", ".join(text for _, text in sorted(moved, key=lambda one: -one[0])[:3])
     return f"{title}: {said}; {new}." if said else f"{title}: {new}."
+
+
+def _rules(name: str) -> list[Rule]:
+    return [rule for rule in load_steers() if rule.steer == name]
 
 
 def _moved(catalog: Catalog, rule: Rule, rows: Sequence[Sequence[int]]) -> tuple[float, str]:

@@ -112,10 +112,12 @@ class Recommendations:
         parent: Recommended | None = None,
         root_id: int | None = None,
         changed: str | None = None,
+        at: int | None = None,
     ) -> Recommended:
+        """`at` (Unix time) is when the question was asked, where that matters (see `shown_before`)."""
         [row] = await self._database.write(
-            "INSERT INTO recommendation (user_id, occasion, tracks, wish, root_id, parent_id, changed)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING *",
+            "INSERT INTO recommendation (user_id, occasion, tracks, wish, root_id, parent_id, changed, made_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, coalesce(?, unixepoch())) RETURNING *",
             (
                 user_id,
                 wish.occasion,
@@ -124,6 +126,7 @@ class Recommendations:
                 root_id,
                 parent.id if parent else None,
                 changed,
+                at,
             ),
         )
         return _recommended(row)
@@ -135,22 +138,23 @@ class Recommendations:
             raise UserError("These picks are no longer kept; use /recommend for new ones.")
         return _recommended(row)
 
-    async def shown_before(self, user_id: int, root_id: int | None = None) -> dict[int, float]:
-        """{track id: days since this member was shown it}, of the last FRESHNESS_DAYS.
+    async def shown_before(
+        self, user_id: int, root_id: int | None = None, *, at: int | None = None
+    ) -> dict[int, float]:
+        """{track id: days since this member was shown it}, of the last FRESHNESS_DAYS before `at` (now).
 
         `root_id` asks for how things stood when that recommendation was made, so that what was steered from it sees
         the same.
         """
         rows = await self._database.fetch(
-            "WITH now AS (SELECT coalesce((SELECT made_at FROM recommendation WHERE id=:root), unixepoch()) AS at)"
-            " SELECT tracks, (SELECT at FROM now) - made_at AS age FROM recommendation"
-            " WHERE user_id=:user AND (:root IS NULL OR id < :root)"
-            " AND made_at > (SELECT at FROM now) - :span ORDER BY id",
-            {"user": user_id, "root": root_id, "span": FRESHNESS_DAYS * DAY},
+            "WITH now AS (SELECT coalesce((SELECT made_at FROM recommendation WHERE id=:root), :at, unixepoch()) AS at)"
+            " SELECT json_extract(pick.value, '$.track_id') AS track_id, min(now.at - made_at) AS age"
+            " FROM now, recommendation, json_each(tracks) AS pick"
+            " WHERE user_id=:user AND (:root IS NULL OR recommendation.id < :root) AND made_at > now.at - :span"
+            " GROUP BY 1",
+            {"user": user_id, "root": root_id, "at": at, "span": int(FRESHNESS_DAYS * DAY)},
         )
-        return {
-            pick["track_id"]: max(row["age"], 0) / DAY for row in rows for pick in json.loads(row["tracks"])
-        }
+        return {row["track_id"]: max(row["age"], 0) / DAY for row in rows}
 
 
 def just_shown(before: dict[int, float]) -> set[int]:

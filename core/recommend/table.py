@@ -135,6 +135,10 @@ def occasion_label(occasion: str, language: str = "en") -> str:
     return str(translated(tables("occasions")[occasion]["label"], language))
 
 
+def occasion_emoji(occasion: str) -> str:
+    return str(tables("occasions")[occasion]["emoji"])
+
+
 @cache
 def trust(separator: str, source: str, descriptor: str = "") -> float:
     """How far a rule may rely on a source of this separator, 0..1; the whole track counts 1.

@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 from core.errors import UserError
 from core.moods.profile import MOODS, PREFERENCES, Profile
 from core.recommend import table
-from core.recommend.explain import reasons_text, why
+from core.recommend.explain import why
 from core.recommend.rules import Rule, load_rules, occasions, prepare, recommend, topic_weights, trust
+from core.recommend.sequence import FRESHNESS_PENALTY
+from core.recommend.steer import steers
 from tests.core.recommend.worlds import catalog, random_catalog
 
 profiles = st.builds(
@@ -26,13 +28,31 @@ WORLD = random_catalog(60, separators=("unet", "htdemucs_6s", "none"))
 
 
 @settings(max_examples=40, deadline=None)
-@given(profile=profiles, occasion=st.sampled_from([None, *occasions()]), seed=st.integers(0, 3))
-def test_all_reasons_add_up_to_the_score(profile: Profile, occasion: str | None, seed: int) -> None:
-    found = recommend(WORLD, profile, occasion, 8, recent=[1, 2, 3], seed=seed, all_reasons=True)
+@given(
+    profile=profiles,
+    occasion=st.sampled_from([None, *occasions()]),
+    seed=st.integers(0, 3),
+    steers=st.lists(st.sampled_from(steers()), max_size=4),
+)
+def test_all_reasons_add_up_to_the_score(
+    profile: Profile, occasion: str | None, seed: int, steers: list[str]
+) -> None:
+    """With every kind of term: moods, occasion, preferences, steers, freshness, surprise, diversity."""
+    recent = {1: 0.0, 2: 3.0, 3: 6.9, 4: 9.0}
+    found = recommend(WORLD, profile, occasion, 8, steers=steers, recent=recent, seed=seed, all_reasons=True)
     assert len(found) == 8
     for one in found:
         assert math.isclose(sum(reason.contribution for reason in one.reasons), one.score, abs_tol=1e-9)
-        assert -1.6 < one.score <= 1.1
+        assert math.isclose(sum(one.parts.values()), one.score, abs_tol=1e-9)
+        assert all(
+            math.isclose(
+                sum(reason.contribution for reason in one.reasons if reason.topic == topic),
+                part,
+                abs_tol=1e-9,
+            )
+            for topic, part in one.parts.items()
+        )
+        assert -1.8 < one.score <= 1.2
     scores = [one.score for one in found]
     assert all(a >= b - 1e-6 for a, b in pairwise(scores))
 
@@ -49,11 +69,12 @@ def test_the_fast_matrix_and_the_reasons_agree(profile: Profile, occasion: str |
 def test_the_same_question_gets_the_same_answer() -> None:
     ask = Profile({"power": 1, "tension": 0.4})
     assert recommend(WORLD, ask, "workout", 10) == recommend(WORLD, ask, "workout", 10)
-    assert recommend(WORLD, ask, "workout", 10, seed=5) == recommend(WORLD, ask, "workout", 10, seed=5)
-    orders = {
-        tuple(one.track.id for one in recommend(WORLD, ask, "workout", 10, seed=seed)) for seed in range(5)
-    }
-    assert len(orders) > 1
+    lists = [
+        [recommend(WORLD, ask, "workout", 10, steers=["surprise"], seed=seed) for seed in range(5)]
+        for _ in range(2)
+    ]
+    assert lists[0] == lists[1]
+    assert len({tuple(one.track.id for one in found) for found in lists[0]}) > 1
 
 
 def test_equal_scores_are_ordered_by_track_id() -> None:
@@ -67,11 +88,25 @@ def test_excluded_tracks_never_appear_and_recent_ones_step_back() -> None:
     assert best.track.id not in [
         one.track.id for one in recommend(WORLD, ask, None, 59, exclude=[best.track.id, 999])
     ]
-    later = recommend(WORLD, ask, None, 60, recent=[best.track.id], all_reasons=True)
+    later = recommend(WORLD, ask, None, 60, recent={best.track.id: 0.0}, all_reasons=True)
     [stepped] = [one for one in later if one.track.id == best.track.id]
     assert later[0].track.id != best.track.id
     [term] = [reason for reason in stepped.reasons if reason.rule == "freshness"]
-    assert term.contribution < 0 and "short while ago" in term.text
+    assert term.contribution == -FRESHNESS_PENALTY and "today" in term.text
+
+
+def test_freshness_fades_within_a_week() -> None:
+    ask = Profile({"sadness": 1})
+    lost = []
+    for days in (0.0, 1.2, 3.5, 6.9):
+        found = recommend(WORLD, ask, None, 60, recent={1: days}, all_reasons=True)
+        [term] = [reason for one in found for reason in one.reasons if reason.rule == "freshness"]
+        assert term.unit == "days" and term.value == days
+        lost.append(term.contribution)
+    assert lost == sorted(lost) and -0.01 < lost[-1] < 0
+    for recent in ({}, {1: 7.0}, {999: 0.0}):
+        found = recommend(WORLD, ask, None, 60, recent=recent, all_reasons=True)
+        assert not any(reason.rule == "freshness" for one in found for reason in one.reasons)
 
 
 def test_everything_excluded_gives_nothing() -> None:
@@ -97,9 +132,9 @@ def test_a_calm_and_a_powerful_listener_get_opposite_answers() -> None:
     assert [one.track.id for one in calm] == [1, 3, 2]
     assert [one.track.id for one in strong] == [2, 3, 1]
     assert calm[0].score > 0.3 > 0 > calm[-1].score
-    text = " ".join(reasons_text(calm[0], 6))
+    text = " ".join(reason.text for reason in why(calm[0], 6).reasons)
     assert "66 beats a minute" in text and "drums" in text
-    assert any("Against it" in line and "132 beats" in line for line in why(calm[-1]))
+    assert any("132 beats" in reason.text for reason in why(calm[-1]).against)
 
 
 def test_study_music_has_few_vocals() -> None:
@@ -133,7 +168,9 @@ def test_missing_stems_leave_their_rules_out_and_the_explanation_says_so() -> No
         catalog(columns, separator="none"), Profile({"peacefulness": 1}), None, 2, all_reasons=True
     )
     assert "drums" in one.missing and all(reason.source == "mix" for reason in one.reasons)
-    assert "Left out of the sum" in why(one)[-1] and "the drums" in why(one)[-1]
+    left_out, separator = why(one).notes
+    assert "Left out of the sum" in left_out and "the drums" in left_out
+    assert "No instruments were told apart" in separator
 
 
 def test_scores_do_not_depend_on_how_strong_the_profile_is_as_a_whole() -> None:
