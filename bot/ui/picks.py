@@ -59,6 +59,7 @@ def picks_card(made: Recommended, page: int = 0, *, steers: Sequence[str] = (), 
         ]
         items.append(
             row(
+                *([Press("rec_undo", made.id, label="Undo", emoji="↩️")] if made.parent_id else ()),
                 *(turning if pages > 2 else turning[1:] if pages == 2 else ()),
                 Press("rec_more", made.id, label="Other picks", emoji="🔀", style=Style.primary),
                 Press("rec_share", made.id, page, label="Share", emoji="📣"),
@@ -109,10 +110,8 @@ def _steering(made: Recommended, steers: Sequence[str]) -> list[ui.Item[Any]]:
     applied = made.wish.steers
     buttons = [
         Press("rec_steer", made.id, name, label=steer_label(name), emoji=steer_emoji(name))
-        for name in (*quick[: 3 if made.parent_id else 4], SURPRISE)
+        for name in (*quick[:4], SURPRISE)
     ]
-    if made.parent_id:
-        buttons.insert(0, Press("rec_undo", made.id, label="Undo", emoji="↩️"))
     on_buttons = {press.arguments[-1] for press in buttons}
     options = [
         discord.SelectOption(label=f"Take back: {steer_label(name).lower()}", value=f"back.{name}", emoji="↩️")

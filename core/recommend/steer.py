@@ -132,7 +132,7 @@ def change(
         new = f"the same picks, in {'the same' if list(before) == list(after) else 'another'} order"
     rows = [[catalog.index(track) for track in ids if track in catalog] for ids in (before, after)]
     moved = [
-        (gain, how["change"] + numbers)
+        (rule.weight * gain, how["change"] + numbers)
         for rule, how in (
             zip(_rules(name), _row(name).get("rule", ()), strict=True) if name and all(rows) else ()
         )

@@ -65,9 +65,49 @@ def test_recommend_adds_up_and_repeats_itself(cli: Any) -> None:
         assert abs(sum(reason["contribution"] for reason in track["reasons"]) - track["score"]) < 1e-6
 
 
+def test_steers_and_aims_from_the_command_line(cli: Any) -> None:
+    ask = ("recommend", "--mood", "sadness=1", "-n", 5, "--all-reasons", "--json")
+    steered = cli(
+        *ask,
+        "--aim",
+        "lift",
+        "--steer",
+        "calmer",
+        "--steer",
+        "less_vocals",
+        "--steer",
+        "surprise",
+        "--seed",
+        4,
+    )
+    assert steered == cli(
+        *ask,
+        "--aim",
+        "lift",
+        "--steer",
+        "calmer",
+        "--steer",
+        "less_vocals",
+        "--steer",
+        "surprise",
+        "--seed",
+        4,
+    )
+    assert steered["steers"] == ["calmer", "less_vocals", "surprise"] and steered["profile"]["sadness"] == 1
+    assert steered["aim"] == "lift" and steered["target"]["joyful_activation"] > 0
+    for track in steered["tracks"]:
+        assert abs(sum(reason["contribution"] for reason in track["reasons"]) - track["score"]) < 1e-6
+        assert {"calmer", "less_vocals"} <= {reason["steer"] for reason in track["reasons"]}
+        assert any(reason["rule"] == "surprise" for reason in track["reasons"])
+    plain = cli(*ask)
+    assert {"steers", "aim", "target"}.isdisjoint(plain) and plain["tracks"] != steered["tracks"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
+        (("recommend", "--mood", "power=1", "--steer", "funkier"), 2, "funkier"),
+        (("recommend", "--occasion", "study", "--aim", "lift"), 2, "--mood to start from"),
         (("recommend", "--mood", "hungry=1"), 2, "hungry"),
         (("recommend", "--mood", "power=loud"), 2, "NAME=NUMBER"),
         (("recommend",), 2, "--mood"),
