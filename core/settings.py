@@ -52,9 +52,10 @@ class LimitSettings(_Area):
 
 
 class JobSettings(_Area):
-    separator: Literal["auto", "htdemucs_6s", "unet", "none"] = "auto"
+    separator: Annotated[str, Field(pattern=r"^\w[\w.-]{0,39}$")] = "auto"
+    """'auto', 'htdemucs_6s', 'unet', 'none' or one that an installed package brings."""
     weights: Path | None = None
-    """Folder with htdemucs_6s weights; without one the bundled separator works."""
+    """Folder with htdemucs_6s weights; without one those that demucs keeps, or the bundled separator."""
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     """CPU threads of each worker."""
     workers: Annotated[int, Field(ge=1, le=1000)] = 1

@@ -18,13 +18,26 @@ if TYPE_CHECKING:
     from core.library.catalog import Catalog
     from core.settings import Settings
 
-SEPARATORS = ("auto", "htdemucs_6s", "unet", "none")
+
+class SeparatorName(click.ParamType[str]):
+    """One of the fixed names, or what an installed package brings; asked for only when the option is used."""
+
+    name = "NAME"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from core.separation import SEPARATORS, known
+
+        if not known(value):
+            self.fail(f"{value!r} is not one of {', '.join(SEPARATORS)}.", param, ctx)
+        return value
 
 
 @main.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--separator", type=click.Choice(SEPARATORS), help="Which separator (from the settings when not said)."
+    "--separator",
+    type=SeparatorName(),
+    help="auto, htdemucs_6s, unet or none (from the settings when not said).",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_context

@@ -12,7 +12,7 @@ import click
 
 import bot.bench
 from bot.cli import main, print_json, settings_of
-from bot.cli.library import SEPARATORS, progress_bar
+from bot.cli.library import SeparatorName, progress_bar
 from core.errors import UserError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from core.separation.base import Separator
 
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-SEPARATOR = click.option("--separator", type=click.Choice(SEPARATORS), help="Which separator.")
+SEPARATOR = click.option("--separator", type=SeparatorName(), help="Which separator.")
 
 
 @main.group("eval")

@@ -3,7 +3,7 @@
 Both of demucs' file formats can run code when its own loaders read them: `.th` files are pickles, and the
 metadata of its `.safetensors` files name the class to import. Here a `.th` file is read with
 `weights_only=True` and two classes allowed, a `.safetensors` file may name one class, and arguments and
-tensors are checked before a model is built. Nothing is ever downloaded.
+tensors are checked before a model is built. `core.separation.download` fetches the published file.
 
 Segments go through a loop of our own rather than `demucs.apply`: no random shifts, so results repeat; an
 overlap of 10 % instead of 25 %; progress and cancelling per segment; and on a CPU bfloat16 where that is fast

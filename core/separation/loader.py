@@ -1,13 +1,15 @@
-"""Which separator works: a fixed list of names, since model files can run code (see `htdemucs`)."""
+"""Which separator works: a fixed list of names, since model files can run code (see `htdemucs`), and what packages add."""
 
 from __future__ import annotations
 
 import logging
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from core.errors import UserError
 from core.separation.base import Progress, Samples, Separator
 
+GROUP = "moodstem.separators"
 SEPARATORS = ("auto", "htdemucs_6s", "unet", "none")
 
 log = logging.getLogger(__name__)
@@ -30,29 +32,59 @@ class NoSeparator:
         return {}
 
 
+def plugin(name: str) -> EntryPoint | None:
+    """A separator that an installed package brings: an entry point of the group `moodstem.separators`, named as the
+    separator, that is a function `(threads: int | None) -> Separator`. Only what the operator installed is ever run."""
+    return next(iter(entry_points(group=GROUP, name=name)), None)
+
+
+def known(name: str) -> bool:
+    return name in SEPARATORS or plugin(name) is not None
+
+
 def load_separator(
     name: str = "auto", *, weights_dir: Path | None = None, threads: int | None = None
 ) -> Separator:
-    """Load a separator: 'htdemucs_6s' (weights in `weights_dir`, never downloaded), 'unet' (bundled), 'none',
-    or 'auto' (htdemucs_6s where its weights are, else unet).
+    """Load a separator by its name.
 
-    `threads` limits the CPU threads of separation. Raises UserError for other names and for missing or
-    unreadable weights; 'auto' logs that and takes the bundled separator.
+    'htdemucs_6s' takes the weights in `weights_dir`; without such a folder those that demucs keeps, which are fetched on
+    first use. 'unet' is bundled, 'none' leaves the mix whole, 'auto' is htdemucs_6s where its weights are at hand, else
+    unet, and never downloads. When the weights of htdemucs_6s cannot be had or read, one line in the log says so and the
+    bundled separator takes over. `threads` limits the CPU threads. Raises UserError for other names that no installed
+    package brings (`plugin`).
     """
     if name not in SEPARATORS:
-        raise UserError(f"There is no separator {name!r}; choose one of {', '.join(SEPARATORS)}.")
+        entry = plugin(name)
+        if entry is None:
+            raise UserError(f"There is no separator {name!r}; choose one of {', '.join(SEPARATORS)}.")
+        loaded: Separator = entry.load()(threads)
+        return loaded
     if name == "none":
         return NoSeparator()
     if name in ("auto", "htdemucs_6s"):
-        from core.separation.htdemucs import has_weights, load_htdemucs
+        from core.separation.htdemucs import load_htdemucs
 
-        if name == "htdemucs_6s":
-            return load_htdemucs(weights_dir, threads=threads)
-        if weights_dir is not None and has_weights(weights_dir):
-            try:
-                return load_htdemucs(weights_dir, threads=threads)
-            except UserError as error:
-                log.warning("%s The bundled separator takes over.", error)
+        try:
+            folder = _weights(weights_dir, fetch=name == "htdemucs_6s")
+            if folder is not None or name == "htdemucs_6s":
+                return load_htdemucs(folder, threads=threads)
+        except UserError as error:
+            log.warning("%s The bundled separator takes over.", error)
     from core.separation.unet import load_unet
 
     return load_unet(threads)
+
+
+def _weights(weights_dir: Path | None, *, fetch: bool) -> Path | None:
+    """The folder with weights of htdemucs_6s; the one that is named, or else demucs' own."""
+    from core.separation import download
+    from core.separation.htdemucs import has_weights
+
+    if weights_dir is not None:
+        return weights_dir if fetch or has_weights(weights_dir) else None
+    folder = download.cache_folder()
+    if not has_weights(folder):
+        if not fetch:
+            return None
+        download.fetch(folder)
+    return folder

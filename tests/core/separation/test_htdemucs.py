@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import http.server
 import json
 import pickle
 import shutil
+import threading
+from collections.abc import Iterator
 from fractions import Fraction
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +18,9 @@ import numpy as np
 import pytest
 
 from core.errors import UserError
-from core.separation import STEMS, Cancelled, load_separator
+from core.separation import STEMS, Cancelled, known, load_separator
 from core.separation.htdemucs import HTDemucsSeparator, has_weights, load_htdemucs
+from core.separation.loader import NoSeparator
 
 RATE = 44_100
 
@@ -204,14 +210,111 @@ def test_a_listing_that_names_no_signature_is_refused(tmp_path: Path, listing: s
         load_htdemucs(tmp_path)
 
 
-def test_missing_weights_say_what_to_do(tmp_path: Path) -> None:
+def test_missing_weights_say_what_to_do(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(UserError, match=r"put .* into a folder"):
-        load_separator("htdemucs_6s", weights_dir=tmp_path)
+        load_htdemucs(tmp_path)
     with pytest.raises(UserError, match=r"jobs\.weights"):
-        load_separator("htdemucs_6s")
+        load_htdemucs(None)
+    assert load_separator("htdemucs_6s", weights_dir=tmp_path).name == "unet"
+    [said] = [record.message for record in caplog.records]
+    assert "No htdemucs_6s weights are in" in said and said.endswith("The bundled separator takes over.")
 
 
 def test_auto_falls_back_on_damaged_weights(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "5c90dfd2.safetensors").write_bytes(b"nothing")
     assert load_separator("auto", weights_dir=tmp_path).name == "unet"
     assert "takes over" in caplog.text
+
+
+class Shelf:
+    """A web server with one file, and the home of somebody who never used demucs."""
+
+    def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.served, self.requests, self.length = b"", 0, None
+        shelf = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                shelf.requests += 1
+                self.send_response(200)
+                self.send_header("Content-Length", str(shelf.length or len(shelf.served)))
+                self.end_headers()
+                self.wfile.write(shelf.served)
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.folder = home / "torch" / "hub" / "checkpoints"
+        monkeypatch.setenv("TORCH_HOME", str(home / "torch"))
+        self.monkeypatch = monkeypatch
+
+    def offer(self, weights: bytes, checksum: str | None = None) -> None:
+        self.served = weights
+        digits = checksum or hashlib.sha256(weights).hexdigest()[:8]
+        url = f"http://127.0.0.1:{self.server.server_port}/5c90dfd2-{digits}.th"
+        self.monkeypatch.setattr("core.separation.download.URL", url)
+
+
+@pytest.fixture
+def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
+    made = Shelf(tmp_path, monkeypatch)
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def test_weights_are_fetched_by_name_once(weights: Path, shelf: Shelf, exact: HTDemucsSeparator) -> None:
+    [file] = weights.glob("*.th")
+    shelf.offer(file.read_bytes())
+    assert load_separator("auto").name == "unet" and not shelf.requests  # auto takes what is at hand
+    for _ in range(2):
+        assert load_separator("htdemucs_6s", threads=1).name == "htdemucs_6s"
+    assert load_separator("auto", threads=1).name == "htdemucs_6s"
+    assert shelf.requests == 1 and len(list(shelf.folder.iterdir())) == 1
+
+
+@pytest.mark.parametrize("fault", ["checksum", "cut", "hostile", "gone"])
+def test_weights_that_cannot_be_had_leave_the_bundled_separator(
+    weights: Path, shelf: Shelf, fault: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    [file] = weights.glob("*.th")
+    shelf.offer(file.read_bytes(), "00000000" if fault == "checksum" else None)
+    if fault == "cut":
+        shelf.length = len(shelf.served) + 10
+    if fault == "hostile":
+        shelf.offer(pickle.dumps(Trap(tmp_path / "ran")))
+    if fault == "gone":
+        shelf.server.shutdown()
+        shelf.server.server_close()
+    assert load_separator("htdemucs_6s").name == "unet"
+    [said] = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert said.endswith("The bundled separator takes over.") and "\n" not in said
+    assert not (tmp_path / "ran").exists() and not list(shelf.folder.glob("*.part"))
+    if fault != "hostile":
+        assert not list(shelf.folder.iterdir())
+
+
+class Trap:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def test_a_package_can_bring_a_separator(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = EntryPoint("whole", "core.separation.loader:NoSeparator", "moodstem.separators")
+
+    class Brought(EntryPoint):
+        def load(self) -> Any:
+            return lambda threads: NoSeparator()
+
+    found = Brought(entry.name, entry.value, entry.group)
+    monkeypatch.setattr(
+        "core.separation.loader.entry_points", lambda group, name: [found] if name == "whole" else []
+    )
+    assert known("whole") and not known("other")
+    assert isinstance(load_separator("whole"), NoSeparator)
+    with pytest.raises(UserError, match="choose one of"):
+        load_separator("other")
