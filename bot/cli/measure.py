@@ -62,7 +62,7 @@ def separation(ctx: click.Context, folder: Path, separator: str | None, as_json:
 @click.pass_context
 def questionnaire(ctx: click.Context, as_json: bool) -> None:
     """The short form against all forty questions, with simulated listeners."""
-    from core.recommend.evaluate import evaluate_questionnaire
+    from core.recommend.listeners import evaluate_questionnaire
 
     _show(evaluate_questionnaire(), as_json)
 
@@ -78,6 +78,28 @@ def taste(interactions: Path, as_json: bool) -> None:
     with progress_bar("parameters") as advance:
         document = evaluate(data, advance)
     _show(document, as_json)
+
+
+@eval_.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option("--clips", default=240, show_default=True, help="How many clips, as many of each quadrant.")
+@click.option("--font", type=click.Path(path_type=Path), help="General MIDI SoundFont to render MIDI with.")
+@JSON
+@click.pass_context
+def quadrants(ctx: click.Context, source: Path, clips: int, font: Path | None, as_json: bool) -> None:
+    """Arousal and valence of piano clips (folder or zip of Q1_song_0.mid, as EMOPIA names them) by the rules alone."""
+    from core.recommend import quadrants as four
+    from jobs.training.clips import analyse_clips, find_clips
+    from jobs.training.clips import font as sound
+
+    found = find_clips(source)
+    chosen = set(four.choose([clip for clip, _, _ in found], clips))
+    kept = [one for one in found if one[0] in chosen]
+    with progress_bar("clips") as advance:
+        analyses = analyse_clips(
+            kept, _separator(ctx, "none"), sound(font), settings_of(ctx).data / "cache", advance
+        )
+    _show(four.evaluate([clip for clip, _, _ in kept], analyses), as_json)
 
 
 @main.command()

@@ -1,9 +1,11 @@
-"""Forty questions, asked as few: the next one is the one that tells most about the profile.
+"""Forty questions, asked as few: the next one is the one that tells most about the profile and what follows from it.
 
-The listener's nine moods are a Gaussian vector z (prior: what moods go together in the Emotify ratings). An
-answer is a noisy reading of one mood, so each one updates mean and covariance in closed form (a Kalman step).
-What is recommended depends on the weights w = logistic(1.5 (z - 0.5)), hence the next question is the one after which
-the weights' variance is expected to be smallest: moods that are already ruled out are not asked about again.
+The listener's nine moods are a Gaussian vector z (prior: what moods go together in the Emotify ratings), the four
+preferences are standard normal, on their own. An answer is a noisy reading of one or two of them, so each one updates
+mean and covariance in closed form (a Kalman step). What is recommended depends on the weights
+w = logistic(1.5 (z - 0.5)) and on how far each mood and preference changes the order of tracks (the table `ranking` of
+questions.toml), hence the next question is the one after which the weights' variance and the variance of the tracks'
+scores are expected to be smallest: what is already ruled out, or would change no recommendation, is not asked about.
 Item selection by expected posterior variance is standard in adaptive testing (van der Linden & Pashley 2010).
 
 All functions are pure functions of the state, a list of {"question": id, "answer": 0..4 or None for skipped}, so
@@ -30,9 +32,21 @@ SHORT_FORM = 7
 CERTAIN = 0.10
 """The short form stops early when the weights' root mean square uncertainty falls below this."""
 
-LOADING, NOISE = 0.85, 0.5
-"""An answer, as -2..2, is LOADING x what the question asks about (in prior standard deviations) + noise of this
-standard deviation: one question alone correlates with it at 0.86. An assumption, not a measurement."""
+LOADING, NOISE = 0.85, 0.41
+"""An answer, as -2..2, is LOADING x what the question asks about (in prior standard deviations) + Gaussian noise of this
+standard deviation, rounded to the five buttons. Rounding and the ends of the scale included, 27 % of the variance of
+the answers is error, so the same question asked twice correlates at .73: that is what Dejonckheere et al. (2022,
+Psychological Assessment) measured for single questions on momentary affect by asking them again."""
+
+ERROR = NOISE**2 + 1 / 12
+"""Variance of an answer around its signal: the noise and, as Sheppard (1898) has it, rounding to whole steps."""
+
+RELIABILITY = LOADING**2 / (LOADING**2 + ERROR)
+"""What is left of a single answer once its error is allowed for (Kelley 1927)."""
+
+PROFILE_SHARE = 0.3
+"""The next question shall make the profile certain (this share) and the order of tracks (the rest). Of 0, .1, ... 1 on
+listeners other than those of `moodstem eval questionnaire`, this one gives both most of what they can have."""
 
 STEEPNESS, MIDDLE = 1.5, 0.5
 """w = logistic(STEEPNESS x (z - MIDDLE)): a mood two deviations above average weighs 0.9, one below average 0.1."""
@@ -85,8 +99,8 @@ def questions(language: str = "en") -> tuple[Question, ...]:
 def next_question(answers: Answers, form: str = "short", language: str = "en") -> Question | None:
     """The next question, or None when the form is finished.
 
-    `form` is 'short' (at most SHORT_FORM questions on moods, chosen by what they tell) or 'long' (all forty in
-    a fixed order). Raises UserError when the answers name an unknown question.
+    `form` is 'short' (at most SHORT_FORM questions, chosen by what they tell) or 'long' (all forty in a fixed
+    order). Raises UserError when the answers name an unknown question.
     """
     asked = _asked(answers)
     if form == "long":
@@ -117,12 +131,14 @@ def progress(answers: Answers, form: str = "short") -> tuple[int, int]:
         if question is None:
             break
         expected.add(question.id)
-        mean, covariance = _update(mean, covariance, question, float(asks(question) @ mean))
+        if question.mood is not None:
+            mean, covariance = _update(mean, covariance, question, float(asks(question) @ mean))
     return len(asked), len(expected)
 
 
 def profile(answers: Answers) -> Profile:
-    """The profile that the answers give: weights, their uncertainty, and the preferences that were answered."""
+    """The profile that the answers give: expected weights, their uncertainty, and the preferences that were answered,
+    each as far as a single answer can be trusted."""
     mean, covariance = posterior(answers)
     weights, spread = _weights(mean, covariance)
     by_id = {question.id: question for question in questions()}
@@ -134,7 +150,11 @@ def profile(answers: Answers) -> Profile:
     return Profile(
         moods={mood: round(float(w), 4) for mood, w in zip(MOODS, weights, strict=True)},
         uncertainty={mood: round(float(s), 4) for mood, s in zip(MOODS, spread, strict=True)},
-        preferences={name: sum(given[name]) / len(given[name]) for name in PREFERENCES if name in given},
+        preferences={
+            name: round(RELIABILITY * sum(given[name]) / len(given[name]), 4)
+            for name in PREFERENCES
+            if name in given
+        },
     )
 
 
@@ -195,7 +215,7 @@ def _update(mean: Vector, covariance: Vector, question: Question, reading: float
     """One Kalman step: the answer, as -2..2, reads the moods with noise."""
     direction = asks(question)
     along = covariance @ direction
-    gain = along / (float(direction @ along) + NOISE**2)
+    gain = along / (float(direction @ along) + ERROR)
     return mean + gain * (reading - float(direction @ mean)), covariance - np.outer(gain, along)
 
 
@@ -208,28 +228,71 @@ def _weights(mean: Vector, covariance: Vector) -> tuple[Vector, Vector]:
     return weights, weights * (1 - weights) * STEEPNESS * np.sqrt(variance)
 
 
-def _uncertainty(mean: Vector, covariance: Vector) -> float:
-    """Sum of the weights' variances: what the next question should make small."""
-    return float(np.sum(_weights(mean, covariance)[1] ** 2))
-
-
 def _certain(mean: Vector, covariance: Vector) -> bool:
-    return math.sqrt(_uncertainty(mean, covariance) / len(MOODS)) < CERTAIN
+    spread = _weights(mean, covariance)[1]
+    return math.sqrt(float(spread @ spread) / len(MOODS)) < CERTAIN
+
+
+def _uncertainty(means: Vector, covariance: Vector) -> Vector:
+    """(n,): what the next question should make small, for n possible means (n, 9) with the same covariance; 1 before
+    any question.
+
+    The variance of the scores is that of the moods' shares w / sum(w), to first order in z, times how the moods order
+    tracks.
+    """
+    profile_scale, order_scale, _ = _scales()
+    profile_part, order_part = _parts(means, covariance)
+    result: Vector = (
+        PROFILE_SHARE * profile_part / profile_scale + (1 - PROFILE_SHARE) * order_part / order_scale
+    )
+    return result
+
+
+def _parts(means: Vector, covariance: Vector) -> tuple[Vector, Vector]:
+    """Variance of the weights, and of the tracks' scores as far as they come from moods; each (n,)."""
+    variance = np.diagonal(covariance)
+    weights = 1 / (
+        1 + np.exp(-STEEPNESS * (means - MIDDLE) / np.sqrt(1 + math.pi / 8 * STEEPNESS**2 * variance))
+    )
+    slope = STEEPNESS * weights * (1 - weights)
+    total = weights.sum(axis=1)[:, None, None]
+    shares = (
+        np.eye(len(MOODS)) * slope[:, None, :] - weights[:, :, None] * slope[:, None, :] / total
+    ) / total
+    order = np.array(tables("questions")["ranking"]["moods"])
+    moved = shares @ covariance @ shares.transpose(0, 2, 1)
+    return (slope**2) @ variance, np.sum(moved * order, axis=(1, 2))
+
+
+@cache
+def _scales() -> tuple[float, float, dict[str, float]]:
+    """Before any question: the variance of the weights, the variance of the scores (preferences included), and the
+    part of `_uncertainty` that an answer on each preference takes away."""
+    profile_part, order_part = _parts(np.zeros((1, len(MOODS))), prior_covariance())
+    preferences: dict[str, float] = tables("questions")["ranking"]["preferences"]
+    order = float(order_part[0]) + sum(preferences.values())
+    gains = {name: (1 - PROFILE_SHARE) * RELIABILITY * part / order for name, part in preferences.items()}
+    return float(profile_part[0]), order, gains
 
 
 def _most_telling(
     mean: Vector, covariance: Vector, asked: set[str], candidates: Sequence[Question]
 ) -> Question | None:
-    """The question with the least expected uncertainty after its answer; the earlier one on a tie."""
+    """The question that is expected to take away most uncertainty; the earlier one on a tie."""
+    now = float(_uncertainty(mean[None], covariance)[0])
     best: tuple[float, Question] | None = None
-    seen: set[tuple[str, bool]] = set()
+    seen: set[tuple[str | None, bool]] = set()
     for question in candidates:
-        if question.mood is None or question.id in asked or (question.mood, question.reversed) in seen:
+        kind = question.mood or question.preference, question.reversed
+        if question.id in asked or kind in seen:
             continue
-        seen.add((question.mood, question.reversed))  # to the model, questions of one kind are the same
-        expected = _expected_uncertainty(mean, covariance, question)
-        if best is None or expected < best[0] - 1e-12:
-            best = expected, question
+        seen.add(kind)  # to the model, questions of one kind are the same
+        if question.preference is not None:
+            gain = _scales()[2][question.preference]
+        else:
+            gain = now - _expected_uncertainty(mean, covariance, question)
+        if best is None or gain > best[0] + 1e-12:
+            best = gain, question
     return None if best is None else best[1]
 
 
@@ -237,9 +300,10 @@ def _expected_uncertainty(mean: Vector, covariance: Vector, question: Question) 
     """Mean of the uncertainty over the five answers, each as likely as the model thinks."""
     direction = asks(question)
     centre = float(direction @ mean)
-    scale = math.sqrt(2 * (float(direction @ covariance @ direction) + NOISE**2))
+    along = covariance @ direction
+    variance = float(direction @ along)
+    scale = math.sqrt(2 * (variance + NOISE**2))
     below = [0.0, *((1 + math.erf((edge - centre) / scale)) / 2 for edge in (-1.5, -0.5, 0.5, 1.5)), 1.0]
-    return sum(
-        (below[answer + 1] - below[answer]) * _uncertainty(*_update(mean, covariance, question, answer - 2.0))
-        for answer in range(5)
-    )
+    gain = along / (variance + ERROR)
+    means = mean + gain * (np.arange(-2.0, 3.0) - centre)[:, None]
+    return float(np.diff(below) @ _uncertainty(means, covariance - np.outer(gain, along)))

@@ -1,4 +1,4 @@
-"""How good the answers are: against listeners' labels, and the short questionnaire against the long one."""
+"""How good the answers are: against listeners' labels."""
 
 from __future__ import annotations
 
@@ -9,14 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.analysis import TrackAnalysis
-from core.library import reference
-from core.library.catalog import Catalog
-from core.moods import questionnaire
-from core.moods.profile import MOODS, Profile, tables
+from core.moods.profile import MOODS, tables
 from core.recommend.calibrate import (
     Designs,
     Labelled,
-    LabelledTrack,
     Rows,
     cross_validated,
     fitted_to,
@@ -24,17 +20,14 @@ from core.recommend.calibrate import (
     mean_spearman,
     spearman,
 )
-from core.recommend.rules import load_rules, prepare, topic_weights
+from core.recommend.rules import load_rules
 
 Scores = NDArray[np.float64]
 
 RELEVANT = 0.75
 """For the AUC, tracks whose label is in the upper quarter count as relevant."""
 
-TOP = 20
-LISTENERS, SEED = 300, 2024
-LIBRARY, LARGE_LIBRARY = 200, 1000
-"""Tracks to recommend from: in a larger library twenty tracks are a sharper choice, so the same profile error costs more."""
+SEED = 2024
 
 
 def relevance(rows: Rows, analyses: Sequence[TrackAnalysis]) -> dict[str, Any]:
@@ -159,95 +152,3 @@ def prior_correlation(rows: Rows) -> Scores:
     scale = np.sqrt(np.diag(positive))
     result: Scores = positive / np.outer(scale, scale)
     return result
-
-
-def evaluate_questionnaire(
-    listeners: int = LISTENERS, seed: int = SEED, separator: str = "unet"
-) -> dict[str, Any]:
-    """The short form against all forty questions, for simulated listeners; the contract of `moodstem eval questionnaire`.
-
-    A listener's moods are drawn from the questionnaire's prior and preferences from a standard normal; each answer
-    is the loading times that, plus Gaussian noise, rounded to the five buttons (the questionnaire's own noise model,
-    so this measures what asking less costs, not whether the model is right). Both forms get the same answers to the
-    same questions. Recommendations come from made-up tracks with the distribution of real features
-    (core.library.reference). `overlap` is of the top 20 with all forty, `overlap_moods` with the 36 on moods (the
-    short form does not ask about preferences); `correlation` is between the nine weights of both profiles over all
-    listeners. Deterministic.
-    """
-    rng = np.random.default_rng(seed)
-    root = np.linalg.cholesky(questionnaire.prior_covariance())
-    asked: list[int] = []
-    profiles: dict[str, list[Profile]] = {"all": [], "moods": [], "short": [], "random": []}
-    on_moods = [question for question in questionnaire.questions() if question.mood]
-    for _ in range(listeners):
-        answers = simulated_answers(root @ rng.standard_normal(len(MOODS)), rng)
-        state: list[dict[str, Any]] = []
-        while question := questionnaire.next_question(state):
-            state.append({"question": question.id, "answer": answers[question.id]})
-        asked.append(len(state))
-        order = rng.permutation(len(on_moods))[: questionnaire.SHORT_FORM]
-        forms = {
-            "all": list(answers),
-            "moods": [question.id for question in on_moods],
-            "random": [on_moods[i].id for i in order],
-        }
-        profiles["short"].append(questionnaire.profile(state))
-        for name, ids in forms.items():
-            profiles[name].append(
-                questionnaire.profile([{"question": one, "answer": answers[one]} for one in ids])
-            )
-    top = {}
-    for size in (LIBRARY, LARGE_LIBRARY):
-        catalog = made_up_catalog(size, seed, separator)
-        for name, found in profiles.items():
-            top[name, size] = [_top(catalog, profile) for profile in found]
-    weights = {
-        name: np.array([[profile.moods[mood] for mood in MOODS] for profile in found])
-        for name, found in profiles.items()
-    }
-
-    def against(form: str) -> dict[str, float]:
-        return {
-            "overlap": _overlap(top[form, LIBRARY], top["all", LIBRARY]),
-            "overlap_moods": _overlap(top[form, LIBRARY], top["moods", LIBRARY]),
-            "overlap_moods_large_library": _overlap(top[form, LARGE_LIBRARY], top["moods", LARGE_LIBRARY]),
-            "correlation": float(np.corrcoef(weights[form].ravel(), weights["all"].ravel())[0, 1]),
-        }
-
-    return {
-        "listeners": listeners,
-        "questions": float(np.mean(asked)),
-        **against("short"),
-        "random_order": {"questions": questionnaire.SHORT_FORM, **against("random")},
-        "noise": {"loading": questionnaire.LOADING, "noise": questionnaire.NOISE, "seed": seed},
-        "catalogue": f"{LIBRARY} ({LARGE_LIBRARY}) made-up tracks with the feature distribution of {separator}",
-    }
-
-
-def made_up_catalog(count: int, seed: int, separator: str = "unet") -> Catalog:
-    """Tracks that do not exist, with the distribution of real features."""
-    matrix, names = reference.draw(separator, count, seed)
-    tracks = [LabelledTrack(i, f"Track {i}", None, None, f"{i:064x}") for i in range(count)]
-    return Catalog(tracks, [separator] * count, names, matrix)
-
-
-def simulated_answers(moods: Scores, rng: np.random.Generator) -> dict[str, int]:
-    """{question: 0..4} of a listener with these moods (9,), by the questionnaire's noise model."""
-    answers = {}
-    for question in questionnaire.questions():
-        if question.mood is not None:
-            signal = float(questionnaire.asks(question) @ moods)
-        else:
-            signal = questionnaire.LOADING * float(rng.standard_normal())
-        reading = signal + questionnaire.NOISE * float(rng.standard_normal())
-        answers[question.id] = int(np.clip(round(reading) + 2, 0, 4))
-    return answers
-
-
-def _top(catalog: Catalog, profile: Profile) -> frozenset[int]:
-    scores = prepare(catalog).scores(topic_weights(profile, None))
-    return frozenset(np.argsort(-scores, kind="stable")[:TOP].tolist())
-
-
-def _overlap(one: Sequence[frozenset[int]], other: Sequence[frozenset[int]]) -> float:
-    return float(np.mean([len(a & b) / TOP for a, b in zip(one, other, strict=True)]))

@@ -121,9 +121,22 @@ def test_moods_that_go_together_inform_each_other() -> None:
     assert profile.moods["tenderness"] > profile.moods["wonder"] > profile.moods["power"]
 
 
-def test_preferences_come_from_their_own_questions() -> None:
+def test_preferences_come_from_their_own_questions_as_far_as_one_answer_can_be_trusted() -> None:
     profile = q.profile(answered({"vocals": 0, "rhythm": 4, "brightness": 2}, form="long"))
-    assert profile.preferences == {"vocals": -1, "harmony": -0.5, "rhythm": 1, "brightness": 0}
+    trusted = round(q.RELIABILITY, 4)
+    assert profile.preferences == pytest.approx(
+        {"vocals": -trusted, "harmony": -trusted / 2, "rhythm": trusted, "brightness": 0}, abs=1e-4
+    )
+    assert 0.7 < trusted < 0.8
+
+
+def test_a_preference_is_asked_about_when_it_would_change_the_order_more_than_any_mood_left() -> None:
+    """With everything known about moods, only a preference can tell anything new; at the start a mood tells more."""
+    first = q.next_question([])
+    assert first is not None and first.mood is not None
+    state = [{"question": one.id, "answer": 2} for one in q.questions() if one.mood]
+    chosen = q._most_telling(*q.posterior(state), {row["question"] for row in state[:6]}, q.questions())
+    assert chosen is not None and chosen.preference is not None
 
 
 def test_progress_never_promises_more_than_the_form_and_ends_full() -> None:
