@@ -7,9 +7,13 @@ import shutil
 import sqlite3
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.errors import UserError
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    from core.library.store import Database
 
 FREE_GB = 2
 
@@ -29,6 +33,7 @@ async def examine(settings: Settings) -> list[Finding]:
     return [
         _token(),
         *_disk(settings),
+        _storage(settings),
         *await _database(settings),
         _decoder(),
         _separator(settings),
@@ -61,6 +66,46 @@ def _disk(settings: Settings) -> list[Finding]:
     ]
 
 
+def _storage(settings: Settings) -> Finding:
+    from jobs.disk import usage
+
+    budget, found = settings.retention.disk_gb, usage(settings.data)
+    total = sum(found.values()) / 1e9
+    parts = ", ".join(f"{name} {size / 1e9:.2f}" for name, size in found.items() if size)
+    advice = "" if total <= budget else ": raise [retention] disk_gb, or wait for the clean-up"
+    return Finding(
+        "storage",
+        total <= budget,
+        f"{total:.2f} of {budget:g} GB{f' ({parts})' if parts else ''}{advice}",
+        needed=False,
+    )
+
+
+async def _clock(settings: Settings, database: Database) -> list[Finding]:
+    """When each task last ran; what is late runs as soon as the bot does."""
+    from jobs.configure import plan
+    from jobs.queue import Queue
+    from jobs.schedule import Schedule
+
+    if not settings.jobs.schedule:
+        return [Finding("clock", False, "switched off by [jobs] schedule in config.toml", needed=False)]
+    findings, states = [], await Schedule(Queue(database), plan(settings)).states()
+    if not any(state["last_success"] or state["last_error"] for state in states):
+        return [Finding("clock", False, "nothing has run yet: start `moodstem run`", needed=False)]
+    for state in states:
+        ran = f"ran {_moment(state['last_success'])}" if state["last_success"] else "has never run"
+        if state["last_error"]:
+            ran += f", failed {_moment(state['last_error_at'])} ({state['last_error']})"
+        late = "it is late: start `moodstem run`" if state["missed"] else f"next {_moment(state['next_run'])}"
+        fine = not state["last_error"] and not state["missed"]
+        findings.append(Finding(f"clock: {state['name']}", fine, f"{ran}; {late}", needed=False))
+    return findings
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+
+
 async def _database(settings: Settings) -> list[Finding]:
     from core.library.store import Database
     from core.library.tracks import Library
@@ -85,6 +130,7 @@ async def _database(settings: Settings) -> list[Finding]:
             tracks = await Library(database).counts()
             queue = Queue(database)
             jobs, runners = await queue.counts(), await queue.runners()
+            clock = await _clock(settings, database)
     except UserError as error:
         return [*findings, Finding("database", False, str(error))]
     alive = [runner for runner in runners if runner["seen_at"] > time.time() - 60]
@@ -100,6 +146,7 @@ async def _database(settings: Settings) -> list[Finding]:
             f"{len(alive)} alive" if alive else "none is running: start `moodstem run`",
             needed=False,
         ),
+        *clock,
     ]
 
 

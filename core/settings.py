@@ -76,6 +76,8 @@ class RetentionSettings(_Area):
     uploads_days: Annotated[int, Field(ge=1)] = 30
     pictures_days: Annotated[int, Field(ge=1)] = 30
     jobs_days: Annotated[int, Field(ge=1)] = 30
+    disk_gb: Annotated[float, Field(gt=0)] = 10
+    """What uploads, pictures, previews, stems and backups may take together; the oldest go first."""
     backups: Annotated[int, Field(ge=1)] = 7
 
     @model_validator(mode="after")

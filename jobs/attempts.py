@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from core.library.store import Row, Transaction
 from jobs.order import LONGEST_BACKOFF_S
 
-DISK_FULL_S = 60.0
-"""Until a job that found the disk full is tried again. It is not the job's fault: it waits, it never fails."""
+BLAMELESS = {"disk": 60.0, "busy": 10.0}
+"""Seconds until a job that found the disk full or the database locked is tried again. That is not its fault: it waits,
+however often, and never fails."""
 
 
 @dataclass
@@ -27,8 +28,8 @@ class Patience:
         """Seconds until the next attempt, with jitter; none when only the runner was lost."""
         if code == "lost":
             return 0.0
-        longest = DISK_FULL_S if code == "disk" else min(LONGEST_BACKOFF_S, self.backoff_s * 2 ** (count - 1))
-        return longest * self.jitter.uniform(0.5, 1.0)
+        growing: float = min(LONGEST_BACKOFF_S, self.backoff_s * 2 ** (count - 1))
+        return BLAMELESS.get(code, growing) * self.jitter.uniform(0.5, 1.0)
 
 
 async def end_attempt(
@@ -47,13 +48,13 @@ async def end_attempt(
         "timeout": ("crashes", patience.crashes, "It took too long {} times and was set aside."),
         "lost": ("losses", patience.losses, "Its worker was lost {} times and it was set aside."),
     }.get(code, ("failures", patience.failures, "It failed {} times and was set aside."))
-    count = row[counter] + (code != "disk")
+    count = row[counter] + (code not in BLAMELESS)
     text: str | None = error
     if row["cancel_requested"]:
         state, code, text = "cancelled", "cancelled", None
     elif permanent:
         state = "failed"
-    elif code != "disk" and count >= limit:
+    elif code not in BLAMELESS and count >= limit:
         state, text = "failed", f"{error} {verdict.format(count)}"
     else:
         state = "queued"

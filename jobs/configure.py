@@ -51,4 +51,5 @@ def plan(settings: Settings) -> Plan:
         folders=settings.library.folders,
         retention=Retention(uploads=kept.uploads_days, pictures=kept.pictures_days, jobs=kept.jobs_days),
         backups=kept.backups,
+        disk_bytes=int(kept.disk_gb * 1e9),
     )

@@ -41,7 +41,7 @@ class Job:
     """Seconds until it is done, from the measured speed of earlier jobs; None while nothing was measured."""
     attempt: int
     error_code: str | None
-    """'input' (the file or request is at fault), 'crash', 'timeout', 'bug', 'lost', 'disk' (it is full), 'cancelled'."""
+    """'input' (the file or request is at fault), 'crash', 'timeout', 'bug', 'lost', 'disk' (it is full), 'busy' (the database is), 'cancelled'."""
     error: str | None
     """One sentence for the user; None unless it failed (or failed before and waits for another try)."""
     result: dict[str, Any] | None

@@ -13,7 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.errors import UserError
+from core.errors import UserError, is_disk_full
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Engine, TaskFailed, TimedOut, Unavailable
 from jobs.model import Claimed
@@ -29,6 +29,9 @@ KINDS: Mapping[str, TaskKind] = {"analyse": analyse.KIND, "index": index.KIND}
 """Every kind of job that runners know."""
 
 REAP_EVERY_S = 15.0
+
+DATABASE_BUSY = "My database is busy, so this waits."
+DISK_FULL = "My disk is full, so this waits until there is room."
 
 
 @dataclass(frozen=True)
@@ -205,6 +208,12 @@ class Runner:
                 held = await queue.give_back(claimed, outcome.notes)
             case Cancelled() | Unavailable():
                 held = await queue.give_back(claimed)
+            case Exception() if is_disk_full(outcome):
+                log.error("The disk is full: job %d waits", claimed.id)
+                held = await queue.fail(claimed, DISK_FULL, code="disk")
+            case sqlite3.OperationalError():
+                log.error("The database cannot be used (%s): job %d waits", outcome, claimed.id)
+                held = await queue.fail(claimed, DATABASE_BUSY, code="busy")
             case UserError():
                 held = await queue.fail(claimed, str(outcome), code="input", permanent=True)
             case Crashed():

@@ -10,6 +10,7 @@ Output: float32 samples, interleaved stereo at the rate asked for (null: the fil
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -47,6 +48,10 @@ WAVE_ORDER = {  # the order of WAVE_FORMAT_EXTENSIBLE and FLAC for each number o
     8: ["FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"],
 }
 Samples = npt.NDArray[np.float32]
+
+
+DISK_FULL = 28
+"""The exit code that says so: the answer could not be written either."""
 
 
 class Refused(Exception):  # noqa: N818 - an answer, not an accident
@@ -259,9 +264,12 @@ def main() -> None:
 
         file = 0
     give_up_rights(limits)
-    answer = json.dumps(decode(file, out, limits)).encode()
-    out.write(answer + len(answer).to_bytes(8, "little"))
-    out.flush()
+    try:
+        answer = json.dumps(decode(file, out, limits)).encode()
+        out.write(answer + len(answer).to_bytes(8, "little"))
+        out.flush()
+    except OSError as error:
+        os._exit(DISK_FULL if error.errno in (errno.ENOSPC, errno.EDQUOT) else 1)
     os._exit(0)  # nothing to clean up, and no destructor of a half-open decoder to trust
 
 

@@ -7,6 +7,7 @@ bytes from a fixed list, never by its name, and the demuxer is forced, so that a
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -25,6 +26,7 @@ from core.separation.base import Samples
 
 RATE, MAX_RATE = 44100, 192_000
 _CHILD = Path(__file__).with_name("_decoder.py")
+_DISK_FULL = 28  # the child's exit code then
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ def decode(path: Path, limits: DecodeLimits = DecodeLimits(), rate: int | None =
 
     Mono is doubled; of more channels each side is the mean of its group (centre in both, no subwoofer). Raises
     UserError with one sentence when there is nothing to analyse. Blocks for about 0.2 s plus 1 ms for each second of
-    audio; an interrupt (KeyboardInterrupt, a cancelled thread) takes the child with it.
+    audio; an interrupt (KeyboardInterrupt, a cancelled thread) takes the child with it. OSError (ENOSPC) when there
+    is no room for the decoded audio: not the file's fault.
     """
     try:
         file = path.open("rb")
@@ -186,6 +189,8 @@ def _run_child(
             return nothing, {"error": "time"}
         finally:
             _kill(child)
+        if code == _DISK_FULL:
+            raise OSError(errno.ENOSPC, "No space left on device", tempfile.gettempdir())
         if code != 0:
             return nothing, {"error": "time" if code == -signal.SIGXCPU else "crash"}
         out.seek(0, os.SEEK_END)

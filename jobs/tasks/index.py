@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.errors import UserError
+from core.errors import UserError, is_disk_full
 from core.library.store import Database, Row, Transaction
 from core.library.tracks import put_analysis, put_track
 from core.separation.base import Cancelled
@@ -288,6 +288,8 @@ class _Index:
             except Unavailable:
                 raise
             except UserError as error:
+                if is_disk_full(error):
+                    raise
                 return await self._failed(row, digest, size, mtime_ns, str(error))
             self.analysed += 1
             if answer["analysis"]["content_hash"] != digest:

@@ -351,10 +351,13 @@ async def test_a_full_disk_loses_nothing_and_confirms_nothing(queue: Queue, data
     await put(queue)
 
 
-async def test_a_full_disk_is_not_the_jobs_fault(queue: Queue, clock: Any) -> None:
+@pytest.mark.parametrize("code", ["disk", "busy"])
+async def test_a_full_disk_or_a_locked_database_is_not_the_jobs_fault(
+    queue: Queue, clock: Any, code: str
+) -> None:
     job = await put(queue)
     for _ in range(20):
-        await queue.fail(await take(queue), "The disk is full.", code="disk")
+        await queue.fail(await take(queue), "The disk is full.", code=code)
         seen = await queue.get(job.id)
         assert seen is not None
         assert (seen.state, seen.error) == ("queued", "The disk is full.")

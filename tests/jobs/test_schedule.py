@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 
 from core.library.backup import backups, rehearse
 from core.library.store import Database
@@ -95,7 +96,14 @@ async def test_an_error_is_remembered_and_stops_nothing(queue: Queue, wall: Wall
 async def test_everything_planned_runs(queue: Queue, tmp_path: Path) -> None:
     plan = Plan(tmp_path, folders=[tmp_path / "music"])
     schedule = Schedule(queue, plan)
-    assert {task.name for task in schedule.tasks} == {"reindex", "backup", "upkeep", "retention", "reaper"}
+    assert {task.name for task in schedule.tasks} == {
+        "reindex",
+        "backup",
+        "upkeep",
+        "retention",
+        "disk",
+        "reaper",
+    }
     for task in schedule.tasks:
         assert await schedule.run(task), task.name
     [kept] = backups(tmp_path / "backups")
@@ -103,7 +111,7 @@ async def test_everything_planned_runs(queue: Queue, tmp_path: Path) -> None:
     [job] = await queue.jobs()
     assert (job.kind, job.spec, job.priority) == ("index", {"folder": str(tmp_path / "music")}, 0)
     assert {state["name"] for state in await schedule.states() if state["last_success"]} == {
-        "reindex", "backup", "upkeep", "retention",
+        "reindex", "backup", "upkeep", "retention", "disk", "reaper",
     }  # fmt: skip
 
 
@@ -120,6 +128,29 @@ async def test_the_scheduler_calls_what_is_due(queue: Queue, tmp_path: Path) -> 
     try:
         schedule._scheduler.modify_job("now", next_run_time=datetime.now(UTC))
         await asyncio.wait_for(ran.wait(), 30)
+    finally:
+        await schedule.stop()
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-2), timedelta(hours=9)], ids=["back", "forward"])
+async def test_a_clock_that_jumps_sets_the_timers_anew(
+    queue: Queue, wall: Wall, tmp_path: Path, jump: timedelta
+) -> None:
+    async def run() -> None:
+        pass
+
+    often = IntervalTrigger(minutes=5, timezone=UTC, start_date=wall.now)
+    tasks = [Due("nightly", NIGHTLY, run), Due("often", often, run)]
+    schedule = Schedule(queue, Plan(tmp_path), clock=wall, tasks=tasks)
+    for task in tasks:
+        await schedule.run(task)
+    await schedule.start()
+    schedule._scheduler.pause()  # it goes by the machine's clock
+    try:
+        wall.now += jump
+        schedule.set_anew()
+        assert await due(schedule, "often") <= 300, "soon, or at once where it is late"
+        assert 0 < await due(schedule, "nightly") <= 86400
     finally:
         await schedule.stop()
 

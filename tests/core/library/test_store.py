@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -142,3 +143,45 @@ def test_statements_are_split_with_their_triggers() -> None:
     assert [statement.split()[-1] for statement in split_statements(script)] == ["(a);", "END;"]
     with pytest.raises(AssertionError):
         split_statements("CREATE TABLE x (a")
+
+
+async def test_upkeep_gives_room_back(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    async with await Database.open(path) as database:
+        [[mode]] = await database.fetch("PRAGMA auto_vacuum")
+        assert mode == 2, "a new database can give single pages back"
+        await database.write("CREATE TABLE ballast (data BLOB)")
+        for _ in range(50):
+            await database.write("INSERT INTO ballast VALUES (randomblob(100000))")
+        await database.maintain()
+        full = path.stat().st_size
+        await database.write("DELETE FROM ballast")
+        await database.maintain()
+        assert path.stat().st_size < full - 4_000_000
+        assert path.with_name("x.db-wal").stat().st_size == 0
+        assert (await database.fetch("PRAGMA integrity_check"))[0][0] == "ok"
+
+
+async def test_a_database_from_before_is_rewritten_once(tmp_path: Path) -> None:
+    path = tmp_path / "x.db"
+    with contextlib.closing(sqlite3.connect(path)) as old:
+        old.execute("CREATE TABLE ballast (data BLOB)")
+        old.execute("INSERT INTO ballast VALUES (randomblob(8000000))")
+        old.commit()
+    async with await Database.open(path) as database:
+        await database.write("DELETE FROM ballast")
+        await database.maintain()
+        assert (await database.fetch("PRAGMA auto_vacuum"))[0][0] == 2
+        assert path.stat().st_size < 4_000_000
+
+
+async def test_upkeep_waits_for_an_open_transaction(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path / "x.db") as database:
+        async with database.transaction() as transaction:
+            upkeep = asyncio.create_task(database.maintain())
+            for _ in range(20):
+                await asyncio.sleep(0)
+                await transaction.run("UPDATE counter SET value = value + 1")
+            assert not upkeep.done()
+        await upkeep
+        assert (await database.fetch("SELECT min(value) FROM counter"))[0][0] == 20

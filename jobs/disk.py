@@ -1,0 +1,89 @@
+"""How much room Moodstem takes, and holding it within a budget."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from core.library.backup import backups
+from core.library.store import Database
+
+log = logging.getLogger(__name__)
+
+FOLDERS = ("uploads", "pictures", "previews", "stems", "backups")
+"""What the budget counts. The database is not among them: nothing in it may be given up for room."""
+
+ARRIVING_S = 900.0
+"""A file may be older than its row by the time of one upload, not by more."""
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    size: int
+    changed_at: float
+
+
+def usage(data: Path) -> dict[str, int]:
+    """Bytes that each folder takes on disk."""
+    return {name: sum(file.size for file in _files(data / name)) for name in FOLDERS}
+
+
+async def keep_within(
+    database: Database, data: Path, budget: int, *, now: float | None = None
+) -> dict[str, int]:
+    """Remove the oldest files until at most `budget` bytes are left; returns the bytes removed from each folder.
+
+    What a waiting or running job needs stays, so do the newest backup and what is just arriving.
+    """
+    needed = await _needed(database, data)
+    return await asyncio.to_thread(_keep_within, data, budget, needed, time.time() if now is None else now)
+
+
+async def _needed(database: Database, data: Path) -> set[Path]:
+    rows = await database.fetch(
+        "SELECT json_extract(spec, '$.path') AS upload, (SELECT path FROM track WHERE id = json_extract(spec, '$.track_id'))"
+        " AS track FROM job WHERE state IN ('queued', 'running')"
+    )
+    names = {row["upload"] for row in rows} | {Path(row["track"]).name for row in rows if row["track"]}
+    return {data / "uploads" / name for name in names if name}
+
+
+def _keep_within(data: Path, budget: int, needed: set[Path], now: float) -> dict[str, int]:
+    files = [(name, file) for name in FOLDERS for file in _files(data / name)]
+    total = sum(file.size for _, file in files)
+    kept = needed | set(backups(data / "backups")[:1])
+    removed: dict[str, int] = {}
+    for name, file in sorted(files, key=lambda entry: entry[1].changed_at):
+        if total <= budget:
+            break
+        # What is dated later than now was written before the clock jumped back.
+        if file.path in kept or 0 <= now - file.changed_at < ARRIVING_S:
+            continue
+        with contextlib.suppress(OSError):
+            file.path.unlink()
+            total -= file.size
+            removed[name] = removed.get(name, 0) + file.size
+            if file.path.parent != data / name:
+                file.path.parent.rmdir()  # refused while something is in it
+    if total > budget:
+        log.warning(
+            "%.1f GB are in use and needed, the budget is %.1f GB: raise [retention] disk_gb",
+            total / 1e9,
+            budget / 1e9,
+        )
+    return removed
+
+
+def _files(folder: Path) -> list[_File]:
+    found = []
+    for path in folder.rglob("*"):
+        with contextlib.suppress(OSError):  # it has just been removed
+            if path.is_file() and not path.is_symlink():
+                facts = path.stat()
+                found.append(_File(path, facts.st_blocks * 512, facts.st_mtime))
+    return found
