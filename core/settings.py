@@ -78,6 +78,8 @@ class RetentionSettings(_Area):
     jobs_days: Annotated[int, Field(ge=1)] = 30
     disk_gb: Annotated[float, Field(gt=0)] = 10
     """What uploads, pictures, previews, stems and backups may take together; the oldest go first."""
+    history_days: Annotated[int, Field(ge=1)] = 365
+    """What was recommended to a member and what they listened to."""
     backups: Annotated[int, Field(ge=1)] = 7
 
     @model_validator(mode="after")

@@ -49,7 +49,12 @@ def plan(settings: Settings) -> Plan:
     return Plan(
         data=settings.data.absolute(),
         folders=settings.library.folders,
-        retention=Retention(uploads=kept.uploads_days, pictures=kept.pictures_days, jobs=kept.jobs_days),
+        retention=Retention(
+            uploads=kept.uploads_days,
+            pictures=kept.pictures_days,
+            jobs=kept.jobs_days,
+            history=kept.history_days,
+        ),
         backups=kept.backups,
         disk_bytes=int(kept.disk_gb * 1e9),
     )

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from core.library.playlists import Playlists
 from core.library.store import Database
 
 # In the order in which rows must go. A test fails when a table with a user column is missing here.
@@ -16,6 +17,9 @@ TABLES = (
     "recommendation",
     "party_member",
     "party",
+    "playlist",
+    "play",
+    "search",
     "audit",
     "card",
     "card_due",
@@ -37,6 +41,9 @@ async def export_member(database: Database, user_id: int) -> dict[str, Any]:
     for table in TABLES:
         rows = await database.fetch(f"SELECT * FROM {table} WHERE user_id=?", (user_id,))
         found[table] = [{key: _unfolded(row[key]) for key in row.keys()} for row in rows]  # noqa: SIM118 - sqlite3.Row
+    for playlist in found["playlist"]:  # its entries go with it when it is erased
+        entries = await Playlists(database).entries(playlist["id"])
+        playlist["entries"] = [{"title": entry.title, "artist": entry.artist} for entry in entries]
     tracks = await database.fetch(_UPLOADED, {"user": user_id})
     found["uploaded_tracks"] = [{"track_id": row["id"], "path": row["path"]} for row in tracks]
     return found

@@ -11,6 +11,8 @@ from pathlib import Path
 from core.library.store import Database
 
 DAY = 86400.0
+SEARCHES_DAYS = 7.0
+"""A search is only kept so that its pages can be turned."""
 ORPHAN_AGE_S = 3600.0
 """A file may be older than its row by the time of one upload, not by more."""
 
@@ -22,6 +24,8 @@ class Retention:
     uploads: float = 30
     pictures: float = 30
     jobs: float = 30
+    history: float = 365
+    """What was recommended and what was listened to."""
 
 
 async def clean_up(
@@ -37,6 +41,18 @@ async def clean_up(
         "DELETE FROM job WHERE finished_at IS NOT NULL AND finished_at < ? RETURNING id",
         [now - keep.jobs * DAY],
     )
+    history = 0
+    async with database.transaction() as transaction:
+        for table, column, days in (
+            ("recommendation", "made_at", keep.history),
+            ("play", "at", keep.history),
+            ("search", "made_at", min(keep.history, SEARCHES_DAYS)),
+        ):
+            history += len(
+                await transaction.run(
+                    f"DELETE FROM {table} WHERE {column} < ? RETURNING 1", [int(now - days * DAY)]
+                )
+            )
     active = {
         row["name"]
         for row in await database.fetch(
@@ -68,7 +84,7 @@ async def clean_up(
             path.unlink(missing_ok=True)
         return {"uploads": len(uploads), "pictures": len(pictures), "previews": len(previews)}
 
-    return {"jobs": len(jobs), **await asyncio.to_thread(remove)}
+    return {"jobs": len(jobs), "history": history, **await asyncio.to_thread(remove)}
 
 
 def _files(folder: Path, now: float) -> Iterable[tuple[Path, float]]:

@@ -32,6 +32,7 @@ class About(commands.Cog):
                 "**/recommend** picks tracks whose *instruments* fit, and says why in measured numbers.",
                 "**/party** makes one playlist of several people's moods, fair to each.",
                 "**/upload** takes a track apart, shows what each instrument does and what goes with it.",
+                "**/library** finds music by name or by sound (“calm piano”); **/playlist** keeps what you like.",
                 "**/jobs** lists your uploads. **/privacy** shows, hands out or erases what I keep about you.",
             ),
             row(Press("mood_start", label="Ask me", style=Style.primary)),
@@ -66,10 +67,12 @@ class About(commands.Cog):
         card = Card(
             text("## What I keep about you"),
             text(
-                "Your answers to the mood questions and the profile made of them, what I recommended to you, and the "
-                "tracks that you uploaded. I read no messages and guess nothing: moods come only from your answers.",
-                f"Uploads go after {retention.uploads_days} days, finished jobs after {retention.jobs_days} days; "
-                "the rest stays until you erase it.",
+                "Your answers to the mood questions and the profile made of them, what I recommended to you and what "
+                "you listened to, your playlists, and the tracks that you uploaded. I read no messages and guess "
+                "nothing: moods come only from your answers.",
+                f"Uploads go after {retention.uploads_days} days, finished jobs after {retention.jobs_days} days, "
+                f"what you heard and what I picked after {retention.history_days} days, searches after a week; the rest "
+                "stays until you erase it.",
             ),
             row(
                 Press("privacy_export", label="Hand it out", emoji="📦"),

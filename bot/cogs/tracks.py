@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import io
-from pathlib import Path
 
 import discord
 from discord.ext import commands
 
 from bot.app import Moodstem
+from bot.clips import clip
 from bot.ui.buttons import on_press
 from bot.ui.picks import similar_card
 from bot.ui.theme import plain
-from core.audio.preview import preview
 from core.errors import UserError
+from core.library.history import History
 from core.library.tracks import Track
 from core.recommend.similarity import similar
 
@@ -30,13 +29,12 @@ class Tracks(commands.Cog):
         """Thirty seconds to hear, as an ordinary attachment: Discord shows its player for those."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         track = await self.track(track_id)
-        sound = await asyncio.to_thread(
-            preview, self.audio(track), self.bot.settings.previews, track.content_hash
-        )
+        sound = await clip(self.bot.settings, track)
         await interaction.edit_original_response(
             content=f"▶️ **{plain(track.title)}**" + (f" · {plain(track.artist)}" if track.artist else ""),
-            attachments=[discord.File(io.BytesIO(sound), filename=f"{_file_name(track.title)}.ogg")],
+            attachments=[sound],
         )
+        await History(self.bot.database).played(interaction.user.id, track.id)
 
     @on_press("like_this")
     async def like_this(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
@@ -56,27 +54,6 @@ class Tracks(commands.Cog):
         if track is None:
             raise UserError("This track is no longer in the library; use /recommend for new picks.")
         return track
-
-    def audio(self, track: Track) -> Path:
-        path = Path(track.path)
-        path = path if path.is_absolute() else self.bot.settings.data / path
-        if not path.is_file() and track.origin == "upload":
-            days = self.bot.settings.retention.uploads_days
-            raise UserError(
-                f"Uploads are kept for {days} days, and this one is gone; upload it again to hear it."
-            )
-        if not path.is_file():
-            raise UserError(
-                f"The audio of “{track.title}” is not where it was; ask an admin to run /reindex."
-            )
-        return path
-
-
-def _file_name(title: str) -> str:
-    """Letters, digits and hyphens of the title, so that no client stumbles over the attachment's name."""
-    return (
-        "-".join("".join(c if c.isalnum() and c.isascii() else " " for c in title).split())[:60] or "preview"
-    )
 
 
 async def setup(bot: Moodstem) -> None:

@@ -36,6 +36,10 @@ class Upload(commands.Cog):
     @app_commands.describe(track="An audio file (mp3, flac, ogg, wav, m4a ...)")
     @answer_refusals
     async def upload(self, interaction: discord.Interaction[Moodstem], track: discord.Attachment) -> None:
+        await self.take(interaction, track)
+
+    async def take(self, interaction: discord.Interaction[Moodstem], track: discord.Attachment) -> None:
+        """Put the file into the queue and show its card, wherever it came from. Raises UserError."""
         refuse(track, self.bot.settings.limits.upload_mb)
         await interaction.response.defer(ephemeral=True, thinking=True)
         # One after the other for each member: a hundred at once are refused before they are fetched.

@@ -63,6 +63,7 @@ def picks_card(made: Recommended, page: int = 0, *, steers: Sequence[str] = (), 
                 *(turning if pages > 2 else turning[1:] if pages == 2 else ()),
                 Press("rec_more", made.id, label="Other picks", emoji="🔀", style=Style.primary),
                 Press("rec_share", made.id, page, label="Share", emoji="📣"),
+                Press("pl_save", made.id, label="Save", emoji="💾"),
             )
         )
     strongest = None if shared else next(iter(made.wish.target.strongest(1)), (None,))[0]

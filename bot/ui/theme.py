@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import discord
 
 NEUTRAL = discord.Colour(0x7C8CF8)
@@ -37,12 +39,17 @@ def bar(share: float, width: int = 10) -> str:
     return "▰" * filled + "▱" * (width - filled)
 
 
+# discord.py's escape_markdown leaves what stands around a link as it is, and with it links and bold type. A link's colon
+# is marked, so that a title cannot be one.
+_MARKUP = re.compile(r"[\\*_~`|\[\]<]|^[#>+-]|:(?=//)")
+
+
 def plain(text: str | None, limit: int = 80) -> str:
     """Somebody's words as they are: no markdown, no mentions, one line, at most `limit` characters."""
     line = " ".join((text or "").split())
     if len(line) > limit:
         line = line[: limit - 1].rstrip() + "…"
-    return discord.utils.escape_mentions(discord.utils.escape_markdown(line))
+    return discord.utils.escape_mentions(_MARKUP.sub(r"\\\g<0>", line))
 
 
 def clock(seconds: float) -> str:

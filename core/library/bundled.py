@@ -63,6 +63,7 @@ async def ensure_samples(library: Library) -> None:
                 tags.artist,
                 tags.genre,
                 analysis.duration_s,
+                tags.album,
             )
             await put_analysis(transaction, track_id, analysis)
 

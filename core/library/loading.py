@@ -13,17 +13,20 @@ from core.library.tracks import Track
 # A track that two separators have analysed is judged by the one whose stems are better.
 PREFERENCE = ("htdemucs_6s", "unet", "none")
 
-_QUERY = """
+VISIBLE = """(track.origin <> 'sample' OR NOT EXISTS (SELECT 1 FROM track AS one WHERE one.origin = 'folder'))
+  AND (track.origin <> 'upload' OR :uploads)"""
+"""What members can find: the samples only until a folder is indexed, uploads where allowed."""
+
+_QUERY = f"""
 SELECT track.id, content_hash, path, origin, title, artist, genre, duration_s, separator, data
 FROM track JOIN analysis ON track_id = track.id
-WHERE (origin <> 'sample' OR NOT EXISTS (SELECT 1 FROM track WHERE origin = 'folder'))
-  AND (origin <> 'upload' OR :uploads)
+WHERE {VISIBLE}
 ORDER BY track.id
 """
 
 
 async def load_catalog(database: Database, *, uploads: bool) -> Catalog:
-    """Everything that can be recommended: the samples only until a folder is indexed, uploads where allowed.
+    """Everything that can be recommended (see VISIBLE).
 
     Parsing runs in a thread, since a bot that answers must not stop for it.
     """

@@ -67,6 +67,11 @@ def clean(text: object) -> str | None:
         text = text.encode("latin-1").decode(
             "utf-8"
         )  # 'GrÃ¶Ãe': UTF-8 in a field that says Latin-1, as in many MP3s
+    return one_line(text)
+
+
+def one_line(text: str) -> str | None:
+    """Printable text without control or direction-changing characters, runs of blanks as one; None when empty."""
     visible = "".join(
         " " if character.isspace() else character
         for character in unicodedata.normalize("NFC", text)

@@ -24,12 +24,13 @@ class Track:
     artist: str | None
     genre: str | None
     duration_s: float
+    album: str | None = None
 
 
 _RANK = {"upload": 0, "folder": 1, "sample": 2}
 """Where the same content comes from twice, the more lasting origin wins."""
 
-_COLUMNS = "id, content_hash, path, origin, title, artist, genre, duration_s"
+_COLUMNS = "id, content_hash, path, origin, title, artist, genre, duration_s, album"
 
 
 class Library:
@@ -48,6 +49,7 @@ class Library:
         artist: str | None = None,
         genre: str | None = None,
         duration_s: float,
+        album: str | None = None,
         transaction: Transaction | None = None,
     ) -> int:
         """Add the track or refresh it, and return its id; the same content keeps its id.
@@ -55,10 +57,11 @@ class Library:
         Content that comes from two places belongs to the more lasting one: an upload that turns up in a
         folder becomes a track of that folder, while a sample stays a sample.
         """
+        facts = (content_hash, path, origin, title, artist, genre, duration_s, album)
         if transaction is None:
             async with self.database.transaction() as own:
-                return await put_track(own, content_hash, path, origin, title, artist, genre, duration_s)
-        return await put_track(transaction, content_hash, path, origin, title, artist, genre, duration_s)
+                return await put_track(own, *facts)
+        return await put_track(transaction, *facts)
 
     async def save_analysis(
         self, track_id: int, analysis: TrackAnalysis, *, transaction: Transaction | None = None
@@ -131,17 +134,19 @@ async def put_track(
     artist: str | None,
     genre: str | None,
     duration_s: float,
+    album: str | None = None,
 ) -> int:
     """`Library.upsert_track` inside an open transaction."""
     known = await transaction.run("SELECT id, origin FROM track WHERE content_hash = ?", [content_hash])
     if known and _RANK[known[0]["origin"]] > _RANK[origin]:
         return int(known[0]["id"])
     [row] = await transaction.run(
-        "INSERT INTO track (content_hash, path, origin, title, artist, genre, duration_s) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO track (content_hash, path, origin, title, artist, genre, duration_s, album)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (content_hash) DO UPDATE SET path = excluded.path, origin = excluded.origin,"
-        " title = excluded.title, artist = excluded.artist, genre = excluded.genre, duration_s = excluded.duration_s"
-        " RETURNING id",
-        [content_hash, path, origin, title, artist, genre, duration_s],
+        " title = excluded.title, artist = excluded.artist, genre = excluded.genre, duration_s = excluded.duration_s,"
+        " album = excluded.album RETURNING id",
+        [content_hash, path, origin, title, artist, genre, duration_s, album],
     )
     return int(row["id"])
 

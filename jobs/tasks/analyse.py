@@ -95,6 +95,7 @@ async def run(work: Work) -> Done:
                 artist,
                 answer["tags"]["genre"],
                 analysis.duration_s,
+                answer["tags"].get("album"),
             )
         if known is None:
             await put_analysis(transaction, track_id, analysis)

@@ -341,7 +341,7 @@ class _Index:
         analysis = TrackAnalysis.from_json(answer["analysis"]) if answer else None
         if track_id is None and answer and analysis:
             tags = answer["tags"]
-            facts = (tags["title"], tags["artist"], tags["genre"], analysis.duration_s)
+            facts = (tags["title"], tags["artist"], tags["genre"], analysis.duration_s, tags.get("album"))
             if row["track_id"] is not None and await only_here(
                 transaction, row["track_id"], self.id, row["path"]
             ):
@@ -350,7 +350,7 @@ class _Index:
                 track_id = row["track_id"]
                 await transaction.run(
                     "UPDATE track SET content_hash = ?, path = ?, title = ?, artist = ?, genre = ?,"
-                    " duration_s = ? WHERE id = ?",
+                    " duration_s = ?, album = ? WHERE id = ?",
                     [digest, path, *facts, track_id],
                 )
                 await transaction.run(

@@ -148,5 +148,5 @@ async def test_every_extension_loads_and_every_button_has_a_handler(world: World
     modules = {module.name for module in pkgutil.iter_modules(cogs.__path__, "bot.cogs.")}
     assert modules == set(world.bot.extensions)
     source = "".join(path.read_text("utf-8") for path in Path(bot.__path__[0]).rglob("*.py"))
-    pressed = set(re.findall(r'(?:Press|Choose)\(\s*"(\w+)"', source))
+    pressed = set(re.findall(r'(?:Press|Choose|turning)\(\s*"(\w+)"', source))
     assert pressed and pressed == set(world.bot.handlers)

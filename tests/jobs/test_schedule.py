@@ -207,7 +207,7 @@ async def test_retention(
     go = [make("uploads/old", 31), make("uploads/orphan", 0.1), make("uploads/x.part", 0.1)]
     go += [make("pictures/old.png", 31), make("pictures/.part-2-1.png", 0.1), make("previews/gone.ogg", 0.1)]
     removed = await clean_up(database, tmp_path / "data", Retention())
-    assert removed == {"jobs": 0, "uploads": 3, "pictures": 2, "previews": 1}
+    assert removed == {"jobs": 0, "history": 0, "uploads": 3, "pictures": 2, "previews": 1}
     assert all(path.exists() for path in stay)
     assert not any(path.exists() for path in go)
     assert (await library.counts())["upload"] == 2  # the analysis stays

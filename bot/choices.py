@@ -1,0 +1,158 @@
+"""What an option offers while somebody types: tracks, genres, keys, one's playlists and their entries.
+
+A choice's value says what it is ('track:12', 'list:3', 'entry:9'); whoever ignores the choices and sends a text of
+their own is understood as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+from discord import app_commands
+
+from bot.app import Moodstem
+from bot.ui.theme import clock
+from core.errors import UserError
+from core.library import search
+from core.library.playlists import Entry, Playlist, Playlists
+from core.library.query import fold, keys, parse_key
+from core.library.tracks import Track
+
+MOST, LONGEST = 25, 100
+"""Choices that Discord shows, and characters of each."""
+
+Interaction = discord.Interaction[Any]
+Choices = list[app_commands.Choice[str]]
+
+
+async def tracks(interaction: Interaction, current: str) -> Choices:
+    bot: Moodstem = interaction.client
+    found = await search.complete(
+        bot.database, current, uploads=bot.settings.library.recommend_uploads, limit=MOST
+    )
+    return [
+        choice(named(track.title, track.artist, track.duration_s), f"track:{track.id}") for track in found
+    ]
+
+
+async def titles(interaction: Interaction, current: str) -> Choices:
+    """Titles to search for; their value is text, since a search is."""
+    bot: Moodstem = interaction.client
+    found = await search.complete(
+        bot.database, current, uploads=bot.settings.library.recommend_uploads, limit=MOST
+    )
+    texts = {
+        f"{track.title} {track.artist or ''}".strip(): named(track.title, track.artist) for track in found
+    }
+    return [choice(name, text) for text, name in texts.items()]
+
+
+async def genres(interaction: Interaction, current: str) -> Choices:
+    bot: Moodstem = interaction.client
+    found = await search.genres(
+        bot.database, current, uploads=bot.settings.library.recommend_uploads, limit=MOST
+    )
+    return [choice(genre, genre) for genre in found]
+
+
+async def musical_keys(interaction: Interaction, current: str) -> Choices:
+    asked = parse_key(current)
+    fitting = [
+        key
+        for key in keys()
+        if fold(str(key)).startswith(fold(current.strip()))
+        or (asked and asked.tonic in (None, key.tonic) and asked.mode in (None, key.mode))
+    ]
+    return [choice(str(key) if key.tonic else f"any {key}", str(key)) for key in fitting[:MOST]]
+
+
+async def playlists(interaction: Interaction, current: str) -> Choices:
+    found = await Playlists(interaction.client.database).of(interaction.user.id)
+    return [
+        choice(f"{playlist.name} ({counted(playlist.count)})", f"list:{playlist.id}")
+        for playlist in found
+        if fold(current.strip()) in fold(playlist.name)
+    ][:MOST]
+
+
+async def playlists_or_new(interaction: Interaction, current: str) -> Choices:
+    """One's playlists, and to make one of the name that was typed."""
+    found = await playlists(interaction, current)
+    name = current.strip()
+    if name and await Playlists(interaction.client.database).named(interaction.user.id, name) is None:
+        found = [*found[: MOST - 1], choice(f"➕ New playlist “{name}”", name)]
+    return found
+
+
+async def entries(interaction: Interaction, current: str) -> Choices:
+    """The entries of the playlist that another option names."""
+    lists = Playlists(interaction.client.database)
+    playlist = await chosen_playlist(interaction, str(getattr(interaction.namespace, "playlist", "") or ""))
+    wanted = fold(current.strip())
+    return [
+        choice(f"{place}. {named(entry.title, entry.artist)}", f"entry:{entry.id}")
+        for place, entry in enumerate(await lists.entries(playlist.id), 1)
+        if wanted in fold(f"{place}. {entry.title} {entry.artist or ''}")
+    ][:MOST]
+
+
+async def chosen_track(bot: Moodstem, value: str) -> Track:
+    """The track that an option means: a choice, or the best match of what was typed. Raises UserError."""
+    uploads = bot.settings.library.recommend_uploads
+    kind, _, number = value.partition(":")
+    if kind == "track" and number.isdecimal():
+        track = await search.visible(bot.database, min(int(number), 2**62), uploads=uploads)
+        if track is None:
+            raise UserError("This track is no longer in the library; choose another one from the list.")
+        return track
+    found = await search.complete(bot.database, value, uploads=uploads, limit=1) if value.strip() else []
+    if not found:
+        raise UserError("No track is called that; begin to type and choose one from the list.")
+    return found[0]
+
+
+async def chosen_playlist(interaction: Interaction, value: str) -> Playlist:
+    """The member's own playlist that an option means: a choice, or a name. Raises UserError."""
+    lists = Playlists(interaction.client.database)
+    kind, _, number = value.partition(":")
+    if kind == "list" and number.isdecimal():
+        return await lists.own(min(int(number), 2**62), interaction.user.id)
+    playlist = await lists.named(interaction.user.id, value)
+    if playlist is None:
+        raise UserError(
+            "You have no playlist of that name; choose one from the list, or /playlist create it."
+        )
+    return playlist
+
+
+def chosen_entry(entries: list[Entry], value: str) -> Entry:
+    """The entry that an option means: a choice, a place, or a part of the title. Raises UserError."""
+    kind, _, number = value.partition(":")
+    for place, entry in enumerate(entries, 1):
+        if (kind == "entry" and number == str(entry.id)) or value.strip().rstrip(".") == str(place):
+            return entry
+    wanted = fold(value.strip())
+    for entry in entries:
+        if wanted and kind != "entry" and wanted in fold(entry.title):
+            return entry
+    raise UserError("That track is not in the playlist; choose one from the list.")
+
+
+def choice(name: str, value: str) -> app_commands.Choice[str]:
+    return app_commands.Choice(name=_cut(name) or "–", value=value[:LONGEST])
+
+
+def named(title: str, artist: str | None, duration_s: float | None = None) -> str:
+    """'Title · Artist (3:07)', cut so that the length still shows."""
+    length = f" ({clock(duration_s)})" if duration_s is not None else ""
+    text = f"{title} · {artist}" if artist else title
+    return _cut(text, LONGEST - len(length)) + length
+
+
+def counted(count: int) -> str:
+    return f"{count} track{'' if count == 1 else 's'}"
+
+
+def _cut(text: str, longest: int = LONGEST) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"

@@ -1,0 +1,206 @@
+"""/library: search by words, names and sounds; browse by filters; one track with all that is known about it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot import choices
+from bot.app import Moodstem
+from bot.errors import answer_refusals
+from bot.ui.buttons import on_press
+from bot.ui.cards import Card
+from bot.ui.library import PAGE, PICTURE, Asked, hits_card, nothing_card, track_card
+from core.errors import UserError
+from core.library.history import History
+from core.library.loading import PREFERENCE
+from core.library.query import parse, parse_key
+from core.library.search import Filters, hit, search
+from core.library.tracks import Track
+from core.moods.profile import MOODS
+from core.recommend.rules import prepare
+from core.recommend.sound import strengths
+from core.separation.base import STEMS
+
+FITS = 3
+"""Moods that a track's card names."""
+
+INSTRUMENTS = [app_commands.Choice(name=stem, value=stem) for stem in STEMS if stem != "other"]
+
+
+class LibraryCommands(
+    commands.GroupCog, group_name="library", group_description="Find music in the library."
+):
+    """Finds tracks and shows them."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+        self.history = History(bot.database)
+
+    @app_commands.command(name="search", description="By title, artist, genre, or how it sounds: calm piano.")
+    @app_commands.describe(
+        query='Names and sounds, such as: calm piano, "exact words", slow without drums, 120 bpm, D minor',
+        genre="Only this genre",
+        tempo_from="Beats a minute, at least",
+        tempo_to="Beats a minute, at most",
+        key="Only this key",
+        instrument="Only where this sounds",
+    )
+    @app_commands.autocomplete(query=choices.titles, genre=choices.genres, key=choices.musical_keys)
+    @app_commands.choices(instrument=INSTRUMENTS)
+    @answer_refusals
+    async def search(
+        self,
+        interaction: discord.Interaction[Moodstem],
+        query: app_commands.Range[str, 1, 200],
+        genre: str | None = None,
+        tempo_from: app_commands.Range[int, 20, 400] | None = None,
+        tempo_to: app_commands.Range[int, 20, 400] | None = None,
+        key: str | None = None,
+        instrument: str | None = None,
+    ) -> None:
+        await self.answer(interaction, query, genre, tempo_from, tempo_to, key, instrument)
+
+    @app_commands.command(description="Everything in the library, by genre, tempo, key or instrument.")
+    @app_commands.describe(
+        genre="Only this genre",
+        tempo_from="Beats a minute, at least",
+        tempo_to="Beats a minute, at most",
+        key="Only this key",
+        instrument="Only where this sounds",
+    )
+    @app_commands.autocomplete(genre=choices.genres, key=choices.musical_keys)
+    @app_commands.choices(instrument=INSTRUMENTS)
+    @answer_refusals
+    async def browse(
+        self,
+        interaction: discord.Interaction[Moodstem],
+        genre: str | None = None,
+        tempo_from: app_commands.Range[int, 20, 400] | None = None,
+        tempo_to: app_commands.Range[int, 20, 400] | None = None,
+        key: str | None = None,
+        instrument: str | None = None,
+    ) -> None:
+        await self.answer(interaction, None, genre, tempo_from, tempo_to, key, instrument)
+
+    @app_commands.command(description="All that is known about one track.")
+    @app_commands.describe(track="Begin to type its title or artist")
+    @app_commands.autocomplete(track=choices.tracks)
+    @answer_refusals
+    async def track(self, interaction: discord.Interaction[Moodstem], track: str) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await self.show_track(interaction, await choices.chosen_track(self.bot, track))
+
+    async def answer(
+        self,
+        interaction: discord.Interaction[Moodstem],
+        text: str | None,
+        genre: str | None,
+        tempo_from: int | None,
+        tempo_to: int | None,
+        key: str | None,
+        instrument: str | None,
+    ) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        if tempo_from and tempo_to and tempo_from > tempo_to:
+            raise UserError("The tempo ends below its beginning: give the slower one first.")
+        if key is not None and parse_key(key) is None:
+            raise UserError("I don't know that key: write it like D minor, F# major, or minor.")
+        asked = {
+            "text": text,
+            "genre": genre,
+            "tempo_from": tempo_from,
+            "tempo_to": tempo_to,
+            "key": key,
+            "instrument": instrument,
+        }
+        search_id = await self.history.searched(interaction.user.id, asked)
+        await interaction.edit_original_response(view=await self.page(asked, search_id, 0))
+
+    @on_press("lib_page")
+    async def turn(self, interaction: discord.Interaction[Moodstem], search_id: str, page: str) -> None:
+        kept = await self.history.search(int(search_id))
+        if kept is None or kept[0] != interaction.user.id:
+            raise UserError("This search is no longer kept; use /library search again.")
+        await interaction.response.defer()
+        await interaction.edit_original_response(view=await self.page(kept[1], int(search_id), int(page)))
+
+    async def page(self, kept: dict[str, Any], search_id: int, page: int) -> Card:
+        """One page of the answer as of now; the library may have changed since it was asked."""
+        asked = Asked(
+            kept["text"],
+            parse(kept["text"] or ""),
+            Filters(
+                kept["genre"],
+                kept["tempo_from"],
+                kept["tempo_to"],
+                parse_key(kept["key"]) if kept["key"] else None,
+                kept["instrument"],
+            ),
+        )
+        sounds = None
+        if asked.query.meant:
+            sounds = functools.partial(strengths, await self.bot.catalog())
+        if kept["text"] and not asked.query:  # signs only
+            return nothing_card(asked)
+        for shown in (page, 0):  # a page that is no longer there begins anew
+            found = await search(
+                self.bot.database,
+                asked.query,
+                asked.filters,
+                sounds=sounds,
+                uploads=self.bot.settings.library.recommend_uploads,
+                limit=PAGE,
+                offset=shown * PAGE,
+            )
+            if found.hits:
+                return hits_card(asked, found, search_id, shown)
+        return nothing_card(asked)
+
+    @on_press("track_open")
+    async def open(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        track = await self.bot.library.get(int(track_id))
+        if track is None:
+            raise UserError("This track is no longer in the library; search again.")
+        await self.show_track(interaction, track)
+
+    async def show_track(self, interaction: discord.Interaction[Moodstem], track: Track) -> None:
+        view, files = await self.draw_track(track)
+        await interaction.edit_original_response(view=view, attachments=files)
+
+    async def draw_track(self, track: Track) -> tuple[Card, list[discord.File]]:
+        """The track's card, with its picture when one was drawn."""
+        known = await hit(self.bot.database, track.id)
+        moods = await self.moods(track.id)
+        picture = next(
+            (
+                path
+                for separator in PREFERENCE
+                if (
+                    path := self.bot.settings.pictures / f"{track.content_hash[:32]}-{separator}.png"
+                ).is_file()
+            ),
+            None,
+        )
+        files = [discord.File(picture, filename=PICTURE)] if picture else []
+        return track_card(track, known, moods, picture=bool(files)), files
+
+    async def moods(self, track_id: int) -> list[tuple[str, float]]:
+        """The moods that fit the track best, with their scores, best first."""
+        catalog = await self.bot.catalog()
+        if track_id not in catalog:
+            return []
+        place = catalog.index(track_id)
+        prepared = await asyncio.to_thread(prepare, catalog)
+        scores = [(mood, float(prepared.scores({mood: 1.0})[place])) for mood in MOODS]
+        return sorted((one for one in scores if one[1] > 0), key=lambda one: -one[1])[:FITS]
+
+
+async def setup(bot: Moodstem) -> None:
+    await bot.add_cog(LibraryCommands(bot))

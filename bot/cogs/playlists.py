@@ -1,0 +1,416 @@
+"""/playlist: lists of one's own to fill, put in order, listen to, share, and carry to other players and back."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot import choices
+from bot.app import Moodstem
+from bot.clips import clip, file_name
+from bot.errors import answer_refusals
+from bot.ui.buttons import Press, on_press
+from bot.ui.cards import Card, Style, note_card
+from bot.ui.playlists import (
+    choose_card,
+    edit_card,
+    import_card,
+    lists_card,
+    player_buttons,
+    playlist_card,
+    shared_card,
+)
+from bot.ui.theme import GOOD, plain
+from core.errors import UserError
+from core.library.history import History
+from core.library.matching import match
+from core.library.playlist_files import FORMATS, MOST_BYTES, item_of, read, write
+from core.library.playlists import MOST_ENTRIES, Playlist, Playlists
+from core.library.tracks import Track
+from core.recommend.rules import occasion_label
+
+if TYPE_CHECKING:
+    from bot.cogs.recommend import Recommend
+
+Interaction = discord.Interaction[Moodstem]
+
+
+class PlaylistCommands(commands.GroupCog, group_name="playlist", group_description="Your playlists."):
+    """Keeps members' playlists."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+        self.playlists = Playlists(bot.database)
+        self.history = History(bot.database)
+
+    # -- commands -----------------------------------------------------------------------------------------
+
+    @app_commands.command(description="Make a playlist, empty or with a first track.")
+    @app_commands.describe(name="What to call it", track="A first track")
+    @app_commands.autocomplete(track=choices.tracks)
+    @answer_refusals
+    async def create(
+        self, interaction: Interaction, name: app_commands.Range[str, 1, 60], track: str | None = None
+    ) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        first = [(await choices.chosen_track(self.bot, track)).id] if track else []
+        await self.show(interaction, await self.playlists.create(interaction.user.id, name, first), "Made.")
+
+    @app_commands.command(name="show", description="One of your playlists, or all of them.")
+    @app_commands.describe(playlist="Which one; all when not said")
+    @app_commands.autocomplete(playlist=choices.playlists)
+    @answer_refusals
+    async def show_command(self, interaction: Interaction, playlist: str | None = None) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        if playlist:
+            await self.show(interaction, await choices.chosen_playlist(interaction, playlist))
+        else:
+            own = await self.playlists.of(interaction.user.id)
+            await interaction.edit_original_response(view=lists_card(own, 0))
+
+    @app_commands.command(description="Put a track into a playlist.")
+    @app_commands.describe(playlist="A playlist of yours, or the name of a new one", track="Which track")
+    @app_commands.autocomplete(playlist=choices.playlists_or_new, track=choices.tracks)
+    @answer_refusals
+    async def add(self, interaction: Interaction, playlist: str, track: str) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        found = await choices.chosen_track(self.bot, track)
+        try:
+            chosen = await choices.chosen_playlist(interaction, playlist)
+        except UserError:
+            if playlist.startswith("list:"):
+                raise
+            chosen = await self.playlists.create(interaction.user.id, playlist)
+        await interaction.edit_original_response(view=await self.put(interaction, chosen, found))
+
+    @app_commands.command(description="Take a track out of a playlist.")
+    @app_commands.describe(playlist="Which playlist", track="Which of its tracks")
+    @app_commands.autocomplete(playlist=choices.playlists, track=choices.entries)
+    @answer_refusals
+    async def remove(self, interaction: Interaction, playlist: str, track: str) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        chosen = await choices.chosen_playlist(interaction, playlist)
+        entry = choices.chosen_entry(await self.playlists.entries(chosen.id), track)
+        await self.playlists.remove(chosen.id, interaction.user.id, entry.id)
+        await self.show(interaction, chosen, f"Removed {plain(entry.title)}.")
+
+    @app_commands.command(description="Put a track of a playlist at another place.")
+    @app_commands.describe(
+        playlist="Which playlist", track="Which of its tracks", place="Its new place, from 1"
+    )
+    @app_commands.autocomplete(playlist=choices.playlists, track=choices.entries)
+    @answer_refusals
+    async def move(
+        self,
+        interaction: Interaction,
+        playlist: str,
+        track: str,
+        place: app_commands.Range[int, 1, 500],
+    ) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        chosen = await choices.chosen_playlist(interaction, playlist)
+        entry = choices.chosen_entry(await self.playlists.entries(chosen.id), track)
+        now = await self.playlists.move(chosen.id, interaction.user.id, entry.id, place)
+        await self.show(interaction, chosen, f"{plain(entry.title)} is number {now} now.")
+
+    @app_commands.command(description="Give a playlist another name.")
+    @app_commands.describe(playlist="Which playlist", name="Its new name")
+    @app_commands.autocomplete(playlist=choices.playlists)
+    @answer_refusals
+    async def rename(
+        self, interaction: Interaction, playlist: str, name: app_commands.Range[str, 1, 60]
+    ) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        chosen = await choices.chosen_playlist(interaction, playlist)
+        await self.show(
+            interaction, await self.playlists.rename(chosen.id, interaction.user.id, name), "Renamed."
+        )
+
+    @app_commands.command(description="Delete a playlist.")
+    @app_commands.describe(playlist="Which playlist")
+    @app_commands.autocomplete(playlist=choices.playlists)
+    @answer_refusals
+    async def delete(self, interaction: Interaction, playlist: str) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        chosen = await choices.chosen_playlist(interaction, playlist)
+        await interaction.edit_original_response(view=_ask_delete(chosen))
+
+    @app_commands.command(description="Show a playlist to everybody in this channel.")
+    @app_commands.describe(playlist="Which playlist")
+    @app_commands.autocomplete(playlist=choices.playlists)
+    @answer_refusals
+    async def share(self, interaction: Interaction, playlist: str) -> None:
+        await self.post(interaction, await choices.chosen_playlist(interaction, playlist))
+
+    @app_commands.command(description="A playlist as files for other players.")
+    @app_commands.describe(playlist="Which playlist", form="Which kind of file; all when not said")
+    @app_commands.rename(form="format")
+    @app_commands.autocomplete(playlist=choices.playlists)
+    @app_commands.choices(form=[app_commands.Choice(name=name, value=form) for form, name in FORMATS.items()])
+    @answer_refusals
+    async def export(self, interaction: Interaction, playlist: str, form: str | None = None) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        chosen = await choices.chosen_playlist(interaction, playlist)
+        await self.hand_out(interaction, chosen, [form] if form else list(FORMATS))
+
+    @app_commands.command(name="import", description="A playlist from a file: M3U, M3U8, XSPF or JSPF.")
+    @app_commands.describe(file="The file", name="What to call it; the file's own name when not said")
+    @answer_refusals
+    async def import_(
+        self,
+        interaction: Interaction,
+        file: discord.Attachment,
+        name: app_commands.Range[str, 1, 60] | None = None,
+    ) -> None:
+        if file.size > MOST_BYTES:
+            raise UserError(
+                f"That file is larger than {MOST_BYTES // 1_000_000} MB; a playlist is a small text file."
+            )
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        try:
+            data = await file.read()
+        except discord.HTTPException as error:
+            raise UserError("Discord did not hand me that file; please send it again.") from error
+        found = await asyncio.to_thread(read, data)
+        matches = await match(
+            self.bot.database, found.items, uploads=self.bot.settings.library.recommend_uploads
+        )
+        tracks = list(dict.fromkeys(one.track_id for one in matches if one.track_id is not None))
+        title = name or found.name or file.filename.rpartition(".")[0] or "Imported"
+        playlist = None
+        if tracks:
+            free = await self.playlists.free_name(interaction.user.id, title)
+            playlist = await self.playlists.create(interaction.user.id, free, tracks[:MOST_ENTRIES])
+        card = import_card(playlist, title, matches, found.left_out + max(len(tracks) - MOST_ENTRIES, 0))
+        missing = [one.item.label for one in matches if one.track_id is None]
+        files = [_text_file("not-found.txt", "\n".join(missing))] if missing else []
+        await interaction.edit_original_response(view=card, attachments=files)
+
+    @app_commands.command(description="Listen to a playlist, half a minute of each track.")
+    @app_commands.describe(playlist="Which playlist")
+    @app_commands.autocomplete(playlist=choices.playlists)
+    @answer_refusals
+    async def play(self, interaction: Interaction, playlist: str) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await self.listen(interaction, await choices.chosen_playlist(interaction, playlist), 0)
+
+    # -- buttons: look, share, take along -----------------------------------------------------------------
+
+    @on_press("pl_lists")
+    async def turn_lists(self, interaction: Interaction, page: str) -> None:
+        own = await self.playlists.of(interaction.user.id)
+        await interaction.response.edit_message(view=lists_card(own, int(page)))
+
+    @on_press("pl_page")
+    async def turn(self, interaction: Interaction, playlist_id: str, page: str) -> None:
+        playlist = await self.playlists.visible(int(playlist_id), interaction.user.id)
+        await interaction.response.edit_message(view=await self.card(interaction, playlist, int(page)))
+
+    @on_press("pl_show")
+    async def show_pressed(self, interaction: Interaction, playlist_id: str) -> None:
+        playlist = await self.playlists.visible(int(playlist_id), interaction.user.id)
+        await interaction.response.send_message(view=await self.card(interaction, playlist), ephemeral=True)
+
+    @on_press("pl_share")
+    async def share_pressed(self, interaction: Interaction, playlist_id: str) -> None:
+        await self.post(interaction, await self.playlists.own(int(playlist_id), interaction.user.id))
+
+    @on_press("pl_unshare")
+    async def unshare(self, interaction: Interaction, playlist_id: str) -> None:
+        playlist = await self.playlists.share(int(playlist_id), interaction.user.id, False)
+        note = "Only you see it now; cards that were posted stop working."
+        await interaction.response.edit_message(view=await self.card(interaction, playlist, note=note))
+
+    @on_press("pl_copy")
+    async def copy(self, interaction: Interaction, playlist_id: str) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        playlist = await self.playlists.copy(int(playlist_id), interaction.user.id)
+        await self.show(interaction, playlist, "Copied: this one is yours to change.")
+
+    @on_press("pl_export")
+    async def export_pressed(self, interaction: Interaction, playlist_id: str) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        playlist = await self.playlists.visible(int(playlist_id), interaction.user.id)
+        await self.hand_out(interaction, playlist, list(FORMATS))
+
+    @on_press("pl_play")
+    async def play_pressed(self, interaction: Interaction, playlist_id: str, place: str) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await self.listen(
+            interaction, await self.playlists.visible(int(playlist_id), interaction.user.id), int(place)
+        )
+
+    @on_press("pl_on")
+    async def play_on(self, interaction: Interaction, playlist_id: str, place: str, _side: str) -> None:
+        await interaction.response.defer()
+        await self.listen(
+            interaction, await self.playlists.visible(int(playlist_id), interaction.user.id), int(place)
+        )
+
+    # -- buttons: change ----------------------------------------------------------------------------------
+
+    @on_press("pl_edit")
+    async def edit(self, interaction: Interaction, playlist_id: str, page: str) -> None:
+        playlist = await self.playlists.own(int(playlist_id), interaction.user.id)
+        await self.show_edited(interaction, playlist.id, page)
+
+    @on_press("pl_up")
+    async def up(self, interaction: Interaction, playlist_id: str, entry_id: str, page: str) -> None:
+        await self.shift(interaction, int(playlist_id), int(entry_id), page, -1)
+
+    @on_press("pl_down")
+    async def down(self, interaction: Interaction, playlist_id: str, entry_id: str, page: str) -> None:
+        await self.shift(interaction, int(playlist_id), int(entry_id), page, 1)
+
+    @on_press("pl_drop")
+    async def drop(self, interaction: Interaction, playlist_id: str, entry_id: str, page: str) -> None:
+        await self.playlists.remove(int(playlist_id), interaction.user.id, int(entry_id))
+        await self.show_edited(interaction, int(playlist_id), page)
+
+    async def shift(
+        self, interaction: Interaction, playlist_id: int, entry_id: int, page: str, by: int
+    ) -> None:
+        order = [entry.id for entry in await self.playlists.entries(playlist_id)]
+        place = order.index(entry_id) + 1 if entry_id in order else 0  # `move` says so when it is gone
+        await self.playlists.move(playlist_id, interaction.user.id, entry_id, place + by)
+        await self.show_edited(interaction, playlist_id, page)
+
+    async def show_edited(self, interaction: Interaction, playlist_id: int, page: str) -> None:
+        playlist = await self.playlists.own(playlist_id, interaction.user.id)
+        card = edit_card(playlist, await self.playlists.entries(playlist.id), int(page))
+        await interaction.response.edit_message(view=card)
+
+    @on_press("pl_delete")
+    async def ask_delete(self, interaction: Interaction, playlist_id: str) -> None:
+        playlist = await self.playlists.own(int(playlist_id), interaction.user.id)
+        await interaction.response.edit_message(view=_ask_delete(playlist))
+
+    @on_press("pl_gone")
+    async def really_delete(self, interaction: Interaction, playlist_id: str) -> None:
+        playlist = await self.playlists.delete(int(playlist_id), interaction.user.id)
+        card = note_card(f"Deleted **{plain(playlist.name)}**. The tracks stay in the library.")
+        await interaction.response.edit_message(view=card)
+
+    # -- buttons: fill ------------------------------------------------------------------------------------
+
+    @on_press("pl_pick")
+    async def pick(self, interaction: Interaction, track_id: str) -> None:
+        """'Add to playlist' on any track: choose which."""
+        own = await self.playlists.of(interaction.user.id)
+        card = choose_card(await self.track(track_id), own)
+        await interaction.response.send_message(view=card, ephemeral=True)
+
+    @on_press("pl_put")
+    async def put_pressed(self, interaction: Interaction, playlist_id: str, track_id: str) -> None:
+        playlist = await self.playlists.own(int(playlist_id), interaction.user.id)
+        card = await self.put(interaction, playlist, await self.track(track_id))
+        await interaction.response.edit_message(view=card)
+
+    @on_press("pl_new")
+    async def put_new(self, interaction: Interaction, track_id: str) -> None:
+        track = await self.track(track_id)
+        name = await self.playlists.free_name(interaction.user.id, "My playlist")
+        playlist = await self.playlists.create(interaction.user.id, name)
+        await interaction.response.edit_message(view=await self.put(interaction, playlist, track))
+
+    @on_press("pl_save")
+    async def save(self, interaction: Interaction, recommendation_id: str) -> None:
+        """'Save' under recommendations: all of them, as a playlist."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        recommend = cast("Recommend", self.bot.get_cog("Recommend"))
+        made = await recommend.own(interaction, recommendation_id)
+        wanted = f"For {occasion_label(made.occasion).lower()}" if made.occasion else "For my mood"
+        name = await self.playlists.free_name(interaction.user.id, wanted)
+        tracks = [pick.track_id for pick in made.picks]
+        playlist = await self.playlists.create(interaction.user.id, name, tracks)
+        await self.show(interaction, playlist, "Saved; give it another name with /playlist rename.")
+
+    # -- what these share ---------------------------------------------------------------------------------
+
+    async def put(self, interaction: Interaction, playlist: Playlist, track: Track) -> Card:
+        """Add the track and say so."""
+        added = await self.playlists.add(playlist.id, interaction.user.id, [track.id])
+        where = f"**{plain(track.title)}** is in **{plain(playlist.name)}**"
+        return note_card(
+            f"{where} now." if added else f"{where} already.",
+            Press("pl_show", playlist.id, label="Open it"),
+            colour=GOOD,
+        )
+
+    async def show(self, interaction: Interaction, playlist: Playlist, note: str | None = None) -> None:
+        """In place of the deferred answer."""
+        playlist = await self.playlists.visible(playlist.id, interaction.user.id)
+        await interaction.edit_original_response(view=await self.card(interaction, playlist, note=note))
+
+    async def card(
+        self, interaction: Interaction, playlist: Playlist, page: int = 0, note: str | None = None
+    ) -> Card:
+        entries = await self.playlists.entries(playlist.id)
+        own = playlist.user_id == interaction.user.id
+        return playlist_card(playlist, entries, page, own=own, note=note)
+
+    async def post(self, interaction: Interaction, playlist: Playlist) -> None:
+        """For everybody here; from now on whoever has this card may look and listen."""
+        entries = await self.playlists.entries(playlist.id)
+        if not entries:
+            raise UserError("There is nothing in this playlist yet; add a track before you share it.")
+        playlist = await self.playlists.share(playlist.id, interaction.user.id)
+        await interaction.response.send_message(view=shared_card(playlist, entries))
+
+    async def hand_out(self, interaction: Interaction, playlist: Playlist, forms: Sequence[str]) -> None:
+        entries = await self.playlists.entries(playlist.id)
+        if not entries:
+            raise UserError("There is nothing in this playlist yet; add a track before you export it.")
+        items = [item_of(entry) for entry in entries]
+        name = file_name(playlist.name)
+        await interaction.edit_original_response(
+            content=f"**{plain(playlist.name)}** for other players. `/playlist import` reads each of them.",
+            attachments=[
+                discord.File(io.BytesIO(write(playlist.name, items, form)), filename=f"{name}.{form}")
+                for form in forms
+            ],
+        )
+
+    async def listen(self, interaction: Interaction, playlist: Playlist, place: int) -> None:
+        """Half a minute of one track of the list, with buttons to go on; in place of the deferred answer."""
+        here = [entry for entry in await self.playlists.entries(playlist.id) if entry.track_id is not None]
+        if not here:
+            raise UserError("Nothing of this playlist is in the library now; add a track first.")
+        place %= len(here)
+        track = await self.track(str(here[place].track_id))
+        sound = await clip(self.bot.settings, track)
+        await self.history.played(interaction.user.id, track.id)
+        by = f" · {plain(track.artist)}" if track.artist else ""
+        await interaction.edit_original_response(
+            content=f"▶️ **{plain(track.title)}**{by}\n-# {place + 1} of {len(here)} in {plain(playlist.name)}",
+            attachments=[sound],
+            view=player_buttons(playlist, place, len(here), track.id),
+        )
+
+    async def track(self, track_id: str) -> Track:
+        track = await self.bot.library.get(int(track_id))
+        if track is None:
+            raise UserError("This track is no longer in the library; find another with /library search.")
+        return track
+
+
+def _ask_delete(playlist: Playlist) -> Card:
+    return note_card(
+        f"Delete **{plain(playlist.name)}**? This cannot be undone.",
+        Press("pl_gone", playlist.id, label="Delete it", style=Style.danger),
+        Press("pl_page", playlist.id, 0, label="Keep it"),
+    )
+
+
+def _text_file(name: str, content: str) -> discord.File:
+    return discord.File(io.BytesIO(content.encode()), filename=name)
+
+
+async def setup(bot: Moodstem) -> None:
+    await bot.add_cog(PlaylistCommands(bot))

@@ -1,0 +1,231 @@
+"""Cards about the library: answers of a search, one track, what was heard and recommended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from discord import MediaGalleryItem, ui
+
+from bot.ui.buttons import Press
+from bot.ui.cards import Card, Style, line, mood_colour, row, text
+from bot.ui.theme import STEM_EMOJI, bar, clock, plain
+from core.library.search import SOUNDS
+from core.moods.profile import mood_adjective
+from core.recommend.sound import estimated, in_words
+
+if TYPE_CHECKING:
+    from core.library.history import Moment
+    from core.library.query import Query
+    from core.library.search import Filters, Found, Hit
+    from core.library.tracks import Track
+
+PAGE = 5
+MOMENTS = 8
+"""Tracks, and moments of the past, on one card: it holds at most 40 components."""
+
+PICTURE = "analysis.png"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A search as the member made it; `text` is None when browsing."""
+
+    text: str | None
+    query: Query
+    filters: Filters
+
+
+def hits_card(asked: Asked, found: Found, search_id: int, page: int) -> Card:
+    """One page of tracks that were found, with what each has of what was asked for."""
+    pages = max(-(-found.total // PAGE), 1)
+    title = f"## “{plain(asked.text, 60)}”" if asked.text else "## The library"
+    items: list[ui.Item[Any]] = [text(title, f"-# {_counted(found)}{_understood(asked)}")]
+    items += [
+        ui.Section(
+            _lines(
+                f"**{plain(hit.track.title)}**",
+                by_line(hit.track.artist, hit.track.genre, *_facts(hit)),
+                _met(hit),
+            ),
+            accessory=Press("play", hit.track.id, label="Play", emoji="▶️"),
+        )
+        for hit in found.hits
+    ]
+    first = page * PAGE + 1
+    opening = [
+        Press("track_open", hit.track.id, label=f"About {place}")
+        for place, hit in enumerate(found.hits, first)
+    ]
+    items += [line(), row(*opening)]
+    if pages > 1:
+        items.append(row(*turning("lib_page", search_id, page=page, pages=pages)))
+    return Card(*items)
+
+
+def nothing_card(asked: Asked) -> Card:
+    """What was looked for without success, and what to do next."""
+    wanted = f" for “{plain(asked.text, 60)}”" if asked.text else ""
+    understood = _understood(asked).removeprefix(" · ")
+    return Card(
+        text(f"Nothing in the library{wanted}."),
+        *([text(f"-# {understood}")] if understood else []),
+        text("Try fewer words or filters, or look around with /library browse."),
+    )
+
+
+def track_card(
+    track: Track,
+    hit: Hit | None,
+    moods: Sequence[tuple[str, float]],
+    *,
+    picture: bool = False,
+) -> Card:
+    """Everything that is known about a track. `moods` are (name, score) of those that fit best."""
+    facts = [clock(track.duration_s), *(_facts(hit) if hit else [])]
+    source = {"sample": "Comes with Moodstem", "upload": "Uploaded by a member"}.get(track.origin)
+    fits = [f"{bar(score, 8)}  {mood_adjective(mood)} **{score:+.2f}**" for mood, score in moods]
+    heard = sorted(
+        ((share, stem) for stem, share in (hit.activity if hit else {}).items() if share >= 0.05),
+        reverse=True,
+    )
+    sounds = [f"{STEM_EMOJI[stem]} {bar(share, 8)}  {stem} {_percent(share)}" for share, stem in heard]
+    note = (
+        "-# Separated by the bundled network: take guitar, piano and other as an estimate."
+        if hit and hit.separator == "unet" and heard
+        else None
+    )
+    return Card(
+        text(
+            f"## {plain(track.title)}",
+            by_line(track.artist, track.album, track.genre) or "-# Artist unknown",
+            " · ".join(facts),
+        ),
+        *([text("**How it fits**", *fits)] if fits else []),
+        *(
+            [text("**How much of the time each sounds**", *sounds, *([note] if note else []))]
+            if sounds
+            else []
+        ),
+        *(
+            [
+                ui.MediaGallery(
+                    MediaGalleryItem(
+                        f"attachment://{PICTURE}",
+                        description=f"Spectrogram of {plain(track.title)} and the activity of each stem over time",
+                    )
+                )
+            ]
+            if picture
+            else []
+        ),
+        *([text(f"-# {source}.")] if source else []),
+        row(
+            Press("play", track.id, label="Play", emoji="▶️", style=Style.primary),
+            Press("like_this", track.id, label="More like this"),
+            Press("pl_pick", track.id, label="Add to playlist", emoji="➕"),
+        ),
+        colour=mood_colour(moods[0][0] if moods else None),
+    )
+
+
+def history_card(moments: Sequence[Moment], total: int, kind: str, page: int) -> Card:
+    """What was heard and recommended, the latest first."""
+    titles = {
+        "": "What you heard and what I picked",
+        "played": "What you heard",
+        "recommended": "What I picked",
+    }
+    pages = -(-total // MOMENTS)
+    items: list[ui.Item[Any]] = [text(f"## {titles[kind]}")]
+    for moment in moments:
+        names = ", ".join(plain(title, 50) for title in moment.titles)
+        more = f" and {moment.count - len(moment.titles)} more" if moment.count > len(moment.titles) else ""
+        if moment.kind == "played":
+            items.append(
+                ui.Section(
+                    _lines(f"▶️ **{names}**", by_line(moment.artist, f"<t:{moment.at}:R>", raw=1)),
+                    accessory=Press("hist_play", moment.id, len(items), label="Play", emoji="▶️"),
+                )
+            )
+        else:
+            for_what = f" for {moment.occasion}" if moment.occasion else ""
+            items.append(
+                ui.Section(
+                    _lines(f"🎧 Picked{for_what}: {names}{more}", f"-# <t:{moment.at}:R>"),
+                    accessory=Press("hist_open", moment.id, label="Show"),
+                )
+            )
+    if pages > 1:
+        items.append(row(*turning("hist_page", kind or "all", page=page, pages=pages)))
+    return Card(*items)
+
+
+def turning(action: str, *arguments: object, page: int, pages: int) -> list[Press]:
+    """Back, where one is, and on; the ends meet."""
+    buttons = [
+        Press(action, *arguments, (page - 1) % pages, emoji="◀️"),
+        Press(action, *arguments, (page + 1) % pages, label=f"{page + 1} / {pages}", emoji="▶️"),
+    ]
+    return buttons if pages > 2 else buttons[1:]
+
+
+def by_line(*parts: str | None, raw: int = 0) -> str:
+    """Small print under a title; the last `raw` parts are ours and stay as they are."""
+    cut = len(parts) - raw
+    shown = [*(plain(part, 50) for part in parts[:cut] if part), *(part for part in parts[cut:] if part)]
+    return f"-# {' · '.join(shown)}" if shown else ""
+
+
+def _facts(hit: Hit) -> list[str]:
+    return [
+        *([f"{hit.tempo_bpm:.0f} BPM"] if hit.tempo_bpm is not None else []),
+        *([str(hit.key)] if hit.key else []),
+    ]
+
+
+def _met(hit: Hit) -> str:
+    said = [
+        f"{'about ' if estimated(hit.separator, meaning) else ''}{in_words(meaning, strength)}"
+        for meaning, strength in hit.met.items()
+    ]
+    return f"> {', '.join(said)}" if said else ""
+
+
+def _counted(found: Found) -> str:
+    how = {"beginnings": ", by how words begin", "parts": ", by parts of words"}.get(found.how, "")
+    return f"{found.total:,} track{'' if found.total == 1 else 's'}{how}"
+
+
+def _understood(asked: Asked) -> str:
+    """How the words were taken, and the filters."""
+    parts = []
+    if asked.query.meant:
+        words = [plain(term.text, 30) for term in asked.query.meant]
+        parts.append(f"{' and '.join(words)}: by sound or name")
+    filters = asked.filters
+    if asked.query.key:
+        parts.append(f"in {asked.query.key}")
+    if asked.query.tempo:
+        low, high = asked.query.tempo
+        parts.append(f"{low:.0f} to {high:.0f} BPM")
+    if filters.genre:
+        parts.append(plain(filters.genre, 40))
+    if filters.tempo_from or filters.tempo_to:
+        ends = [f"from {filters.tempo_from:.0f}"] if filters.tempo_from else []
+        ends += [f"up to {filters.tempo_to:.0f}"] if filters.tempo_to else []
+        parts.append(f"{' '.join(ends)} BPM")
+    if filters.key:
+        parts.append(f"in {filters.key}")
+    if filters.instrument:
+        parts.append(f"{filters.instrument} at least {_percent(SOUNDS)} of the time")
+    return "".join(f" · {part}" for part in parts)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}".replace("%", " %")
+
+
+def _lines(*lines: str) -> str:
+    return "\n".join(one for one in lines if one)

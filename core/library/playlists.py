@@ -1,0 +1,246 @@
+"""Playlists of members: whoever made one may change it, others see it only once it was shared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from core.errors import UserError
+from core.library.query import fold
+from core.library.store import Database, Row, Transaction
+from core.library.tags import one_line
+
+LONGEST_NAME = 60
+MOST_LISTS, MOST_ENTRIES = 100, 500
+"""Playlists of one member, and tracks in one playlist."""
+
+
+@dataclass(frozen=True)
+class Playlist:
+    """A list as a whole. `count` and `duration_s` are of all entries."""
+
+    id: int
+    user_id: int
+    name: str
+    shared: bool
+    count: int
+    duration_s: float
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One place in a list. `track_id` is None while the track is not in the library."""
+
+    id: int
+    track_id: int | None
+    content_hash: str
+    title: str
+    artist: str | None
+    album: str | None
+    duration_s: float
+    path: str | None
+    """The file's path while the track is in the library; never to be shown."""
+
+
+_LIST = """
+SELECT playlist.id, user_id, name, shared, count(entry.id), coalesce(sum(coalesce(track.duration_s, entry.duration_s)), 0)
+FROM playlist LEFT JOIN playlist_entry AS entry ON entry.playlist_id = playlist.id LEFT JOIN track ON track.id = track_id
+WHERE {where} GROUP BY playlist.id ORDER BY changed_at DESC, playlist.id DESC
+"""
+
+_ENTRIES = """
+SELECT entry.id, track_id, coalesce(track.content_hash, entry.content_hash), coalesce(track.title, entry.title),
+    iif(track.id IS NULL, entry.artist, track.artist), track.album, coalesce(track.duration_s, entry.duration_s),
+    track.path
+FROM playlist_entry AS entry LEFT JOIN track ON track.id = track_id WHERE playlist_id = ? ORDER BY position, entry.id
+"""
+
+
+class Playlists:
+    """Reads and changes playlists; each change is one transaction and asks whose the list is."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def of(self, user_id: int) -> list[Playlist]:
+        """A member's lists, the one changed last first."""
+        rows = await self._database.fetch(_LIST.format(where="user_id = ?"), [user_id])
+        return [_playlist(row) for row in rows]
+
+    async def named(self, user_id: int, name: str) -> Playlist | None:
+        """The member's list of this name, however it is capitalised."""
+        rows = await self._database.fetch(
+            _LIST.format(where="user_id = ? AND folded = ?"), [user_id, _folded(name)]
+        )
+        return _playlist(rows[0]) if rows else None
+
+    async def own(self, playlist_id: int, user_id: int) -> Playlist:
+        """The list, for the member who made it. Raises UserError for everybody else."""
+        playlist = await self._get(playlist_id)
+        if playlist is None:
+            raise UserError("This playlist was deleted; /playlist show lists yours.")
+        if playlist.user_id != user_id:
+            raise UserError(
+                "Only the member who made this playlist can change it; copy it to change the copy."
+            )
+        return playlist
+
+    async def visible(self, playlist_id: int, user_id: int) -> Playlist:
+        """The list, for the member who made it and, once it is shared, for everybody. Raises UserError."""
+        playlist = await self._get(playlist_id)
+        if playlist is None or not (playlist.shared or playlist.user_id == user_id):
+            raise UserError("This playlist is no longer shared; ask the member who made it.")
+        return playlist
+
+    async def entries(self, playlist_id: int) -> list[Entry]:
+        """The places of a list in their order."""
+        return [Entry(*row) for row in await self._database.fetch(_ENTRIES, [playlist_id])]
+
+    async def create(self, user_id: int, name: str, track_ids: Iterable[int] = ()) -> Playlist:
+        """A new list. Raises UserError when the name is empty, too long or taken."""
+        name = _checked(name)
+        async with self._database.transaction() as transaction:
+            [count] = await transaction.run("SELECT count(*) FROM playlist WHERE user_id = ?", [user_id])
+            if count[0] >= MOST_LISTS:
+                raise UserError(
+                    f"You have {MOST_LISTS} playlists, which is the most I keep; delete one first."
+                )
+            await _free(transaction, user_id, name)
+            [row] = await transaction.run(
+                "INSERT INTO playlist (user_id, name, folded) VALUES (?, ?, ?) RETURNING id",
+                [user_id, name, _folded(name)],
+            )
+            await _add(transaction, row["id"], track_ids)
+        return await self.own(row["id"], user_id)
+
+    async def free_name(self, user_id: int, wanted: str) -> str:
+        """The name, with a number behind it where the member has a list of that name already."""
+        wanted = (one_line(wanted) or "Playlist")[:LONGEST_NAME].strip()
+        taken = {_folded(playlist.name) for playlist in await self.of(user_id)}
+        name, number = wanted, 2
+        while _folded(name) in taken:
+            name, number = f"{wanted[: LONGEST_NAME - 6].strip()} ({number})", number + 1
+        return name
+
+    async def add(self, playlist_id: int, user_id: int, track_ids: Iterable[int]) -> int:
+        """Append the tracks that are not in the list yet; returns how many that were."""
+        await self.own(playlist_id, user_id)
+        async with self._database.transaction() as transaction:
+            return await _add(transaction, playlist_id, track_ids)
+
+    async def remove(self, playlist_id: int, user_id: int, entry_id: int) -> Entry:
+        """Take one entry out; returns it. Raises UserError when it is not there."""
+        await self.own(playlist_id, user_id)
+        entry = await self._entry(playlist_id, entry_id)
+        async with self._database.transaction() as transaction:
+            await transaction.run("DELETE FROM playlist_entry WHERE id = ?", [entry_id])
+            await _touch(transaction, playlist_id)
+        return entry
+
+    async def move(self, playlist_id: int, user_id: int, entry_id: int, place: int) -> int:
+        """Put an entry at a place, counted from 1; beyond the ends means the end. Returns where it stands now."""
+        await self.own(playlist_id, user_id)
+        await self._entry(playlist_id, entry_id)
+        async with self._database.transaction() as transaction:
+            rows = await transaction.run(
+                "SELECT id FROM playlist_entry WHERE playlist_id = ? ORDER BY position, id", [playlist_id]
+            )
+            order = [row["id"] for row in rows if row["id"] != entry_id]
+            place = min(max(place, 1), len(order) + 1)
+            order.insert(place - 1, entry_id)
+            for position, one in enumerate(order, 1):
+                await transaction.run("UPDATE playlist_entry SET position = ? WHERE id = ?", [position, one])
+            await _touch(transaction, playlist_id)
+        return place
+
+    async def rename(self, playlist_id: int, user_id: int, name: str) -> Playlist:
+        """Raises UserError when the name is empty, too long or taken."""
+        name = _checked(name)
+        await self.own(playlist_id, user_id)
+        async with self._database.transaction() as transaction:
+            await _free(transaction, user_id, name, but=playlist_id)
+            await transaction.run(
+                "UPDATE playlist SET name = ?, folded = ?, changed_at = unixepoch() WHERE id = ?",
+                [name, _folded(name), playlist_id],
+            )
+        return await self.own(playlist_id, user_id)
+
+    async def share(self, playlist_id: int, user_id: int, shared: bool = True) -> Playlist:
+        """Let everybody see the list who has a card of it, or nobody any more."""
+        await self.own(playlist_id, user_id)
+        await self._database.write("UPDATE playlist SET shared = ? WHERE id = ?", [shared, playlist_id])
+        return await self.own(playlist_id, user_id)
+
+    async def delete(self, playlist_id: int, user_id: int) -> Playlist:
+        """Returns what the list was."""
+        playlist = await self.own(playlist_id, user_id)
+        await self._database.write("DELETE FROM playlist WHERE id = ?", [playlist_id])
+        return playlist
+
+    async def copy(self, playlist_id: int, user_id: int) -> Playlist:
+        """A list of the member's own with the same tracks."""
+        playlist = await self.visible(playlist_id, user_id)
+        tracks = [entry.track_id for entry in await self.entries(playlist_id) if entry.track_id is not None]
+        return await self.create(user_id, await self.free_name(user_id, playlist.name), tracks)
+
+    async def _get(self, playlist_id: int) -> Playlist | None:
+        rows = await self._database.fetch(_LIST.format(where="playlist.id = ?"), [playlist_id])
+        return _playlist(rows[0]) if rows else None
+
+    async def _entry(self, playlist_id: int, entry_id: int) -> Entry:
+        for entry in await self.entries(playlist_id):
+            if entry.id == entry_id:
+                return entry
+        raise UserError("That track is not in the playlist any more; open the list again.")
+
+
+async def _add(transaction: Transaction, playlist_id: int, track_ids: Iterable[int]) -> int:
+    [before] = await transaction.run(
+        "SELECT count(*), coalesce(max(position), 0) FROM playlist_entry WHERE playlist_id = ?", [playlist_id]
+    )
+    count, position = before
+    added = 0
+    for track_id in dict.fromkeys(track_ids):
+        if count + added >= MOST_ENTRIES:
+            raise UserError(f"A playlist holds at most {MOST_ENTRIES} tracks; begin another one.")
+        rows = await transaction.run(
+            "INSERT INTO playlist_entry (playlist_id, position, track_id, content_hash, title, artist, duration_s)"
+            " SELECT ?, ?, id, content_hash, title, artist, duration_s FROM track WHERE id = ?"
+            " ON CONFLICT DO NOTHING RETURNING id",
+            [playlist_id, position + added + 1, track_id],
+        )
+        added += len(rows)
+    if added:
+        await _touch(transaction, playlist_id)
+    return added
+
+
+async def _touch(transaction: Transaction, playlist_id: int) -> None:
+    await transaction.run("UPDATE playlist SET changed_at = unixepoch() WHERE id = ?", [playlist_id])
+
+
+async def _free(transaction: Transaction, user_id: int, name: str, but: int | None = None) -> None:
+    rows = await transaction.run(
+        "SELECT 1 FROM playlist WHERE user_id = ? AND folded = ? AND id IS NOT ?",
+        [user_id, _folded(name), but],
+    )
+    if rows:
+        raise UserError(f"You have a playlist called “{name}” already; choose another name.")
+
+
+def _checked(name: str) -> str:
+    cleaned = one_line(name)
+    if not cleaned:
+        raise UserError("A playlist needs a name with at least one visible character.")
+    if len(cleaned) > LONGEST_NAME:
+        raise UserError(f"That name is too long: use at most {LONGEST_NAME} characters.")
+    return cleaned
+
+
+def _folded(name: str) -> str:
+    return fold(one_line(name) or "")
+
+
+def _playlist(row: Row | Sequence[object]) -> Playlist:
+    playlist_id, user_id, name, shared, count, duration = tuple(row)
+    return Playlist(playlist_id, user_id, name, bool(shared), count, duration)

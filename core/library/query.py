@@ -1,0 +1,183 @@
+"""What somebody typed into the search, taken apart: words of names, words that mean a sound, a key, a tempo.
+
+`parse` never fails: whatever the text holds, what comes out is letters and digits that FTS5 can look for.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+LONGEST, MOST = 200, 12
+"""Characters and terms that are looked at; more than that nobody types."""
+
+ALIKE = 0.03
+"""'120 BPM' means this much more or less: what a listener still takes for the same tempo."""
+
+SLOWEST, FASTEST = 20.0, 400.0
+"""Beats a minute that are taken for a tempo."""
+
+_KEYS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+_ENHARMONIC = {"Db": "C#", "D#": "Eb", "Gb": "F#", "G#": "Ab", "A#": "Bb", "Cb": "B", "Fb": "E", "B#": "C", "E#": "F"}  # fmt: skip
+_MODES = {"major": "major", "maj": "major", "dur": "major", "mayor": "major"} | dict.fromkeys(
+    ("minor", "min", "moll", "menor"), "minor"
+)
+_KEY = re.compile(r"\b([A-Ga-g])\s?(#|♯|b|♭|-?sharp|-?flat)?[\s-]+(" + "|".join(_MODES) + r")\b", re.I)
+_TEMPO = re.compile(r"\b(\d{2,3})(?:\s?(?:-|–|to)\s?(\d{2,3}))?\s?bpm\b", re.I)
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """How a word sounds. `kind` is 'mood', 'occasion', 'instrument', 'without', 'high' or 'low'; `name` what of it."""
+
+    kind: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Term:
+    """One thing asked for: the words as typed, in order, and what they mean, if they mean a sound."""
+
+    words: tuple[str, ...]
+    meaning: Meaning | None = None
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.words)
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key to look for: 'D minor', or only a tonic or a mode."""
+
+    tonic: str | None
+    mode: str | None
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (self.tonic, self.mode) if part)
+
+
+@dataclass(frozen=True)
+class Query:
+    """Every term must be met; `key` and `tempo` (from, to, in beats a minute) as well, where given."""
+
+    terms: tuple[Term, ...] = ()
+    key: Key | None = None
+    tempo: tuple[float, float] | None = None
+
+    @property
+    def plain(self) -> tuple[Term, ...]:
+        """Terms that only the names can meet."""
+        return tuple(term for term in self.terms if term.meaning is None)
+
+    @property
+    def meant(self) -> tuple[Term, ...]:
+        return tuple(term for term in self.terms if term.meaning is not None)
+
+    def __bool__(self) -> bool:
+        return bool(self.terms or self.key or self.tempo)
+
+
+def parse(text: str) -> Query:
+    """The query behind a text such as 'calm piano in D minor' or '"so what" 136 bpm'. Quotes keep words together."""
+    text = unicodedata.normalize("NFKC", text[:LONGEST])
+    key = tempo = None
+    if found := _KEY.search(text):
+        key = parse_key(found[0])
+    if key and found:
+        text = _without(text, found)
+    if found := _TEMPO.search(text):
+        low, high = float(found[1]), float(found[2] or found[1])
+        if SLOWEST <= low <= high <= FASTEST:
+            tempo = (low, high) if found[2] else (low * (1 - ALIKE), low * (1 + ALIKE))
+            text = _without(text, found)
+    terms: list[Term] = []
+    for place, part in enumerate(text.split('"')):
+        words = split(part)
+        if place % 2:  # between quotes
+            terms += [Term(tuple(words[:MOST]))] if words else []
+        else:
+            terms += _terms(words)
+    if key or tempo or any(term.meaning for term in terms):
+        filler = _table()[1]
+        terms = [
+            term for term in terms if term.meaning or len(term.words) > 1 or fold(term.text) not in filler
+        ]
+    return Query(tuple(dict.fromkeys(terms))[:MOST], key, tempo)
+
+
+def parse_key(text: str) -> Key | None:
+    """'D minor', 'bb maj', 'F#', a key, a tonic or a mode; None for anything else."""
+    words = re.sub(r"(?<=[A-Ga-g])\s?-?(sharp|♯)", "#", re.sub(r"(?<=[A-Ga-g])\s?-?(flat|♭)", "b", text, flags=re.I), flags=re.I)  # fmt: skip
+    parts = words.replace("-", " ").split()
+    mode = _MODES.get(parts[-1].lower()) if parts else None
+    if mode:
+        parts = parts[:-1]
+    if not parts:
+        return Key(None, mode) if mode else None
+    tonic = parts[0][:1].upper() + parts[0][1:].lower()
+    tonic = _ENHARMONIC.get(tonic, tonic)
+    return Key(tonic, mode) if len(parts) == 1 and tonic in _KEYS else None
+
+
+def keys() -> list[Key]:
+    """Every key there is, and the two modes."""
+    pairs = [Key(tonic, mode) for mode in ("major", "minor") for tonic in _KEYS]
+    return [Key(None, "major"), Key(None, "minor"), *pairs]
+
+
+def split(text: str) -> list[str]:
+    """The words of a text: runs of letters, digits and their accents; apostrophes keep a word together."""
+    return re.findall(r"\w+(?:['’]\w+)*", text.replace("_", " "))
+
+
+def fold(text: str) -> str:
+    """The text without accents and case, as words are compared: 'Größe' and 'grosse' are one."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(character for character in decomposed if not unicodedata.combining(character))
+
+
+def _terms(words: list[str]) -> list[Term]:
+    meanings, _, negations = _table()
+    terms: list[Term] = []
+    at = 0
+    while at < len(words):
+        pair = " ".join(map(fold, words[at : at + 2]))
+        meaning = meanings.get(fold(words[at]))
+        second = meanings.get(fold(words[at + 1])) if at + 1 < len(words) else None
+        if " " in pair and pair in meanings:
+            terms.append(Term(tuple(words[at : at + 2]), meanings[pair]))
+            at += 2
+        elif fold(words[at]) in negations and second and second.kind == "instrument":
+            terms.append(Term(tuple(words[at : at + 2]), Meaning("without", second.name)))
+            at += 2
+        else:
+            terms.append(Term((words[at],), meaning))
+            at += 1
+    return terms
+
+
+def _without(text: str, found: re.Match[str]) -> str:
+    return f"{text[: found.start()]} {text[found.end() :]}"
+
+
+@cache
+def _table() -> tuple[dict[str, Meaning], frozenset[str], frozenset[str]]:
+    """{folded words: meaning}, filler words, negations."""
+    table = tomllib.loads(files("core.library").joinpath("words.toml").read_text("utf-8"))
+    meanings = {
+        fold(word): Meaning(kind, name)
+        for kind in ("mood", "occasion", "instrument", "without", "high", "low")
+        for name, words in table[kind].items()
+        for word in words
+    }
+    return meanings, frozenset(table["filler"]["words"]), frozenset(table["negation"]["words"])
+
+
+def meanings() -> dict[str, Meaning]:
+    """{word, folded: what it means}."""
+    return dict(_table()[0])

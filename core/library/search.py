@@ -1,0 +1,349 @@
+"""Finding tracks: by the words of their tags (SQLite FTS5), by what words mean, by genre, tempo, key and instrument.
+
+What is found. Every term of the query must be met: by a word of title, artist, album or genre, or, where the term
+means a sound ("calm", "piano", "slow"), by the sound. Filters must all hold. Where no track has exactly these words,
+words that begin with them count, then words that contain them.
+
+How it is ranked. First the tracks whose own words hold the whole query. Within both groups by the sum of two parts:
+bm25 over title (weight 10), artist (8), genre (5) and album (3), divided by the best in the answer, so 0..1; and the
+mean strength, 0..1, of the terms that mean a sound (see core.recommend.sound). Ties go by title, then id; without any
+term by artist and title.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from core.library.loading import VISIBLE
+from core.library.query import Key, Meaning, Query, Term, split
+from core.library.store import Database, Row
+from core.library.tracks import Track
+from core.separation.base import STEMS
+
+SOUNDS = 0.25
+"""A track has an instrument when it sounds for at least this share of the time."""
+
+CUT = 100
+"""A genre of this length was cut by an autocomplete, whose values are no longer."""
+
+_TRACK = ", ".join(
+    f"track.{name}"  # in the order of Track's fields
+    for name in ("id", "content_hash", "path", "origin", "title", "artist", "genre", "duration_s", "album")
+)
+_NAMED = "track_text CROSS JOIN track ON track.id = track_text.rowid"
+_BM25 = "bm25(track_text, 10, 8, 3, 5)"
+_SOUND = "track_sound.tempo_bpm, track_sound.key, track_sound.mode, track_sound.separator, " + ", ".join(
+    STEMS
+)
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a track must have. `genre` is met by its words in the track's genre: 'rock' finds 'Punk Rock'."""
+
+    genre: str | None = None
+    tempo_from: float | None = None
+    tempo_to: float | None = None
+    key: Key | None = None
+    instrument: str | None = None
+
+    def __bool__(self) -> bool:
+        return any((self.genre, self.tempo_from, self.tempo_to, self.key, self.instrument))
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A track that was found. `met` says how strongly it has each sound that was asked for, 0..1."""
+
+    track: Track
+    tempo_bpm: float | None
+    key: Key | None
+    separator: str | None
+    activity: dict[str, float]
+    score: float
+    met: dict[Meaning, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Found:
+    """One page of an answer. `how` is 'words', 'beginnings' or 'parts': how names were compared."""
+
+    hits: list[Hit]
+    total: int
+    how: str = "words"
+
+
+class Sounds(Protocol):
+    """{track id: strength 0..1} of the tracks that sound as a meaning says."""
+
+    def __call__(self, meaning: Meaning) -> Mapping[int, float]: ...
+
+
+async def search(
+    database: Database,
+    query: Query,
+    filters: Filters = Filters(),
+    *,
+    sounds: Sounds | None = None,
+    uploads: bool = True,
+    limit: int = 10,
+    offset: int = 0,
+) -> Found:
+    """One page of the visible tracks that meet the query and the filters, best first.
+
+    Without `sounds` a term that means a sound is looked for in names only. An empty query with no filter finds
+    everything.
+    """
+    if not query.terms:
+        return await _everything(database, query, filters, uploads, limit, offset)
+    heard: dict[Term, Mapping[int, float]] = {}
+    if sounds is not None:
+        for term in query.meant:
+            assert term.meaning is not None
+            heard[term] = await asyncio.to_thread(sounds, term.meaning)
+    for how in ("words", "beginnings", "parts"):
+        ranked = await _ranked(database, query, filters, heard, uploads, how)
+        if ranked:
+            hits = await _hits(database, ranked[offset : offset + limit], heard)
+            return Found(hits, len(ranked), how)
+    return Found([], 0)
+
+
+async def complete(database: Database, text: str, *, uploads: bool = True, limit: int = 25) -> list[Track]:
+    """Tracks for an autocomplete: titles that begin with the text first, then names that have all its words.
+
+    The last word may be unfinished. Without text, the newest tracks. Nothing is ranked, so that the answer takes a
+    few milliseconds whatever is typed.
+    """
+    words = split(text[:100])
+    if not words:
+        rows = await database.fetch(
+            f"SELECT {_TRACK} FROM track WHERE {VISIBLE} ORDER BY id DESC LIMIT :limit",
+            {"uploads": uploads, "limit": limit},
+        )
+        return [Track(*row) for row in rows]
+    parameters: dict[str, Any] = {"uploads": uploads, "limit": limit}
+    first = " AND ".join(quoted(word) for word in words[:-1])
+    last = f"{quoted(words[-1])} *"
+    matching = f"{_NAMED} WHERE track_text MATCH :match"
+    steps: list[tuple[str, dict[str, Any]]] = [
+        (matching, {"match": f"{first} AND {last}" if first else last})
+    ]
+    if first:
+        # A phrase of common words would keep FTS5 busy; the index on titles knows at once.
+        begins = "track WHERE track.title COLLATE NOCASE >= :low AND track.title COLLATE NOCASE < :high"
+        steps.insert(0, (begins, {"low": " ".join(words), "high": " ".join(words) + "\U0010ffff"}))
+    else:
+        steps[:0] = [(matching, {"match": f"{column} : ^ {last}"}) for column in ("title", "artist")]
+    found: dict[int, Track] = {}
+    for source, values in steps:
+        if len(found) < limit:
+            for row in await database.fetch(
+                f"SELECT {_TRACK} FROM {source} AND {VISIBLE} LIMIT :limit",
+                parameters | values,
+            ):
+                found.setdefault(row["id"], Track(*row))
+    return list(found.values())[:limit]
+
+
+async def visible(database: Database, track_id: int, *, uploads: bool = True) -> Track | None:
+    """The track, where members may find it."""
+    row = await database.fetch_one(
+        f"SELECT {_TRACK} FROM track WHERE track.id = :id AND {VISIBLE}", {"id": track_id, "uploads": uploads}
+    )
+    return Track(*row) if row else None
+
+
+async def hit(database: Database, track_id: int) -> Hit | None:
+    """What is known of one track's sound."""
+    found = await _hits(database, [(0.0, track_id)], {})
+    return found[0] if found else None
+
+
+async def genres(database: Database, text: str = "", *, uploads: bool = True, limit: int = 25) -> list[str]:
+    """The genres of visible tracks that have all words of the text, in alphabetical order."""
+    # One step of the index for each genre, not for each track.
+    rows = await database.fetch(
+        "WITH RECURSIVE one (genre) AS (SELECT min(genre) FROM track UNION ALL"
+        " SELECT (SELECT min(genre) FROM track WHERE genre > one.genre) FROM one WHERE one.genre IS NOT NULL)"
+        f" SELECT genre FROM one WHERE EXISTS (SELECT 1 FROM track WHERE track.genre = one.genre AND {VISIBLE})",
+        {"uploads": uploads},
+    )
+    words = [word.casefold() for word in split(text[:100])]
+    # 'Rock' and 'rock' are one genre to a reader.
+    named = {row["genre"].casefold(): row["genre"] for row in reversed(rows)}
+    fitting = [name for folded, name in named.items() if all(word in folded for word in words)]
+    begin = [name for name in fitting if words and name.casefold().startswith(words[0])]
+    return [*sorted(begin, key=str.casefold), *sorted(set(fitting) - set(begin), key=str.casefold)][:limit]
+
+
+async def _everything(
+    database: Database, query: Query, filters: Filters, uploads: bool, limit: int, offset: int
+) -> Found:
+    """A page of everything that passes the filters, by artist and title."""
+    where, parameters = _conditions(query, filters)
+    source = f"{_source('track', where)} WHERE {' AND '.join([VISIBLE, *where])}"
+    parameters |= {"uploads": uploads, "limit": limit, "offset": offset}
+    [count] = await database.fetch(f"SELECT count(*) FROM {source}", parameters)
+    rows = await database.fetch(
+        f"SELECT track.id FROM {source} ORDER BY track.artist COLLATE NOCASE, track.title COLLATE NOCASE, track.id"
+        " LIMIT :limit OFFSET :offset",
+        parameters,
+    )
+    return Found(await _hits(database, [(0.0, row["id"]) for row in rows], {}), count[0])
+
+
+async def _ranked(
+    database: Database,
+    query: Query,
+    filters: Filters,
+    heard: Mapping[Term, Mapping[int, float]],
+    uploads: bool,
+    how: str,
+) -> list[tuple[float, int]]:
+    """(score, track id) of everything that meets the query, best first."""
+    plain = [term for term in query.terms if term not in heard]
+    names = await _named(database, plain, query, filters, uploads, how)
+    alone = {term: await _named(database, [term], query, filters, uploads, how) for term in heard}
+
+    def rank() -> list[tuple[float, int]]:
+        best = min((row[1] for row in names), default=0.0) or -1.0  # bm25 is negative, better is lower
+        spoken = {term: {row[0] for row in rows} for term, rows in alone.items()}
+        found = []
+        for track_id, bm25, title in names:
+            strengths, told = 0.0, 0
+            for term, sounding in heard.items():
+                strength, said = sounding.get(track_id, 0.0), track_id in spoken[term]
+                if not strength and not said:
+                    break
+                strengths += strength
+                told += said
+            else:
+                whole = float(told == len(heard))
+                text = bm25 / best if plain else 0.0
+                sound = strengths / len(heard) if heard else 0.0
+                found.append((-(whole + text + sound), title.casefold(), track_id))
+        found.sort()
+        return [(-score, track_id) for score, _, track_id in found]
+
+    return await asyncio.to_thread(rank)
+
+
+async def _named(
+    database: Database,
+    terms: Sequence[Term],
+    query: Query,
+    filters: Filters,
+    uploads: bool,
+    how: str,
+) -> list[Row]:
+    """(id, bm25, title) of the visible tracks that pass the filters and whose words hold all terms."""
+    where, parameters = _conditions(query, filters)
+    parameters["uploads"] = uploads
+    source, rank = "track", "0.0"
+    if terms and how == "parts":
+        for place, term in enumerate(terms):
+            parameters[f"part{place}"] = f"%{_like(term.text)}%"
+            columns = (
+                f"track.{name} LIKE :part{place} ESCAPE '\\'"
+                for name in ("title", "artist", "album", "genre")
+            )
+            where.append(f"({' OR '.join(columns)})")
+    elif terms:
+        star = " *" if how == "beginnings" else ""
+        parameters["text"] = " AND ".join(quoted(term.text) + star for term in terms)
+        source, rank = _NAMED, _BM25
+        where.append("track_text MATCH :text")
+    return await database.fetch(
+        f"SELECT track.id, {rank}, track.title FROM {_source(source, where)} WHERE {' AND '.join([VISIBLE, *where])}",
+        parameters,
+    )
+
+
+def _source(tables: str, where: Sequence[str]) -> str:
+    """The tables, with the measured sound where a condition asks for it."""
+    asked = any("track_sound." in condition for condition in where)
+    return f"{tables} JOIN track_sound ON track_sound.track_id = track.id" if asked else tables
+
+
+def _conditions(query: Query, filters: Filters) -> tuple[list[str], dict[str, Any]]:
+    """SQL conditions of the filters, those that the query's text names included, and their parameters."""
+    where: list[str] = []
+    parameters: dict[str, Any] = {}
+    words = split(filters.genre or "")
+    if words:
+        where.append("track.id IN (SELECT rowid FROM track_text WHERE track_text MATCH :genre)")
+        cut = " *" if len(filters.genre or "") >= CUT else ""
+        parameters["genre"] = f"genre : {quoted(' '.join(words))}{cut}"
+    elif filters.genre:
+        where.append("track.genre = :genre")
+        parameters["genre"] = filters.genre
+    for name, low, high in (
+        ("filter", filters.tempo_from, filters.tempo_to),
+        ("query", *(query.tempo or (None, None))),
+    ):
+        if low is not None:
+            where.append(f"track_sound.tempo_bpm >= :{name}_low")
+            parameters[f"{name}_low"] = low
+        if high is not None:
+            where.append(f"track_sound.tempo_bpm <= :{name}_high")
+            parameters[f"{name}_high"] = high
+    for name, key in (("filter", filters.key), ("query", query.key)):
+        if key and key.tonic:
+            where.append(f"track_sound.key = :{name}_key")
+            parameters[f"{name}_key"] = key.tonic
+        if key and key.mode:
+            where.append(f"track_sound.mode = :{name}_mode")
+            parameters[f"{name}_mode"] = key.mode
+    if filters.instrument in STEMS:
+        where.append(f"track_sound.{filters.instrument} >= :sounds")
+        parameters["sounds"] = SOUNDS
+    return where, parameters
+
+
+async def _hits(
+    database: Database, ranked: Sequence[tuple[float, int]], heard: Mapping[Term, Mapping[int, float]]
+) -> list[Hit]:
+    marks = ", ".join("?" * len(ranked))
+    rows = await database.fetch(
+        f"SELECT {_TRACK}, {_SOUND} FROM track LEFT JOIN track_sound ON track_id = track.id WHERE track.id IN ({marks})",
+        [track_id for _, track_id in ranked],
+    )
+    by_id = {row["id"]: row for row in rows}
+    return [
+        _hit(
+            by_id[track_id],
+            score,
+            {
+                term.meaning: sounding[track_id]
+                for term, sounding in heard.items()
+                if term.meaning is not None and track_id in sounding
+            },
+        )
+        for score, track_id in ranked
+        if track_id in by_id
+    ]
+
+
+def _hit(row: Row, score: float, met: dict[Meaning, float]) -> Hit:
+    return Hit(
+        Track(*tuple(row)[:9]),
+        row["tempo_bpm"],
+        Key(row["key"], row["mode"]) if row["key"] else None,
+        row["separator"],
+        {stem: row[stem] for stem in STEMS if row[stem] is not None},
+        score,
+        met,
+    )
+
+
+def quoted(text: str) -> str:
+    """An FTS5 string: nothing in it is syntax."""
+    return '"' + text.replace('"', "").replace("\0", "") + '"'
+
+
+def _like(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

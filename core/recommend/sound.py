@@ -1,0 +1,79 @@
+"""What a word of a search means in measured sound: how strongly each track has it.
+
+- A mood or an occasion: the score s that the rules give it alone (-1..1); strength (1 + s) / 2. Met when s > 0, that
+  is when more speaks for it than against it.
+- An instrument: the share of the time that it sounds; met from SOUNDS on. 'without': one minus that share; met below
+  SILENT.
+- High or low in one descriptor of the whole track: its percentile in the library, or one minus it; met from CLEAR on.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from core.library.catalog import Catalog
+from core.library.query import Meaning
+from core.library.search import SOUNDS
+from core.moods.profile import mood_adjective
+from core.recommend.rules import occasion_label, prepare, trust
+from core.recommend.table import Matrix
+from core.recommend.wording import table
+
+SILENT = 0.05
+CLEAR = 0.6
+
+
+def strengths(catalog: Catalog, meaning: Meaning) -> dict[int, float]:
+    """{track id: strength, 0..1} of the tracks that sound as the word says."""
+    values, met = _values(catalog, meaning)
+    rows = np.flatnonzero(met).tolist()
+    return {catalog.tracks[row].id: float(values[row]) for row in rows}
+
+
+def _values(catalog: Catalog, meaning: Meaning) -> tuple[Matrix, np.ndarray]:
+    """(tracks,) strengths, and whether each track meets the word; unknown values meet nothing."""
+    if meaning.kind in ("mood", "occasion"):
+        scores = prepare(catalog).scores({meaning.name: 1.0})
+        return np.float32(0.5) * (1 + scores), scores > 0
+    if meaning.kind in ("instrument", "without"):
+        activity = catalog.values(f"{meaning.name}.activity")
+        with np.errstate(invalid="ignore"):
+            if meaning.kind == "instrument":
+                return activity, activity >= SOUNDS
+            return 1 - activity, activity < SILENT
+    ranks = catalog.percentiles(meaning.name)
+    share = ranks if meaning.kind == "high" else 1 - ranks
+    with np.errstate(invalid="ignore"):
+        return share, share >= CLEAR
+
+
+def in_words(meaning: Meaning, strength: float) -> str:
+    """How a card says it: 'calm 68 %', 'piano 91 % of the time', 'slower than 74 %'."""
+    share = f"{strength:.0%}".replace("%", " %")
+    match meaning.kind:
+        case "mood":
+            return f"{mood_adjective(meaning.name)} {2 * strength - 1:+.2f}"
+        case "occasion":
+            return f"{occasion_label(meaning.name).lower()} {2 * strength - 1:+.2f}"
+        case "instrument":
+            return f"{meaning.name} {share} of the time"
+        case "without":
+            name = str(table()["sources"][meaning.name]).removeprefix("the ")
+            return f"no {name}" if strength > 0.995 else f"almost no {name}"
+        case _:
+            return f"{_COMPARATIVES[meaning.name][meaning.kind == 'low']} than {share}"
+
+
+_COMPARATIVES = {
+    "mix.tempo": ("faster", "slower"),
+    "mix.loudness": ("louder", "quieter"),
+    "mix.spectral_centroid": ("brighter", "darker"),
+    "mix.percussive_ratio": ("more rhythmic", "less rhythmic"),
+}
+
+
+def estimated(separator: str | None, meaning: Meaning) -> bool:
+    """Can this separator not really tell this instrument from others?"""
+    return (
+        meaning.kind in ("instrument", "without") and trust(separator or "", meaning.name, "activity") == 0.0
+    )

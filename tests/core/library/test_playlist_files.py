@@ -1,0 +1,136 @@
+"""Playlist files: what is written is read back, and nothing that is read does harm."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from core.errors import UserError
+from core.library.playlist_files import FORMATS, MOST_BYTES, MOST_ENTRIES, Item, read, write
+from core.library.tags import one_line
+
+NAMES = st.text(min_size=1, max_size=60).map(lambda text: one_line(text) or "x")
+ITEMS = st.builds(
+    Item,
+    title=NAMES,
+    artist=st.none() | NAMES,
+    album=st.none() | NAMES,
+    duration_s=st.none() | st.integers(1, 36_000).map(float),
+    content_hash=st.none() | st.binary(min_size=32, max_size=32).map(bytes.hex),
+)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@settings(max_examples=60, deadline=None)
+@given(name=NAMES, items=st.lists(ITEMS, min_size=1, max_size=5))
+def test_what_is_written_is_read_back(form: str, name: str, items: list[Item]) -> None:
+    found = read(write(name, items, form))
+    assert found.name == name and found.left_out == 0
+    assert [
+        Item(one.title, one.artist, one.album, one.duration_s, one.content_hash) for one in found.items
+    ] == items
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=400) | st.text(max_size=400).map(str.encode))
+def test_anything_else_is_read_or_refused_in_a_sentence(data: bytes) -> None:
+    try:
+        found = read(data)
+    except UserError as refusal:
+        assert str(refusal).endswith(".")
+    else:
+        assert found.items and all(len(one.title or "") <= 200 for one in found.items)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=9),
+        lambda inner: (
+            st.lists(inner, max_size=4)
+            | st.dictionaries(
+                st.sampled_from(["title", "creator", "location", "duration", "identifier"]), inner
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_json_of_any_shape_is_read_or_refused(value: object) -> None:
+    for data in ({"playlist": value}, {"playlist": {"title": value, "track": [value]}}):
+        try:
+            read(json.dumps(data).encode())
+        except UserError as refusal:
+            assert "JSPF" in str(refusal)
+
+
+def test_a_list_as_other_players_write_it() -> None:
+    text = (
+        '\ufeff#EXTM3U\r\n#EXTENC:UTF-8\r\n#PLAYLIST:Sunday\r\n#EXTINF:185 tvg-id="1",Björk - Jóga\r\n'
+        "C:\\Music\\Björk\\Jóga.flac\r\n\r\n#EXTINF:-1,No artist here\r\nfile:///home/me/M%C3%BAm/01%20Green.mp3\r\n"
+        "../../../etc/passwd\r\n"
+    )
+    found = read(text.encode())
+    assert found.name == "Sunday"
+    assert found.items[0] == Item("Jóga", "Björk", None, 185.0, None, "Jóga.flac")
+    assert found.items[1] == Item("No artist here", file_name="01 Green.mp3")
+    assert found.items[2] == Item(file_name="passwd")
+    assert read("#EXTINF:3,Größe\nx.mp3".encode("cp1252")).items[0].title == "Größe"
+    assert read("#EXTINF:3,Größe\nx.mp3".encode("utf-16")).items[0].title == "Größe"
+
+
+def test_xspf_of_others_with_prefixes_and_strange_parts() -> None:
+    text = """<?xml version="1.0"?><x:playlist xmlns:x="http://xspf.org/ns/0/" version="1"><x:title>T</x:title>
+    <x:trackList><x:track><x:location>http://a/b%20c.mp3</x:location><x:title>One</x:title><x:duration>x</x:duration>
+    <x:extension><y/></x:extension></x:track><x:track/></x:trackList></x:playlist>"""
+    found = read(text.encode())
+    assert found.name == "T" and found.items == [Item("One", file_name="b c.mp3"), Item()]
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b"", "names no track"),
+        (b"#EXTM3U\n", "names no track"),
+        (b"RIFF\0\0\0\0WAVEfmt ", "not a playlist"),
+        (b"<html></html>", "no XSPF playlist"),
+        (b"<playlist>", "broken"),
+        (b'{"playlist": []}', "no JSPF playlist"),
+        (b"{" * 90_000, "broken"),
+        (b'{"playlist":' + b"[" * 90_000, "broken"),
+        (b"x" * (MOST_BYTES + 1), "larger than"),
+        (
+            b'<?xml version="1.0"?><!DOCTYPE p [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;">]>'
+            b"<playlist><title>&b;</title></playlist>",
+            "entities",
+        ),
+        (
+            b'<!DOCTYPE p [<!ENTITY x SYSTEM "file:///etc/passwd">]><playlist><title>&x;</title></playlist>',
+            "entities",
+        ),
+        (b'<?xml version="1.0" encoding="utf-7"?><playlist/>', "broken"),
+    ],
+)
+def test_hostile_files_are_refused_in_a_sentence(data: bytes, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        read(data)
+
+
+def test_only_so_many_entries_are_read() -> None:
+    found = read(b"a.mp3\n" * (MOST_ENTRIES + 7))
+    assert len(found.items) == MOST_ENTRIES and found.left_out == 7
+
+
+def test_deep_xml_is_no_trouble() -> None:
+    deep = "<track>" * 100_000 + "</track>" * 100_000
+    found = read(f"<playlist><trackList>{deep}</trackList></playlist>".encode())
+    assert found.items == [Item()]
+
+
+def test_nothing_of_this_machine_is_written(tmp_path: Path) -> None:
+    item = Item("A\nB", "C", file_name="#x.mp3")
+    assert b"\n./#x.mp3\n" in write("N", [item], "m3u8")
+    assert read(write("N", [item], "m3u8")).items[0].title == "A B"
