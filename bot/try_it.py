@@ -44,7 +44,7 @@ async def run(settings: Settings, *, port: int | None, browser: bool) -> None:
     finally:
         library.setLevel(level)
 
-    env = simcord.Env(bot, check_errors=False, settle_timeout=10.0)
+    env = simcord.Env(bot, check_errors=False, settle_timeout=30.0)
     # People and places first, at the simulated clock's fixed beginning, so that "you" are the same person (and keep
     # your profile) whenever this is started; then on to today, so that messages and jobs never get an old id again.
     you, admin = env.create_user("you", global_name="You"), env.create_user("admin", global_name="Admin")

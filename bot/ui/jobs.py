@@ -115,6 +115,7 @@ def result_card(
         row(
             Press("play", track.id, label="Hear it", emoji="▶️"),
             Press("like_this", track.id, label="More like this"),
+            Press("details", track.id, label="Details", emoji="🔍"),
             Press("upload_remove", job.id, label="Remove it", style=Style.danger),
         ),
         colour=GOOD,

@@ -175,6 +175,7 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
         row(
             Press("play", pick.track_id, label="Play", emoji="▶️"),
             Press("like_this", pick.track_id, label="More like this"),
+            Press("details", pick.track_id, label="Details", emoji="🔍"),
         ),
     )
 

@@ -38,7 +38,7 @@ STEM_COLOURS = {
 BACKGROUND, PANEL, TEXT, FAINT, GRID = "#1e1f22", "#2b2d31", "#f2f3f5", "#a3a6ad", "#3f4248"
 SIZE, DPI = (10.0, 9.0), 100
 LEFT, WIDTH, BOTTOM, TOP = 0.125, 0.785, 0.065, 0.85
-_LOCK = threading.Lock()
+DRAWING = threading.Lock()
 
 
 def safe_title(title: str, longest: int = 46) -> str:
@@ -63,14 +63,14 @@ def analysis_picture(
     is_mel = sound.ndim == 2 and sound.shape[0] == N_MELS
     mel = sound if is_mel else analyse_frames(mono(sound, rate)).power_mel
     stems = [stem for stem in STEMS if stem in analysis.activity_curve]
-    with _LOCK:
-        figure = _figure(title, _facts(analysis))
+    with DRAWING:
+        figure = titled_figure(title, _facts(analysis))
         bottom = 0.435 if stems else BOTTOM
         axes = figure.add_axes((LEFT, bottom, WIDTH, TOP - bottom))
         _spectrogram(axes, mel, analysis.duration_s, labels=not stems)
         if stems:
             _activity(figure.add_axes((LEFT, BOTTOM, WIDTH, 0.335)), analysis, stems)
-        return _png(figure)
+        return as_png(figure)
 
 
 def contrast_picture(
@@ -82,8 +82,8 @@ def contrast_picture(
     gray = contrast.gray_picture(magnitude)
     found = analysis.musical_contrast
     facts = f"{found['components_per_minute']:,.0f} regions a minute  ·  {found['dark_ratio']:.0%} dark"
-    with _LOCK:
-        figure = _figure(title, facts)
+    with DRAWING:
+        figure = titled_figure(title, facts)
         height = (TOP - BOTTOM - 0.03) / 2
         for row, (picture, reduce) in enumerate(((gray, np.maximum), (contrast.close(gray), np.maximum))):
             axes = figure.add_axes((LEFT, BOTTOM + (1 - row) * (height + 0.03), WIDTH, height))
@@ -93,7 +93,11 @@ def contrast_picture(
             axes.imshow(small, origin="lower", aspect="auto", cmap="gray", vmin=0, vmax=255, extent=extent)
             axes.set_yticks([2, 4, 6, 8, 10], ["2k", "4k", "6k", "8k", "10k"])
             _time_axis(axes, analysis.duration_s, labels=row == 1)
-        return _png(figure)
+            axes.annotate(
+                ("spectrogram", "what counts as sound")[row], (0.985, 0.95), xycoords="axes fraction", color=TEXT,
+                fontsize=17, ha="right", va="top", bbox={"boxstyle": "round,pad=0.35", "facecolor": BACKGROUND, "edgecolor": "none", "alpha": 0.85},
+            )  # fmt: skip
+        return as_png(figure)
 
 
 def chroma_picture(
@@ -104,8 +108,8 @@ def chroma_picture(
     energy = analyse_frames(signal, tonality.tuning(signal)).chroma
     top = energy.max(axis=0)
     chroma = np.where(top > 0, energy / np.maximum(top, 1e-12), 0)
-    with _LOCK:
-        figure = _figure(title, _facts(analysis))
+    with DRAWING:
+        figure = titled_figure(title, _facts(analysis))
         axes = figure.add_axes((LEFT, BOTTOM, WIDTH, TOP - BOTTOM))
         _bare(axes)
         extent = (0, analysis.duration_s, -0.5, 11.5)
@@ -121,7 +125,7 @@ def chroma_picture(
         if analysis.key in tonality.KEYS:
             axes.get_yticklabels()[tonality.KEYS.index(analysis.key)].set(color=TEXT, weight="bold")
         _time_axis(axes, analysis.duration_s, labels=True)
-        return _png(figure)
+        return as_png(figure)
 
 
 def _facts(analysis: TrackAnalysis) -> str:
@@ -137,7 +141,8 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def _figure(title: str, facts: str) -> Figure:
+def titled_figure(title: str, facts: str) -> Figure:
+    """A figure of SIZE inches with the title and a line of facts below it."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -159,7 +164,8 @@ def _figure(title: str, facts: str) -> Figure:
     return figure
 
 
-def _png(figure: Figure) -> bytes:
+def as_png(figure: Figure) -> bytes:
+    """Call it, like everything that draws, while holding DRAWING: Matplotlib's caches of fonts are shared."""
     out = io.BytesIO()
     figure.savefig(out, format="png", facecolor=BACKGROUND, metadata={"Software": None})
     return out.getvalue()

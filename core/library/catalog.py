@@ -141,6 +141,15 @@ class Catalog:
         asked = np.array([value], dtype=np.float32)
         return float(blended_percentiles(asked, values[~np.isnan(values)], separator, name)[0])
 
+    def standing(self, analysis: TrackAnalysis, names: Iterable[str]) -> dict[str, float]:
+        """The percentile of each of these features, 0..1, for a track from anywhere; what it lacks is left out."""
+        own = features_of(analysis)
+        return {
+            name: self.percentile_of(name, own[name], analysis.separator)
+            for name in names
+            if own.get(name) is not None
+        }
+
 
 def features_of(analysis: TrackAnalysis) -> dict[str, float]:
     """TrackAnalysis.features() and what the catalog derives from them, for every source that has chroma:

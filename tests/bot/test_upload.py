@@ -79,6 +79,26 @@ async def test_from_upload_to_result(world: World, runner: Runner) -> None:
     assert heard.response is not None and heard.response.attachments[0].filename.endswith(".ogg")
 
 
+async def test_details_are_pictures_of_the_sound(world: World, runner: Runner) -> None:
+    await upload(world, "plucked.wav", tone())
+    await runner.run_one()
+    await tick(world)
+    done = await card(world)
+    world.env.settle_timeout = 60  # a child draws, which takes its time on a busy machine
+    shown = await world.bob.click(done, label="Details")
+    assert shown.response is not None and shown.ephemeral
+    within_budget(shown.response)
+    pictures = {one.filename: await one.read() for one in shown.response.attachments}
+    assert list(pictures) == ["profile.png", "contrast.png", "chroma.png"]
+    assert all(content.startswith(b"\x89PNG") and len(content) > 10_000 for content in pictures.values())
+    assert "Within the library" in words(shown.response) and "plucked" in words(shown.response)
+    [audio] = await uploads(world)
+    audio.unlink()
+    again = await world.alice.click(done, label="Details")
+    assert again.response is not None and "no longer kept" in words(again.response)
+    assert [one.filename for one in again.response.attachments] == ["profile.png"]
+
+
 async def test_an_unknown_track_joins_the_library_and_can_be_removed(world: World, runner: Runner) -> None:
     before = await world.bot.library.counts()
     await upload(world, "plucked.wav", tone())

@@ -1,0 +1,67 @@
+"""Details of a track: where it lies within the library, its musical contrast, its notes over time."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections import OrderedDict
+
+import discord
+from discord.ext import commands
+
+from bot.app import Moodstem
+from bot.ui.buttons import on_press
+from bot.ui.details import details_card
+from core.errors import UserError
+from core.library.profile_picture import features
+from jobs.details import draw
+
+KEPT = 12
+"""Tracks whose pictures stay in memory, about half a megabyte each: a shared card's button is pressed by several."""
+
+
+class Details(commands.Cog):
+    """Draws one track at a time, whoever asks."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+        self.one_at_a_time = asyncio.Lock()
+        self.made: OrderedDict[tuple[int, int, bool], dict[str, bytes]] = OrderedDict()
+
+    @on_press("details")
+    async def show(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        track = await self.bot.library.get(int(track_id))
+        analysis = await self.bot.library.analysis(int(track_id))
+        if track is None or analysis is None:
+            raise UserError("This track is no longer in the library; use /recommend for new picks.")
+        audio = self.bot.settings.data / track.path
+        there = await asyncio.to_thread(audio.is_file)
+        key = track.id, await self.bot.library.version(), there
+        async with self.one_at_a_time:
+            if key not in self.made:
+                catalog = await self.bot.catalog()
+                self.made[key] = await draw(
+                    analysis,
+                    await asyncio.to_thread(catalog.standing, analysis, features()),
+                    title=track.title,
+                    tracks=len(catalog),
+                    audio=audio if there else None,
+                    max_seconds=max(
+                        self.bot.settings.limits.duration_min * 60, 900.0
+                    ),  # a folder's tracks may be longer
+                )
+                while len(self.made) > KEPT:
+                    self.made.popitem(last=False)
+            pictures = self.made[key]
+        await interaction.edit_original_response(
+            view=details_card(track, list(pictures), there),
+            attachments=[
+                discord.File(io.BytesIO(content), filename=f"{name}.png")
+                for name, content in pictures.items()
+            ],
+        )
+
+
+async def setup(bot: Moodstem) -> None:
+    await bot.add_cog(Details(bot))
