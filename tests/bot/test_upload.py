@@ -84,7 +84,6 @@ async def test_details_are_pictures_of_the_sound(world: World, runner: Runner) -
     await runner.run_one()
     await tick(world)
     done = await card(world)
-    world.env.settle_timeout = 60  # a child draws, which takes its time on a busy machine
     shown = await world.bob.click(done, label="Details")
     assert shown.response is not None and shown.ephemeral
     within_budget(shown.response)
