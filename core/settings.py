@@ -58,8 +58,16 @@ class JobSettings(_Area):
     """Folder with htdemucs_6s weights; without one those that demucs keeps, or the bundled separator."""
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     """CPU threads of each worker."""
-    workers: Annotated[int, Field(ge=1, le=1000)] = 1
-    """Worker processes, each with the separator loaded."""
+    engine: Literal["local", "ray"] = "local"
+    """Where workers run: on this machine, or on those of a Ray cluster (extra `ray`)."""
+    workers: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """How many, each with the separator loaded. 0: one on this machine, as many as there is room for on a cluster."""
+    ray_address: str = "auto"
+    """'auto' (the cluster that this machine belongs to), host:port of its head, or 'local' (one of our own, here)."""
+    gpu_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    """How much of a GPU each worker on a cluster gets; when not said, a whole one where there are any."""
+    storage: str = ""
+    """How files reach a cluster's workers: see jobs.engines.carry."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     """Which GPU a worker uses: 'auto' takes one where there is one, 'cuda:1' the second one."""
     memory_mb: Annotated[float, Field(ge=512)] = 8192

@@ -11,12 +11,21 @@ from jobs.schedule import Plan
 
 
 def runner_options(settings: Settings) -> RunnerOptions:
+    """Raises UserError when the engine that they ask for is not installed."""
+    if settings.jobs.engine == "ray":
+        from jobs.engines.ray import check_installed
+
+        check_installed()
     return RunnerOptions(
         data=settings.data.absolute(),
         separator=settings.jobs.separator,
         weights=settings.jobs.weights,
         threads=settings.jobs.threads,
+        engine=settings.jobs.engine,
         workers=settings.jobs.workers,
+        ray_address=settings.jobs.ray_address,
+        gpu_share=settings.jobs.gpu_share,
+        storage=settings.jobs.storage,
         device=settings.jobs.device,
         memory_mb=settings.jobs.memory_mb,
         time_s=settings.jobs.time_min * 60,

@@ -66,7 +66,12 @@ class RunnerOptions:
     separator: str = "auto"
     weights: Path | None = None
     threads: int = 1
-    workers: int = 1
+    engine: str = "local"
+    """'local' or 'ray'; what it means is in core.settings.JobSettings, as for the next four."""
+    workers: int = 0
+    ray_address: str = "auto"
+    gpu_share: float | None = None
+    storage: str = ""
     upload_seconds: float = 600.0
     folder_seconds: float = 900.0
     time_s: float = 4 * 3600.0
@@ -90,16 +95,31 @@ class RunnerOptions:
 
 def make_engine(options: RunnerOptions, *, warm: bool = False) -> Engine:
     """The engine that the options ask for; its workers start with it."""
+    limits = Limits(memory_mb=options.memory_mb, time_s=options.time_s)
+    if options.engine == "ray":
+        from jobs.engines.fleet import Cluster
+        from jobs.engines.ray import RayEngine
+
+        cluster = Cluster(options.ray_address, options.workers, options.gpu_share, options.storage)
+        return RayEngine(
+            options.separator,
+            cluster=cluster,
+            weights_dir=options.weights,
+            threads=options.threads,
+            device=options.device,
+            limits=limits,
+            warm=warm,
+        )
     engines = [
         LocalEngine(
             options.separator,
             weights_dir=options.weights,
             threads=options.threads,
             device=options.device,
-            limits=Limits(memory_mb=options.memory_mb, time_s=options.time_s),
+            limits=limits,
             warm=warm,
         )
-        for _ in range(options.workers)
+        for _ in range(max(options.workers, 1))
     ]
     return engines[0] if len(engines) == 1 else Pool(engines)
 

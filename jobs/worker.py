@@ -15,6 +15,7 @@ import importlib
 import json
 import logging
 import os
+import platform
 import runpy
 import signal
 import threading
@@ -58,7 +59,8 @@ class Worker:
             if self.options.extra_tasks:
                 self._extra = runpy.run_path(self.options.extra_tasks)
             separator = self._load_separator()
-            self._tell(event="ready", separator=separator.name, separator_version=separator.version)
+            facts = {"separator": separator.name, "separator_version": separator.version, **versions()}
+            self._tell(event="ready", facts=facts)
             if self.options.warm and self._inbox.empty():
                 self._warm(separator)
         except UserError as error:
@@ -133,6 +135,19 @@ class Worker:
             self.events.flush()
 
 
+def versions() -> dict[str, Any]:
+    """What else decides about the numbers in an analysis, besides the separator."""
+    from importlib.metadata import version
+
+    from core.analysis import ANALYSER_VERSION
+
+    return {
+        "analyser_version": ANALYSER_VERSION,
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "torch": version("torch").partition("+")[0],  # builds for CPU and GPU count as the same
+    }
+
+
 @contextlib.contextmanager
 def own_pipes() -> Iterator[tuple[IO[str], IO[str]]]:
     """The two pipes for us alone: what a library prints goes to standard error, and a process that a task
@@ -158,7 +173,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--extra-tasks", default=None, help="a Python file with more tasks, for the tests")
     options = parser.parse_args(arguments)
     logs.configure_child()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the parent decides
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # both go to the whole group; the parent decides
     # Before numpy and torch load: each makes a pool of as many threads as there are cores.
     for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
         os.environ.setdefault(f"{library}_NUM_THREADS", str(options.threads))

@@ -76,7 +76,7 @@ class Engine(Protocol):
         ...
 
     async def start(self) -> dict[str, Any]:
-        """Make ready; returns {"separator", "separator_version"} of the separator that is loaded.
+        """Make ready; returns {"separator", "separator_version", ...} of the separator that is loaded.
 
         Raises UserError when it cannot be loaded, Unavailable when there is nothing to load it on.
         """

@@ -74,7 +74,7 @@ class LocalEngine:
     async def start(self) -> dict[str, Any]:
         """Start the worker and wait until the separator is loaded.
 
-        Returns {"separator", "separator_version"}. Raises UserError when it cannot be loaded, Crashed when the
+        Returns {"separator", "separator_version", "analyser_version", "python", "torch"}. Raises UserError when it cannot be loaded, Crashed when the
         worker ends, TimedOut when it takes more than three minutes.
         """
         async with self._lock:
@@ -122,7 +122,7 @@ class LocalEngine:
         while child.facts is None:
             for event in child.events():
                 if event["event"] == "ready":
-                    child.facts = {key: event[key] for key in ("separator", "separator_version")}
+                    child.facts = event["facts"]
                 elif event["event"] == "refused":
                     await self.stop()
                     raise UserError(event["message"])
@@ -217,7 +217,7 @@ class _Child:
             encoding="utf-8",
             env=os.environ | environment,
         )
-        self.facts: dict[str, str] | None = None
+        self.facts: dict[str, Any] | None = None
         self.runs = 0
         self.busy = False
         self.begun = False

@@ -30,6 +30,13 @@ class Idle(Generic[Worker]):
         if worker in self._workers:
             self._workers.remove(worker)
 
+    def all(self) -> tuple[Worker, ...]:
+        return tuple(self._workers)
+
+    def take_now(self) -> Worker | None:
+        """One that nobody waits for, or None."""
+        return self._workers.pop() if self._workers and not self._waiting else None
+
     async def take(self, should_stop: ShouldStop | None = None) -> Worker:
         """The one that has been idle for longest, as soon as there is one. Raises Cancelled when `should_stop` says so."""
         ticket = object()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from core.analysis import ANALYSER_VERSION
 from core.errors import UserError
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Request, TaskFailed, TimedOut
@@ -21,7 +22,9 @@ from tests.jobs.helpers import STUBS, is_running, until
 
 
 async def test_answers_with_progress_and_keeps_the_worker(engine: LocalEngine) -> None:
-    assert await engine.start() == {"separator": "none", "separator_version": "1"}
+    facts = await engine.start()
+    assert (facts["separator"], facts["separator_version"]) == ("none", "1")
+    assert (facts["analyser_version"], facts["torch"]) == (ANALYSER_VERSION, "2.13.0")
     heard: list[tuple[str, float]] = []
     first = await engine.run(Request("echo", {"say": "ä"}), lambda stage, share: heard.append((stage, share)))
     second = await engine.run(Request("echo"))
@@ -128,7 +131,7 @@ async def test_a_separator_that_is_not_there_is_said() -> None:
         await engine.stop()
 
 
-def test_the_worker_ignores_ctrl_c_and_ends_with_its_parent() -> None:
+def test_the_worker_ignores_signals_to_its_group_and_ends_with_its_parent() -> None:
     worker = subprocess.Popen(
         [sys.executable, "-P", "-m", "jobs.worker", "--separator", "none", "--extra-tasks", str(STUBS)],
         stdin=subprocess.PIPE,
@@ -139,6 +142,7 @@ def test_the_worker_ignores_ctrl_c_and_ends_with_its_parent() -> None:
     assert worker.stdout is not None
     assert json.loads(worker.stdout.readline())["event"] == "ready"
     worker.send_signal(signal.SIGINT)
+    worker.send_signal(signal.SIGTERM)
     worker.stdin.write(json.dumps({"id": 1, "task": "echo", "arguments": {"steps": 0}}) + "\n")
     worker.stdin.flush()
     assert json.loads(worker.stdout.readline())["event"] == "begun"
