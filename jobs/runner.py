@@ -71,6 +71,7 @@ class Runner:
         self._stop_at: float | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._in_work = 0
+        self._trouble = ""
 
     async def run_one(self) -> bool:
         """Take the next job, if there is one, and see it to its end. True when there was one."""
@@ -159,7 +160,9 @@ class Runner:
         try:
             await self.engine.start()
         except (UserError, Crashed, TimedOut) as error:
-            log.error("The separator is not ready: %s", error)
+            if str(error) != self._trouble:  # it is tried again and again
+                self._trouble = str(error)
+                log.error("No worker is ready: %s", error)
 
     async def _see_through(self, claimed: Claimed) -> None:
         kind = self.kinds[claimed.kind]

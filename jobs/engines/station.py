@@ -13,6 +13,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,8 @@ from jobs.engines.carry import Astray, Parcel, unpack
 from jobs.engines.local import LocalEngine
 
 LOOK_S = 1.0
+SILENCE_S = 300.0
+"""The home asks all the time: when it has not for so long, there is none any more."""
 FOLDER = "moodstem-station-"
 
 Kind = Literal["result", "refused", "cancelled", "timeout", "crashed", "failed", "astray"]
@@ -59,11 +62,15 @@ class Station:
         self._unwanted = False
         self._progress: tuple[str, float] | None = None
         self._told: tuple[str, float] | None = None
+        self._heard_at = time.monotonic()
+        self._watching: asyncio.Task[None] | None = None
 
     async def start(self) -> dict[str, Any]:
         """Load the separator. {"host", "node", ...facts}, or "problem" instead of the facts: why it cannot be loaded."""
         _sweep()
         here = {"host": socket.gethostname(), "node": _node()}
+        if here["node"] and self._watching is None:
+            self._watching = asyncio.create_task(self._watch())
         try:
             return {**await self.engine.start(), **here}
         except (UserError, Crashed, TimedOut) as error:
@@ -82,6 +89,7 @@ class Station:
         assert self._task is not None
         assert number == self._number
         waited = 0.0
+        self._heard_at = time.monotonic()
         while not self._task.done() and self._progress == self._told and waited < LOOK_S:
             await asyncio.wait([self._task], timeout=0.05)
             waited += 0.05
@@ -95,6 +103,7 @@ class Station:
 
     async def ping(self) -> None:
         """Answer, if there is anybody."""
+        self._heard_at = time.monotonic()
 
     async def _work(
         self, request: Request, parcels: Mapping[str, Parcel], contents: Sequence[bytes | None]
@@ -125,6 +134,15 @@ class Station:
             return Outcome("astray", str(error))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+
+    async def _watch(self) -> None:
+        """End with Ray on this machine, or when nobody asks: an actor whose raylet was killed would live on, and hold
+        its GPU (seen with Ray 2.60)."""
+        parent = os.getppid()
+        while os.getppid() == parent and time.monotonic() - self._heard_at < SILENCE_S:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(1.0)
+        await self.engine.stop()
+        os._exit(1)
 
     def _hear(self, stage: str, share: float) -> None:
         self._progress = (stage, share)

@@ -75,3 +75,11 @@ def chatter(arguments, context):
 
 def environment(arguments, context):
     return {"value": os.environ.get(arguments["name"])}
+
+
+def die_with_parent(arguments, context):
+    """Take the process along that started this one, as running out of memory may."""
+    context.report("die", 0.5)
+    time.sleep(0.3)
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(60)
