@@ -199,9 +199,10 @@ def recommend(
     as_json: bool,
 ) -> None:
     """Tracks that fit a mood, with their reasons."""
-    from core.moods.aim import aimed
+    from core.moods.aim import aim_sentence, aimed
     from core.moods.profile import MOODS, Profile
     from core.recommend.rules import recommend as choose
+    from core.recommend.steer import change, listed
 
     if not moods and occasion is None and not steers:
         raise click.UsageError("Say at least one --mood or an --occasion.")
@@ -230,6 +231,14 @@ def recommend(
             }
         )
         return
+    if aim != "match":
+        click.echo(aim_sentence(Profile(moods), aim))
+    if steers:
+        before, after = (
+            [one.track.id for one in tracks] for tracks in (choose(catalog, target, occasion, count), found)
+        )
+        title = listed(steers).capitalize()
+        click.echo(change(catalog, before, after, title, steers[0] if len(set(steers)) == 1 else None))
     for place, one in enumerate(found, 1):
         artist = f" · {one.track.artist}" if one.track.artist else ""
         click.echo(f"{place:2}. {one.track.title}{artist}  ({one.score:+.3f})")

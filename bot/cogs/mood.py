@@ -188,7 +188,7 @@ def question_card(asked: Question, answered: int, expected: int, note: str | Non
 def profile_card(found: Profile, aim: str = "match") -> Card:
     """The finished profile; the music can match it or move it, and be for an occasion."""
     strongest = found.strongest(9)
-    bars = [f"`{bar(weight)}` {MOOD_LABELS[mood]}" for mood, weight in strongest]
+    bars = [f"`{bar(weight, 8)}` {MOOD_LABELS[mood]}" for mood, weight in strongest]
     wishes = [_wish(name, value) for name, value in found.preferences.items() if abs(value) >= 0.25]
     quick = [occasion for occasion, _, _ in QUICK_OCCASIONS]
     return Card(

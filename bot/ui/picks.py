@@ -13,7 +13,7 @@ from bot.ui.cards import Card, Style, line, mood_colour, row, text
 from bot.ui.theme import plain
 from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
 from core.moods.profile import MOODS, mood_adjective, mood_label
-from core.recommend.explain import distinct, signed, why
+from core.recommend.explain import in_short, signed, why
 from core.recommend.rules import occasion_label
 from core.recommend.steer import SURPRISE, listed, quick_steers, steer_emoji, steer_label
 
@@ -38,13 +38,17 @@ def picks_card(made: Recommended, page: int = 0, *, steers: Sequence[str] = (), 
     first = page * PAGE
     shown = made.picks[first : first + PAGE]
     items: list[ui.Item[Any]] = [text(*(_shared_heading(made.wish) if shared else _heading(made)))]
+    said: set[str] = set()
     for position, pick in enumerate(shown, first):
         items.append(
             _section(
                 Press("play", pick.track_id, label="Play", emoji="▶️"),
                 f"**{position + 1}. {plain(pick.title)}**",
                 _by_line(pick.artist, pick.genre),
-                *(f"> {plain(reason.text, SENTENCE)}" for reason in distinct(pick.reasons, 2)),
+                *(
+                    f"> {plain(reason.text, SENTENCE)}"
+                    for reason in in_short(pick, 2 if len(shown) <= 3 else 1, said)
+                ),
             )
         )
     items.append(line())
@@ -87,7 +91,7 @@ def _heading(made: Recommended) -> list[str]:
     if not any(wish.profile.moods.values()):
         lines.append("-# Answer `/mood`, and I match how you feel, too.")
     if wish.aim != "match":
-        lines.append(f"-# {aim_sentence(wish.profile, wish.aim)}")
+        lines.append(f"-# {aim_sentence(wish.profile, wish.aim, brief=True)}")
     if made.changed:
         title, _, changed = made.changed.partition(":")
         lines.append(f"{_changed_emoji(title)}**{title}:**{changed}")

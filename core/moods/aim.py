@@ -59,8 +59,8 @@ def _target(moods: Mapping[str, float], row: Mapping[str, Any]) -> dict[str, flo
     return {mood: moods.get(mood, 0.0) - moved[mood] + share * towards.get(mood, 0.0) for mood in MOODS}
 
 
-def aim_sentence(profile: Profile, aim: str, language: str = "en") -> str:
-    """What the aim does with this profile: 'Lift: from sad towards joyful and wondering; it begins where ...'."""
+def aim_sentence(profile: Profile, aim: str, language: str = "en", *, brief: bool = False) -> str:
+    """What the aim does with this profile: 'Lift: from sad towards joyful and amazed; it begins where you are ...'."""
     row = _row(aim)
     if aim == "match":
         return f"Match: {row['text']}."
@@ -73,4 +73,5 @@ def aim_sentence(profile: Profile, aim: str, language: str = "en") -> str:
     start, goal = (
         " and ".join(mood_adjective(mood, language) for mood in moods) for moods in (losing, gaining)
     )
-    return f"{aim.capitalize()}: from {start} towards {goal}; {row['text']}."
+    moved = f"{aim.capitalize()}: from {start} towards {goal}"
+    return f"{moved}." if brief else f"{moved}; {row['text']}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,11 +10,14 @@ from typing import Protocol
 from core.moods.profile import MOODS, mood_adjective
 from core.recommend.rules import Reason
 from core.recommend.steer import steer_label
-from core.recommend.table import occasion_label, trust
+from core.recommend.table import PRESENCE, occasion_label, trust
 from core.recommend.wording import table
 
 WEIGHS = 0.005
 """A reason against a track is only named when it takes away this much."""
+
+NEARLY = 0.6
+"""A reason that counts this share of the strongest may stand for it where that was said already."""
 
 PARTS = 5
 """The sum is shown in this many parts, the smallest ones together."""
@@ -56,24 +60,53 @@ def why(one: Explained, n: int = 3) -> Why:
 
 
 def distinct(reasons: Sequence[Reason], n: int, skip: Sequence[Reason] = ()) -> list[Reason]:
-    """The first `n` reasons that say something that neither an earlier one nor `skip` has said."""
-    seen = {(reason.source, reason.descriptor, reason.contribution > 0) for reason in skip}
+    """The first `n` reasons that say something that neither an earlier one nor `skip` has said.
+
+    How long a stem sounds and how loud it is are one thing here: who cannot be heard is far back, too.
+    """
+    seen = {_about(reason) for reason in skip}
     found = []
     for reason in reasons:
-        key = reason.source, reason.descriptor, reason.contribution > 0
-        if key not in seen:
-            seen.add(key)
+        if _about(reason) not in seen:
+            seen.add(_about(reason))
             found.append(reason)
     return found[:n]
 
 
+def _about(reason: Reason) -> tuple[str, str, bool]:
+    present = reason.source != "mix" and reason.descriptor in PRESENCE
+    return reason.source, "presence" if present else reason.descriptor, reason.contribution > 0
+
+
+def in_short(one: Explained, n: int, said: set[str]) -> list[Reason]:
+    """`n` reasons for a list of picks: what mood and occasion say first, since all picks have the steers in common.
+
+    A rule that stands with an earlier pick (`said`, which grows) is passed over for one that counts nearly as much.
+    """
+    chosen = [reason for reason in one.reasons if reason.contribution > 0]
+    chosen = distinct(sorted(chosen, key=lambda reason: reason.steer is not None), len(chosen))
+    strong = [reason for reason in chosen if reason.contribution >= NEARLY * chosen[0].contribution]
+    fresh = sorted(strong, key=lambda reason: reason.rule in said)
+    shown = [*fresh, *(reason for reason in chosen if reason not in strong)][:n]
+    said.update(reason.rule for reason in shown)
+    return shown
+
+
 def total(parts: Mapping[str, float], score: float) -> str:
-    """What the score is made of, largest first: '+0.31 calm, +0.12 Study, −0.04 shown lately = +0.39'."""
+    """What the score is made of, largest first: '+0.31 calm, +0.12 study, −0.04 shown lately = +0.39'.
+
+    Hundredths are rounded so that they add up to the rounded score (largest remainders).
+    """
     ordered = sorted(parts.items(), key=lambda part: -abs(part[1]))
     shown = ordered if len(ordered) <= PARTS else ordered[: PARTS - 1]
-    said = [f"{signed(value)} {part_label(topic)}" for topic, value in shown]
+    named = [(part_label(topic), value) for topic, value in shown]
     if rest := ordered[len(shown) :]:
-        said.append(f"{signed(sum(value for _, value in rest))} all else")
+        named.append(("all else", sum(value for _, value in rest)))
+    whole = [math.floor(100 * value) for _, value in named]
+    remainders = sorted(range(len(named)), key=lambda i: whole[i] - 100 * named[i][1])
+    for i in remainders[: max(round(100 * score) - sum(whole), 0)]:
+        whole[i] += 1
+    said = [f"{signed(cents / 100)} {label}" for (label, _), cents in zip(named, whole, strict=True) if cents]
     return f"{', '.join(said)} = {signed(score)}" if said else signed(score)
 
 
@@ -112,8 +145,9 @@ def heard_by(separator: str, reasons: Sequence[Reason]) -> str | None:
     if not stems:
         return None
     name = {"unet": "the bundled U-Net"}.get(separator, f"`{separator}`")
-    shares = [f"{_name(stem)} counts {100 * trust(separator, stem):.0f} %" for stem in stems]
-    return f"The instruments were told apart by {name}: {', '.join(shares)} of what it would in clean stems."
+    first, *more = (f"of {_name(stem)}|{100 * trust(separator, stem):.0f} %" for stem in stems)
+    shares = ", ".join([first.replace("|", " counts "), *(share.replace("|", " ") for share in more)])
+    return f"The instruments were told apart by {name}: what it says {shares}."
 
 
 def _name(stem: str) -> str:

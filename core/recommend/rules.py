@@ -51,7 +51,7 @@ WORTH_SAYING = 0.05
 NEGLIGIBLE = 1e-4
 """Moods and preferences that weigh less are left out."""
 
-STRONGEST, AGAINST = 6, 3
+STRONGEST, AGAINST = 6, 4
 """Reasons for and against that a recommendation names unless all are asked for."""
 
 POOL = 5

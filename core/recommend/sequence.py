@@ -87,10 +87,12 @@ class Surprise:
     def __init__(self, catalog: Catalog, seed: int) -> None:
         if "hashes" not in catalog.prepared:
             catalog.prepared["hashes"] = np.array(
-                [zlib.crc32(track.content_hash.encode()) for track in catalog.tracks], dtype=np.uint64
+                [zlib.crc32(track.content_hash.encode()) for track in catalog.tracks], dtype=np.uint32
             )
-        mixed = _scrambled(catalog.prepared["hashes"] + np.uint64(seed % 2**31 << 32))
-        self.values = (SURPRISE * (mixed / np.float64(2**63) - 1)).astype(np.float32)
+        mixed = _scrambled(catalog.prepared["hashes"] ^ np.uint32(zlib.crc32(str(seed).encode())))
+        self.values = mixed.astype(np.float32)
+        self.values *= np.float32(SURPRISE / 2**31)
+        self.values -= np.float32(SURPRISE)
 
     def add_to(self, scores: NDArray[np.float32]) -> None:
         scores += self.values
@@ -103,13 +105,14 @@ class Surprise:
         )
 
 
-def _scrambled(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Each number's place in a fixed shuffle of all 64-bit numbers (the finaliser of splitmix64, Steele et al. 2014)."""
-    mixed = numbers + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    scrambled: NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(31))
-    return scrambled
+def _scrambled(numbers: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """Each number's place in a fixed shuffle of all 32-bit numbers (the finaliser of MurmurHash3, Appleby 2011)."""
+    mixed = numbers ^ (numbers >> np.uint32(16))
+    mixed *= np.uint32(0x85EBCA6B)
+    mixed ^= mixed >> np.uint32(13)
+    mixed *= np.uint32(0xC2B2AE35)
+    mixed ^= mixed >> np.uint32(16)
+    return mixed
 
 
 def diverse(

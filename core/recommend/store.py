@@ -13,7 +13,8 @@ from core.moods.profile import Profile
 from core.recommend.rules import Reason, Recommendation
 from core.recommend.sequence import FRESHNESS_DAYS
 
-FOR, AGAINST = 6, 3  # reasons kept for each track; all of them can be had again at any time
+FOR, UNSTEERED, AGAINST = 8, 3, 4
+"""Reasons kept for each track: for it, those among them that no steer gave, against it. All can be had again."""
 
 DAY = 86400.0
 
@@ -71,13 +72,14 @@ class Pick:
     @classmethod
     def of(cls, one: Recommendation) -> Pick:
         strongest = [reason for reason in one.reasons if reason.contribution > 0]
+        unsteered = [reason for reason in strongest[FOR:] if reason.steer is None][:UNSTEERED]
         return cls(
             one.track.id,
             one.track.title,
             one.track.artist,
             one.track.genre,
             one.score,
-            strongest[:FOR],
+            [*strongest[:FOR], *unsteered],
             one.against[:AGAINST],
             one.missing,
             one.parts,
