@@ -29,7 +29,8 @@ class About(commands.Cog):
             text("## Music that fits your mood, with reasons"),
             text(
                 "**/mood** asks about seven short questions and keeps your answers, even if you stop half-way.",
-                "**/recommend** picks tracks whose *instruments* fit, and says why in measured numbers.",
+                "**/recommend** picks tracks whose *instruments* fit, and says why in measured numbers; a tap steers "
+                "them: calmer, less vocals, a surprise.",
                 "**/party** makes one playlist of several people's moods, fair to each.",
                 "**/upload** takes a track apart, shows what each instrument does and what goes with it.",
                 "**/library** finds music by name or by sound (“calm piano”); **/playlist** keeps what you like.",

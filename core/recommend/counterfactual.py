@@ -158,7 +158,7 @@ def _needed(needed: Needed) -> str:
         of_in="" if whole else f" in {stem}",
         stem=stem,
     )
-    return f"With {told} instead of {now}"
+    return " ".join(f"With {told} instead of {now}".split())
 
 
 def _beside(winner: Recommendation, loser: Recommendation, *, first: bool = False) -> str:

@@ -79,3 +79,27 @@ def test_samples_are_found_by_the_moods_they_were_composed_for(samples: Catalog)
         if 0 < label.sum() < len(label):
             areas.append(auc(prepared.scores({mood: 1.0}).astype(float), label))
     assert len(areas) >= 8 and np.mean(areas) > 0.72
+
+
+@pytest.mark.parametrize(
+    ("occasion", "low", "high"),
+    [
+        ("relaxation", ["mix.tempo", "mix.loudness", "drums.level_db"], ["mix.contrast_dark_ratio"]),
+        ("workout", ["mix.contrast_dark_ratio"], ["mix.tempo", "drums.level_db", "bass.level_db"]),
+        ("study", ["vocals.activity", "mix.loudness"], []),
+        ("celebration", [], ["mix.loudness", "mix.pulse_clarity", "drums.activity", "mix.majorness"]),
+        ("sleep", ["mix.loudness", "mix.spectral_centroid", "drums.activity"], []),
+        ("commute", [], ["mix.pulse_clarity", "mix.majorness"]),
+        ("party", [], ["drums.level_db", "bass.level_db", "mix.pulse_clarity"]),
+        ("focus", ["vocals.activity"], ["mix.beat_regularity"]),
+    ],
+)
+def test_occasions_sound_as_they_should(
+    samples: Catalog, occasion: str, low: list[str], high: list[str]
+) -> None:
+    """The eight picks for each occasion stand apart from the library as a whole."""
+    picked = [samples.index(one.track.id) for one in recommend(samples, Profile(), occasion, 8)]
+    for feature, sign in [(name, -1) for name in low] + [(name, 1) for name in high]:
+        percentiles = samples.percentiles(feature)
+        apart = float(np.nanmean(percentiles[picked]) - np.nanmean(percentiles))
+        assert sign * apart > 0.08, (feature, apart)
