@@ -1,0 +1,112 @@
+"""A stem that does not sound has no descriptors, wherever one looks: missing, not zero."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.analysis import TrackAnalysis
+from core.library.bundled import ensure_samples
+from core.library.catalog import Catalog, features_of
+from core.library.descriptor_report import describe_library
+from core.library.loading import load_catalog
+from core.library.profile_picture import features
+from core.library.store import Database
+from core.library.tracks import Library
+from core.moods.profile import MOODS, Profile
+from core.recommend.rules import occasions, recommend
+from core.recommend.similarity import similar
+from core.separation.base import STEMS
+
+FACTS = {"activity", "level_db"}
+"""What is known of a silent stem as well: that it does not sound, and how much leaks into it."""
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[Catalog, dict[int, TrackAnalysis]]:
+    """The samples as the database hands them out."""
+
+    async def load(path: Path) -> tuple[Catalog, dict[int, TrackAnalysis]]:
+        async with await Database.open(path) as database:
+            await ensure_samples(Library(database))
+            analyses = {track.id: found for track, found in await Library(database).analyses()}
+            return await load_catalog(database, uploads=True), analyses
+
+    return asyncio.run(load(tmp_path_factory.mktemp("data") / "moodstem.db"))
+
+
+@pytest.fixture(scope="module")
+def silent(library: tuple[Catalog, dict[int, TrackAnalysis]]) -> list[tuple[int, str]]:
+    """(track, stem) of every stem that does not sound."""
+    found = [
+        (track, stem) for track, one in library[1].items() for stem in STEMS if stem not in one.descriptors
+    ]
+    assert len(found) > 30 and {stem for _, stem in found} >= {"drums", "bass", "vocals"}
+    return found
+
+
+def test_in_the_analysis(
+    library: tuple[Catalog, dict[int, TrackAnalysis]], silent: list[tuple[int, str]]
+) -> None:
+    for track, stem in silent:
+        analysis = library[1][track]
+        assert set(analysis.instruments[stem]) == FACTS and analysis.instruments[stem]["activity"] < 0.05
+        flat = features_of(analysis)
+        assert {name for name in flat if name.startswith(f"{stem}.")} == {f"{stem}.{fact}" for fact in FACTS}
+
+
+def test_in_the_catalog(
+    library: tuple[Catalog, dict[int, TrackAnalysis]], silent: list[tuple[int, str]]
+) -> None:
+    catalog = library[0]
+    for track, stem in silent:
+        row = catalog.index(track)
+        own = [
+            name
+            for name in catalog.names
+            if name.startswith(f"{stem}.") and name.partition(".")[2] not in FACTS
+        ]
+        assert len(own) > 100
+        for name in own:
+            assert math.isnan(catalog.values(name)[row]) and math.isnan(catalog.percentiles(name)[row])
+        standing = catalog.standing(library[1][track], features())
+        assert {name for name in standing if name.startswith(f"{stem}.")} <= {f"{stem}.activity"}
+
+
+@pytest.mark.parametrize("mood", [*MOODS, *occasions()])
+def test_in_the_rules(
+    mood: str, library: tuple[Catalog, dict[int, TrackAnalysis]], silent: list[tuple[int, str]]
+) -> None:
+    profile, occasion = (Profile({mood: 1.0}), None) if mood in MOODS else (Profile({}), mood)
+    spoken_of = [
+        (one.track.id, reason.source, reason.descriptor)
+        for one in recommend(library[0], profile, occasion, 30, all_reasons=True)
+        for reason in one.reasons
+    ]
+    assert spoken_of
+    for track, source, descriptor in spoken_of:
+        assert (track, source) not in silent or descriptor in FACTS
+
+
+def test_in_similarity(
+    library: tuple[Catalog, dict[int, TrackAnalysis]], silent: list[tuple[int, str]]
+) -> None:
+    catalog, analyses = library
+    track, stem = silent[0]
+    near = similar(catalog, features_of(analyses[track]), "instruments", [stem, "other"], 30)
+    assert all(np.isfinite(one.similarity) for one in near)
+    assert not any(stem in reason.lower() for one in near for reason in one.reasons), (
+        "shared silence is no likeness"
+    )
+
+
+def test_in_the_report(
+    library: tuple[Catalog, dict[int, TrackAnalysis]], silent: list[tuple[int, str]]
+) -> None:
+    sources = describe_library(library[0])["missing"]["sources"]
+    for stem in STEMS:
+        assert sources[stem]["silent_in"] == sum(other == stem for _, other in silent)
