@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.settings import Settings
+from core.settings import LimitSettings, Settings
 from jobs.engines.base import Engine
 from jobs.model import Quotas
 from jobs.process import RunnerOptions, make_engine
@@ -35,9 +35,8 @@ def runner_options(settings: Settings) -> RunnerOptions:
     )
 
 
-def quotas(settings: Settings) -> Quotas:
+def quotas(limits: LimitSettings) -> Quotas:
     """What may be put into the queue."""
-    limits = settings.limits
     return Quotas(
         waiting_per_user=limits.queued_per_user,
         waiting_per_guild=limits.queued_per_server,

@@ -13,12 +13,13 @@ from discord.ext import commands
 from bot.app import Moodstem
 from bot.errors import answer_refusals
 from bot.permissions import must_manage
-from bot.ui.admin import PAGE, Stats, jobs_card, log_card, stats_card
+from bot.ui.admin import PAGE, Stats, jobs_card, limits_card, log_card, stats_card
 from bot.ui.buttons import on_press
 from bot.ui.cards import note_card
 from core.errors import UserError
 from core.library.audit import entries, record
 from core.library.backup import backup, backups, rehearse
+from core.library.servers import LIMITS, limits_of, own_limits, set_limit
 from jobs.model import BACKGROUND
 
 
@@ -135,6 +136,26 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         await record(self.bot.database, guild_id, interaction.user.id, "backup", copy.name)
         sentence = f"💾 {copy.name} is written and was restored on trial: {sum(rows.values())} rows in {len(rows)} tables."
         await interaction.edit_original_response(view=note_card(sentence))
+
+    @app_commands.command(description="What members may upload here; with a name and a number, change it.")
+    @app_commands.describe(name="Which limit", value="The new number; left out, back to the operator's")
+    @app_commands.choices(
+        name=[app_commands.Choice(name=words, value=name) for name, words in LIMITS.items()]
+    )
+    @answer_refusals
+    async def limits(
+        self, interaction: discord.Interaction[Moodstem], name: str | None = None, value: float | None = None
+    ) -> None:
+        guild_id, limits = must_manage(interaction), self.bot.settings.limits
+        if name is None and value is not None:
+            raise UserError("Say which limit that number is for: choose a name as well.")
+        if name is not None:
+            await set_limit(self.bot.database, guild_id, name, value, limits)
+            change = f"{LIMITS[name]}: {'the usual' if value is None else f'{value:g}'}"
+            await record(self.bot.database, guild_id, interaction.user.id, "limit", change)
+        here = await limits_of(self.bot.database, guild_id, limits)
+        card = limits_card(here, set(await own_limits(self.bot.database, guild_id)))
+        await interaction.response.send_message(view=card, ephemeral=True)
 
     @app_commands.command(name="log", description="What admins did with my commands, newest first.")
     async def log_(self, interaction: discord.Interaction[Moodstem]) -> None:

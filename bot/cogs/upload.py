@@ -17,6 +17,7 @@ from bot.ui.buttons import on_press
 from bot.ui.cards import note_card
 from core.audio.length import probable_seconds
 from core.errors import UserError
+from core.library.servers import limits_of
 from jobs.configure import quotas
 from jobs.model import INTERACTIVE, Job
 
@@ -40,7 +41,7 @@ class Upload(commands.Cog):
 
     async def take(self, interaction: discord.Interaction[Moodstem], track: discord.Attachment) -> None:
         """Put the file into the queue and show its card, wherever it came from. Raises UserError."""
-        refuse(track, self.bot.settings.limits.upload_mb)
+        refuse(track, self.bot.settings.limits.upload_mb)  # what needs no look into the database
         await interaction.response.defer(ephemeral=True, thinking=True)
         # One after the other for each member: a hundred at once are refused before they are fetched.
         async with self.turns.setdefault(interaction.user.id, asyncio.Lock()):
@@ -49,14 +50,16 @@ class Upload(commands.Cog):
 
     async def enqueue(self, interaction: discord.Interaction[Moodstem], track: discord.Attachment) -> Job:
         """The file onto our disk and its job into the queue, or neither."""
-        limits = quotas(self.bot.settings)
         user, guild = interaction.user.id, interaction.guild_id
+        here = await limits_of(self.bot.database, guild, self.bot.settings.limits)
+        refuse(track, here.upload_mb)
+        limits = quotas(here)
         await self.bot.queue.admit("analyse", limits, user_id=user, guild_id=guild)
         kept = await downloads.keep(
             track,
             self.bot.settings.uploads,
             self.bot.http,
-            limit=int(self.bot.settings.limits.upload_mb * MB),
+            limit=int(here.upload_mb * MB),
         )
         try:
             job = await self.bot.queue.enqueue(

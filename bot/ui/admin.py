@@ -10,9 +10,11 @@ from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, note_card, row, text
 from bot.ui.jobs import job_title
 from bot.ui.theme import plain, roughly
+from core.library.servers import LIMITS
 
 if TYPE_CHECKING:
     from core.library.audit import Entry
+    from core.settings import LimitSettings
     from jobs.model import Job
 
 PAGE = 10
@@ -85,6 +87,19 @@ def stats_card(stats: Stats) -> Card:
             f"**Disk** {stats.free_gb:.1f} GB free; the database has {stats.database_mb:.1f} MB",
             f"**Last backup** {backup}",
         ),
+    )
+
+
+def limits_card(here: LimitSettings, own: set[str]) -> Card:
+    """Every limit that a server may set, and who set it."""
+    lines = [
+        f"**{getattr(here, name) or 'any number':{'' if not getattr(here, name) else 'g'}}** {words}"
+        + (" (set here)" if name in own else "")
+        for name, words in LIMITS.items()
+    ]
+    return Card(
+        text("## Limits on this server", *lines),
+        text("-# `/admin limits` with a name and a number changes one; without a number it goes back."),
     )
 
 

@@ -77,3 +77,34 @@ async def test_the_log_has_pages_and_survives_a_restart(world: World) -> None:
         await world.admin.click(card.message, label="Older")
         within_budget(card)
     assert words(card).count("changed") == 3 and "Older" not in labels(card)
+
+
+async def test_limits_can_be_made_stricter_and_taken_back(world: World) -> None:
+    shown = (await world.admin.slash(world.channel, "admin limits")).response
+    within_budget(shown)
+    assert "**2** size of an upload" in words(shown) and "set here" not in words(shown)
+    stricter = (
+        await world.admin.slash(world.channel, "admin limits", name="queued_per_user", value=1.0)
+    ).response
+    assert "**1** uploads of one member that wait or run (set here)" in words(stricter)
+    await upload(world, "first.wav", tone(2))
+    refused = await upload(world, "second.wav", tone(3))
+    assert len(await world.bot.queue.jobs(user_id=world.alice.id)) == 1 and "1" in words(refused.response)
+    await world.admin.slash(world.channel, "admin limits", name="upload_mb", value=0.1)
+    assert "larger than 0.1 MB" in words((await upload(world, "third.wav", tone(4))).response)
+    await world.restart()
+    for name in ("queued_per_user", "upload_mb"):
+        back = (await world.admin.slash(world.channel, "admin limits", name=name)).response
+    assert "set here" not in words(back)
+    await upload(world, "second.wav", tone(3))
+    assert len(await world.bot.queue.jobs(user_id=world.alice.id)) == 2
+    log = (await world.admin.slash(world.channel, "admin log")).response
+    assert words(log).count("**limit**") == 4
+
+
+async def test_limits_refuse_what_the_operator_does_not_allow(world: World) -> None:
+    for options in ({"name": "upload_mb", "value": 500.0}, {"name": "queued_per_user", "value": 0.0}):
+        refused = (await world.admin.slash(world.channel, "admin limits", **options)).response
+        assert "choose a number between" in words(refused)
+    lost = (await world.admin.slash(world.channel, "admin limits", value=3.0)).response
+    assert "choose a name as well" in words(lost)

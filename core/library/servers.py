@@ -1,0 +1,64 @@
+"""What each server decided for itself: limits that are stricter than the operator's."""
+
+from __future__ import annotations
+
+from core.errors import UserError
+from core.library.store import Database
+from core.settings import LimitSettings
+
+LIMITS = {
+    "upload_mb": "size of an upload in MB",
+    "queued_per_user": "uploads of one member that wait or run",
+    "queued_per_server": "uploads of this server that wait or run",
+    "daily_per_user": "uploads of one member a day",
+    "daily_per_server": "uploads of this server a day",
+}
+"""What a server may set, in words."""
+
+
+async def limits_of(database: Database, guild_id: int | None, limits: LimitSettings) -> LimitSettings:
+    """The operator's limits, with the server's own where these are stricter."""
+    return limits.model_copy(
+        update={
+            name: _stricter(getattr(limits, name), value)
+            for name, value in (await own_limits(database, guild_id)).items()
+        }
+    )
+
+
+async def own_limits(database: Database, guild_id: int | None) -> dict[str, float]:
+    """{name: value} that the server has set."""
+    if guild_id is None:
+        return {}
+    rows = await database.fetch("SELECT name, value FROM server_limit WHERE guild_id=?", (guild_id,))
+    return {row["name"]: row["value"] for row in rows if row["name"] in LIMITS}
+
+
+async def set_limit(
+    database: Database, guild_id: int, name: str, value: float | None, limits: LimitSettings
+) -> None:
+    """Set a limit of a server, or with None go back to the operator's.
+
+    Raises UserError for an unknown name and for values that are no limit or more than the operator allows.
+    """
+    if name not in LIMITS:
+        raise UserError(f"There is no limit {name!r}; choose from {', '.join(LIMITS)}.")
+    if value is None:
+        await database.write("DELETE FROM server_limit WHERE guild_id=? AND name=?", (guild_id, name))
+        return
+    most = float(getattr(limits, name))
+    lowest = 0.1 if name == "upload_mb" else 1
+    if value < lowest or (most and value > most) or (name != "upload_mb" and value != int(value)):
+        until = f" to {most:g}" if most else ""
+        raise UserError(f"The {LIMITS[name]} can be from {lowest:g}{until} here; choose a number between.")
+    await database.write(
+        "INSERT INTO server_limit (guild_id, name, value) VALUES (?, ?, ?)"
+        " ON CONFLICT (guild_id, name) DO UPDATE SET value=excluded.value",
+        (guild_id, name, value),
+    )
+
+
+def _stricter(operators: float, servers: float) -> float:
+    """0 stands for no limit in the operator's settings."""
+    chosen = servers if not operators else min(operators, servers)
+    return int(chosen) if isinstance(operators, int) else chosen
