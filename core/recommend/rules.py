@@ -114,6 +114,7 @@ def recommend(
     exclude: Collection[int] = (),
     recent: Mapping[int, float] | None = None,
     seed: int = 0,
+    terms: Sequence[sequence.Term] = (),
     all_reasons: bool = False,
     rules: Sequence[Rule] | None = None,
 ) -> list[Recommendation]:
@@ -121,25 +122,25 @@ def recommend(
 
     `exclude` (track ids) never appear; `recent` (days since they were shown, by track id) lose a visible term that
     fades within a week. `steers` (core.recommend.steer) add theirs; 'surprise' draws by `seed`, the same for the same
-    seed. Equal scores are ordered by track id, nothing is random. Raises UserError for an unknown occasion or steer.
+    seed. `terms` are further parts of every score, such as a member's taste. Equal scores are ordered by track id, nothing is random. Raises UserError for an unknown occasion or steer.
     """
     prepared = prepare(catalog, rules)
     topics = topic_weights(profile, occasion, steers)
     if not len(catalog) or count < 1:
         return []
     scores = prepared.scores(topics)
-    terms: list[sequence.Term] = []
+    every: list[sequence.Term] = [*terms]
     if recent:
-        terms.append(sequence.Freshness(catalog, recent))
+        every.append(sequence.Freshness(catalog, recent))
     if SURPRISE in steers:
-        terms.append(sequence.Surprise(catalog, seed))
-    for term in terms:
+        every.append(sequence.Surprise(catalog, seed))
+    for term in every:
         term.add_to(scores)
     left_out = [catalog.index(track_id) for track_id in exclude if track_id in catalog]
     scores[left_out] = -np.inf
     candidates = best_first(scores, min(len(catalog) - len(left_out), max(POOL * count, 50)), catalog)
     picks = sequence.diverse(catalog, candidates, scores, count)
-    return _explained(catalog, prepared, topics, picks, terms, all_reasons)
+    return _explained(catalog, prepared, topics, picks, every, all_reasons)
 
 
 def explain_tracks(
@@ -214,7 +215,7 @@ def _explained(
         terms: list[tuple[float, Callable[..., Reason], tuple[Any, ...]]] = [
             (contribution[r], makers[r], (value[r], percentile[r], contribution[r])) for r in here
         ]
-        visible = (*(share for other in others if (share := other.at(row)) is not None), *lost)
+        visible = (*(share for other in others for share in other.at(row)), *lost)
         parts: dict[str, float] = {}
         for r in here:
             parts[rule_topics[r]] = parts.get(rule_topics[r], 0.0) + contribution[r]

@@ -8,7 +8,7 @@ with the list, so the scores shown never rise.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,8 +52,8 @@ class Term(Protocol):
     def add_to(self, scores: NDArray[np.float32]) -> None:
         """Add the term to every track's score."""
 
-    def at(self, row: int) -> Share | None:
-        """The term of one track; None where it has none."""
+    def at(self, row: int) -> Sequence[Share]:
+        """The term of one track, in as many parts as there is something to say about."""
 
 
 class Freshness:
@@ -73,12 +73,12 @@ class Freshness:
         for row in self.days:
             scores[row] -= self.lost(row)
 
-    def at(self, row: int) -> Share | None:
+    def at(self, row: int) -> list[Share]:
         if row not in self.days:
-            return None
+            return []
         days = self.days[row]
         ago = "today" if days < 0.75 else "yesterday" if days < 1.5 else f"{days:.0f} days ago"
-        return Share("freshness", -self.lost(row), days, "days", f"You were shown this one {ago}.")
+        return [Share("freshness", -self.lost(row), days, "days", f"You were shown this one {ago}.")]
 
 
 class Surprise:
@@ -97,12 +97,11 @@ class Surprise:
     def add_to(self, scores: NDArray[np.float32]) -> None:
         scores += self.values
 
-    def at(self, row: int) -> Share | None:
+    def at(self, row: int) -> list[Share]:
         value = float(self.values[row])
         speaks = "for" if value >= 0 else "against"
-        return Share(
-            "surprise", value, value, "score", f"You asked for a surprise, and chance speaks {speaks} it."
-        )
+        text = f"You asked for a surprise, and chance speaks {speaks} it."
+        return [Share("surprise", value, value, "score", text)]
 
 
 def _scrambled(numbers: NDArray[np.uint32]) -> NDArray[np.uint32]:
