@@ -19,6 +19,7 @@ TABLES = (
     "party",
     "playlist",
     "play",
+    "feedback",
     "search",
     "audit",
     "card",

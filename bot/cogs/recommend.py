@@ -21,6 +21,7 @@ from core.moods.aim import AIMS, aim_label
 from core.moods.profile import MOODS, Profile, mood_label
 from core.moods.store import Moods
 from core.recommend.counterfactual import ranks_higher
+from core.recommend.feedback import Feedback, TasteTerm
 from core.recommend.rules import Recommendation, occasion_label, occasions, recommend, topic_weights
 from core.recommend.steer import SURPRISE, change, opposite_of, possible, pressed, steer_label, taken_back
 from core.recommend.store import Pick, Recommendations, Recommended, Wish, just_shown
@@ -36,6 +37,7 @@ class Recommend(commands.Cog):
         self.bot = bot
         self.moods = Moods(bot.database)
         self.recommendations = Recommendations(bot.database)
+        self.feedback = Feedback(bot.database)
 
     @app_commands.command(name="recommend", description="Music for your mood, with the reasons.")
     @app_commands.describe(
@@ -105,7 +107,7 @@ class Recommend(commands.Cog):
         """Choose, remember and show; the interaction is deferred already."""
         now = int(time.time())
         before = await self.recommendations.shown_before(interaction.user.id, at=now)
-        found = await self.choose(wish, before)
+        found = await self.choose(interaction.user.id, wish, before, now)
         if not found and wish.others:
             view = problem_card(
                 "That was everything I have for now; come back in an hour, or begin again.",
@@ -120,9 +122,13 @@ class Recommend(commands.Cog):
         )
         await interaction.edit_original_response(view=await self.card(made))
 
-    async def choose(self, wish: Wish, before: dict[int, float]) -> list[Recommendation]:
-        """The tracks for a wish; `before` says what the member was shown, and how many days ago."""
+    async def choose(
+        self, user_id: int, wish: Wish, before: dict[int, float], at: int
+    ) -> list[Recommendation]:
+        """The tracks for a wish; `before` says what the member was shown, and how many days ago. What the member likes
+        counts as it stood at `at`, so that the same question has the same answer."""
         catalog = await self.bot.catalog()
+        opinions = await self.feedback.opinions(user_id, at)
         return await asyncio.to_thread(
             recommend,
             catalog,
@@ -133,6 +139,7 @@ class Recommend(commands.Cog):
             exclude=just_shown(before) if wish.others else (),
             recent=before,
             seed=wish.seed,
+            terms=[TasteTerm(catalog, opinions)] if opinions.weights else (),
             all_reasons=True,
         )
 
@@ -160,7 +167,8 @@ class Recommend(commands.Cog):
         root = None if name == SURPRISE else before.root_id
         now = int(time.time())
         shown = await self.recommendations.shown_before(interaction.user.id, root, at=now)
-        found = await self.choose(wish, shown)
+        asked = now if root is None else await self.recommendations.asked_at(root) or now
+        found = await self.choose(interaction.user.id, wish, shown, asked)
         if not found:
             raise UserError("Nothing is left to steer to; use /recommend to begin again.")
         catalog = await self.bot.catalog()
@@ -209,15 +217,17 @@ class Recommend(commands.Cog):
 
     async def ranking(self, made: Recommended, position: int) -> list[str]:
         """What would have ranked higher, by asking again; only if the answer is still the same."""
-        found = await self.choose(
-            made.wish, await self.recommendations.shown_before(made.user_id, made.root_id)
-        )
+        before = await self.recommendations.shown_before(made.user_id, made.root_id)
+        asked = await self.recommendations.asked_at(made.root_id) or int(time.time())
+        found = await self.choose(made.user_id, made.wish, before, asked)
         same = len(found) == len(made.picks) and all(
             one.track.id == pick.track_id and abs(one.score - pick.score) < SAME
             for one, pick in zip(found, made.picks, strict=True)
         )
         if not same:
-            return ["The library or its rules have changed since, so this can no longer be told; ask again."]
+            return [
+                "The library, its rules or what you like have changed since, so this can no longer be told; ask again."
+            ]
         topics = topic_weights(made.wish.target, made.wish.occasion, made.wish.steers)
         return await asyncio.to_thread(ranks_higher, await self.bot.catalog(), topics, found, position)
 

@@ -10,11 +10,13 @@ from discord.ext import commands
 from bot.app import Moodstem
 from bot.clips import clip
 from bot.ui.buttons import on_press
-from bot.ui.picks import similar_card
+from bot.ui.cards import note_card
+from bot.ui.picks import opinion_view, similar_card
 from bot.ui.theme import plain
 from core.errors import UserError
 from core.library.history import History
 from core.library.tracks import Track
+from core.recommend.feedback import Feedback
 from core.recommend.similarity import similar
 
 
@@ -23,6 +25,7 @@ class Tracks(commands.Cog):
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
+        self.feedback = Feedback(bot.database)
 
     @on_press("play")
     async def play(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
@@ -33,8 +36,27 @@ class Tracks(commands.Cog):
         await interaction.edit_original_response(
             content=f"▶️ **{plain(track.title)}**" + (f" · {plain(track.artist)}" if track.artist else ""),
             attachments=[sound],
+            view=opinion_view(track.id, await self.feedback.said(interaction.user.id, track.id)),
         )
         await History(self.bot.database).played(interaction.user.id, track.id)
+
+    @on_press("rate")
+    async def rate(self, interaction: discord.Interaction[Moodstem], track_id: str, liked: str) -> None:
+        """👍 or 👎, which counts from the next picks on; the same again takes it back."""
+        track = await self.track(track_id)
+        before = await self.feedback.said(interaction.user.id, track.id)
+        said = None if before is (liked == "1") else liked == "1"
+        await self.feedback.say(interaction.user.id, track.id, said)
+        if interaction.message is not None and not interaction.message.flags.components_v2:
+            await interaction.response.edit_message(view=opinion_view(track.id, said))
+            return
+        name = plain(track.title)
+        sentence = {
+            True: f"👍 I'll remember that you like **{name}**, and what sounds like it.",
+            False: f"👎 **{name}** won't come up again by itself.",
+            None: f"Taken back: I have no opinion of yours on **{name}** any more.",
+        }[said]
+        await interaction.response.send_message(view=note_card(sentence), ephemeral=True)
 
     @on_press("like_this")
     async def like_this(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:

@@ -180,8 +180,27 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
             Press("play", pick.track_id, label="Play", emoji="▶️"),
             Press("like_this", pick.track_id, label="More like this"),
             Press("details", pick.track_id, label="Details", emoji="🔍"),
+            *opinion_buttons(pick.track_id),
         ),
     )
+
+
+def opinion_buttons(track_id: int, said: bool | None = None) -> list[Press]:
+    """Thumbs up and down; the one that stands is coloured, and pressing it again takes it back."""
+    return [
+        Press("rate", track_id, 1, emoji="👍", style=Style.success if said is True else Style.secondary),
+        Press("rate", track_id, 0, emoji="👎", style=Style.danger if said is False else Style.secondary),
+    ]
+
+
+def opinion_view(track_id: int, said: bool | None) -> ui.View:
+    """The same under a preview, whose message is an ordinary one."""
+    from discord import ui
+
+    view = ui.View(timeout=None)
+    for button in opinion_buttons(track_id, said):
+        view.add_item(button)
+    return view
 
 
 def similar_card(track: Track, near: Sequence[Similar]) -> Card:

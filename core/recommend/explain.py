@@ -119,7 +119,12 @@ def part_label(topic: str) -> str:
         return f"your wish on {name}"
     if kind == "steer":
         return steer_label(name).lower()
-    named = {"freshness": "shown lately", "surprise": "chance", "diversity": "like others here"}
+    named = {
+        "freshness": "shown lately",
+        "surprise": "chance",
+        "diversity": "like others here",
+        "taste": "your taste",
+    }
     return named[topic] if topic in named else occasion_label(topic).lower()
 
 

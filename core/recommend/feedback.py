@@ -116,9 +116,10 @@ class TasteTerm:
         liked = self.weights[strongest] > 0
         verb = "sounds like" if alike[strongest] > 0 else "sounds unlike"
         thought = "which you like" if liked else "which you did not like"
-        shares = [
-            Share("taste.sound", value, float(alike[strongest]), "cosine", f"It {verb} “{title}”, {thought}.")
-        ]
+        text = f"It {verb} “{title}”, {thought}."
+        if self.rows[strongest] == row:
+            text = "You like this one." if liked else "You did not like this one."
+        shares = [Share("taste.sound", value, float(alike[strongest]), "cosine", text)]
         if row in self.community:
             gains = self.community[row]
             total = sum(gain for _, gain in gains)
@@ -156,10 +157,11 @@ class Feedback:
         )
         return None if row is None else bool(row["liked"])
 
-    async def opinions(self, user_id: int, now: float | None = None) -> Opinions:
-        """What the member said, saved and played, the explicit word above all, and what the community adds."""
-        now = time.time() if now is None else now
-        rows = await self._database.fetch(_OPINIONS, {"user": user_id})
+    async def opinions(self, user_id: int, at: float | None = None) -> Opinions:
+        """What the member said, saved and played until `at` (now), the explicit word above all, and what the community
+        adds."""
+        now = time.time() if at is None else at
+        rows = await self._database.fetch(_OPINIONS, {"user": user_id, "now": now})
         weights: dict[int, float] = {}
         explicit: set[int] = set()
         for row in rows:  # the weakest first
@@ -193,11 +195,13 @@ class Feedback:
 
 
 _OPINIONS = f"""
-SELECT track_id, {PLAYED} AS weight, max(at) AS at, 0 AS said FROM play WHERE user_id = :user GROUP BY track_id
+SELECT track_id, {PLAYED} AS weight, max(at) AS at, 0 AS said FROM play
+WHERE user_id = :user AND at <= :now GROUP BY track_id
 UNION ALL
 SELECT entry.track_id, {SAVED}, playlist.changed_at, 0 FROM playlist_entry AS entry
 JOIN playlist ON playlist.id = entry.playlist_id
-WHERE playlist.user_id = :user AND entry.track_id IS NOT NULL
+WHERE playlist.user_id = :user AND entry.track_id IS NOT NULL AND playlist.changed_at <= :now
 UNION ALL
-SELECT track_id, CASE liked WHEN 1 THEN {LIKE} ELSE {DISLIKE} END, at, 1 FROM feedback WHERE user_id = :user
+SELECT track_id, CASE liked WHEN 1 THEN {LIKE} ELSE {DISLIKE} END, at, 1 FROM feedback
+WHERE user_id = :user AND at <= :now
 """

@@ -140,6 +140,13 @@ class Recommendations:
             raise UserError("These picks are no longer kept; use /recommend for new ones.")
         return _recommended(row)
 
+    async def asked_at(self, recommendation_id: int) -> int | None:
+        """When it was asked for, Unix time."""
+        row = await self._database.fetch_one(
+            "SELECT made_at FROM recommendation WHERE id=?", (recommendation_id,)
+        )
+        return int(row["made_at"]) if row else None
+
     async def shown_before(
         self, user_id: int, root_id: int | None = None, *, at: int | None = None
     ) -> dict[int, float]:

@@ -1,0 +1,56 @@
+"""👍 and 👎 as members use them: in the next answer, after a restart, taken back, each one's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from core.moods.profile import Profile
+from tests.bot.conftest import World, press_ids, within_budget, words
+
+
+async def picks(world: World, who: Any) -> Any:
+    await world.bot.get_cog("Mood").moods.finish(who.id, Profile({"peacefulness": 1.0}))
+    return (await who.slash(world.channel, "recommend", count=5)).response
+
+
+def first(card: Any) -> str:
+    return press_ids(card, "play")[0].split(":")[2]
+
+
+async def test_a_no_counts_in_the_next_answer_and_after_a_restart(world: World) -> None:
+    card = await picks(world, world.alice)
+    disliked = first(card)
+    why = (await world.alice.click(card.message, label="Why 1?")).response
+    within_budget(why)
+    said = await world.alice.click(why.message, custom_id=f"ms:rate:{disliked}:0")
+    assert said.ephemeral and "won't come up again" in words(said.response)
+    await world.restart()
+    await world.bot.database.write("DELETE FROM recommendation")  # no freshness: taste alone
+    again = await picks(world, world.alice)
+    assert disliked not in [one.split(":")[2] for one in press_ids(again, "play")]
+    bobs = await picks(world, world.bob)
+    assert first(bobs) == disliked  # one's opinions are one's own
+
+
+async def test_a_like_under_the_preview_and_taken_back(world: World) -> None:
+    card = await picks(world, world.alice)
+    track = int(first(card))
+    heard = await world.alice.click(card.message, custom_id=press_ids(card, "play")[0])
+    feedback = world.bot.get_cog("Tracks").feedback
+    await world.alice.click(heard.response.message, custom_id=f"ms:rate:{track}:1")
+    assert await feedback.said(world.alice.id, track) is True
+    why = (await world.alice.click(card.message, label="Why 1?")).response
+    assert "Why" in words(why)
+    await world.alice.click(heard.response.message, custom_id=f"ms:rate:{track}:1")
+    assert await feedback.said(world.alice.id, track) is None
+
+
+async def test_taste_is_named_among_the_reasons(world: World) -> None:
+    card = await picks(world, world.alice)
+    liked = press_ids(card, "play")[4].split(":")[2]
+    await world.bot.get_cog("Tracks").feedback.say(world.alice.id, int(liked), True)
+    await world.bot.database.write("DELETE FROM recommendation")
+    await world.bot.database.write("UPDATE feedback SET at = at - 10")
+    again = await picks(world, world.alice)
+    [row] = await world.bot.database.fetch("SELECT tracks FROM recommendation")
+    assert "taste.sound" in row["tracks"] and again is not None

@@ -1,0 +1,96 @@
+"""Opinions as a term: exact, fading, the strongest for the explicit word, and nothing told from one member to another
+while too few have said anything."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.library.bundled import ensure_samples
+from core.library.store import Database
+from core.library.tracks import Library
+from core.moods.profile import Profile
+from core.recommend.feedback import FEWEST_MEMBERS, HALF_LIFE_DAYS, OTHERS, Feedback, Opinions, TasteTerm
+from core.recommend.rules import recommend
+from tests.core.recommend.worlds import random_catalog
+
+WORLD = random_catalog(80)
+CALM = Profile({"peacefulness": 1.0})
+
+
+def scores(opinions: Opinions | None) -> dict[int, float]:
+    terms = [TasteTerm(WORLD, opinions)] if opinions else []
+    found = recommend(WORLD, CALM, None, 80, terms=terms, all_reasons=True)
+    for one in found:
+        assert math.isclose(sum(reason.contribution for reason in one.reasons), one.score, abs_tol=1e-6)
+    return {one.track.id: one.score for one in found}
+
+
+def test_likes_lift_and_a_no_sends_away() -> None:
+    plain = [one.track.id for one in recommend(WORLD, CALM, None, 80)]
+    worst, best = plain[-20], plain[0]
+    liked = scores(Opinions({worst: 1.0}, frozenset({worst})))
+    assert liked[worst] > scores(None)[worst]
+    refused = recommend(
+        WORLD,
+        CALM,
+        None,
+        10,
+        terms=[TasteTerm(WORLD, Opinions({best: -1.0}, frozenset({best})))],
+        all_reasons=True,
+    )
+    assert best not in {one.track.id for one in refused}
+
+
+def test_the_term_says_what_it_goes_by() -> None:
+    term = TasteTerm(WORLD, Opinions({4: 1.0, 9: -0.5}, frozenset({4, 9})))
+    values = np.zeros(len(WORLD), dtype=np.float32)
+    term.add_to(values)
+    for row in range(len(WORLD)):
+        assert sum(share.contribution for share in term.at(row)) == pytest.approx(values[row], abs=1e-6)
+    assert term.at(WORLD.index(4))[0].text == "You like this one."
+    assert any("You said no" in share.text for share in term.at(WORLD.index(9)))
+
+
+def test_the_community_speaks_through_shared_likes() -> None:
+    ids = (1, 2, 3)
+    table = np.array([[0, 0.6, 0], [0.6, 0, 0], [0, 0, 0]], dtype=np.float32)
+    term = TasteTerm(WORLD, Opinions({1: 1.0}, frozenset({1}), (ids, table)))
+    [others] = [share for share in term.at(WORLD.index(2)) if share.name == "taste.others"]
+    assert 0 < others.contribution <= OTHERS and "Track 1" in others.text
+    assert not [share for share in term.at(WORLD.index(3)) if share.name == "taste.others"]
+
+
+async def test_opinions_are_kept_fade_and_can_be_taken_back(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path / "m.db") as database:
+        await ensure_samples(Library(database))
+        feedback = Feedback(database)
+        assert (await feedback.opinions(1)).weights == {}
+        await database.write("INSERT INTO play (user_id, track_id, at) VALUES (1, 5, 1000), (1, 6, 1000)")
+        await feedback.say(1, 5, False)
+        await database.write("UPDATE feedback SET at = 2000")
+        now = 2000 + HALF_LIFE_DAYS * 86_400
+        later = await feedback.opinions(1, now)
+        assert later.weights[5] == pytest.approx(-0.5) and later.explicit == {5} and later.others is None
+        assert (await feedback.opinions(1, 1500)).weights[5] > 0  # before the word was said
+        await feedback.say(1, 5, None)
+        assert await feedback.said(1, 5) is None
+        assert (await feedback.opinions(1)).explicit == frozenset()
+
+
+async def test_others_count_once_enough_have_spoken(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path / "m.db") as database:
+        await ensure_samples(Library(database))
+        feedback = Feedback(database)
+        for user in range(1, FEWEST_MEMBERS):
+            await feedback.say(user, 1, True)
+            await feedback.say(user, 2, True)
+        assert (await feedback.opinions(1)).others is None
+        await feedback.say(99, 1, True)
+        opinions = await feedback.opinions(99)
+        assert opinions.others is not None
+        ids, table = opinions.others
+        assert table[ids.index(1), ids.index(2)] > 0
