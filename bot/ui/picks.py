@@ -51,20 +51,22 @@ def picks_card(made: Recommended, page: int = 0, *, steers: Sequence[str] = (), 
                 ),
             )
         )
-    items.append(line())
+    turning = [
+        Press("rec_page", made.id, (page - 1) % pages, emoji="◀️"),
+        Press("rec_page", made.id, page + 1, label=f"{page + 1} / {pages}", emoji="▶️"),
+    ]
+    if pages > 1 and not shared:
+        items.append(row(*(turning if pages > 2 else turning[1:])))
+    else:
+        items.append(line())
     items.append(
         row(*(Press("rec_why", made.id, i, label=f"Why {i + 1}?") for i in range(first, first + len(shown))))
     )
     if not shared:
         items += _steering(made, steers)
-        turning = [
-            Press("rec_page", made.id, (page - 1) % pages, emoji="◀️"),
-            Press("rec_page", made.id, page + 1, label=f"{page + 1} / {pages}", emoji="▶️"),
-        ]
         items.append(
             row(
                 *([Press("rec_undo", made.id, label="Undo", emoji="↩️")] if made.parent_id else ()),
-                *(turning if pages > 2 else turning[1:] if pages == 2 else ()),
                 Press("rec_more", made.id, label="Other picks", emoji="🔀", style=Style.primary),
                 Press("rec_share", made.id, page, label="Share", emoji="📣"),
                 Press("pl_save", made.id, label="Save", emoji="💾"),

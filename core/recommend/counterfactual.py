@@ -165,7 +165,7 @@ def _beside(winner: Recommendation, loser: Recommendation, *, first: bool = Fals
     """What makes most of the difference between two neighbours; `first` tells the winner's story, else the loser's."""
     above, below = _by_measurement(winner.reasons), _by_measurement(loser.reasons)
     gains = {key: _sum(above.get(key)) - _sum(below.get(key)) for key in sorted({*above, *below})}
-    key = max(gains, key=lambda key: gains[key])
+    key = max(gains, key=lambda key: gains[key] if _differ(above.get(key), below.get(key)) else 0.0)
     if first:
         start = f"The next, “{loser.track.title}”, is {winner.score - loser.score:.2f} behind"
     else:
@@ -184,6 +184,14 @@ def _beside(winner: Recommendation, loser: Recommendation, *, first: bool = Fals
         return f"{start}: here {_fact(here[0])}, there it could not be measured."
     told = wording.formatted(here[0].value, _format(here[0])) if here else "it could not be measured"
     return f"{start}: there {_fact(there[0])}, here {told}."
+
+
+def _differ(one: Sequence[Reason] | None, other: Sequence[Reason] | None) -> bool:
+    """Whether two values differ in print, too."""
+    if not one or not other or one[0].percentile is None:
+        return True
+    how = _format(one[0])
+    return wording.formatted(one[0].value, how) != wording.formatted(other[0].value, how)
 
 
 def _sum(reasons: Sequence[Reason] | None) -> float:

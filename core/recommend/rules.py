@@ -205,7 +205,7 @@ def _explained(
     contributions = weights / scale * shares * fits
     known = ~np.isnan(contributions) & (shares > 0)
     nominal = prepared.nominal(rules, topics)
-    makers = [_maker(catalog, rule) for rule in rules]
+    makers = [_maker(catalog, rule, less=topics[rule.topic] < 0) for rule in rules]
     columns = values.T.tolist(), percentiles.T.tolist(), contributions.T.tolist()
     rule_topics = [rule.topic for rule in rules]
     found = []
@@ -244,7 +244,7 @@ def _explained(
     return found
 
 
-def _maker(catalog: Catalog, rule: Rule) -> Callable[[float, float, float], Reason]:
+def _maker(catalog: Catalog, rule: Rule, *, less: bool) -> Callable[[float, float, float], Reason]:
     unit = catalog.units.get(rule.feature, catalog.units.get(rule.feature.removesuffix(".std"), ""))
 
     def make(value: float, percentile: float, contribution: float) -> Reason:
@@ -259,7 +259,7 @@ def _maker(catalog: Catalog, rule: Rule) -> Callable[[float, float, float], Reas
             unit,
             percentile,
             contribution,
-            wording.sentence(rule, value, unit, percentile, contribution),
+            wording.sentence(rule, value, unit, percentile, contribution, less=less),
             rule.citation,
             rule.steer,
         )

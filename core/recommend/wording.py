@@ -14,10 +14,13 @@ LOW, HIGH = 0.35, 0.65
 """Percentiles below and above which a value is called low and high."""
 
 
-def sentence(rule: Rule, value: float, unit: str, percentile: float, contribution: float) -> str:
-    """One sentence: the measured fact, then why it speaks for or against the track."""
+def sentence(
+    rule: Rule, value: float, unit: str, percentile: float, contribution: float, *, less: bool = False
+) -> str:
+    """One sentence: the measured fact, then why it speaks for or against the track; `less` of it was wished for."""
     before, after, how = _pattern(rule.source, rule.descriptor, _level(value, percentile), unit, capital=True)
-    return f"{before}{formatted(value, how)}{after}{'; ' if contribution >= 0 else ', but '}{rule.text}."
+    why = rule.text.replace("{more}", "less" if less else "more") if rule.preference else rule.text
+    return f"{before}{formatted(value, how)}{after}{'; ' if contribution >= 0 else ', but '}{why}."
 
 
 def fact(source: str, descriptor: str, value: float, unit: str, percentile: float) -> str:

@@ -154,6 +154,11 @@ def test_preferences_shift_the_order_both_ways() -> None:
     less = recommend(world, Profile({"wonder": 1}, preferences={"vocals": -1.0}), None, 2)
     assert [one.track.id for one in more] == [2, 1] and [one.track.id for one in less] == [1, 2]
     assert any(reason.preference == "vocals" for reason in more[0].reasons)
+    assert [reason.text for reason in more[0].reasons if reason.preference == "vocals"] == [
+        "The voice can be heard 90 % of the time, more than in most tracks; you asked for more singing."
+    ]
+    [wished] = [reason.text for reason in less[0].reasons if reason.preference == "vocals"]
+    assert wished.endswith("; you asked for less singing.")
 
 
 def test_a_rule_counts_as_much_as_its_stem_can_be_trusted() -> None:
