@@ -140,12 +140,23 @@ def train() -> None:
 @click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="Checkpoints, curves and weights go here."
 )
+@click.option(
+    "--validation", type=click.Path(path_type=Path), help="Folder of stems that are never trained on."
+)
+@click.option("--start", type=click.Path(path_type=Path), help="Weights to begin from.")
+@click.option("--steps", default=20_000, show_default=True)
+@click.option("--minutes", default=600.0, show_default=True, help="Ends after that many, over all runs.")
+@click.option("--batch", default=8, show_default=True)
+@click.option("--threads", default=1, show_default=True, help="Threads of the network on a CPU.")
+@click.option("--workers", default=1, show_default=True, help="Processes that make examples.")
+@click.option("--device", help="PyTorch's name; the GPU where there is one.")
 @click.option("--seed", default=0, show_default=True)
-def unet(preset: str, stems: Path, out: Path, seed: int) -> None:
+def unet(preset: str, stems: Path, out: Path, **options: Any) -> None:
     """Train the bundled separator (resumes where it stopped)."""
     from jobs.training.train_unet import train as fit
 
-    fit(preset, stems, out, seed=seed)
+    with progress_bar(preset) as advance:
+        fit(preset, stems, out, progress=advance, **options)
 
 
 def read_manifest(path: Path) -> list[dict[str, Any]]:

@@ -21,6 +21,12 @@ LEVELS = {"drums": -20.0, "bass": -21.0, "vocals": -20.0, "guitar": -23.0, "pian
 """Usual RMS of a stem in a mix while it sounds, dB below full scale: where the random gain is centred."""
 
 
+PRESENT_DB = -30.0
+"""How far below the mix, in a frame, a stem may lie and still count as sounding."""
+
+Example = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+
+
 @dataclass(frozen=True)
 class Song:
     file: Path
@@ -65,16 +71,20 @@ class Mixer:
         self.rng = np.random.default_rng(seed)
         self.songs = read_index(folder)
         self.drawn = 0
+        self._levels: dict[tuple[Path, str], float] = {}
 
-    def __iter__(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]]:
+    def __iter__(self) -> Iterator[Example]:
         while True:
             if self.drawn % 256 == 255:
                 self.songs = read_index(self.folder)
             self.drawn += 1
             yield self.example()
 
-    def example(self) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
-        """(loudness (BANDS, FRAMES), power (BANDS, FRAMES), masks (6, BANDS, FRAMES)), float32."""
+    def example(self) -> Example:
+        """(loudness (BANDS, FRAMES), power (BANDS, FRAMES), masks (6, BANDS, FRAMES), presence (6, FRAMES)), float32.
+
+        presence is one where a stem sounds: less than PRESENT_DB below the mix, and above what a fade leaves.
+        """
         rng = self.rng
         chosen = self._choose()
         spectra: dict[str, NDArray[np.complex64]] = {}
@@ -89,25 +99,30 @@ class Mixer:
             stack[:, :, int(rng.uniform(8000, 18000) / RATE * FFT) :] *= 0.001
         found, power, mix = ideal_masks(stack)
         masks = np.zeros((len(STEMS), FRAMES, BANDS), np.float32)
-        for stem, mask in zip(spectra, found, strict=False):
+        presence = np.zeros((len(STEMS), FRAMES), np.float32)
+        level = power.sum(axis=1) + 1e-9
+        for stem, mask, own in zip(spectra, found, stack, strict=False):
             masks[STEMS.index(stem)] = mask
+            energy = (own.real**2 + own.imag**2).sum(axis=1)
+            audible = (energy > level * 10 ** (PRESENT_DB / 10)) & (energy > 1e-4 * energy.max())
+            presence[STEMS.index(stem)] = audible
         reference = float(np.mean(np.abs(mix) ** 2)) * 10 ** (rng.uniform(-6, 6) / 10)
         swap = (0, 2, 1)
-        return loudness(power, reference).T.copy(), power.T.copy(), masks.transpose(swap).copy()
+        return loudness(power, reference).T.copy(), power.T.copy(), masks.transpose(swap).copy(), presence
 
     def _choose(self) -> dict[str, NDArray[np.float32]]:
         """Which stems sound: a song as it is, a remix of several songs, or (one of eight) one stem alone."""
         rng = self.rng
         song = self._song()
         if rng.random() < 0.55:
-            start = rng.random()
-            chosen = {stem: self._cut(song, stem, start) for stem in song.stems}
+            start, speed = rng.random(), self._speed()
+            chosen = {stem: self._cut(song, stem, start, speed) for stem in song.stems}
         else:
             chosen = {}
             for stem in sorted({stem for song in self.songs for stem in song.stems}, key=STEMS.index):
                 if rng.random() < (0.7 if stem in ("drums", "bass", "vocals") else 0.55):
                     donor = self._song(stem)
-                    chosen[stem] = self._cut(donor, stem, rng.random())
+                    chosen[stem] = self._cut(donor, stem, rng.random(), self._speed())
         if "vocals" in chosen and rng.random() < 0.05:
             speech = speak(SAMPLES / RATE, RATE, rng)
             chosen["vocals"] = speech / max(float(np.sqrt(np.mean(speech**2))), 1e-3)
@@ -124,16 +139,31 @@ class Mixer:
         songs = self.songs if stem is None else [song for song in self.songs if stem in song.stems]
         return songs[int(self.rng.integers(len(songs)))]
 
-    def _cut(self, song: Song, stem: str, where: float) -> NDArray[np.float32]:
+    def _speed(self) -> float:
+        """Played faster or slower by up to three semitones, every other time: pitches, formants and tempi between
+        those of the SoundFonts."""
+        return float(2 ** (self.rng.uniform(-3, 3) / 12)) if self.rng.random() < 0.5 else 1.0
+
+    def _cut(self, song: Song, stem: str, where: float, speed: float) -> NDArray[np.float32]:
         """One excerpt, scaled so that the parts of the whole stem that sound have an RMS of one: a stem that
         hardly plays in the excerpt stays as soft as it is in the song."""
         track = np.load(song.file, mmap_mode="r")[song.stems.index(stem)]
-        sparse = track[::32].astype(np.float32) / 32768
-        sounding = sparse[np.abs(sparse) > 0.001]
-        level = float(np.sqrt(np.mean(sounding**2))) if len(sounding) else 1.0
-        start = int(where * max(len(track) - SAMPLES, 0))
-        audio = track[start : start + SAMPLES].astype(np.float32) / np.float32(32768 * level)
-        return np.pad(audio, (0, SAMPLES - len(audio)))
+        key = (song.file, stem)
+        if key not in self._levels:
+            sparse = track[::32].astype(np.float32) / 32768
+            sounding = sparse[np.abs(sparse) > 0.001]
+            self._levels[key] = float(np.sqrt(np.mean(sounding**2))) if len(sounding) else 1.0
+        needed = int(SAMPLES * speed) + 2
+        start = int(where * max(len(track) - needed, 0))
+        audio = track[start : start + needed].astype(np.float32) / np.float32(32768 * self._levels[key])
+        audio = np.pad(audio, (0, needed - len(audio)))
+        if speed == 1.0:
+            return audio[:SAMPLES]
+        position = np.arange(SAMPLES) * speed
+        before = position.astype(np.int64)
+        share = (position - before).astype(np.float32)
+        faster: NDArray[np.float32] = audio[before] + share * (audio[before + 1] - audio[before])
+        return faster
 
     def _colour(self) -> NDArray[np.float32]:
         """A random smooth equaliser, gain per bin: recordings differ in colour more than SoundFonts do."""
