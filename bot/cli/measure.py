@@ -146,6 +146,7 @@ def train() -> None:
 @click.option("--start", type=click.Path(path_type=Path), help="Weights to begin from.")
 @click.option("--steps", default=20_000, show_default=True)
 @click.option("--minutes", default=600.0, show_default=True, help="Ends after that many, over all runs.")
+@click.option("--rate", default=1.5e-3, show_default=True, help="Learning rate after the warm-up.")
 @click.option("--batch", default=8, show_default=True)
 @click.option("--threads", default=1, show_default=True, help="Threads of the network on a CPU.")
 @click.option("--workers", default=1, show_default=True, help="Processes that make examples.")

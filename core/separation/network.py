@@ -100,8 +100,8 @@ class Presence(nn.Module):
 class SpectrogramUNet(nn.Module):
     """U-Net (Ronneberger, Fischer & Brox 2015; Jansson et al. 2017) from band loudness to softmax masks.
 
-    A stem's mask is weighted by the probability that the stem sounds at the time (`Presence`) before masks are made to
-    sum to one.
+    With `presence` a stem's mask is weighted by the probability that the stem sounds at the time before masks are made
+    to sum to one; weights from before `Presence` was learned have none.
 
     Input (batch, BANDS, frames) with frames a multiple of 16, output (batch, stems, BANDS, frames), summing
     to one over stems.
@@ -110,7 +110,7 @@ class SpectrogramUNet(nn.Module):
     band_mean: Tensor
     band_std: Tensor
 
-    def __init__(self, stems: int = 6, channels: tuple[int, ...] = CHANNELS) -> None:
+    def __init__(self, stems: int = 6, channels: tuple[int, ...] = CHANNELS, presence: bool = True) -> None:
         super().__init__()
         self.register_buffer("band_mean", torch.zeros(BANDS))
         self.register_buffer("band_std", torch.ones(BANDS))
@@ -124,12 +124,12 @@ class SpectrogramUNet(nn.Module):
         self.finish = _convolution(first, first)
         self.masks = nn.Conv2d(first, stems, 1)
         self.prior = Prior(stems)
-        self.presence = Presence(channels[-1] * (BANDS >> len(pairs)), stems)
+        self.presence = Presence(channels[-1] * (BANDS >> len(pairs)), stems) if presence else None
 
     def forward(self, x: Tensor) -> Tensor:
         return self.masks_and_presence(x)[0]
 
-    def masks_and_presence(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def masks_and_presence(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
         """Masks, and the logits of each stem's presence, (batch, stems, frames)."""
         frames = x.shape[2]
         x = (x - self.band_mean[:, None]) / self.band_std[:, None]
@@ -145,10 +145,14 @@ class SpectrogramUNet(nn.Module):
         for down, encode in zip(self.down, self.encode, strict=True):
             skips.append(x)
             x = encode(down(x))
-        presence = nn.functional.interpolate(self.presence(x).float(), frames, mode="linear")
+        presence = None
+        if self.presence is not None:
+            presence = nn.functional.interpolate(self.presence(x).float(), frames, mode="linear")
         for level in reversed(range(len(self.up))):
             x = self.up[level](x)
             skip = skips[level]
             x = self.decode[level - 1](torch.cat([x, skip], 1)) if level else self.finish(x + skip)
-        sounds = nn.functional.logsigmoid(presence).unsqueeze(2)
-        return torch.softmax(self.masks(x).float() + prior.float() + sounds, 1), presence
+        logits = self.masks(x).float() + prior.float()
+        if presence is not None:
+            logits = logits + nn.functional.logsigmoid(presence).unsqueeze(2)
+        return torch.softmax(logits, 1), presence

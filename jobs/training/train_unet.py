@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PRESETS = ("moodstem", "deepmelody")
-PRESENCE = 0.15
-"""Weight of the presence loss beside the separation loss: enough to be learned, too little to steer the masks."""
+PRESENCE = 0.5
+"""Weight of the presence loss beside the separation loss: presence is learned from the deepest level alone."""
 FLOOR = 0.1
 """Added to a stem's share of the mix's energy in the loss, so that silent stems have a weight, too."""
 
@@ -102,6 +102,7 @@ def train(
     start: Path | None = None,
     steps: int = 20_000,
     minutes: float = 600.0,
+    rate: float = 1.5e-3,
     batch: int = 8,
     seed: int = 0,
     threads: int = 1,
@@ -135,8 +136,8 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = SpectrogramUNet(len(STEMS)).to(device)
-    shallow = list(model.prior.parameters())
-    deep = [value for name, value in model.named_parameters() if not name.startswith("prior.")]
+    shallow = [value for name, value in model.named_parameters() if name.startswith(("prior.", "presence."))]
+    deep = [value for name, value in model.named_parameters() if not name.startswith(("prior.", "presence."))]
     groups = [{"params": deep, "scale": 1.0}, {"params": shallow, "scale": 5.0}]
     optimiser = torch.optim.AdamW(groups, lr=1e-3, weight_decay=0.01)
     step, elapsed = 0, 0.0
@@ -165,7 +166,7 @@ def train(
         held_stream = batches(validation, 8, 4711, 0)
         held_out = [[part.to(device) for part in next(held_stream)] for _ in range(6)]
 
-    schedule = Schedule(steps, minutes)
+    schedule = Schedule(steps, minutes, rate)
     log = (out / "log.jsonl").open("a")
     recent: list[float] = []
     last = time.monotonic()
@@ -189,6 +190,7 @@ def train(
         model.train()
         with torch.autocast(device, torch.bfloat16):
             masks, presence = model.masks_and_presence(loudness)
+        assert presence is not None
         loss = separation_loss(masks, power, ideal) + PRESENCE * presence_loss(presence, sounds)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
