@@ -175,10 +175,12 @@ def _beside(winner: Recommendation, loser: Recommendation, *, first: bool = Fals
     if other.rule == "surprise":
         return f"{start}, by chance."
     if other.percentile is None:
-        why = other.text.rstrip(".")
-        return (
-            f"{start}: {'it' if first else 'this one'} loses {-_sum(worse):.2f} ({why[0].lower()}{why[1:]})."
-        )
+        lost = _sum(worse) < 0
+        term = (worse if lost else better)[0]
+        who = "it" if lost == first else "this one"
+        text = term.text.rstrip(".")
+        amount = f"{'loses' if lost else 'gains'} {abs(_sum(worse if lost else better)):.2f}"
+        return f"{start}: {who} {amount} ({text[0].lower()}{text[1:]})."
     there, here = (worse, better) if first else (better, worse)
     if not there:
         return f"{start}: here {_fact(here[0])}, there it could not be measured."

@@ -52,12 +52,16 @@ class Why:
 
 def why(one: Explained, n: int = 3) -> Why:
     """Up to `n` reasons for the track, each about another measurement, and two against it that weigh."""
-    measured = [reason for reason in one.reasons if reason.contribution > 0 and reason.percentile is not None]
-    chosen = distinct(measured, n)
+    chosen = distinct(_speaking(one), n)
     against = [reason for reason in one.against if reason.contribution <= -WEIGHS]
     against = distinct(against, 2, skip=chosen)
     notes = [note for note in (left_out(one.missing), heard_by(one.separator, [*chosen, *against])) if note]
     return Why(total(one.parts, one.score), chosen, against, notes)
+
+
+def _speaking(one: Explained) -> list[Reason]:
+    """What speaks for the track; chance says nothing about it."""
+    return [reason for reason in one.reasons if reason.contribution > 0 and reason.rule != "surprise"]
 
 
 def distinct(reasons: Sequence[Reason], n: int, skip: Sequence[Reason] = ()) -> list[Reason]:
@@ -84,8 +88,8 @@ def in_short(one: Explained, n: int, said: set[str]) -> list[Reason]:
 
     A rule that stands with an earlier pick (`said`, which grows) is passed over for one that counts nearly as much.
     """
-    chosen = [reason for reason in one.reasons if reason.contribution > 0 and reason.percentile is not None]
-    chosen = distinct(sorted(chosen, key=lambda reason: reason.steer is not None), len(chosen))
+    chosen = sorted(_speaking(one), key=lambda reason: reason.steer is not None)
+    chosen = distinct(chosen, len(chosen))
     strong = [reason for reason in chosen if reason.contribution >= NEARLY * chosen[0].contribution]
     fresh = sorted(strong, key=lambda reason: reason.rule in said)
     shown = [*fresh, *(reason for reason in chosen if reason not in strong)][:n]

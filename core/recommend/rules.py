@@ -207,7 +207,9 @@ def _explained(
     nominal = prepared.nominal(rules, topics)
     makers = [_maker(catalog, rule, less=topics[rule.topic] < 0) for rule in rules]
     columns = values.T.tolist(), percentiles.T.tolist(), contributions.T.tolist()
-    rule_topics = [rule.topic for rule in rules]
+    starts = [i for i, rule in enumerate(rules) if not i or rule.topic != rules[i - 1].topic]
+    sums = np.add.reduceat(np.where(known, contributions, 0.0), starts, axis=0).T.tolist() if starts else ()
+    spoken = [rules[i].topic for i in starts]
     found = []
     for i, (row, lost) in enumerate(picks):
         value, percentile, contribution = (column[i] for column in columns)
@@ -216,9 +218,7 @@ def _explained(
             (contribution[r], makers[r], (value[r], percentile[r], contribution[r])) for r in here
         ]
         visible = (*(share for other in others for share in other.at(row)), *lost)
-        parts: dict[str, float] = {}
-        for r in here:
-            parts[rule_topics[r]] = parts.get(rule_topics[r], 0.0) + contribution[r]
+        parts = dict(zip(spoken, sums[i], strict=True)) if spoken else {}
         for share in visible:
             kind = share.name.partition(".")[0]
             parts[kind] = parts.get(kind, 0.0) + share.contribution

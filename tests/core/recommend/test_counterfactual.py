@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import numpy as np
 
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile
 from core.recommend.counterfactual import ranks_higher, smallest_change
+from core.recommend.explain import why
 from core.recommend.rules import Recommendation, recommend, topic_weights
+from core.recommend.sequence import Share
 from tests.core.recommend.worlds import catalog, random_catalog
 
 
@@ -84,6 +87,34 @@ def test_other_terms_are_named() -> None:
     assert any(
         "so much like one above" in line for line in ranks_higher(alike, topic_weights(ask), found, last)
     )
+
+
+class Liked:
+    """A term that only one track has."""
+
+    def __init__(self, row: int) -> None:
+        self.row = row
+
+    def add_to(self, scores: Any) -> None:
+        scores[self.row] += 0.5
+
+    def at(self, row: int) -> tuple[Share, ...]:
+        return (
+            (Share("taste.sound", 0.5, 1.0, "cosine", "It sounds like what you liked."),)
+            if row == self.row
+            else ()
+        )
+
+
+def test_what_another_track_gains_is_named() -> None:
+    world = catalog({"mix.tempo": [60.0, 90.0]})
+    ask = Profile({"peacefulness": 1})
+    found = recommend(world, ask, None, 2, all_reasons=True, terms=[Liked(1)])
+    assert [one.track.id for one in found] == [2, 1]
+    first, second = (ranks_higher(world, topic_weights(ask), found, place) for place in (0, 1))
+    assert "this one gains 0.50 (it sounds like what you liked)." in first[0]
+    assert second[0].startswith("“Track 2” ranks above it (") and "it gains 0.50" in second[0]
+    assert "It sounds like what you liked." in [reason.text for reason in why(found[0]).reasons]
 
 
 def test_every_place_has_an_answer() -> None:
