@@ -38,6 +38,7 @@ async def examine(settings: Settings) -> list[Finding]:
         _decoder(),
         _separator(settings),
         _gpu(),
+        *_cluster(settings),
         *_folders(settings),
     ]
 
@@ -173,6 +174,39 @@ def _gpu() -> Finding:
     if torch.cuda.is_available():
         return Finding("GPU", True, torch.cuda.get_device_name(0))
     return Finding("GPU", False, f"none; separation runs on {os.cpu_count()} CPU cores", needed=False)
+
+
+def _cluster(settings: Settings) -> list[Finding]:
+    """The machines of the Ray cluster, if workers run on one; takes seconds."""
+    if settings.jobs.engine != "ray":
+        return []
+    from jobs.engines.carry import check_storage
+    from jobs.engines.ray import check_installed
+    from jobs.engines.survey import survey
+
+    try:
+        check_installed()
+        check_storage(settings.jobs.storage)
+    except UserError as error:
+        return [Finding("Ray cluster", False, str(error))]
+    if settings.jobs.ray_address == "local":
+        return [
+            Finding("Ray cluster", True, "each `moodstem run` and `moodstem worker` starts its own, here")
+        ]
+    found = survey(settings.jobs.ray_address)
+    if "problem" in found:
+        return [Finding("Ray cluster", False, found["problem"])]
+    machines = found["machines"]
+    cpus, gpus = (sum(machine[kind] for machine in machines) for kind in ("cpus", "gpus"))
+    count = f"{len(machines)} machine{'' if len(machines) == 1 else 's'}"
+    return [
+        Finding("Ray cluster", True, f"Ray {found['ray']}: {count}, {cpus:g} CPU cores, {gpus:g} GPUs"),
+        *(
+            Finding(f"machine {machine['host']}", False, f"not used: {machine['problem']}", needed=False)
+            for machine in machines
+            if machine["problem"]
+        ),
+    ]
 
 
 def _folders(settings: Settings) -> list[Finding]:

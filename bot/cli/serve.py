@@ -28,8 +28,11 @@ log = logging.getLogger(__name__)
 def try_(ctx: click.Context, port: int | None, no_browser: bool) -> None:
     """Try the real bot on a simulated Discord, in the browser."""
     from bot import try_it
+    from jobs.configure import runner_options
 
-    asyncio.run(try_it.run(settings_of(ctx), port=port, browser=not no_browser))
+    settings = settings_of(ctx)
+    runner_options(settings)  # says at once what its worker would miss
+    asyncio.run(try_it.run(settings, port=port, browser=not no_browser))
 
 
 @main.command()
@@ -41,7 +44,10 @@ def run(ctx: click.Context) -> None:
         raise UserError(
             "DISCORD_TOKEN is not set: put your bot's token into it (Discord developer portal, Bot, Reset Token)."
         )
+    from jobs.configure import runner_options
+
     settings = settings_of(ctx)
+    runner_options(settings)  # says at once what its worker would miss
     logs.configure(settings.log.format, settings.log.level)
     asyncio.run(_run(settings, token))
 

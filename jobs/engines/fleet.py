@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 POLL_S = 0.05
 TEND_S = 2.0
+HEAD_S = 20.0
+"""For the head to answer. Ray ends a process whose head is gone for a minute: by then its jobs are given back."""
 REFUSED_S = 300.0
 """How long a machine that cannot be used is left alone before it is asked again."""
 PAUSE_S = 15.0
@@ -187,6 +189,7 @@ class Fleet:
             except Exception as error:
                 log.error("The Ray cluster cannot be looked after: %s", last_line(error))
                 self._problem = f"The Ray cluster does not answer ({last_line(error)}): look at its head."
+                self._hopeless = True
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wake.wait(), TEND_S)
             self._wake.clear()
@@ -195,7 +198,7 @@ class Fleet:
         """Have as many actors as there is use for."""
         now = time.monotonic()
         self._refused = {node: entry for node, entry in self._refused.items() if entry[0] > now}
-        share, most = await in_thread(self._room)
+        share, most = await in_thread(self._room, HEAD_S)
         wanted = self.cluster.workers or most
         self._hopeless = not most and (bool(self._refused) or not wanted)
         if self._hopeless:
@@ -310,6 +313,6 @@ def difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
     found = [
         f"{label} {theirs.get(key)} instead of {ours[key]}"
         for key, label in WHAT.items()
-        if theirs.get(key) != ours[key]
+        if key in ours and theirs.get(key) != ours[key]
     ]
     return f"it has {', '.join(found)}; install the same versions there as here." if found else ""

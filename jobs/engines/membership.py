@@ -45,6 +45,11 @@ class Membership:
             await _wait(joined)
         except (ConnectionError, TimeoutError) as error:
             self._leave.set()
+            if colon:
+                raise Unavailable(
+                    f"The Ray cluster {where} does not let us in: set RAY_AUTH_MODE=token, and the same token, on every"
+                    " machine (README, From one machine to a cluster)."
+                ) from error
             raise Unavailable(nobody) from error
         except Exception as error:  # Ray raises bare ones
             if "mismatch" in str(error):

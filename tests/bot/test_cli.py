@@ -143,6 +143,14 @@ def test_a_broken_setting_is_named(cli: Any, tmp_path: Path) -> None:
     assert "config.toml cannot be read" in cli("recommend", "--mood", "power=1", code=1)
 
 
+@pytest.mark.parametrize("command", [["run"], ["try", "--no-browser"], ["worker"], ["index", "."]])
+def test_an_engine_that_is_not_installed(cli: Any, tmp_path: Path, command: list[str]) -> None:
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['ray'] = None")
+    environment = {"MOODSTEM_JOBS__ENGINE": "ray", "DISCORD_TOKEN": "x", "PYTHONPATH": str(tmp_path)}
+    said = cli(*command, code=1, **environment)
+    assert "The engine 'ray' is not installed: pip install 'moodstem[ray]'." in said
+
+
 def test_export_and_erase(cli: Any) -> None:
     assert json.loads(cli("export", 1234))["profile"] == []
     assert set(json.loads(cli("erase", 1234, "--yes"))) >= {"profile", "job", "file"}

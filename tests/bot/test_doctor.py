@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -52,3 +53,20 @@ async def test_room_is_shown(settings: Settings) -> None:
     (settings.uploads / "x").write_bytes(bytes(2_000_000))
     storage = (await lines(settings))["storage"]
     assert not storage.ok and storage.text.startswith("0.00 of 0.001 GB (uploads 0.00)")
+
+
+async def test_a_cluster_is_looked_at(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real cluster is in tests/jobs/test_ray_engine.py."""
+    assert "Ray cluster" not in await lines(settings)
+    jobs = {"separator": "none", "engine": "ray"}
+
+    async def cluster(**given: str) -> Finding:
+        changed = settings.model_copy(update={"jobs": JobSettings.model_validate(jobs | given)})
+        return (await lines(changed))["Ray cluster"]
+
+    nobody = await cluster(ray_address="127.0.0.1:1")
+    assert not nobody.ok
+    assert nobody.text.startswith("No Ray cluster answers at 127.0.0.1:1: start one")
+    assert "is not there: mount it" in (await cluster(storage="/no/such/mount")).text
+    monkeypatch.setitem(sys.modules, "ray", None)
+    assert (await cluster()).text == "The engine 'ray' is not installed: pip install 'moodstem[ray]'."

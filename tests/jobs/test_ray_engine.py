@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 # Before Ray is imported: this machine's own address need not be reachable, start-up may take its time, and a machine
 # that is gone is noticed in seconds.
@@ -29,6 +31,7 @@ os.environ |= {
 }
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'moodstem[ray]'")
 
+from bot.cli import main as cli
 from core.errors import UserError
 from core.library.store import Database
 from core.separation.base import Cancelled
@@ -271,7 +274,11 @@ async def test_only_what_has_a_worker_is_sent(make: Make, tmp_path: Path) -> Non
 
 
 async def test_other_versions_are_never_mixed(
-    make: Make, add_machine: Callable[..., Any], tmp_path: Path
+    make: Make,
+    machines: Any,
+    add_machine: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A machine with another analyser: its two cores are the only place for a worker that needs two."""
     other = tmp_path / "other" / "core"
@@ -288,6 +295,14 @@ async def test_other_versions_are_never_mixed(
         await engine.start()
     assert engine.slots == 0
     await engine.stop()
+
+    monkeypatch.setenv("MOODSTEM_JOBS__ENGINE", "ray")
+    monkeypatch.setenv("MOODSTEM_JOBS__RAY_ADDRESS", machines.address)
+    doctor = await asyncio.to_thread(
+        CliRunner().invoke, cli, ["--data", str(tmp_path / "data"), "doctor"], catch_exceptions=False
+    )
+    assert re.search(r"ok    Ray cluster: Ray [\d.]+: 3 machines, 4 CPU cores, 0 GPUs\n", doctor.output)
+    assert doctor.output.count("not used: it has Moodstem's analyser 99 instead of 2;") == 1
 
     engine = make()  # the two other machines are good
     await engine.start()
