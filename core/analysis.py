@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from core.audio.activity import SILENT_DB
 from core.audio.decode import DecodeLimits, decode
 from core.audio.descriptors import describe
 from core.audio.spectrum import resample
@@ -54,9 +55,12 @@ class TrackAnalysis:
 
     def features(self) -> dict[str, float]:
         """Flat view for rules and vectors: 'drums.activity', 'mix.tempo', 'mix.spectral_centroid' (the mean
-        or the single value) and 'mix.spectral_centroid.std' (any other statistic)."""
+        or the single value) and 'mix.spectral_centroid.std' (any other statistic).
+
+        A stem that does not sound has an activity and the level of silence, whatever leaks into it; nothing else.
+        """
         flat = {
-            f"{stem}.{name}": value
+            f"{stem}.{name}": SILENT_DB if name == "level_db" and stem not in self.descriptors else value
             for stem, facts in self.instruments.items()
             for name, value in facts.items()
         }

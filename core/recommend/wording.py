@@ -18,19 +18,20 @@ def sentence(
     rule: Rule, value: float, unit: str, percentile: float, contribution: float, *, less: bool = False
 ) -> str:
     """One sentence: the measured fact, then why it speaks for or against the track; `less` of it was wished for."""
-    before, after, how = _pattern(rule.source, rule.descriptor, _level(value, percentile), unit, capital=True)
+    level = _level(rule.descriptor, value, percentile)
+    before, after, how = _pattern(rule.source, rule.descriptor, level, unit, capital=True)
     why = rule.text.replace("{more}", "less" if less else "more") if rule.preference else rule.text
     return f"{before}{formatted(value, how)}{after}{'; ' if contribution >= 0 else ', but '}{why}."
 
 
 def fact(source: str, descriptor: str, value: float, unit: str, percentile: float) -> str:
     """What was measured: 'the beat is slower than most, 72 beats a minute'."""
-    before, after, how = _pattern(source, descriptor, _level(value, percentile), unit)
+    before, after, how = _pattern(source, descriptor, _level(descriptor, value, percentile), unit)
     return f"{before}{formatted(value, how)}{after}"
 
 
-def _level(value: float, percentile: float) -> str:
-    if value == 0:
+def _level(descriptor: str, value: float, percentile: float) -> str:
+    if value == table().get(descriptor, {}).get("silent", 0):
         return "none"
     return "low" if percentile < LOW else "high" if percentile > HIGH else "mid"
 

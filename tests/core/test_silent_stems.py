@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from core.analysis import TrackAnalysis
+from core.audio.activity import SILENT_DB
 from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog, features_of
 from core.library.descriptor_report import describe_library
@@ -23,7 +24,7 @@ from core.recommend.similarity import similar
 from core.separation.base import STEMS
 
 FACTS = {"activity", "level_db"}
-"""What is known of a silent stem as well: that it does not sound, and how much leaks into it."""
+"""What is known of a silent stem as well: that it does not sound, and that its level is that of silence."""
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,7 @@ def test_in_the_analysis(
         assert set(analysis.instruments[stem]) == FACTS and analysis.instruments[stem]["activity"] < 0.05
         flat = features_of(analysis)
         assert {name for name in flat if name.startswith(f"{stem}.")} == {f"{stem}.{fact}" for fact in FACTS}
+        assert flat[f"{stem}.level_db"] == SILENT_DB, "what leaks into a stem is not its level"
 
 
 def test_in_the_catalog(
@@ -83,13 +85,15 @@ def test_in_the_rules(
 ) -> None:
     profile, occasion = (Profile({mood: 1.0}), None) if mood in MOODS else (Profile({}), mood)
     spoken_of = [
-        (one.track.id, reason.source, reason.descriptor)
+        (one.track.id, reason)
         for one in recommend(library[0], profile, occasion, 30, all_reasons=True)
         for reason in one.reasons
     ]
     assert spoken_of
-    for track, source, descriptor in spoken_of:
-        assert (track, source) not in silent or descriptor in FACTS
+    for track, reason in spoken_of:
+        if (track, reason.source) in silent:
+            assert reason.descriptor in FACTS
+            assert reason.descriptor == "activity" or "cannot be heard" in reason.text, reason.text
 
 
 def test_in_similarity(
