@@ -28,8 +28,8 @@ HEAD_S = 20.0
 REFUSED_S = 300.0
 """How long a machine that cannot be used is left alone before it is asked again."""
 PAUSE_S = 15.0
-ON_GPU = ("htdemucs_6s",)
-"""Separators that use a GPU; for the others an actor asks for none."""
+WITHOUT_GPU = ("unet", "none")
+"""Separators that use no GPU: their actors ask for none."""
 
 WHAT = {
     "separator": "the separator",
@@ -232,7 +232,7 @@ class Fleet:
             share = 0.0
         elif share is None:
             gpus = any(node["Resources"].get("GPU") for node in nodes)
-            share = 1.0 if gpus and self.facts["separator"] in ON_GPU else 0.0
+            share = 1.0 if gpus and self.facts["separator"] not in WITHOUT_GPU else 0.0
         most = 0
         for node in nodes:
             if node["NodeID"] not in self._refused:

@@ -121,9 +121,9 @@ async def test_a_worker_is_recycled() -> None:
 
 
 async def test_a_separator_that_is_not_there_is_said() -> None:
-    engine = LocalEngine("htdemucs_6s", weights_dir=Path("nowhere"))
+    engine = LocalEngine("scissors")
     try:
-        with pytest.raises(UserError):
+        with pytest.raises(UserError, match="There is no separator 'scissors'"):
             await engine.start()
         with pytest.raises(UserError):
             await engine.run(Request("echo"))

@@ -53,8 +53,8 @@ async def test_says_what_it_has_loaded(station: Make) -> None:
     facts = await station().start()
     assert (facts["separator"], facts["separator_version"]) == ("none", "1")
     assert facts["host"]
-    bad = Station({"separator": "htdemucs_6s"}, Limits())
-    assert "No htdemucs_6s weights" in (await bad.start())["problem"]
+    bad = Station({"separator": "scissors"}, Limits())
+    assert "There is no separator 'scissors'" in (await bad.start())["problem"]
 
 
 async def test_every_end_has_its_word(station: Make) -> None:
