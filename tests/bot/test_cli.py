@@ -45,6 +45,19 @@ def test_analyze_prints_the_contract(cli: Any, tmp_path: Path) -> None:
     assert set(wrong) == {"path", "error"} and wrong["error"].endswith(".")
 
 
+def test_analyze_keeps_to_the_limits_of_the_settings(cli: Any) -> None:
+    [row] = cli(
+        "analyze",
+        manifest()[0].path,
+        "--separator",
+        "none",
+        "--json",
+        code=1,
+        MOODSTEM_LIMITS__DURATION_MIN="0.5",
+    )
+    assert "longer than 0.5 minutes" in row["error"]
+
+
 def test_recommend_adds_up_and_repeats_itself(cli: Any) -> None:
     arguments = (
         "recommend",
