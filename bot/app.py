@@ -73,6 +73,8 @@ class Moodstem(commands.Bot):
 
     def __init__(self, settings: Settings, **options: Any) -> None:
         self.metrics = Metrics()
+        if settings.monitor.port is not None:
+            options["http_trace"] = self.metrics.trace()
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
@@ -83,7 +85,6 @@ class Moodstem(commands.Bot):
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_ratelimit_timeout=30,
-            http_trace=self.metrics.trace(),
             **options,
         )
         self.settings = settings

@@ -173,6 +173,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--extra-tasks", default=None, help="a Python file with more tasks, for the tests")
     options = parser.parse_args(arguments)
     logs.configure_child()
+    if hasattr(os, "nice"):
+        os.nice(10)  # who waits for an answer comes before who waits for an analysis
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # both go to the whole group; the parent decides
     # Before numpy and torch load: each makes a pool of as many threads as there are cores.

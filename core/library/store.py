@@ -2,7 +2,8 @@
 
 WAL with synchronous=FULL, so that what was confirmed survives a power cut; every write transaction is
 BEGIN IMMEDIATE behind one lock, since coroutines that share a connection would share its transaction, and a
-deferred one fails at once with SQLITE_BUSY_SNAPSHOT, whatever the busy timeout says.
+deferred one fails at once with SQLITE_BUSY_SNAPSHOT, whatever the busy timeout says. Transactions that wait for the
+lock together share one commit (group commit: DeWitt et al. 1984), since the disk's flush is what takes long.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from importlib.resources import files
@@ -25,6 +27,9 @@ Row = sqlite3.Row
 _INCREMENTAL = 2  # what PRAGMA auto_vacuum answers then
 _VACUUM_STEP = 500  # pages
 
+SHARE_S = 0.03
+"""For so long, transactions that wait may join the one that is open, before all are committed."""
+
 
 class Database:
     """One connection to one Moodstem database."""
@@ -33,6 +38,8 @@ class Database:
         self.path = path
         self._connection = connection
         self._write = asyncio.Lock()
+        self._waiting = 0
+        self._group: _Group | None = None
 
     @classmethod
     async def open(cls, path: Path, *, migrate: bool = True) -> Database:
@@ -91,21 +98,101 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """A write transaction: commits at the end, rolls back on any exception, cancellation included."""
-        async with self._write:
+        """A write transaction, on disk when the block has ended; any exception, cancellation included, undoes it."""
+        await self._turn()
+        try:
+            first = self._group is None
             try:
-                await self._connection.execute_fetchall("BEGIN IMMEDIATE")
+                await self._connection.execute_fetchall("BEGIN IMMEDIATE" if first else "SAVEPOINT member")
+                group = self._group = self._group or _Group()
                 yield Transaction(self._connection)
-                await asyncio.shield(self._connection.commit())
+                if not first:
+                    await self._connection.execute_fetchall("RELEASE member")
             except BaseException:
-                # Also when BEGIN was cancelled (its thread runs on) or the disk was full at the commit.
-                await asyncio.shield(self._connection.rollback())
+                # Also when BEGIN was cancelled (its thread runs on) or the disk was full.
+                await asyncio.shield(self._undo(first))
                 raise
+            finally:
+                await asyncio.shield(self._commit_unless_others_wait())
+        finally:
+            self._write.release()
+        await asyncio.shield(group.committed)
 
     async def write(self, sql: str, parameters: Iterable[Any] | dict[str, Any] = ()) -> list[Row]:
-        """One statement in a transaction of its own; returns the rows of a RETURNING clause."""
-        async with self.transaction() as transaction:
-            return await transaction.run(sql, parameters)
+        """One statement in a transaction of its own; returns the rows of a RETURNING clause.
+
+        It needs no savepoint among others, since SQLite undoes a statement that fails by itself. Whether it took
+        effect is not known when the call is cancelled.
+        """
+        await self._turn()
+        try:
+            first = self._group is None
+            try:
+                if first:
+                    await self._connection.execute_fetchall("BEGIN IMMEDIATE")
+                group = self._group = self._group or _Group()
+                rows = list(await self._connection.execute_fetchall(sql, parameters))
+            except BaseException:
+                if first or not self._connection.in_transaction:
+                    await asyncio.shield(self._undo(first))
+                raise
+            finally:
+                await asyncio.shield(self._commit_unless_others_wait())
+        finally:
+            self._write.release()
+        await asyncio.shield(group.committed)
+        return rows
+
+    async def _turn(self) -> None:
+        """Wait for the lock; who is cancelled meanwhile leaves nobody's commit undone."""
+        self._waiting += 1
+        try:
+            await self._write.acquire()
+        except BaseException:
+            self._waiting -= 1
+            if self._group is not None and not self._waiting and not self._write.locked():
+                await asyncio.shield(self._commit_unless_others_wait())
+            raise
+        self._waiting -= 1
+
+    async def _undo(self, first: bool) -> None:
+        """Undo the transaction of this turn, and nobody else's unless SQLite itself gave up all of them."""
+        if first or not self._connection.in_transaction:
+            await self._connection.rollback()
+            if self._group is not None:
+                self._group.fail(sqlite3.OperationalError("the transaction was rolled back by SQLite"))
+            self._group = None
+        else:
+            await self._connection.execute_fetchall("ROLLBACK TO member")
+            await self._connection.execute_fetchall("RELEASE member")
+
+    async def _commit_unless_others_wait(self) -> None:
+        group = self._group
+        if group is None or (self._waiting and time.monotonic() - group.began < SHARE_S):
+            return  # nothing was written, or the next one commits for all
+        await self._commit(group)
+
+    async def _commit(self, group: _Group | None) -> None:
+        self._group = None
+        if group is None:
+            return
+        try:
+            await self._connection.commit()
+        except BaseException as error:
+            await self._connection.rollback()
+            group.fail(error)
+        else:
+            group.committed.set_result(None)
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """With the lock, and outside of any transaction."""
+        await self._turn()
+        try:
+            await asyncio.shield(self._commit(self._group))
+            yield
+        finally:
+            self._write.release()
 
     async def maintain(self) -> None:
         """Upkeep: statistics for the query planner, free pages back to the file system, an empty log.
@@ -113,7 +200,7 @@ class Database:
         In short steps, between which others write; a database from before incremental vacuum is rewritten once,
         when a quarter of it is free.
         """
-        async with self._write:
+        async with self._alone():
             await self.fetch("PRAGMA optimize")
             [[mode]] = await self.fetch("PRAGMA auto_vacuum")
             [[free]], [[pages]] = [
@@ -123,10 +210,10 @@ class Database:
                 await self.fetch("PRAGMA auto_vacuum = INCREMENTAL")
                 await self.fetch("VACUUM")
         for _ in range(free // _VACUUM_STEP + 1 if mode == _INCREMENTAL else 0):
-            async with self._write:
+            async with self._alone():
                 # One page for each step of the statement, and only a script is stepped to its end.
                 await self._connection.executescript(f"PRAGMA incremental_vacuum({_VACUUM_STEP})")
-        async with self._write:
+        async with self._alone():
             await self.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
 
     async def _migrate(self) -> None:
@@ -147,6 +234,18 @@ class Database:
                 for statement in split_statements(migrations[number]):
                     await transaction.run(statement)
                 await transaction.run(f"PRAGMA user_version={number}")
+
+
+class _Group:
+    """Transactions that begin and commit together."""
+
+    def __init__(self) -> None:
+        self.began = time.monotonic()
+        self.committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def fail(self, error: BaseException) -> None:
+        self.committed.set_exception(error)
+        self.committed.exception()  # seen, even when all of its members were cancelled
 
 
 class Transaction:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -107,10 +107,8 @@ def next_question(answers: Answers, form: str = "short", language: str = "en") -
         return next((question for question in questions(language) if question.id not in asked), None)
     if form != "short":
         raise UserError(f"There is no form {form!r}: choose short or long.")
-    mean, covariance = posterior(answers)
-    if len(asked) >= SHORT_FORM or _certain(mean, covariance):
-        return None
-    return _most_telling(mean, covariance, asked, questions(language))
+    found = _next_of_short_form(_key(answers))
+    return None if found is None else question(found, language)
 
 
 def question(question_id: str, language: str = "en") -> Question:
@@ -120,20 +118,28 @@ def question(question_id: str, language: str = "en") -> Question:
 
 
 def progress(answers: Answers, form: str = "short") -> tuple[int, int]:
-    """How many questions were asked, and how many it will be as far as one can tell (the short form may stop early)."""
+    """How many questions were asked, and how many it will be at most (the short form stops early now and then)."""
     asked = _asked(answers)
     if form == "long":
         return len(asked), len(questions())
-    mean, covariance = posterior(answers)
-    expected = set(asked)
-    while len(expected) < SHORT_FORM and not _certain(mean, covariance):
-        question = _most_telling(mean, covariance, expected, questions())
-        if question is None:
-            break
-        expected.add(question.id)
-        if question.mood is not None:
-            mean, covariance = _update(mean, covariance, question, float(asks(question) @ mean))
-    return len(asked), len(expected)
+    return len(asked), len(asked) if next_question(answers, form) is None else SHORT_FORM
+
+
+def _key(answers: Answers) -> tuple[tuple[str, int | None], ...]:
+    """What the short form's way depends on: which questions were asked, and their answers."""
+    given = {answer["question"]: answer["answer"] for answer in _answered(answers)}
+    return tuple((asked, given.get(asked)) for asked in sorted(_asked(answers)))
+
+
+@lru_cache(maxsize=4096)
+def _next_of_short_form(key: tuple[tuple[str, int | None], ...]) -> str | None:
+    """The id of the next question; remembered, since many members begin alike."""
+    asked = {question_id for question_id, _ in key}
+    mean, covariance = posterior([{"question": one, "answer": answer} for one, answer in key])
+    if len(asked) >= SHORT_FORM or _certain(mean, covariance):
+        return None
+    found = _most_telling(mean, covariance, asked, questions())
+    return None if found is None else found.id
 
 
 def profile(answers: Answers) -> Profile:
@@ -233,24 +239,24 @@ def _certain(mean: Vector, covariance: Vector) -> bool:
     return math.sqrt(float(spread @ spread) / len(MOODS)) < CERTAIN
 
 
-def _uncertainty(means: Vector, covariance: Vector) -> Vector:
-    """(n,): what the next question should make small, for n possible means (n, 9) with the same covariance; 1 before
-    any question.
+def _uncertainty(means: Vector, covariances: Vector) -> Vector:
+    """(n,): what the next question should make small, for n possible means (n, 9) and covariances (n, 9, 9), or one
+    covariance (9, 9) for all; 1 before any question.
 
     The variance of the scores is that of the moods' shares w / sum(w), to first order in z, times how the moods order
     tracks.
     """
     profile_scale, order_scale, _ = _scales()
-    profile_part, order_part = _parts(means, covariance)
+    profile_part, order_part = _parts(means, covariances)
     result: Vector = (
         PROFILE_SHARE * profile_part / profile_scale + (1 - PROFILE_SHARE) * order_part / order_scale
     )
     return result
 
 
-def _parts(means: Vector, covariance: Vector) -> tuple[Vector, Vector]:
+def _parts(means: Vector, covariances: Vector) -> tuple[Vector, Vector]:
     """Variance of the weights, and of the tracks' scores as far as they come from moods; each (n,)."""
-    variance = np.diagonal(covariance)
+    variance = np.diagonal(covariances, axis1=-2, axis2=-1)
     weights = 1 / (
         1 + np.exp(-STEEPNESS * (means - MIDDLE) / np.sqrt(1 + math.pi / 8 * STEEPNESS**2 * variance))
     )
@@ -260,8 +266,8 @@ def _parts(means: Vector, covariance: Vector) -> tuple[Vector, Vector]:
         np.eye(len(MOODS)) * slope[:, None, :] - weights[:, :, None] * slope[:, None, :] / total
     ) / total
     order = np.array(tables("questions")["ranking"]["moods"])
-    moved = shares @ covariance @ shares.transpose(0, 2, 1)
-    return (slope**2) @ variance, np.sum(moved * order, axis=(1, 2))
+    moved = shares @ covariances @ shares.transpose(0, 2, 1)
+    return np.sum(slope**2 * variance, axis=1), np.sum(moved * order, axis=(1, 2))
 
 
 @cache
@@ -279,31 +285,43 @@ def _most_telling(
     mean: Vector, covariance: Vector, asked: set[str], candidates: Sequence[Question]
 ) -> Question | None:
     """The question that is expected to take away most uncertainty; the earlier one on a tie."""
-    now = float(_uncertainty(mean[None], covariance)[0])
-    best: tuple[float, Question] | None = None
-    seen: set[tuple[str | None, bool]] = set()
+    kinds: dict[tuple[str | None, bool], Question] = {}
     for question in candidates:
-        kind = question.mood or question.preference, question.reversed
-        if question.id in asked or kind in seen:
-            continue
-        seen.add(kind)  # to the model, questions of one kind are the same
-        if question.preference is not None:
-            gain = _scales()[2][question.preference]
-        else:
-            gain = now - _expected_uncertainty(mean, covariance, question)
+        if question.id not in asked:  # to the model, questions of one kind are the same
+            kinds.setdefault((question.mood or question.preference, question.reversed), question)
+    on_moods = [question for question in kinds.values() if question.mood is not None]
+    gains: dict[str, float] = {}
+    if on_moods:
+        now = float(_uncertainty(mean[None], covariance)[0])
+        gains = {
+            question.id: now - float(left)
+            for question, left in zip(
+                on_moods, _expected_uncertainty(mean, covariance, on_moods), strict=True
+            )
+        }
+    best: tuple[float, Question] | None = None
+    for question in kinds.values():
+        gain = _scales()[2][question.preference] if question.preference is not None else gains[question.id]
         if best is None or gain > best[0] + 1e-12:
             best = gain, question
     return None if best is None else best[1]
 
 
-def _expected_uncertainty(mean: Vector, covariance: Vector, question: Question) -> float:
-    """Mean of the uncertainty over the five answers, each as likely as the model thinks."""
-    direction = asks(question)
-    centre = float(direction @ mean)
-    along = covariance @ direction
-    variance = float(direction @ along)
-    scale = math.sqrt(2 * (variance + NOISE**2))
-    below = [0.0, *((1 + math.erf((edge - centre) / scale)) / 2 for edge in (-1.5, -0.5, 0.5, 1.5)), 1.0]
-    gain = along / (variance + ERROR)
-    means = mean + gain * (np.arange(-2.0, 3.0) - centre)[:, None]
-    return float(np.diff(below) @ _uncertainty(means, covariance - np.outer(gain, along)))
+def _expected_uncertainty(mean: Vector, covariance: Vector, candidates: Sequence[Question]) -> Vector:
+    """(n,): mean of the uncertainty over the five answers to each of n questions on moods, every answer as likely as
+    the model thinks. All at once, since members wait for it."""
+    directions = np.stack([asks(question) for question in candidates])
+    centre = directions @ mean
+    along = directions @ covariance
+    variance = np.sum(directions * along, axis=1)
+    scale = np.sqrt(2 * (variance + NOISE**2))
+    edges = (np.array([-1.5, -0.5, 0.5, 1.5]) - centre[:, None]) / scale[:, None]
+    below = np.zeros((len(candidates), 6))
+    below[:, 1:5] = (1 + np.array([[math.erf(edge) for edge in row] for row in edges])) / 2
+    below[:, 5] = 1.0
+    gain = along / (variance + ERROR)[:, None]
+    means = mean + gain[:, None, :] * (np.arange(-2.0, 3.0) - centre[:, None])[:, :, None]
+    covariances = covariance - gain[:, :, None] * along[:, None, :]
+    left = _uncertainty(means.reshape(-1, len(MOODS)), np.repeat(covariances, 5, axis=0))
+    expected: Vector = np.sum(np.diff(below, axis=1) * left.reshape(-1, 5), axis=1)
+    return expected

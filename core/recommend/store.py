@@ -123,7 +123,7 @@ class Recommendations:
             (
                 user_id,
                 wish.occasion,
-                json.dumps([asdict(pick) for pick in picks], allow_nan=False),
+                json.dumps(picks, default=_fields, allow_nan=False),
                 json.dumps(wish.to_json(), allow_nan=False),
                 root_id,
                 parent.id if parent else None,
@@ -189,3 +189,8 @@ def _pick(data: dict[str, Any]) -> Pick:
     for side in ("reasons", "against"):
         data[side] = [Reason(**reason) for reason in data[side]]
     return Pick(**data)
+
+
+def _fields(one: Any) -> dict[str, Any]:
+    """A dataclass for JSON; dataclasses.asdict copies everything in depth, which takes ten times as long."""
+    return {name: getattr(one, name) for name in one.__dataclass_fields__}

@@ -185,3 +185,83 @@ async def test_upkeep_waits_for_an_open_transaction(tmp_path: Path) -> None:
             assert not upkeep.done()
         await upkeep
         assert (await database.fetch("SELECT min(value) FROM counter"))[0][0] == 20
+
+
+async def test_writes_that_come_together_share_a_commit(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path / "x.db") as database:
+        commits: list[str] = []
+        await database._connection.set_trace_callback(
+            lambda sql: commits.append(sql) if sql == "COMMIT" else None
+        )
+
+        async def block() -> None:
+            async with database.transaction() as transaction:
+                await transaction.run("UPDATE counter SET value = value + 1 WHERE name = 'job'")
+                await transaction.run("UPDATE counter SET value = value + 1 WHERE name = 'library'")
+
+        single = "UPDATE counter SET value = value + 1 WHERE name = 'job'"
+        await asyncio.gather(*(block() for _ in range(30)), *(database.write(single) for _ in range(30)))
+        assert len(commits) < 30, "each of the sixty would flush the disk by itself"
+        with closing(sqlite3.connect(tmp_path / "x.db")) as other:
+            assert other.execute("SELECT value FROM counter ORDER BY name").fetchall() == [(60,), (30,)]
+
+
+async def test_one_that_fails_takes_no_other_with_it(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path / "x.db") as database:
+
+        async def block(number: int) -> None:
+            async with database.transaction() as transaction:
+                await transaction.run("INSERT INTO command_sync VALUES (?, 'h')", [f"block {number}"])
+                if number % 3 == 0:
+                    raise RuntimeError
+
+        async def single(number: int) -> None:
+            await database.write("INSERT INTO command_sync VALUES (?, 'h')", [f"single {number % 5}"])
+
+        ended = await asyncio.gather(
+            *(block(number) for number in range(9)),
+            *(single(number) for number in range(9)),
+            return_exceptions=True,
+        )
+        assert [type(one) for one in ended[:9]].count(RuntimeError) == 3
+        assert [type(one) for one in ended[9:]] == [type(None)] * 5 + [sqlite3.IntegrityError] * 4
+        kept = {row[0] for row in await database.fetch("SELECT scope FROM command_sync")}
+        assert kept == {f"block {n}" for n in range(9) if n % 3} | {f"single {n}" for n in range(5)}
+
+
+async def test_cancelling_one_of_many_leaves_the_others_whole(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path / "x.db") as database:
+        for patience in range(25):
+
+            async def block() -> None:
+                async with database.transaction() as transaction:
+                    await transaction.run("UPDATE counter SET value = value + 1 WHERE name = 'job'")
+                    await transaction.run("UPDATE counter SET value = value + 1 WHERE name = 'library'")
+
+            await database.write("UPDATE counter SET value = 0")
+            tasks = [asyncio.create_task(block()) for _ in range(6)]
+            for _ in range(patience):
+                await asyncio.sleep(0)
+            for victim in (1, 2, 5):
+                tasks[victim].cancel()
+            await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 30)
+            job, library = [row[0] for row in await database.fetch("SELECT value FROM counter ORDER BY name")]
+            assert job == library and 3 <= job <= 6
+            assert not database._connection.in_transaction
+
+
+async def test_a_commit_that_fails_is_told_to_all_of_its_members(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with await Database.open(tmp_path / "x.db") as database:
+
+        async def full() -> None:
+            raise sqlite3.OperationalError("database or disk is full")
+
+        monkeypatch.setattr(database._connection, "commit", full)
+        statement = "UPDATE counter SET value = value + 1"
+        ended = await asyncio.gather(*(database.write(statement) for _ in range(5)), return_exceptions=True)
+        assert all(isinstance(one, sqlite3.OperationalError) for one in ended)
+        monkeypatch.undo()
+        await database.write(statement)
+        assert [row[0] for row in await database.fetch("SELECT value FROM counter")] == [1, 1]
