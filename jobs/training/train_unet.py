@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PRESETS = ("moodstem", "deepmelody")
-PRESENCE = 0.5
-"""Weight of the presence loss beside the separation loss: presence is learned from the deepest level alone."""
+PRESENCE = 0.15
+"""Weight of the presence loss beside the separation loss. With 0.5 the loss on held-out songs and fonts rose from .235 to .250
+within 200 steps: presence learns the SoundFonts by heart, and false alarms take masks along."""
 FLOOR = 0.1
 """Added to a stem's share of the mix's energy in the loss, so that silent stems have a weight, too."""
 
