@@ -31,7 +31,7 @@ class Finding:
 async def examine(settings: Settings) -> list[Finding]:
     """Look at everything; nothing is changed but the database's schema."""
     return [
-        _token(),
+        *await _discord(settings),
         *_disk(settings),
         _storage(settings),
         *await _database(settings),
@@ -43,14 +43,11 @@ async def examine(settings: Settings) -> list[Finding]:
     ]
 
 
-def _token() -> Finding:
-    there = bool(os.environ.get("DISCORD_TOKEN", "").strip())
-    return Finding(
-        "token",
-        there,
-        "DISCORD_TOKEN is set" if there else "set DISCORD_TOKEN before `moodstem run`",
-        needed=False,
-    )
+async def _discord(settings: Settings) -> list[Finding]:
+    from bot.doctor_discord import ask
+
+    answers = await ask(settings, os.environ.get("DISCORD_TOKEN", "").strip())
+    return [Finding(name, ok, text, needed=False) for name, ok, text in answers]
 
 
 def _disk(settings: Settings) -> list[Finding]:
@@ -59,9 +56,18 @@ def _disk(settings: Settings) -> list[Finding]:
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 1e9
     writable = os.access(folder, os.W_OK)
+    open_to_all = settings.data.exists() and bool(settings.data.stat().st_mode & 0o007)
     return [
         Finding(
             "data folder", writable, f"{settings.data.absolute()}{'' if writable else ': make it writable'}"
+        ),
+        Finding(
+            "privacy",
+            not open_to_all,
+            "every user of this machine can read the data folder: chmod o= it"
+            if open_to_all
+            else "the data folder is not open to other users of this machine",
+            needed=False,
         ),
         Finding("disk", free >= FREE_GB, f"{free:.1f} GB free{'' if free >= FREE_GB else ': make room'}"),
     ]
@@ -152,10 +158,21 @@ async def _database(settings: Settings) -> list[Finding]:
 
 
 def _decoder() -> Finding:
+    """Decode a sample as an upload is decoded: in the sandboxed child."""
     import av
     import soundfile
 
-    return Finding("decoder", True, f"libsndfile {soundfile.__libsndfile_version__}, PyAV {av.__version__}")
+    from core.audio.decode import decode
+    from core.library.samples import manifest
+
+    versions = f"libsndfile {soundfile.__libsndfile_version__}, PyAV {av.__version__}"
+    try:
+        decode(manifest()[0].path)
+    except (UserError, OSError) as error:
+        return Finding(
+            "decoder", False, f"{versions}; a sample cannot be decoded ({error}): install Moodstem anew"
+        )
+    return Finding("decoder", True, f"{versions}, in its sandbox")
 
 
 def _separator(settings: Settings) -> Finding:

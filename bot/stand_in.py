@@ -63,6 +63,7 @@ class StandIn:
         self.commands: list[dict[str, Any]] = []
         self.syncs = 0
         self.shards = 1
+        self.permissions = EVERYTHING
         self.faults: list[Fault] = []
         self.requests: list[tuple[str, str, int]] = []
         self.identified: list[dict[str, Any]] = []
@@ -257,6 +258,8 @@ class StandIn:
         match request.method, path.split("/"):
             case "GET", ["users", "@me"]:
                 return _reply(_user(APPLICATION, "moodstem", bot=True))
+            case "GET", ["users", "@me", "guilds"]:
+                return _reply([{"id": str(GUILD), "name": "Moodstem", "permissions": self.permissions}])
             case "GET", ["oauth2", "applications", "@me"]:
                 return _reply(_application())
             case "GET", ["gateway", "bot"]:

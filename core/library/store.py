@@ -47,7 +47,7 @@ class Database:
 
         Raises UserError when the file is not ours, newer than this program, or cannot be opened.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # what members said is not for others
         try:
             connection = await aiosqlite.connect(path, isolation_level=None)
         except sqlite3.OperationalError as error:

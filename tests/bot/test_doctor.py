@@ -1,72 +1,77 @@
-"""`moodstem doctor` as an operator reads it."""
+"""`moodstem doctor`: what is wrong, and what to do about it."""
 
 from __future__ import annotations
 
-import sys
-import time
+from collections.abc import AsyncIterator
+from email.utils import formatdate
 from pathlib import Path
+from time import time
 
 import pytest
 
-from bot.doctor import Finding, examine
-from core.library.store import Database
-from core.settings import JobSettings, RetentionSettings, Settings
-
-
-async def lines(settings: Settings) -> dict[str, Finding]:
-    return {finding.name: finding for finding in await examine(settings)}
-
-
-async def ran(settings: Settings, name: str, ago_s: float, error: str | None = None) -> None:
-    async with await Database.open(settings.database) as database:
-        await database.write(
-            "INSERT INTO schedule_state (name, last_success, last_error, last_error_at) VALUES (?, ?, ?, ?)",
-            [name, time.time() - ago_s, error, time.time() - 60 if error else None],
-        )
+from bot.doctor import examine
+from bot.doctor_discord import ask
+from bot.stand_in import TOKEN, Fault, StandIn
+from core.settings import DiscordSettings, JobSettings, Settings
 
 
 @pytest.fixture
-def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+async def discord() -> AsyncIterator[StandIn]:
+    stand_in = StandIn()
+    await stand_in.start()
+    yield stand_in
+    await stand_in.stop()
+
+
+async def found(port: int, token: str = TOKEN) -> dict[str, tuple[bool, str]]:
+    settings = Settings(discord=DiscordSettings(loopback=port))
+    return {name: (ok, text) for name, ok, text in await ask(settings, token)}
+
+
+async def test_a_good_token_shows_the_bot_its_servers_and_the_time(discord: StandIn) -> None:
+    said = await found(discord.port)
+    assert said["token"] == (True, "good for the bot moodstem")
+    assert said["time"][0] and said["servers"] == (True, "1, with all permissions that are needed")
+
+
+async def test_a_wrong_token_is_told_from_one_that_is_none(discord: StandIn) -> None:
+    ok, text = (await found(discord.port, TOKEN[:-4] + "abcd"))["token"]
+    assert not ok and "does not know it" in text
+    ok, text = (await found(discord.port, "my password"))["token"]
+    assert not ok and "no bot token" in text and "password" not in text
+    assert all("my" not in path for _, path, _ in discord.requests), "what is no token is sent nowhere"
+
+
+async def test_lacking_permissions_are_named(discord: StandIn) -> None:
+    discord.permissions = str(1 << 10)
+    ok, text = (await found(discord.port))["servers"]
+    assert not ok and "Moodstem: Send Messages, Attach Files" in text and "View" not in text
+    discord.permissions = str(1 << 3)
+    assert (await found(discord.port))["servers"][0], "an administrator may do all"
+
+
+@pytest.mark.parametrize(("off", "word"), [(-90, "fast"), (90, "slow")])
+async def test_a_clock_that_is_off_is_told(discord: StandIn, off: int, word: str) -> None:
+    me = {"id": "100", "username": "moodstem"}
+    discord.faults.append(Fault("GET", "users/@me", 200, me, {"Date": formatdate(time() + off, usegmt=True)}))
+    ok, text = (await found(discord.port))["time"]
+    assert not ok and word in text and "NTP" in text
+
+
+async def test_without_network_it_says_so(unused_tcp_port: int) -> None:
+    [(ok, text)] = (await found(unused_tcp_port)).values()
+    assert not ok and "check the network" in text
+
+
+async def test_everything_needed_is_there_in_a_new_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "none.toml"))
-    return Settings(
-        data=tmp_path / "data", retention=RetentionSettings(disk_gb=0.001), jobs=JobSettings(separator="none")
-    )
-
-
-async def test_the_clock_is_shown(settings: Settings) -> None:
-    assert "nothing has run yet" in (await lines(settings))["clock"].text
-    await ran(settings, "retention", 60)
-    await ran(settings, "backup", 3 * 86400)
-    await ran(settings, "upkeep", 60, "OSError: no space")
-    found = await lines(settings)
-    assert found["clock: retention"].ok or "late" in found["clock: retention"].text  # at ten past the hour
-    assert "next 20" in found["clock: retention"].text or "late" in found["clock: retention"].text
-    assert not found["clock: backup"].ok and "late: start `moodstem run`" in found["clock: backup"].text
-    assert not found["clock: upkeep"].ok and "OSError: no space" in found["clock: upkeep"].text
-    assert "has never run" in found["clock: disk"].text
-    assert not any(finding.needed for name, finding in found.items() if name.startswith("clock"))
-
-
-async def test_room_is_shown(settings: Settings) -> None:
-    assert (await lines(settings))["storage"].ok
-    (settings.uploads).mkdir(parents=True)
-    (settings.uploads / "x").write_bytes(bytes(2_000_000))
-    storage = (await lines(settings))["storage"]
-    assert not storage.ok and storage.text.startswith("0.00 of 0.001 GB (uploads 0.00)")
-
-
-async def test_a_cluster_is_looked_at(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A real cluster is in tests/jobs/test_ray_engine.py."""
-    assert "Ray cluster" not in await lines(settings)
-    jobs = {"separator": "none", "engine": "ray"}
-
-    async def cluster(**given: str) -> Finding:
-        changed = settings.model_copy(update={"jobs": JobSettings.model_validate(jobs | given)})
-        return (await lines(changed))["Ray cluster"]
-
-    nobody = await cluster(ray_address="127.0.0.1:1")
-    assert not nobody.ok
-    assert nobody.text.startswith("No Ray cluster answers at 127.0.0.1:1: start one")
-    assert "is not there: mount it" in (await cluster(storage="/no/such/mount")).text
-    monkeypatch.setitem(sys.modules, "ray", None)
-    assert (await cluster()).text == "The engine 'ray' is not installed: pip install 'moodstem[ray]'."
+    monkeypatch.delenv("DISCORD_TOKEN", raising=False)
+    settings = Settings(data=tmp_path / "new" / "data", jobs=JobSettings(separator="none"))
+    findings = {finding.name: finding for finding in await examine(settings)}
+    assert {"token", "disk", "privacy", "database", "decoder", "separator", "GPU", "workers"} <= set(findings)
+    assert all(finding.ok for finding in findings.values() if finding.needed), findings
+    settings.data.chmod(0o755)
+    again = {finding.name: finding for finding in await examine(settings)}
+    assert not again["privacy"].ok and "chmod o=" in again["privacy"].text
