@@ -1,0 +1,85 @@
+"""Container and service files: what can be checked without an engine that runs them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from core.settings import Settings
+from tests.conftest import ROOT
+
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+UNIT = ROOT / "deploy" / "moodstem.service"
+
+
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
+    return found
+
+
+def test_the_image_runs_as_nobody_special_in_two_stages() -> None:
+    stages = re.split(r"^FROM ", DOCKERFILE, flags=re.M)[1:]
+    assert len(stages) == 2 and "AS build" in stages[0]
+    last = stages[1]
+    assert re.search(r"^USER 10001:10001$", last, re.M) and last.index("USER ") < last.index("ENTRYPOINT")
+    assert "pip install" not in last and "STOPSIGNAL SIGTERM" in last and "/health" in last
+    assert "TOKEN" not in DOCKERFILE, "an image holds no secret"
+    assert re.search(r"^ARG GPU=0$", DOCKERFILE, re.M), "the CPU by default"
+
+
+def test_what_is_copied_exists_and_is_not_ignored() -> None:
+    kept = re.findall(r"^!(\S+)", (ROOT / ".dockerignore").read_text(), re.M)
+    copied = [
+        name for line in re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.M) for name in line.split()
+    ]
+    assert set(copied) == set(kept)
+    assert all((ROOT / name).exists() for name in copied)
+
+
+@pytest.mark.parametrize("name", ["moodstem", "moodstem-gpu"])
+def test_the_compose_services_are_confined(name: str) -> None:
+    service = compose()[name]
+    assert service["read_only"] and service["cap_drop"] == ["ALL"] and service["init"]
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"]), "metrics have no password"
+    assert service["environment"]["DISCORD_TOKEN"].startswith("${DISCORD_TOKEN:?")
+    assert int(service["stop_grace_period"].removesuffix("s")) > 10
+
+
+def test_the_gpu_is_asked_for_in_its_own_profile_only() -> None:
+    services = compose()
+    assert services["moodstem"]["profiles"] == ["cpu"] and "deploy" not in services["moodstem"]
+    gpu = services["moodstem-gpu"]
+    assert gpu["profiles"] == ["gpu"] and gpu["build"]["args"] == {"GPU": "1"}
+    [device] = gpu["deploy"]["resources"]["reservations"]["devices"]
+    assert device["capabilities"] == ["gpu"]
+
+
+def test_every_setting_in_the_environment_exists(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A misspelled variable would be ignored in silence."""
+    names = set(
+        re.findall(r"MOODSTEM_\w+", DOCKERFILE + (ROOT / "compose.yaml").read_text() + UNIT.read_text())
+    )
+    monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "none.toml"))
+    for name in names - {"MOODSTEM_CONFIG"}:
+        area, _, entry = name.removeprefix("MOODSTEM_").lower().partition("__")
+        value = getattr(Settings(), area)
+        assert not entry or hasattr(value, entry), name
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze on this machine")
+def test_the_unit_is_valid_and_hardened(tmp_path: Path) -> None:
+    unit = tmp_path / "moodstem.service"
+    unit.write_text(UNIT.read_text().replace("/opt/moodstem/bin/moodstem", "/bin/true"))
+    said = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, timeout=60)
+    assert said.returncode == 0 and not said.stderr.strip(), said.stderr
+    said = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", unit], capture_output=True, text=True, timeout=60
+    )
+    level = re.search(r"exposure level for \S+: ([\d.]+)", said.stdout)
+    assert level is None or float(level[1]) < 2.0, said.stdout[-500:]  # older ones cannot look offline
