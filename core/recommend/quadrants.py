@@ -27,17 +27,13 @@ from core.recommend.table import load_rules
 
 AROUSAL = {
     "power": 1, "joyful_activation": 1, "tension": 1,
-    "tenderness": -1, "nostalgia": -1, "peacefulness": -1, "sadness": -1,
+    "transcendence": -1, "tenderness": -1, "peacefulness": -1,
 }  # fmt: skip
-VALENCE = {
-    "wonder": 1, "tenderness": 1, "nostalgia": 1, "peacefulness": 1, "joyful_activation": 1,
-    "tension": -1, "sadness": -1,
-}  # fmt: skip
-"""After Trost et al. (2012): tension, power and joy are of high arousal, peacefulness, nostalgia, tenderness and sadness
-of low; positive are wonder, joy, nostalgia and tenderness. We add peacefulness to the positive moods, tension and
-sadness as the negative ones. Where the literature is divided a mood counts for neither: transcendence, power's valence,
-and wonder's arousal (high for Trost et al., one of the calm, sublime moods for Zentner et al. 2008; .52 on the
-development half)."""
+VALENCE = {"joyful_activation": 1, "tenderness": 1, "peacefulness": 1, "tension": -1, "sadness": -1}
+"""High arousal are tension, power and joy, low arousal is peacefulness (Trost et al. 2012) and, as slow and soft music
+expresses them (Gabrielsson & Lindström 2010), tenderness and solemnity; joy, tenderness and peacefulness are positive,
+tension and sadness negative. Wonder, nostalgia and sadness are left out of arousal and wonder, nostalgia, power and
+transcendence out of valence: the literature is divided on them, and the development half did not need them."""
 
 NAME = re.compile(r"Q([1-4])_(.+)_\d+$")
 FOLDS, SEED = 5, 0
@@ -172,6 +168,7 @@ def _regression(features: Vector, labels: NDArray[np.bool_], songs: NDArray[np.s
                 Cs=[0.001, 0.01, 0.1, 1.0],
                 cv=inner,
                 scoring="roc_auc",
+                solver="newton-cholesky",
                 max_iter=1000,
                 use_legacy_attributes=False,
                 l1_ratios=(0,),
