@@ -271,7 +271,13 @@ class StandIn:
             case "PUT", ["applications", _, "commands"]:
                 self.syncs += 1
                 self.commands = [
-                    {**command, "id": str(500 + place), "application_id": str(APPLICATION), "version": "1"}
+                    {
+                        "description": "",
+                        **command,
+                        "id": str(500 + place),
+                        "application_id": str(APPLICATION),
+                        "version": "1",
+                    }
                     for place, command in enumerate(await request.json())
                 ]
                 return _reply(self.commands)

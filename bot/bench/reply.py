@@ -35,7 +35,7 @@ MEMBERS = 200
 THINK_S = 2.0
 """Mean of the exponential pause between a member's actions in `sessions`."""
 GOAL_S = 0.25
-JOBS = 12
+JOBS = 30
 PATIENCE_S = 120.0
 
 Step = Callable[["Member"], Awaitable[Asked]]
@@ -53,6 +53,8 @@ async def measure(members: int) -> dict[str, Any]:
         try:
             async with running_bot(discord, Path(folder)) as bot:
                 await fill_queue(discord)
+                while not (await bot.jobs())["running"]:  # noqa: ASYNC110 - it is another process
+                    await asyncio.sleep(0.1)
                 crowd = [Member(discord, 1000 + number) for number in range(members)]
                 await bot.gap()
                 waves = await in_waves(crowd)
@@ -237,17 +239,16 @@ async def running_bot(discord: StandIn, folder: Path) -> AsyncIterator[Bot]:
     )
     try:
         async with asyncio.timeout(PATIENCE_S), aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
-            await discord.ready.wait()
-            while True:
-                with_answer = await http.get("/health")
-                if with_answer.status == 200:
-                    break
+            while not discord.ready.is_set() or (await http.get("/health")).status != 200:
+                if process.returncode is not None:
+                    raise RuntimeError("the bot ended by itself; its log above says why")
                 await asyncio.sleep(0.1)
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as http:
             yield Bot(http)
     finally:
-        process.send_signal(signal.SIGTERM)
-        await process.wait()
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+            await process.wait()
 
 
 def _free_port() -> int:

@@ -12,7 +12,7 @@ import discord
 from discord.ext import commands, tasks
 
 from bot.app import Moodstem
-from bot.errors import GONE
+from bot.errors import GONE, TROUBLE
 from bot.ui.buttons import on_press
 from bot.ui.cards import Card, note_card
 from bot.ui.jobs import PICTURE, end_notice, index_card, job_card, result_card
@@ -74,7 +74,8 @@ class JobCards(commands.Cog):
         if self.may_write(interaction) and interaction.channel_id is not None:
             try:
                 message = await self.send(interaction.channel_id, interaction.user.id, job)
-            except discord.Forbidden:
+            except TROUBLE as error:
+                log.warning("the card of job %d goes to its member alone: %s", job.id, error)
                 message = None
             if message is not None:
                 await interaction.edit_original_response(
@@ -245,11 +246,12 @@ class JobCards(commands.Cog):
             await interaction.edit_original_response(view=view, attachments=files)
 
     async def own_job(self, interaction: discord.Interaction[Any], job_id: int) -> Job:
-        """The job, for its owner and for those who may manage the server."""
+        """The job, for its owner and for those who may manage the server where it was started."""
         job = await self.bot.queue.get(job_id)
         if job is None:
             raise UserError("This job is no longer kept; nothing was changed.")
-        if job.user_id != interaction.user.id and not interaction.permissions.manage_guild:
+        manages = interaction.permissions.manage_guild and job.guild_id == interaction.guild_id
+        if job.user_id != interaction.user.id and not manages:
             raise UserError(
                 "Only the person who started this can do that; use /upload for a track of your own."
             )
