@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import bot.bench
-from bot.cli import main, print_json, settings_of
+from bot.cli import calibration, main, print_json, settings_of
 from bot.cli.library import SeparatorName, progress_bar
 from core.errors import UserError
 
@@ -113,7 +113,13 @@ def calibrate(ctx: click.Context, manifest: Path, write: bool, separator: str | 
     from core.recommend.calibrate import calibrate as fit
 
     rows = read_manifest(manifest)
-    _show(fit(rows, _analyses(ctx, rows, separator), write=write), as_json)
+    analyses = _analyses(ctx, rows, separator)
+    with progress_bar("stems") as advance:
+        report = fit(rows, analyses, write=write, advance=advance)
+    if as_json:
+        print_json(report)
+    else:
+        click.echo("\n".join(calibration.lines(report)))
 
 
 BENCHES = sorted(module.name for module in pkgutil.iter_modules(bot.bench.__path__))

@@ -8,7 +8,7 @@ cross-validation around that choice. Folds never split an artist.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -205,14 +205,22 @@ def _out_of_fold(
 
 
 def calibrate(
-    rows: Rows, analyses: Sequence[TrackAnalysis], *, write: bool = False, seeds: Sequence[int] = (0, 1, 2)
+    rows: Rows,
+    analyses: Sequence[TrackAnalysis],
+    *,
+    write: bool = False,
+    seeds: Sequence[int] = (0, 1, 2),
+    advance: Callable[[float], None] = lambda share: None,
 ) -> dict[str, Any]:
-    """Fit all moods' weights and report what it brings: each weight before and after, and rank correlations of
-    uncalibrated, calibrated and mix-only rules (nested cross-validation by artist, mean over `seeds` of the folds).
+    """Fit all moods' weights and report what it brings: each weight before and after, rank correlations of
+    uncalibrated, calibrated and mix-only rules (nested cross-validation by artist, mean over `seeds` of the folds),
+    and what each stem's rules add (core.recommend.stems).
 
     `write` ships the result: core/library/reference.json for the analyses' separator, then core/moods/weights.toml.
     Raises UserError for a manifest without moods, or for analyses by several separators.
     """
+    from core.recommend.stems import contributions
+
     if len({analysis.separator for analysis in analyses}) > 1:
         raise UserError("Calibration needs analyses by one separator: name it with --separator.")
     separator = analyses[0].separator
@@ -251,8 +259,10 @@ def calibrate(
         "artists": len(set(labelled.groups.tolist())),
         "separator": separator,
         "strength": strength,
+        "seeds": len(seeds),
         "mean_spearman": means,
         "stems_add": means["cross_validated"] - means["cross_validated_mix_only"],
+        "stems": contributions(labelled, rules, seeds, advance),
         "moods": {mood: {name: row[mood] for name, row in table.items()} for mood in labelled.moods},
         "weights": {
             rule.id: {"before": rule.weight, "after": after[rule.id]} for rule in rules if rule.id in after

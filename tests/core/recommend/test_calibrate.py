@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from bot.cli.calibration import lines
 from core.analysis import TrackAnalysis
 from core.errors import UserError
 from core.recommend import calibrate as module
@@ -99,11 +102,32 @@ def test_the_report_says_what_calibration_brings_and_writes_nothing_unasked() ->
     assert report["written"] == [] and before == {rule.id: rule.weight for rule in load_rules()}
     means = report["mean_spearman"]
     assert means["cross_validated"] > 0.8 and means["cross_validated"] > means["uncalibrated"] - 0.02
-    assert report["stems_add"] == pytest.approx(0), "there are no stems here"
+    assert report["stems_add"] == pytest.approx(0) and report["stems"] == {}, "there are no stems here"
     loud = report["weights"]["power.mix.loudness"]
     assert loud["after"] > loud["before"], "the only thing that tells"
     assert set(report["moods"]) == {"power", "peacefulness"}
     json.dumps(report, allow_nan=False)
+
+
+def test_a_stem_that_tells_adds_to_the_mix_and_one_that_does_not_adds_nothing() -> None:
+    rows, analyses = made_up()
+    analyses = [replace(analysis, separator="htdemucs_6s") for analysis in analyses]
+    drums = RNG.random(len(rows))
+    for row, analysis, activity in zip(rows, analyses, drums, strict=True):
+        row["power"] = float(np.clip(0.5 * row["power"] + 0.5 * activity, 0, 1))
+        analysis.instruments["drums"] = {"activity": float(activity)}
+        analysis.instruments["bass"] = {"activity": float(RNG.random())}
+    shares: list[float] = []
+    report = calibrate(rows, analyses, seeds=(0,), advance=shares.append)
+    stems = report["stems"]
+    assert stems["drums"]["added"] > 0.05 and stems["drums"]["lost"] > 0.05
+    assert "bass" not in stems or abs(stems["bass"]["added"]) < 0.05
+    assert shares[-1] == 1 and shares == sorted(shares)
+    text = "\n".join(lines(report))
+    assert "60 tracks by 12 artists, separator htdemucs_6s." in text
+    assert re.search(r"^drums +\d+ +[\d.]+ +\+0\.\d{3} +\+0\.\d{3}$", text, re.M)
+    assert re.search(r"^  mix\.loudness +0\.60 +\d\.\d\d +x \d\.\d$", text, re.M)
+    assert "mean (all moods but wonder)" in text and "Nothing was written" in text
 
 
 @pytest.fixture
