@@ -5,13 +5,17 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: try test lint format lock samples clean
+.PHONY: try test faults lint format lock samples clean
 
 try: .venv/try
 	$(BIN)/moodstem try
 
 test: .venv/dev lint
 	$(BIN)/python -m pytest -n 2
+
+# The fault test at length: 1,000 uploads while the bot, its runners and their workers are killed at random.
+faults: .venv/dev
+	MOODSTEM_FAULT_UPLOADS=1000 $(BIN)/python -m pytest -s -n 0 --timeout 7200 tests/bot/test_faults.py
 
 lint: .venv/dev
 	$(BIN)/ruff check .

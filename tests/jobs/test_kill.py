@@ -1,12 +1,11 @@
 """Runners and workers as processes, killed at any moment: what was confirmed ends, and takes effect once.
 
-MOODSTEM_KILL_JOBS=1000 makes the loop long (about two minutes); the default takes seconds.
+Kills at random, of the bot as well, are in tests/bot/test_faults.py.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -135,41 +134,6 @@ async def test_a_second_signal_gives_back(queue: Queue, start: Start, tmp_path: 
 
     await until(given_back)
     runner.wait(60)
-
-
-async def test_killed_at_random(queue: Queue, start: Start, database: Database) -> None:
-    """Every confirmed job ends; a done one took effect exactly once, one that was set aside never."""
-    count = int(os.environ.get("MOODSTEM_KILL_JOBS", "60"))
-    dice = random.Random(7)
-    jobs = [await put(queue, steps=3, pause=0.01, say=number) for number in range(count)]
-    runners = [start(), start()]
-    kills: Counter[str] = Counter()
-    enough = count // 6
-
-    async def ended_while_killing() -> bool:
-        index = dice.randrange(2)
-        workers = children(runners[index].pid)
-        if kills.total() < enough and workers and dice.random() < 0.1:
-            if dice.random() < 0.6:
-                kills["worker"] += 1
-                os.kill(workers[0], signal.SIGKILL)
-            else:
-                kills["runner"] += 1
-                runners[index].kill()
-                runners[index].wait()
-                runners[index] = start()
-        return await all_ended(queue)
-
-    await until(ended_while_killing, timeout_s=60 + count)
-    states = Counter([(await queue.get(job.id)).state for job in jobs])  # type: ignore[union-attr]
-    took = await effects(queue)
-    print(f"\n{count} jobs, killed {dict(kills)}: {dict(states)}")
-    assert kills
-    assert states["done"] + states["failed"] == count
-    assert states["failed"] <= count // 10
-    done = {job.id for job in await queue.jobs(state="done", limit=count)}
-    assert took == dict.fromkeys(done, 1)
-    assert (await database.fetch("PRAGMA integrity_check"))[0][0] == "ok"
 
 
 async def test_an_embedded_runner_is_restarted_and_ends_with_us(database: Database, tmp_path: Path) -> None:
