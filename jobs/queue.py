@@ -245,15 +245,16 @@ class Queue:
         async with self.database.transaction() as transaction:
             rows = await transaction.run(
                 "UPDATE job SET state = 'done', progress = 1, lease_until = NULL, owner = NULL, finished_at = ?,"
-                " error = NULL, error_code = NULL WHERE id = ? AND token = ? AND state = 'running'"
+                " error = NULL, error_code = NULL, result = ? WHERE id = ? AND token = ? AND state = 'running'"
                 " RETURNING kind, cost, started_at",
-                [now, claimed.id, claimed.token],
+                [now, json.dumps(result), claimed.id, claimed.token],
             )
             if not rows:
                 return False
-            if effect is not None:
-                result = result | (await effect(transaction) or {})
-            await transaction.run("UPDATE job SET result = ? WHERE id = ?", [json.dumps(result), claimed.id])
+            if effect is not None and (more := await effect(transaction)):
+                await transaction.run(
+                    "UPDATE job SET result = ? WHERE id = ?", [json.dumps(result | more), claimed.id]
+                )
             if measured:
                 speed = max(now - rows[0]["started_at"], 0.0) / rows[0]["cost"]
                 await transaction.run(

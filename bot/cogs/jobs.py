@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +27,8 @@ from jobs.queue import Alongside
 log = logging.getLogger(__name__)
 
 TOO_MANY_EDITS = 30046  # of a message that is older than an hour
+ENDS = 3
+"""Cards of ended jobs that one channel gets in a second; of running ones it gets one."""
 NOTICE_S = 120.0
 """Who waited longer than this is told by a new message that it is done."""
 
@@ -108,7 +111,7 @@ class JobCards(commands.Cog):
 
     @tasks.loop(seconds=1)
     async def follow(self) -> None:
-        """Edit the cards whose job has moved on: those that ended first, and of each channel one at a time."""
+        """Edit the cards whose job has moved on: those that ended first, and of each channel a few at a time."""
         latest = await self.bot.queue.latest_change()
         if latest == self.seen_change and not self.postponed:
             return
@@ -120,12 +123,12 @@ class JobCards(commands.Cog):
                 await card_store.drop_card(self.bot.database, card.message_id)
             elif job.ended or shown(job) != card.state_shown:
                 due.append((not job.ended, card.updated_at, card, job))
-        edited: set[int] = set()
+        edited: Counter[int] = Counter()
         for _, _, card, job in sorted(due, key=lambda entry: entry[:2]):
-            if self.too_soon(card, job) or (card.channel_id in edited and not job.ended):
+            if self.too_soon(card, job) or edited[card.channel_id] >= (ENDS if job.ended else 1):
                 self.postponed = True
                 continue
-            edited.add(card.channel_id)
+            edited[card.channel_id] += 1
             try:
                 await self.redraw(card, job)
             except Exception:  # one card's trouble is not the others'

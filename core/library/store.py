@@ -59,13 +59,13 @@ class Database:
             for pragma in (
                 "busy_timeout=10000",
                 "auto_vacuum=INCREMENTAL",  # only a new database takes it, and only before WAL
-                "journal_mode=WAL",
                 "synchronous=FULL",
                 "foreign_keys=ON",
                 "temp_store=MEMORY",
                 "journal_size_limit=67108864",
             ):
                 await connection.execute_fetchall(f"PRAGMA {pragma}")
+            await _to_wal(connection)
             database = cls(connection, path)
             if migrate:
                 await database._migrate()

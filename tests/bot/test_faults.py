@@ -99,7 +99,7 @@ class Crowd:
 
     def keep_up(self) -> None:
         """Start again what is gone, and stop the bot when everything is uploaded."""
-        if self.bot is not None and not self.uploading:
+        if self.bot is not None and (not self.uploading or self.bot.poll() is not None):
             self.end(self.bot)
             self.bot = None
         elif self.bot is None and self.uploading:
