@@ -236,6 +236,20 @@ class Database:
                 await transaction.run(f"PRAGMA user_version={number}")
 
 
+async def _to_wal(connection: aiosqlite.Connection) -> None:
+    """Write-ahead logging, which stays. While another process does the same to a new database, SQLite answers
+    "locked" at once, since waiting could be a deadlock; so the patience is ours."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            await connection.execute_fetchall("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(0.01)
+
+
 class _Group:
     """Transactions that begin and commit together."""
 
