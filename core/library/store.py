@@ -271,6 +271,10 @@ class Transaction:
     async def run(self, sql: str, parameters: Iterable[Any] | dict[str, Any] = ()) -> list[Row]:
         return list(await self._connection.execute_fetchall(sql, parameters))
 
+    async def run_many(self, sql: str, parameters: Iterable[dict[str, Any] | Iterable[Any]]) -> None:
+        """One statement for each set of parameters, in one trip to the connection's thread."""
+        await self._connection.executemany(sql, parameters)
+
 
 def available_migrations() -> dict[int, str]:
     """{number: SQL} of every core/library/migrations/NNNN_name.sql; the numbers have no gap."""

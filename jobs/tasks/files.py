@@ -22,27 +22,30 @@ def audio_files(folder: Path, unreadable: list[str]) -> Iterator[tuple[str, int,
     while waiting:
         inside = waiting.pop()
         try:
-            entries = sorted(os.scandir(folder / inside), key=lambda entry: entry.name)
+            with os.scandir(folder / inside) as entries:
+                for entry in entries:
+                    path = f"{inside}/{entry.name}" if inside else entry.name
+                    if entry.name.startswith("."):
+                        continue
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(path)
+                    elif (facts := _facts(entry, folder)) is not None:
+                        yield path, facts.st_size, facts.st_mtime_ns
         except OSError:
             unreadable.append(inside)
-            continue
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            path = f"{inside}/{entry.name}" if inside else entry.name
-            try:
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(path)
-                    continue
-                if not entry.name.lower().endswith(EXTENSIONS) or not entry.is_file():
-                    continue
-                if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(folder):
-                    continue
-                path.encode()  # a name that is not UTF-8 cannot be stored
-                facts = entry.stat()
-            except (OSError, UnicodeEncodeError):
-                continue
-            yield path, facts.st_size, facts.st_mtime_ns
+
+
+def _facts(entry: os.DirEntry[str], folder: Path) -> os.stat_result | None:
+    """Size and time, where it is an audio file that lies in the folder itself."""
+    try:
+        entry.name.encode()  # a name that is not UTF-8 cannot be stored
+        if not entry.name.lower().endswith(EXTENSIONS) or not entry.is_file():
+            return None
+        if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(folder):
+            return None
+        return entry.stat()
+    except (OSError, UnicodeEncodeError):
+        return None
 
 
 def is_gone(folder: Path, path: str) -> bool:

@@ -2,9 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from core.library.store import Transaction
+
+
+@dataclass(frozen=True)
+class Place:
+    """A folder in one run: its row, the number of the scan, and what analyses now."""
+
+    id: int
+    folder: Path
+    scan: int
+    separator: str
+    separator_version: str
+    analyser_version: int
+
+    @property
+    def made_by(self) -> str:
+        """What failed under this failed for good; another value is worth another try."""
+        return f"{self.separator} {self.separator_version} {self.analyser_version}"
+
+    def note(self, path: str, size: int, mtime_ns: int) -> dict[str, Any]:
+        """The parameters of NOTE."""
+        return {
+            "folder": self.id,
+            "path": path,
+            "size": size,
+            "mtime": mtime_ns,
+            "scan": self.scan,
+            "made_by": self.made_by,
+            "separator": self.separator,
+            "separator_version": self.separator_version,
+            "analyser_version": self.analyser_version,
+        }
+
 
 NOTE = """
 INSERT INTO folder_file (folder_id, path, size, mtime_ns, scan) VALUES (:folder, :path, :size, :mtime, :scan)

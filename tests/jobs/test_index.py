@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tracemalloc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from jobs.runner import Pace, Runner
 from jobs.tasks.base import TaskSettings
 from jobs.tasks.files import audio_files
 from jobs.tasks.index import IndexProgress, IndexReport, index_folder
+from jobs.tasks.places import Place
+from jobs.tasks.scan import scan
 from tests.jobs.helpers import write_tone
 
 Index = Callable[..., Awaitable[IndexReport]]
@@ -150,6 +153,41 @@ async def test_moves_between_folders(
     assert counting.analysed == []
     assert counts(await index()) == {"unchanged": 2}
     assert (await tracks(database))["a.ogg"].id == before["a.ogg"].id
+
+
+async def test_a_folder_that_was_renamed_as_a_whole(
+    index: Index, database: Database, music: Path, counting: Counting
+) -> None:
+    await index()
+    before = await tracks(database)
+    renamed = music.rename(music.with_name("renamed"))
+    await index(renamed)
+    assert counting.analysed == []
+    after = await tracks(database)
+    assert {name: track.id for name, track in after.items()} == {
+        name: track.id for name, track in before.items()
+    }
+    assert all(Path(track.path).is_file() for track in after.values())
+
+
+async def test_only_one_batch_is_ever_in_memory(database: Database, tmp_path: Path) -> None:
+    """Ten times as many files need no more memory: the walk, the scan and the work that is pending all stream."""
+    peaks = []
+    for number, count in enumerate((600, 6000)):
+        folder = tmp_path / f"{count}"
+        for index in range(count):
+            file = folder / str(index % 7) / f"{index}.ogg"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+        place = Place(number, folder, 1, "none", "1", 1)
+        await database.write("INSERT INTO folder (id, path, scan) VALUES (?, ?, 1)", [number, str(folder)])
+        tracemalloc.start()
+        assert await scan(database, place, lambda: None, allow_empty=False) == []
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        [known] = await database.fetch("SELECT count(*) FROM folder_file WHERE folder_id = ?", [number])
+        assert known[0] == count
+    assert peaks[1] < 1.3 * peaks[0] + 100_000, peaks
 
 
 async def test_an_interrupted_run_goes_on(index: Index, database: Database, counting: Counting) -> None:

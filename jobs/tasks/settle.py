@@ -1,0 +1,124 @@
+"""What one file has become: its track, analysis and place, and what it replaces."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.library.store import Row, Transaction
+from core.library.tracks import put_analysis, put_track
+from jobs.tasks.files import is_gone
+from jobs.tasks.places import Place, forget_unless_used, only_here
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file as it is now, beside its row in `folder_file`, which says what it was."""
+
+    row: Row
+    digest: str | None
+    size: int
+    mtime_ns: int
+
+
+async def fail(transaction: Transaction, place: Place, found: Found, sentence: str) -> None:
+    """Remember why, so that the same file is not tried again until it or the analyser changes."""
+    row = found.row
+    await transaction.run(
+        "UPDATE folder_file SET size = ?, mtime_ns = ?, content_hash = ?, track_id = NULL, error = ?,"
+        " made_by = ?, pending = 0 WHERE folder_id = ? AND path = ?",
+        [found.size, found.mtime_ns, found.digest, sentence, place.made_by, place.id, row["path"]],
+    )
+    if row["track_id"] is not None:
+        await forget_unless_used(transaction, row["track_id"])
+
+
+async def settle(transaction: Transaction, place: Place, found: Found, answer: dict[str, Any] | None) -> str:
+    """Write one file's new state; `answer` is the analysis where one was needed.
+
+    Returns what happened, as a report counts it: 'added', 'updated', 'renewed', 'moved', 'duplicates', 'unchanged'.
+    """
+    from core.analysis import TrackAnalysis
+
+    row, path = found.row, str(place.folder / found.row["path"])
+    same = await transaction.run("SELECT id, origin, path FROM track WHERE content_hash = ?", [found.digest])
+    analysis = TrackAnalysis.from_json(answer["analysis"]) if answer else None
+    if same:
+        track_id = int(same[0]["id"])
+    else:
+        assert answer is not None and analysis is not None and found.digest is not None
+        track_id = await _new_track(transaction, place, row, found.digest, path, answer, analysis.duration_s)
+    moved_from, lost = None, False
+    if row["track_id"] == track_id and row["content_hash"] == found.digest:
+        happened = "renewed" if answer else "unchanged"  # touched, but the same bytes
+    elif row["content_hash"] is not None:
+        happened = "updated"
+    elif (moved_from := await _vanished(transaction, found.digest)) is not None:
+        happened = "moved"
+        await transaction.run(
+            "DELETE FROM folder_file WHERE folder_id = ? AND path = ?",
+            [moved_from["folder_id"], moved_from["path"]],
+        )
+    elif same and same[0]["origin"] == "folder" and same[0]["path"] != path:
+        happened = "duplicates"
+        lost = not await asyncio.to_thread(os.path.lexists, same[0]["path"])  # the whole folder was renamed
+    else:
+        happened = "added"
+    if analysis is not None:
+        await put_analysis(transaction, track_id, analysis)
+    if same and (moved_from is not None or lost or same[0]["origin"] == "upload"):
+        await transaction.run(
+            "UPDATE track SET path = ?, origin = 'folder' WHERE id = ? AND origin <> 'sample'",
+            [path, track_id],
+        )
+    await transaction.run(
+        "UPDATE folder_file SET size = ?, mtime_ns = ?, content_hash = ?, track_id = ?, error = NULL,"
+        " made_by = ?, pending = 0 WHERE folder_id = ? AND path = ?",
+        [found.size, found.mtime_ns, found.digest, track_id, place.made_by, place.id, row["path"]],
+    )
+    if row["track_id"] is not None and row["track_id"] != track_id:
+        await forget_unless_used(transaction, row["track_id"])
+    return happened
+
+
+async def _new_track(
+    transaction: Transaction,
+    place: Place,
+    row: Row,
+    digest: str,
+    path: str,
+    answer: dict[str, Any],
+    duration_s: float,
+) -> int:
+    tags = answer["tags"]
+    facts = (tags["title"], tags["artist"], tags["genre"], duration_s, tags.get("album"))
+    if row["track_id"] is None or not await only_here(transaction, row["track_id"], place.id, row["path"]):
+        return await put_track(transaction, digest, path, "folder", *facts)
+    # The file was edited (new tags, another encoding): its track keeps its id, and with it what people said
+    # about it.
+    track_id = int(row["track_id"])
+    await transaction.run(
+        "UPDATE track SET content_hash = ?, path = ?, title = ?, artist = ?, genre = ?,"
+        " duration_s = ?, album = ? WHERE id = ?",
+        [digest, path, *facts, track_id],
+    )
+    await transaction.run(
+        "DELETE FROM analysis WHERE track_id = ? AND separator <> ?", [track_id, place.separator]
+    )
+    return track_id
+
+
+async def _vanished(transaction: Transaction, digest: str | None) -> Row | None:
+    """A known file with this content that is no longer where it was, here or in another folder."""
+    rows = await transaction.run(
+        "SELECT folder_id, folder_file.path, folder.path AS root FROM folder_file"
+        " JOIN folder ON folder.id = folder_id WHERE content_hash = ?",
+        [digest],
+    )
+    for row in rows:
+        if await asyncio.to_thread(is_gone, Path(row["root"]), row["path"]):
+            return row
+    return None
