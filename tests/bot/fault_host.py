@@ -9,7 +9,11 @@ The bot says `confirmed NUMBER JOB` once the member has seen that the upload was
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import sqlite3
 import sys
+import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -43,6 +47,8 @@ async def bot(data: Path, first: int, end: int) -> None:
 
     from bot import create_bot
 
+    with contextlib.closing(sqlite3.connect(data / "moodstem.db", timeout=30)) as connection, connection:
+        connection.execute("DELETE FROM card")  # their Discord has died with the host before
     env = simcord.Env(create_bot(settings_of(data)), settle_timeout=30.0)
     guild = env.create_guild("Moodstem", owner=env.create_user("admin"))
     channel = guild.create_text_channel("music")
@@ -55,7 +61,7 @@ async def bot(data: Path, first: int, end: int) -> None:
         assert "follows its way" in str(shown.response.components)
         [job] = await env.bot.queue.jobs(limit=1)
         print(f"confirmed {number} {job.id}", flush=True)
-        if number % 5 == 0:
+        if number % 10 == 0:
             await env.advance_time(1.0)  # the cards
     await asyncio.Event().wait()
 
@@ -71,4 +77,8 @@ async def runner(data: Path) -> None:
 
 if __name__ == "__main__":
     part, data = sys.argv[1], Path(sys.argv[2])
-    asyncio.run(bot(data, *map(int, sys.argv[3:5])) if part == "bot" else runner(data))
+    try:
+        asyncio.run(bot(data, *map(int, sys.argv[3:5])) if part == "bot" else runner(data))
+    finally:
+        traceback.print_exc()
+        os._exit(1)  # a database that was left open keeps the process
