@@ -215,7 +215,8 @@ def planned(queue: Queue, plan: Plan) -> list[Due]:
 
 
 async def enqueue_reindex(queue: Queue, folders: Sequence[Path]) -> None:
-    """One background job for each watched folder: those of the settings and those that were indexed before."""
+    """One background job for each watched folder: those of the settings and those that were indexed before; and
+    one for the uploads, which a new separator or analyser has to hear again."""
     known = await queue.database.fetch("SELECT path FROM folder WHERE watched = 1")
     for folder in dict.fromkeys(
         [*(str(folder.resolve()) for folder in folders), *(row["path"] for row in known)]
@@ -223,6 +224,8 @@ async def enqueue_reindex(queue: Queue, folders: Sequence[Path]) -> None:
         await queue.enqueue(
             "index", {"folder": folder}, user_id=NOBODY, priority=BACKGROUND, dedup=f"index:{folder}"
         )
+    if await queue.database.fetch("SELECT 1 FROM track WHERE origin = 'upload' LIMIT 1"):
+        await queue.enqueue("renew", {}, user_id=NOBODY, priority=BACKGROUND, dedup="renew")
 
 
 async def back_up(database: Database, plan: Plan) -> None:

@@ -34,12 +34,14 @@ def job_title(job: Job) -> str:
     """What the job is about, in somebody's words: the uploaded file's name or the folder's."""
     if job.kind == "index":
         return f"Re-index of {plain(str(job.spec.get('folder', '')).rstrip('/').rsplit('/', 1)[-1])}"
+    if job.kind == "renew":
+        return "Uploads, heard again"
     return plain(job.spec.get("name"), 100)
 
 
 def end_notice(job: Job) -> str:
     """The message that tells somebody who has waited: an edited card rings no bell."""
-    verdict = "is ready" if job.state == "done" else "could not be finished; the card says why"
+    verdict = "is done" if job.state == "done" else "could not be finished; the card says why"
     return f"<@{job.user_id}> **{job_title(job)}** {verdict}."
 
 
