@@ -150,8 +150,8 @@ class Recommend(commands.Cog):
     @on_press("rec_more")
     async def more(self, interaction: discord.Interaction[Moodstem], recommendation_id: str) -> None:
         """Other picks for the same wish: nothing that was shown within the hour."""
-        before = await self.own(interaction, recommendation_id)
         await interaction.response.defer(ephemeral=True, thinking=True)
+        before = await self.own(interaction, recommendation_id)
         await self.answer(interaction, replace(before.wish, others=True))
 
     @on_press("rec_steer")
@@ -209,8 +209,8 @@ class Recommend(commands.Cog):
         self, interaction: discord.Interaction[Moodstem], recommendation_id: str, position: str
     ) -> None:
         """Open to everyone who sees the picks: the owner may have shared them."""
-        made = await self.recommendations.get(int(recommendation_id))
         await interaction.response.defer(ephemeral=True, thinking=True)
+        made = await self.recommendations.get(int(recommendation_id))
         ranking = await self.ranking(made, int(position))
         own = made.user_id == interaction.user.id
         await interaction.edit_original_response(view=why_card(made, int(position), ranking, own=own))
