@@ -13,7 +13,7 @@ import discord
 from discord.ext import commands, tasks
 
 from bot.app import Moodstem
-from bot.errors import GONE, TROUBLE
+from bot.errors import GONE, TOO_LARGE, TROUBLE
 from bot.ui.buttons import on_press
 from bot.ui.cards import Card, note_card
 from bot.ui.jobs import PICTURE, end_notice, index_card, job_card, result_card
@@ -176,6 +176,10 @@ class JobCards(commands.Cog):
         try:
             await message.edit(view=view, attachments=files)
         except discord.HTTPException as error:
+            if error.status == 413 or error.code == TOO_LARGE:
+                view, _ = await self.draw(job, picture=False)  # this server takes no file of that size
+                await message.edit(view=view, attachments=[])
+                return await self.forget(card)
             if error.code in GONE:
                 await self.forget(card)
             elif error.code == TOO_MANY_EDITS and job.ended:
@@ -208,8 +212,8 @@ class JobCards(commands.Cog):
         self.not_before.pop(card.message_id, None)
         await card_store.drop_card(self.bot.database, card.message_id)
 
-    async def draw(self, job: Job) -> tuple[Card, list[discord.File]]:
-        """The job's card as of now, with its picture when there is one."""
+    async def draw(self, job: Job, *, picture: bool = True) -> tuple[Card, list[discord.File]]:
+        """The job's card as of now, with its picture when there is one (and it is wanted)."""
         if job.state != "done":
             return job_card(job), []
         if job.kind == "index":
@@ -224,9 +228,9 @@ class JobCards(commands.Cog):
             similar, catalog, analysis.features(), "timbre", count=3, exclude=[track.id]
         )
         files = []
-        picture = self.bot.settings.data / result["picture"] if result.get("picture") else None
-        if picture is not None and picture.is_file():
-            files.append(discord.File(picture, filename=PICTURE))
+        path = self.bot.settings.data / result["picture"] if picture and result.get("picture") else None
+        if path is not None and path.is_file():
+            files.append(discord.File(path, filename=PICTURE))
         return result_card(job, track, analysis, near, picture=bool(files)), files
 
     @on_press("job_refresh")

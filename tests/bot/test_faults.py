@@ -1,202 +1,255 @@
-"""Bot, runners and workers, killed at random: every confirmed upload ends, takes effect once, and leaves no orphan.
-
-The short form runs with the suite; `make faults` runs the long one: 1,000 uploads, a SIGKILL every few hundred
-milliseconds.
-"""
+"""What goes wrong at Discord's side or ours: everybody is told one sentence, and nothing is lost."""
 
 from __future__ import annotations
 
-import asyncio
-import json
-import os
-import random
-import signal
-import subprocess
-import sys
-import threading
-import time
-from collections import Counter
-from collections.abc import AsyncIterator
-from pathlib import Path
+import inspect
+import logging
+import pkgutil
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
+import discord
 import pytest
 
-from core.library.bundled import ensure_samples
+import bot as package
+from bot.app import OUT_OF_DATE
+from bot.ui.buttons import Press
+from bot.ui.cards import Card, row
 from core.library.store import Database
-from core.library.tracks import Library
+from core.moods.profile import Profile
+from jobs.engines.local import LocalEngine
 from jobs.queue import Queue
-from jobs.retention import Retention, clean_up
-from tests.conftest import ROOT
-from tests.jobs.helpers import is_running
-from tests.jobs.test_kill import children
+from jobs.runner import Runner
+from jobs.tasks.base import TaskSettings
+from tests.bot.conftest import World, labels, press_ids, previews_ready, words
+from tests.bot.test_upload import card, tick, tone, upload
 
-UPLOADS = int(os.environ.get("MOODSTEM_FAULT_UPLOADS", "24"))
-WEIGHTS = {"worker": 6, "runner": 3, "bot": 1}
-"""The bot takes longest to come back."""
-
-# No unique key on purpose: what happened twice is there twice.
-WITNESS = (
-    "CREATE TABLE witness (what TEXT NOT NULL, id INTEGER NOT NULL)",
-    "CREATE TRIGGER saw_done AFTER UPDATE OF state ON job WHEN new.state = 'done'"
-    " BEGIN INSERT INTO witness VALUES ('done', new.id); END",
-    "CREATE TRIGGER saw_analysis AFTER INSERT ON analysis BEGIN INSERT INTO witness VALUES ('analysed', new.track_id); END",
-    "CREATE TRIGGER saw_again AFTER UPDATE ON analysis BEGIN INSERT INTO witness VALUES ('analysed', new.track_id); END",
-)
-
-
-class Crowd:
-    """The processes, and what the bot has confirmed."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        self.confirmed: dict[int, int] = {}
-        self.kills: Counter[str] = Counter()
-        self.runners = [self.start("runner"), self.start("runner")]
-        self.bot: subprocess.Popen[str] | None = None
-        self.bot_since = 0
-        self.everybody: list[int] = []
-
-    def start(self, part: str, *more: str) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "tests.bot.fault_host", part, str(self.data), *more]
-        quiet = subprocess.DEVNULL if UPLOADS < 100 else None
-        return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=quiet, text=True)
-
-    def start_bot(self) -> None:
-        self.bot = self.start("bot", str(len(self.confirmed)), str(UPLOADS))
-        self.bot_since = len(self.confirmed)
-        threading.Thread(target=self.listen, args=[self.bot], daemon=True).start()
-
-    def listen(self, bot: subprocess.Popen[str]) -> None:
-        assert bot.stdout is not None
-        for line in bot.stdout:
-            if line.endswith("\n"):
-                word, number, job = line.split()
-                assert word == "confirmed"
-                self.confirmed[int(number)] = int(job)
-
-    @property
-    def uploading(self) -> bool:
-        return len(self.confirmed) < UPLOADS
-
-    def kill_somebody(self, dice: random.Random) -> None:
-        spared = [name for name in WEIGHTS if not self.kills[name]]
-        [victim] = spared[-1:] or dice.choices(list(WEIGHTS), list(WEIGHTS.values()))
-        if victim == "bot" and len(self.confirmed) == self.bot_since and dice.random() < 0.8:
-            return  # let it come back most of the time
-        place = dice.randrange(2)
-        if victim == "worker":
-            for worker in children(self.runners[place].pid)[:1]:
-                os.kill(worker, signal.SIGKILL)
-                self.kills[victim] += 1
-        elif victim == "runner":
-            self.end(self.runners[place])
-            self.kills[victim] += 1
-            self.runners[place] = self.start("runner")
-        elif self.bot is not None:
-            self.end(self.bot)
-            self.kills[victim] += 1
-            self.bot = None
-
-    def keep_up(self) -> None:
-        """Start again what is gone, and stop the bot when everything is uploaded."""
-        if self.bot is not None and (not self.uploading or self.bot.poll() is not None):
-            self.end(self.bot)
-            self.bot = None
-        elif self.bot is None and self.uploading:
-            self.start_bot()
-
-    def end(self, process: subprocess.Popen[str]) -> None:
-        self.everybody += [process.pid, *children(process.pid)]
-        process.kill()
-        process.wait()
-        if process.stdout is not None and process is not self.bot:
-            process.stdout.close()
-
-    def stop(self) -> None:
-        for process in [*self.runners, *([self.bot] if self.bot else [])]:
-            self.end(process)
+SORRY = "Something went wrong on my side"
 
 
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    return folder
+async def runner(world: World) -> AsyncIterator[Runner]:
+    engine = LocalEngine("none")
+    async with await Database.open(world.settings.database) as database:
+        yield Runner(Queue(database), engine, TaskSettings(world.settings.data, upload_seconds=60))
+    await engine.stop()
 
 
-@pytest.fixture
-async def crowd(data: Path) -> AsyncIterator[Crowd]:
-    async with await Database.open(data / "moodstem.db") as database:
-        await ensure_samples(Library(database))
-        for statement in WITNESS:
-            await database.write(statement)
-        [row] = await database.fetch("SELECT data FROM analysis LIMIT 1")
-    template = json.loads(row["data"]) | {"separator": "none", "separator_version": "1"}
-    (data / "template.json").write_text(json.dumps(template))
-    crowd = Crowd(data)
-    yield crowd
-    crowd.stop()
+class Bug(Exception):  # noqa: N818
+    pass
 
 
-async def test_killed_at_random(crowd: Crowd, data: Path) -> None:
-    dice, begun = random.Random(11), time.monotonic()
-    crowd.start_bot()
-    async with await Database.open(data / "moodstem.db") as database:
-        queue = Queue(database)
-        calm_at, got_to = 0.0, 0
-        while crowd.uploading or crowd.bot is not None or await active(queue):
-            assert time.monotonic() - begun < 120 + 3 * UPLOADS, "it never ended"
-            # Every few hundred milliseconds, but on a busy machine not before somebody got somewhere.
-            now, here = time.monotonic(), (await queue.counts())["done"] + len(crowd.confirmed)
-            if crowd.confirmed and now >= calm_at and (here > got_to or dice.random() < 0.005):
-                calm_at, got_to = now + dice.uniform(0.1, 0.6), here
-                crowd.kill_somebody(dice)
-            crowd.keep_up()
-            await asyncio.sleep(0.01)
-        seconds = time.monotonic() - begun
-        crowd.stop()
-        while any(map(is_running, crowd.everybody)):
-            await asyncio.sleep(0.01)
-
-        orphans = len(files_in(data)) - len(await expected_files(database))
-        removed = await clean_up(database, data, Retention(), now=time.time() + 7200)
-        jobs = {job.id: job for job in await queue.jobs(limit=10 * UPLOADS)}
-        print(f"\n{UPLOADS} uploads confirmed, {len(jobs)} jobs, {seconds:.0f} s; SIGKILL {dict(crowd.kills)};"
-              f" attempts {sum(job.attempt for job in jobs.values())}; files that a kill left {orphans},"
-              f" removed by the clean-up {sum(removed.values())}")  # fmt: skip
-
-        assert len(crowd.confirmed) == UPLOADS and all(crowd.kills[name] for name in WEIGHTS)
-        assert {jobs[job_id].state for job_id in crowd.confirmed.values()} == {"done"}
-        assert len(set(crowd.confirmed.values())) == UPLOADS, "one job for each upload"
-        assert {job.state for job in jobs.values()} == {"done"}
-        seen = Counter((row["what"], row["id"]) for row in await database.fetch("SELECT * FROM witness"))
-        assert set(seen.values()) == {1}, "done once, analysed once"
-        assert {number for what, number in seen if what == "done"} == set(jobs)
-        tracks = await database.fetch("SELECT id FROM track WHERE origin = 'upload'")
-        assert {number for what, number in seen if what == "analysed"} >= {row["id"] for row in tracks}
-        assert len(tracks) == len({number - number % 3 // 2 for number in range(UPLOADS)})
-        assert files_in(data) == await expected_files(database), "no orphans, nothing missing"
-        assert (await database.fetch("PRAGMA integrity_check"))[0][0] == "ok"
-        assert await database.fetch("PRAGMA foreign_key_check") == []
+async def fails(*arguments: Any, **options: Any) -> Any:
+    raise Bug("a fault of ours")
 
 
-async def active(queue: Queue) -> int:
-    counts = await queue.counts()
-    return counts["queued"] + counts["running"]
+# -- one error path for everything that members can use --------------------------------------------------
 
 
-async def expected_files(database: Database) -> set[str]:
-    """What the database knows of: the audio of each track, the picture of each job."""
-    rows = await database.fetch(
-        "SELECT path FROM track WHERE origin = 'upload'"
-        " UNION SELECT json_extract(result, '$.picture') FROM job WHERE state = 'done'"
+async def test_a_bug_in_a_command(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.bot.queue, "jobs", fails)
+    shown = await world.alice.slash(world.channel, "jobs")
+    assert shown.ephemeral and SORRY in words(shown.response)
+    world.expected = (*world.expected, Bug)
+
+
+async def test_a_bug_after_thinking_takes_the_place_of_the_answer(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(world.bot), "catalog", fails)
+    await world.bot.get_cog("Mood").moods.finish(world.alice.id, Profile({"power": 1.0}))
+    shown = await world.alice.slash(world.channel, "recommend")
+    assert SORRY in words(shown.response) and not shown.followups
+    world.expected = (*world.expected, Bug)
+
+
+async def test_a_bug_in_a_button(world: World, monkeypatch: pytest.MonkeyPatch, caplog: Any) -> None:
+    shown = await world.alice.slash(world.channel, "help")
+    monkeypatch.setitem(world.bot.handlers, "mood_start", fails_pressed)
+    with caplog.at_level(logging.ERROR, "bot.errors"):
+        told = await world.alice.click(shown.response.message, label="Ask me")
+    assert told.ephemeral and SORRY in words(told.response)
+    assert [record.message for record in caplog.records] == ["unexpected error in button mood_start"]
+
+
+async def fails_pressed(interaction: Any) -> None:
+    raise Bug
+
+
+async def test_a_bug_in_autocomplete_offers_nothing_and_is_logged_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    monkeypatch.setattr(world.bot.library.database, "fetch", fails)
+    monkeypatch.setattr(type(world.bot), "catalog", fails)
+    with caplog.at_level(logging.ERROR):
+        found = await world.alice.autocomplete(world.channel, "playlist create", "track", "pillow")
+    assert found == []
+    assert [record.name for record in caplog.records] == ["bot.errors"], (
+        "discord.py itself had nothing to log"
     )
-    return {row[0] for row in rows}
 
 
-def files_in(data: Path) -> set[str]:
-    return {
-        path.relative_to(data).as_posix()
-        for folder in ("uploads", "pictures")
-        for path in (data / folder).iterdir()
-    }
+async def test_a_bug_in_a_context_menu(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    menu = world.bot.tree.get_command("Analyse this track", type=discord.AppCommandType.message)
+    message = await world.bob.send(world.channel, "no file here")
+    shown = await world.alice.context_menu(world.channel, "Analyse this track", message)
+    assert shown.ephemeral and "⚠️" in words(shown.response), "what cannot be done is said in a sentence"
+    monkeypatch.setattr(menu, "_callback", fails_on_message)
+    shown = await world.alice.context_menu(world.channel, "Analyse this track", message)
+    assert SORRY in words(shown.response)
+    world.expected = (*world.expected, Bug)
+
+
+async def fails_on_message(interaction: Any, message: Any) -> None:
+    raise Bug
+
+
+async def test_buttons_from_before_are_answered(world: World) -> None:
+    channel: Any = world.bot.get_channel(world.channel.id)
+    await channel.send(
+        view=Card(row(Press("dance", 1, label="Dance"), Press("job_show", 1, 2, 3, label="Job")))
+    )
+    for label in ("Dance", "Job"):
+        told = await world.alice.click(world.channel.last_message, label=label)
+        assert told.ephemeral and "from another version of me" in words(told.response)
+    view = discord.ui.LayoutView()
+    view.add_item(discord.ui.ActionRow(discord.ui.Button(label="Ancient", custom_id="ancient")))
+    await channel.send(view=view)
+    await world.restart()
+    told = await world.alice.click(world.channel.last_message, label="Ancient")
+    assert told.ephemeral and OUT_OF_DATE in words(told.response)
+
+
+async def test_buttons_live_on_after_views_have_timed_out(world: World) -> None:
+    """discord.py gives ephemeral views 15 minutes, and would unregister the buttons of all others with a mixed one."""
+    old = await world.alice.slash(world.channel, "help")
+    await world.alice.slash(world.channel, "privacy")
+    world.bot.job_cards.follow.cancel()  # a thousand ticks of it would take a minute here
+    await world.env.advance_time(16 * 60)
+    told = await world.alice.slash(world.channel, "help")
+    for shown in (told, old):
+        pressed = await world.alice.click(shown.response.message, label="Ask me")
+        assert "Question 1 of" in words(pressed.response or shown.response)
+
+
+def test_forms_and_items_of_discord_py_are_not_used_past_the_error_path() -> None:
+    """Modals would need an on_error of their own; whoever adds the first one adds it to bot.errors as well."""
+    found = []
+    for module in pkgutil.walk_packages(package.__path__, "bot."):
+        if module.name.startswith(("bot.bench", "bot.cli", "bot.try_it", "bot.stand_in")):
+            continue
+        for _, kind in inspect.getmembers(__import__(module.name, fromlist=["_"]), inspect.isclass):
+            if kind.__module__ == module.name and issubclass(kind, discord.ui.Modal | discord.ui.DynamicItem):
+                found.append(kind)
+    assert {kind.__name__ for kind in found} >= {"Press", "Choose"}
+    for kind in found:
+        if issubclass(kind, discord.ui.Modal):
+            assert kind.on_error is not discord.ui.Modal.on_error, kind
+        else:
+            assert ".press(" in inspect.getsource(kind.callback), kind
+
+
+# -- what Discord does to us -----------------------------------------------------------------------------
+
+
+async def test_an_interaction_that_expired_before_the_answer(world: World, caplog: Any) -> None:
+    world.env.inject_error("POST", "/interactions/*", status=404, code=10062, message="Unknown interaction")
+    with caplog.at_level(logging.WARNING, "bot.errors"):
+        await upload(world, "song.wav", tone())
+    assert any("too late to answer /upload" in record.message for record in caplog.records)
+    assert not any(record.exc_info for record in caplog.records), "no traceback: it is nobody's fault"
+    assert not await world.bot.queue.jobs() and not list(world.settings.uploads.glob("*"))
+    world.expected = (*world.expected, discord.NotFound)
+
+
+async def test_answers_are_kept_when_the_reply_is_lost(world: World) -> None:
+    begun = await world.alice.slash(world.channel, "mood")
+    world.env.inject_error("POST", "/interactions/*", status=404, code=10062, message="Unknown interaction")
+    choice = press_ids(begun.response, "mood_answer")[3]
+    await world.alice.click(begun.response.message, custom_id=choice)
+    again = await world.alice.slash(world.channel, "mood")
+    assert "Question 2 of" in words(again.response)
+
+
+@pytest.mark.parametrize("code", [10015, 50027])
+async def test_a_token_of_more_than_15_minutes_loses_no_job(world: World, code: int) -> None:
+    world.env.inject_error("PATCH", "/webhooks/*", status=401, code=code, message="Invalid Webhook Token")
+    await upload(world, "song.wav", tone())
+    [job] = await world.bot.queue.jobs(user_id=world.alice.id)
+    assert job.state == "queued" and "song.wav" in words(await card(world))
+    world.expected = (*world.expected, discord.HTTPException)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(403, 50013), (403, 50001), (404, 10003), (500, 0), (503, 0), (429, 0)]
+)
+async def test_a_channel_that_takes_no_card(world: World, status: int, code: int) -> None:
+    """Lost permissions, deleted channels, faults: the card goes to its member alone and stays useful."""
+    world.env.inject_error("POST", "/channels/*/messages", status=status, code=code)
+    shown = await upload(world, "song.wav", tone())
+    assert shown.ephemeral and "song.wav" in words(shown.response)
+    assert {"Refresh", "Cancel"} <= set(labels(shown.response))
+    await world.alice.click(shown.response.message, label="Cancel")
+    assert "Cancelled" in words(shown.response)
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, 10003), (404, 10008), (403, 50001), (403, 50013)])
+async def test_a_card_that_is_gone_is_forgotten_and_its_job_is_not(
+    world: World, status: int, code: int
+) -> None:
+    await upload(world, "song.wav", tone())
+    world.env.inject_error("PATCH", "/channels/*/messages/*", status=status, code=code, times=None)
+    [job] = await world.bot.queue.jobs(user_id=world.alice.id)
+    await world.bot.queue.cancel(job.id)
+    await tick(world)
+    assert not await world.bot.database.fetch("SELECT * FROM card"), "nobody edits it for ever"
+    found = await world.alice.slash(world.channel, "jobs")
+    assert "song.wav" in words(found.response)
+
+
+@pytest.mark.parametrize(("status", "code"), [(500, 0), (503, 0), (429, 0)])
+async def test_a_card_that_cannot_be_edited_now_is_edited_later(world: World, status: int, code: int) -> None:
+    await upload(world, "song.wav", tone())
+    world.env.inject_error("PATCH", "/channels/*/messages/*", status=status, code=code)
+    [job] = await world.bot.queue.jobs(user_id=world.alice.id)
+    await world.bot.queue.cancel(job.id)
+    await tick(world)
+    assert "Next in the queue" in words(await card(world))
+    world.bot.job_cards.not_before.clear()  # as if the seconds had passed
+    await tick(world)
+    assert "Cancelled" in words(await card(world))
+
+
+async def test_a_message_that_was_edited_too_often_is_followed_by_a_new_one(world: World) -> None:
+    await upload(world, "song.wav", tone())
+    world.env.inject_error("PATCH", "/channels/*/messages/*", status=400, code=30046)
+    [job] = await world.bot.queue.jobs(user_id=world.alice.id)
+    await world.bot.queue.cancel(job.id)
+    await tick(world)
+    assert len(world.channel.history()) == 2 and "Cancelled" in words(await card(world))
+
+
+async def test_a_picture_that_is_too_large_is_left_out(world: World, runner: Runner) -> None:
+    await upload(world, "song.wav", tone())
+    world.env.inject_error("PATCH", "/channels/*/messages/*", status=413, code=40005)
+    assert await runner.run_one()
+    await tick(world)
+    done = await card(world)
+    assert "Goes well with" in words(done) and not done.attachments
+    assert not await world.bot.database.fetch("SELECT * FROM card")
+
+
+async def test_a_preview_that_is_too_large_is_told(world: World) -> None:
+    await previews_ready(world)
+    [track, *_] = await world.bot.library.tracks()
+    channel: Any = world.bot.get_channel(world.channel.id)
+    await channel.send(view=Card(row(Press("play", track.id, label="Play"))))
+    world.env.inject_error("PATCH", "/webhooks/*", status=413, code=40005)
+    heard = await world.alice.click(world.channel.last_message, label="Play")
+    assert "more than Discord lets me send" in words(heard.response)
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    caplog.set_level(logging.CRITICAL, "discord")
+    yield
