@@ -200,16 +200,10 @@ def _counted(found: Found) -> str:
 
 def _understood(asked: Asked) -> str:
     """How the words were taken, and the filters."""
-    parts = []
+    filters, parts = asked.filters, []
     if asked.query.meant:
         words = [plain(term.text, 30) for term in asked.query.meant]
         parts.append(f"{' and '.join(words)}: by sound or name")
-    filters = asked.filters
-    if asked.query.key:
-        parts.append(f"in {asked.query.key}")
-    if asked.query.tempo:
-        low, high = asked.query.tempo
-        parts.append(f"{low:.0f} to {high:.0f} BPM")
     if filters.genre:
         parts.append(plain(filters.genre, 40))
     if filters.tempo_from or filters.tempo_to:

@@ -149,19 +149,20 @@ def _agree(row: Row, item: Item, seconds: float) -> bool:
 
 def _same_artist(one: str | None, other: str) -> bool:
     """Also 'The Beatles' and 'Beatles', 'Simon & Garfunkel' and 'Simon and Garfunkel', and a first artist alone."""
-    ours, theirs = _artists(one or ""), _artists(other)
-    if not ours or not theirs:
+    if not one:
         return False
+    ours, theirs = _artists(one), _artists(other)
     return ours == theirs or (min(len(ours), len(theirs)) == 1 and ours[0] == theirs[0])
 
 
 def _artists(names: str) -> list[str]:
-    parts = (split(fold(part)) for part in _JOINED.split(names))
-    return [" ".join(part[1:] if part[0] == "the" and len(part) > 1 else part) for part in parts if part]
+    words = [split(fold(part)) for part in _JOINED.split(names)]
+    parts = [" ".join(part[1:] if part[0] == "the" and len(part) > 1 else part) for part in words if part]
+    return parts or [fold(names).strip()]  # '!!!' is a band as well
 
 
 def _key(title: str) -> str:
-    return " ".join(split(fold(title))) or fold(title)
+    return " ".join(split(fold(title))) or fold(title).strip()
 
 
 def _bare(title: str) -> str:

@@ -32,7 +32,8 @@ _TEMPO = re.compile(r"\b(\d{2,3})(?:\s?(?:-|–|to)\s?(\d{2,3}))?\s?bpm\b", re.I
 
 @dataclass(frozen=True)
 class Meaning:
-    """How a word sounds. `kind` is 'mood', 'occasion', 'instrument', 'without', 'high' or 'low'; `name` what of it."""
+    """How a word sounds. `kind` is 'mood', 'occasion', 'instrument', 'without', 'high', 'low', 'key' or 'tempo'; `name`
+    what of it: for a key 'D minor', for a tempo '116-124', from and to in beats a minute."""
 
     kind: str
     name: str
@@ -63,51 +64,60 @@ class Key:
 
 @dataclass(frozen=True)
 class Query:
-    """Every term must be met; `key` and `tempo` (from, to, in beats a minute) as well, where given."""
+    """Every term must be met."""
 
     terms: tuple[Term, ...] = ()
-    key: Key | None = None
-    tempo: tuple[float, float] | None = None
-
-    @property
-    def plain(self) -> tuple[Term, ...]:
-        """Terms that only the names can meet."""
-        return tuple(term for term in self.terms if term.meaning is None)
 
     @property
     def meant(self) -> tuple[Term, ...]:
+        """Terms that a sound can meet; names may meet them as well."""
         return tuple(term for term in self.terms if term.meaning is not None)
 
     def __bool__(self) -> bool:
-        return bool(self.terms or self.key or self.tempo)
+        return bool(self.terms)
 
 
 def parse(text: str) -> Query:
     """The query behind a text such as 'calm piano in D minor' or '"so what" 136 bpm'. Quotes keep words together."""
     text = unicodedata.normalize("NFKC", text[:LONGEST])
-    key = tempo = None
-    if found := _KEY.search(text):
-        key = parse_key(found[0])
-    if key and found:
-        text = _without(text, found)
-    if found := _TEMPO.search(text):
-        low, high = float(found[1]), float(found[2] or found[1])
-        if SLOWEST <= low <= high <= FASTEST:
-            tempo = (low, high) if found[2] else (low * (1 - ALIKE), low * (1 + ALIKE))
-            text = _without(text, found)
     terms: list[Term] = []
     for place, part in enumerate(text.split('"')):
-        words = split(part)
         if place % 2:  # between quotes
+            words = split(part)
             terms += [Term(tuple(words[:MOST]))] if words else []
         else:
-            terms += _terms(words)
-    if key or tempo or any(term.meaning for term in terms):
+            terms += _unquoted(part)
+    if any(term.meaning for term in terms):
         filler = _table()[1]
         terms = [
             term for term in terms if term.meaning or len(term.words) > 1 or fold(term.text) not in filler
         ]
-    return Query(tuple(dict.fromkeys(terms))[:MOST], key, tempo)
+    return Query(tuple(dict.fromkeys(terms))[:MOST])
+
+
+def _unquoted(text: str) -> list[Term]:
+    """Keys and tempos are looked for first, since they are written in several words."""
+    for pattern, meaning_of in ((_KEY, _key_meaning), (_TEMPO, _tempo_meaning)):
+        found = pattern.search(text)
+        meaning = meaning_of(found) if found else None
+        if found and meaning:
+            here = Term(tuple(split(found[0])), meaning)
+            return [*_unquoted(text[: found.start()]), here, *_unquoted(text[found.end() :])]
+    return _terms(split(text))
+
+
+def _key_meaning(found: re.Match[str]) -> Meaning | None:
+    key = parse_key(found[0])
+    return Meaning("key", str(key)) if key else None
+
+
+def _tempo_meaning(found: re.Match[str]) -> Meaning | None:
+    low, high = float(found[1]), float(found[2] or found[1])
+    if not SLOWEST <= low <= high <= FASTEST:
+        return None
+    if not found[2]:
+        low, high = low * (1 - ALIKE), low * (1 + ALIKE)
+    return Meaning("tempo", f"{low:g}-{high:g}")
 
 
 def parse_key(text: str) -> Key | None:
@@ -159,10 +169,6 @@ def _terms(words: list[str]) -> list[Term]:
             terms.append(Term((words[at],), meaning))
             at += 1
     return terms
-
-
-def _without(text: str, found: re.Match[str]) -> str:
-    return f"{text[: found.start()]} {text[found.end() :]}"
 
 
 @cache

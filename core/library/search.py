@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from core.library.loading import VISIBLE
-from core.library.query import Key, Meaning, Query, Term, split
+from core.library.query import Key, Meaning, Query, Term, parse_key, split
 from core.library.store import Database, Row
 from core.library.tracks import Track
 from core.separation.base import STEMS
@@ -94,15 +94,17 @@ async def search(
 ) -> Found:
     """One page of the visible tracks that meet the query and the filters, best first.
 
-    Without `sounds` a term that means a sound is looked for in names only. An empty query with no filter finds
-    everything.
+    Without `sounds`, moods, instruments and the like are looked for in names only. An empty query without filters
+    finds everything.
     """
     if not query.terms:
-        return await _everything(database, query, filters, uploads, limit, offset)
+        return await _everything(database, filters, uploads, limit, offset)
     heard: dict[Term, Mapping[int, float]] = {}
-    if sounds is not None:
-        for term in query.meant:
-            assert term.meaning is not None
+    for term in query.meant:
+        assert term.meaning is not None
+        if term.meaning.kind in ("key", "tempo"):
+            heard[term] = await _measured(database, term.meaning)
+        elif sounds is not None:
             heard[term] = await asyncio.to_thread(sounds, term.meaning)
     for how in ("words", "beginnings", "parts"):
         ranked = await _ranked(database, query, filters, heard, uploads, how)
@@ -180,11 +182,9 @@ async def genres(database: Database, text: str = "", *, uploads: bool = True, li
     return [*sorted(begin, key=str.casefold), *sorted(set(fitting) - set(begin), key=str.casefold)][:limit]
 
 
-async def _everything(
-    database: Database, query: Query, filters: Filters, uploads: bool, limit: int, offset: int
-) -> Found:
+async def _everything(database: Database, filters: Filters, uploads: bool, limit: int, offset: int) -> Found:
     """A page of everything that passes the filters, by artist and title."""
-    where, parameters = _conditions(query, filters)
+    where, parameters = _conditions(filters)
     source = f"{_source('track', where)} WHERE {' AND '.join([VISIBLE, *where])}"
     parameters |= {"uploads": uploads, "limit": limit, "offset": offset}
     [count] = await database.fetch(f"SELECT count(*) FROM {source}", parameters)
@@ -206,8 +206,8 @@ async def _ranked(
 ) -> list[tuple[float, int]]:
     """(score, track id) of everything that meets the query, best first."""
     plain = [term for term in query.terms if term not in heard]
-    names = await _named(database, plain, query, filters, uploads, how)
-    alone = {term: await _named(database, [term], query, filters, uploads, how) for term in heard}
+    names = await _named(database, plain, filters, uploads, how)
+    alone = {term: await _named(database, [term], filters, uploads, how) for term in heard}
 
     def rank() -> list[tuple[float, int]]:
         best = min((row[1] for row in names), default=0.0) or -1.0  # bm25 is negative, better is lower
@@ -235,13 +235,12 @@ async def _ranked(
 async def _named(
     database: Database,
     terms: Sequence[Term],
-    query: Query,
     filters: Filters,
     uploads: bool,
     how: str,
 ) -> list[Row]:
     """(id, bm25, title) of the visible tracks that pass the filters and whose words hold all terms."""
-    where, parameters = _conditions(query, filters)
+    where, parameters = _conditions(filters)
     parameters["uploads"] = uploads
     source, rank = "track", "0.0"
     if terms and how == "parts":
@@ -269,8 +268,8 @@ def _source(tables: str, where: Sequence[str]) -> str:
     return f"{tables} JOIN track_sound ON track_sound.track_id = track.id" if asked else tables
 
 
-def _conditions(query: Query, filters: Filters) -> tuple[list[str], dict[str, Any]]:
-    """SQL conditions of the filters, those that the query's text names included, and their parameters."""
+def _conditions(filters: Filters) -> tuple[list[str], dict[str, Any]]:
+    """SQL conditions and their parameters."""
     where: list[str] = []
     parameters: dict[str, Any] = {}
     words = split(filters.genre or "")
@@ -281,27 +280,29 @@ def _conditions(query: Query, filters: Filters) -> tuple[list[str], dict[str, An
     elif filters.genre:
         where.append("track.genre = :genre")
         parameters["genre"] = filters.genre
-    for name, low, high in (
-        ("filter", filters.tempo_from, filters.tempo_to),
-        ("query", *(query.tempo or (None, None))),
+    for condition, name, value in (
+        ("tempo_bpm >=", "low", filters.tempo_from),
+        ("tempo_bpm <=", "high", filters.tempo_to),
+        ("key =", "key", filters.key and filters.key.tonic),
+        ("mode =", "mode", filters.key and filters.key.mode),
+        (f"{filters.instrument} >=", "sounds", SOUNDS if filters.instrument in STEMS else None),
     ):
-        if low is not None:
-            where.append(f"track_sound.tempo_bpm >= :{name}_low")
-            parameters[f"{name}_low"] = low
-        if high is not None:
-            where.append(f"track_sound.tempo_bpm <= :{name}_high")
-            parameters[f"{name}_high"] = high
-    for name, key in (("filter", filters.key), ("query", query.key)):
-        if key and key.tonic:
-            where.append(f"track_sound.key = :{name}_key")
-            parameters[f"{name}_key"] = key.tonic
-        if key and key.mode:
-            where.append(f"track_sound.mode = :{name}_mode")
-            parameters[f"{name}_mode"] = key.mode
-    if filters.instrument in STEMS:
-        where.append(f"track_sound.{filters.instrument} >= :sounds")
-        parameters["sounds"] = SOUNDS
+        if value is not None:
+            where.append(f"track_sound.{condition} :{name}")
+            parameters[name] = value
     return where, parameters
+
+
+async def _measured(database: Database, meaning: Meaning) -> dict[int, float]:
+    """{track id: 1} of the tracks in a key or of a tempo."""
+    if meaning.kind == "key":
+        filters = Filters(key=parse_key(meaning.name))
+    else:
+        low, high = map(float, meaning.name.split("-"))
+        filters = Filters(tempo_from=low, tempo_to=high)
+    where, parameters = _conditions(filters)
+    rows = await database.fetch(f"SELECT track_id FROM track_sound WHERE {' AND '.join(where)}", parameters)
+    return dict.fromkeys((row["track_id"] for row in rows), 1.0)
 
 
 async def _hits(
@@ -320,7 +321,7 @@ async def _hits(
             {
                 term.meaning: sounding[track_id]
                 for term, sounding in heard.items()
-                if term.meaning is not None and track_id in sounding
+                if term.meaning and term.meaning.kind not in ("key", "tempo") and track_id in sounding
             },
         )
         for score, track_id in ranked
