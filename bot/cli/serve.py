@@ -166,6 +166,20 @@ def backup(ctx: click.Context) -> None:
     asyncio.run(work(settings_of(ctx)))
 
 
+@db.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.pass_context
+def restore(ctx: click.Context, file: Path) -> None:
+    """Put a backup in the place of the database, which is kept beside it. Stop the bot and its workers first."""
+    from core.library.backup import restore as put_back
+
+    settings = settings_of(ctx)
+    aside = put_back(file, settings.database)
+    click.echo(f"{settings.database}: restored from {file.name}")
+    if aside is not None:
+        click.echo(f"What was there is kept as {aside}")
+
+
 @main.command()
 @click.argument("user", type=int)
 @click.pass_context

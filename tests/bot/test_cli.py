@@ -177,3 +177,15 @@ def test_the_bot_does_not_load_what_computes() -> None:
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_a_backup_comes_back(cli: Any, tmp_path: Path) -> None:
+    cli("db", "migrate")
+    backup = Path(cli("db", "backup").strip())
+    database = tmp_path / "data" / "moodstem.db"
+    before = backup.read_bytes()
+    database.write_bytes(b"a disk that failed" * 1000)
+    assert "is kept as" in cli("db", "restore", backup)
+    assert database.read_bytes() == before
+    assert "schema" in cli("db", "migrate")
+    assert "not a usable backup" in cli("db", "restore", MOODSTEM, code=1)
