@@ -69,7 +69,8 @@ class About(commands.Cog):
             text("## What I keep about you"),
             text(
                 "Your answers to the mood questions and the profile made of them, what I recommended to you and what "
-                "you listened to, your playlists, and the tracks that you uploaded. I read no messages and guess "
+                "you listened to, your 👍 and 👎, searches, playlists and parties, the tracks that you uploaded, and, of "
+                "those who manage a server, what they did with /admin. I read no messages and guess "
                 "nothing: moods come only from your answers.",
                 f"Uploads go after {retention.uploads_days} days, finished jobs after {retention.jobs_days} days, "
                 f"what you heard and what I picked after {retention.history_days} days, searches after a week; the rest "
@@ -95,7 +96,7 @@ class About(commands.Cog):
     @on_press("privacy_ask")
     async def ask(self, interaction: discord.Interaction[Moodstem]) -> None:
         card = note_card(
-            "Erase your answers, profile, recommendations and uploads? This cannot be undone.",
+            "Erase your answers, profile, recommendations, ratings, playlists, uploads and all else? This cannot be undone.",
             Press("privacy_erase", label="Erase", style=Style.danger),
         )
         await interaction.response.send_message(view=card, ephemeral=True)

@@ -62,3 +62,14 @@ async def test_help_and_privacy_fit_a_card(world: World) -> None:
         shown = await world.alice.slash(world.channel, name)
         assert shown.ephemeral and shown.response is not None
         within_budget(shown.response)
+
+
+async def test_the_card_names_everything_that_is_kept(world: World) -> None:
+    named = {
+        "questionnaire": "answers", "profile": "profile", "recommendation": "recommended", "play": "listened",
+        "feedback": "👍", "search": "searches", "playlist": "playlists", "party": "parties", "party_member": "parties",
+        "job": "uploaded", "card": "uploaded", "card_due": "uploaded", "audit": "/admin",
+    }  # fmt: skip
+    assert set(named) == set(TABLES), "say on the card what the new table keeps"
+    text = words((await world.alice.slash(world.channel, "privacy")).response)
+    assert all(word in text for word in named.values()), text
