@@ -79,6 +79,8 @@ class Membership:
 
 def _init(address: str) -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    if address == "local":  # on 127.0.0.1 and nowhere else; read when Ray is imported
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     import ray
 
     logging.getLogger("ray").setLevel(logging.ERROR)
