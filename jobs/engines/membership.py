@@ -45,7 +45,7 @@ class Membership:
             await _wait(joined)
         except (ConnectionError, TimeoutError) as error:
             self._leave.set()
-            if colon:
+            if "Could not find" not in str(error):
                 raise Unavailable(
                     f"The Ray cluster {where} does not let us in: set RAY_AUTH_MODE=token, and the same token, on every"
                     " machine (README, From one machine to a cluster)."
