@@ -42,18 +42,18 @@ def hits_card(asked: Asked, found: Found, search_id: int, page: int) -> Card:
     pages = max(-(-found.total // PAGE), 1)
     title = f"## “{plain(asked.text, 60)}”" if asked.text else "## The library"
     items: list[ui.Item[Any]] = [text(title, f"-# {_counted(found)}{_understood(asked)}")]
+    first = page * PAGE + 1
     items += [
         ui.Section(
             _lines(
-                f"**{plain(hit.track.title)}**",
+                f"**{place}. {plain(hit.track.title)}**",
                 by_line(hit.track.artist, hit.track.genre, *_facts(hit)),
                 _met(hit),
             ),
             accessory=Press("play", hit.track.id, label="Play", emoji="▶️"),
         )
-        for hit in found.hits
+        for place, hit in enumerate(found.hits, first)
     ]
-    first = page * PAGE + 1
     opening = [
         Press("track_open", hit.track.id, label=f"About {place}")
         for place, hit in enumerate(found.hits, first)
@@ -187,7 +187,7 @@ def _facts(hit: Hit) -> list[str]:
 
 def _met(hit: Hit) -> str:
     said = [
-        f"{'about ' if estimated(hit.separator, meaning) else ''}{in_words(meaning, strength)}"
+        in_words(meaning, strength, estimate=estimated(hit.separator, meaning))
         for meaning, strength in hit.met.items()
     ]
     return f"> {', '.join(said)}" if said else ""

@@ -47,8 +47,8 @@ def _values(catalog: Catalog, meaning: Meaning) -> tuple[Matrix, np.ndarray]:
         return share, share >= CLEAR
 
 
-def in_words(meaning: Meaning, strength: float) -> str:
-    """How a card says it: 'calm 68 %', 'piano 91 % of the time', 'slower than 74 %'."""
+def in_words(meaning: Meaning, strength: float, *, estimate: bool = False) -> str:
+    """How a card says it: 'calm +0.61', 'piano 91 % of the time', 'slower than 74 %'; an `estimate` says so."""
     share = f"{strength:.0%}".replace("%", " %")
     match meaning.kind:
         case "mood":
@@ -56,7 +56,7 @@ def in_words(meaning: Meaning, strength: float) -> str:
         case "occasion":
             return f"{occasion_label(meaning.name).lower()} {2 * strength - 1:+.2f}"
         case "instrument":
-            return f"{meaning.name} {share} of the time"
+            return f"{meaning.name} {'about ' if estimate else ''}{share} of the time"
         case "without":
             name = str(table()["sources"][meaning.name]).removeprefix("the ")
             return f"no {name}" if strength > 0.995 else f"almost no {name}"
