@@ -120,6 +120,7 @@ class Recommend(commands.Cog):
         made = await self.recommendations.save(
             interaction.user.id, wish, [Pick.of(one) for one in found], at=now
         )
+        self.bot.metrics.recommended.inc()
         await interaction.edit_original_response(view=await self.card(made))
 
     async def choose(
