@@ -1,6 +1,6 @@
 """The queue: a SQLite table with leases, fencing tokens, fair order, quotas and nothing that gets lost.
 
-What it promises, and what tests/bot/test_faults.py holds it to with kill -9 in a loop:
+What it promises, and what tests/bot/test_random_kills.py holds it to with kill -9 in a loop:
 
 - What `enqueue` returned is on disk (WAL, synchronous=FULL): it survives kill -9 and a power cut.
 - It ends, as done, failed or cancelled, whatever is killed how often; a full disk or a locked database only delays it.

@@ -1,6 +1,6 @@
 """Runners and workers as processes, killed at any moment: what was confirmed ends, and takes effect once.
 
-Kills at random, of the bot as well, are in tests/bot/test_faults.py.
+Kills at random, of the bot as well, are in tests/bot/test_random_kills.py.
 """
 
 from __future__ import annotations
