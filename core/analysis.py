@@ -10,6 +10,7 @@ from typing import Any
 from core.audio.activity import SILENT_DB
 from core.audio.decode import DecodeLimits, decode
 from core.audio.descriptors import describe
+from core.audio.device import fastest_device
 from core.audio.spectrum import resample
 from core.separation.base import Progress, Separator
 
@@ -99,7 +100,7 @@ def analyse(
     mix = resample(audio.samples, audio.rate, separator.rate)
     stems = separator.separate(mix, lambda share: say(DECODED + (SEPARATED - DECODED) * share))
     say(SEPARATED)
-    described = describe({"mix": mix, **stems}, separator.rate, separator.gate_db)
+    described = describe({"mix": mix, **stems}, separator.rate, separator.gate_db, fastest_device())
     say(1.0)
     notes = list(audio.notes)
     if "mix" not in described.descriptors and not any("silent" in note for note in notes):

@@ -50,12 +50,17 @@ def sounding(rms: Floats) -> Mask:
 
 def held_level_db(mel: dict[str, Floats], mix_mel: Floats) -> dict[str, Floats]:
     """Level of what each stem holds, relative to the mix, (T,) dB; arguments as in `stem_activity`."""
-    enough = np.maximum.reduce(list(mel.values())) * np.float32(10 ** (HOLD_DB / 10))
+    enough = np.zeros_like(mix_mel)
+    for power in mel.values():
+        np.maximum(enough, power, out=enough)
+    enough *= np.float32(10 ** (HOLD_DB / 10))
     whole = mix_mel.sum(axis=0) + np.float32(1e-12)
-    return {
-        stem: 10 * np.log10(np.where(power >= enough, power, 0).sum(axis=0) / whole + np.float32(1e-9))
-        for stem, power in mel.items()
-    }
+    part = np.empty_like(mix_mel)
+    levels = {}
+    for stem, power in mel.items():
+        np.multiply(power, power >= enough, out=part)
+        levels[stem] = 10 * np.log10(part.sum(axis=0) / whole + np.float32(1e-9))
+    return levels
 
 
 def stem_activity(

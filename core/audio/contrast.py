@@ -32,24 +32,35 @@ def gray_picture(magnitude: NDArray[np.float32]) -> Picture:
     return ((db - np.float32(np.log10(top))) * (20 * scale) + np.float32(255.5)).astype(np.uint8)
 
 
-def close(gray: Picture) -> Picture:
+def binary_picture(magnitude: NDArray[np.float32]) -> Picture:
+    """255 where the gray picture reaches THRESHOLD, else 0. The threshold is moved to the magnitudes instead, which
+    saves the logarithm of every point."""
+    import cv2
+
+    top = float(magnitude.max()) if magnitude.size else 0.0
+    if top <= 0:
+        return np.zeros(magnitude.shape, np.uint8)
+    lowest = top * 10 ** ((THRESHOLD - 255.5) / 255 * RANGE_DB / 20)
+    return np.asarray(cv2.compare(magnitude, lowest, cv2.CMP_GE), np.uint8)
+
+
+def close(binary: Picture) -> Picture:
     """Binary picture, 255 where there is energy, after the closing that fills gaps of one or two points."""
     import cv2
 
-    _, binary = cv2.threshold(gray, THRESHOLD - 1, 255, cv2.THRESH_BINARY)
     closed: Any = cv2.morphologyEx(binary, cv2.MORPH_CLOSE, np.ones((KERNEL, KERNEL), np.uint8))
     return np.asarray(closed, np.uint8)
 
 
-def musical_contrast(magnitude: NDArray[np.float32], seconds: float) -> dict[str, float]:
-    """Components and dark points of a (T, bins) magnitude spectrogram, raw and independent of the track's length.
+def musical_contrast(binary: Picture, seconds: float) -> dict[str, float]:
+    """Components and dark points of a (T, bins) binary picture, raw and independent of the track's length.
 
     components: connected regions of energy; components_per_minute; dark_points: points without energy; dark_ratio:
     their share, 0..1. More components and fewer dark points: more eventful.
     """
     import cv2
 
-    closed = close(gray_picture(magnitude))
+    closed = close(binary)
     labels, _ = cv2.connectedComponents(closed, connectivity=8)
     components = max(0, labels - 1)
     dark = int(closed.size - np.count_nonzero(closed))

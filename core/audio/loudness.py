@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.separation.base import Samples
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 SILENCE = -70.0
 """LUFS reported where nothing passes the absolute gate."""
@@ -53,18 +57,79 @@ def k_weighting(rate: float) -> NDArray[np.float64]:
 
 def loudness(samples: Samples, rate: int) -> Loudness:
     """Integrated loudness and loudness range of (channels, n) samples, sample by sample as the standard says."""
-    from scipy.signal import sosfilt
-
-    sections = k_weighting(rate).astype(np.float32)
-    piece = 100 * round(
-        0.1 * rate
-    )  # ten seconds at a time, so that no second copy of the recording is needed
-    state = np.zeros((len(sections), len(samples), 2), np.float32)
+    piece = BLOCK * round(0.1 * rate)  # a few seconds at a time: no second copy of the recording is needed
+    filters = [_KWeighting(rate) for _ in samples]
     energies = []
     for start in range(0, samples.shape[1], piece):
-        weighted, state = sosfilt(sections, samples[:, start : start + piece], axis=1, zi=state)
-        energies.append(_energies(weighted, rate))
+        now = samples[:, start : start + piece]
+        weighted = (weigh(channel)[None] for weigh, channel in zip(filters, now, strict=True))
+        energies.append(sum(_energies(channel, rate) for channel in weighted))
     return gated(np.concatenate(energies))
+
+
+BLOCK = 64
+
+
+class _KWeighting:
+    """The recursive filter as matrix products over blocks of 64 samples, in a third of the time of the recursion.
+
+    Within a block, output = T x + O s: T holds the impulse response, s is the state in which the filter enters the
+    block, O how each state rings on. From block to block, s' = A s + B x. States are told by how they ring (the columns
+    of O are orthonormal), which keeps single precision as exact as the samples are.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self.direct, self.ringing, self.entering, self.step = _block_matrices(rate)
+        self.state = np.zeros(4)
+
+    def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The next samples, (n,); n is a multiple of the block except in the last call."""
+        import torch
+
+        padded = np.pad(samples, (0, -len(samples) % BLOCK)) if len(samples) % BLOCK else samples
+        blocks = torch.from_numpy(np.ascontiguousarray(padded, np.float32).reshape(-1, BLOCK))
+        states = self._states((blocks @ self.entering).numpy())
+        output = (blocks @ self.direct).addmm_(torch.from_numpy(states).float(), self.ringing)
+        result: NDArray[np.float32] = output.numpy().reshape(-1)[: len(samples)]
+        return result
+
+    def _states(self, driven: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(blocks, 4) in which the filter enters each block; every s' = A s + B x at once, by doubling the reach."""
+        states = np.concatenate([self.state[None], driven], dtype=np.float64)
+        step, reach = self.step, 1
+        while reach < len(states) and np.abs(step).max() > 1e-12:
+            states[reach:] += states[:-reach] @ step
+            step, reach = step @ step, 2 * reach
+        self.state = states[-1]
+        return states[:-1]
+
+
+@lru_cache(maxsize=8)
+def _block_matrices(rate: float) -> tuple[Tensor, Tensor, Tensor, NDArray[np.float64]]:
+    """Transposed T (64, 64), O (4, 64), B (64, 4) and A (4, 4) of `_KWeighting`."""
+    import torch
+
+    transition, drive, read, through = np.zeros((0, 0)), np.zeros(0), np.zeros(0), 1.0
+    for b0, b1, b2, _, a1, a2 in k_weighting(
+        rate
+    ):  # the state-space form of each section, after those before it
+        own, into = np.array([[-a1, 1.0], [-a2, 0.0]]), np.array([b1 - a1 * b0, b2 - a2 * b0])
+        transition = np.block([[transition, np.zeros((len(read), 2))], [np.outer(into, read), own]])
+        drive, read = np.concatenate([drive, into * through]), np.concatenate([b0 * read, [1.0, 0.0]])
+        through *= b0
+    powers = [np.linalg.matrix_power(transition, k) for k in range(BLOCK + 1)]
+    rings = np.array([read @ power for power in powers[:-1]])
+    response = np.concatenate([[through], rings[:-1] @ drive])
+    lag = np.arange(BLOCK)[:, None] - np.arange(BLOCK)
+    direct = np.where(lag >= 0, response[np.abs(lag)], 0)
+    entering = np.array([power @ drive for power in powers[-2::-1]]).T
+    orthonormal, basis = np.linalg.qr(rings)
+    step = basis @ powers[-1] @ np.linalg.inv(basis)
+
+    def tensor(values: NDArray[np.float64]) -> Tensor:
+        return torch.tensor(np.ascontiguousarray(values.T), dtype=torch.float32)
+
+    return tensor(direct), tensor(orthonormal), tensor(basis @ entering), step.T
 
 
 def estimate(
@@ -97,7 +162,7 @@ def _energies(samples: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
     step = round(0.1 * rate)
     steps = samples.shape[1] // step
     pieces = samples[:, : steps * step].reshape(len(samples), steps, step)
-    return np.asarray(np.einsum("cij,cij->i", pieces, pieces), np.float64) / step
+    return np.asarray(np.vecdot(pieces, pieces).sum(axis=0), np.float64) / step
 
 
 def gated(energy: NDArray[np.float64]) -> Loudness:

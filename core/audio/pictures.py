@@ -85,7 +85,9 @@ def contrast_picture(
     with DRAWING:
         figure = titled_figure(title, facts)
         height = (TOP - BOTTOM - 0.03) / 2
-        for row, (picture, reduce) in enumerate(((gray, np.maximum), (contrast.close(gray), np.maximum))):
+        for row, (picture, reduce) in enumerate(
+            ((gray, np.maximum), (contrast.close(contrast.binary_picture(magnitude)), np.maximum))
+        ):
             axes = figure.add_axes((LEFT, BOTTOM + (1 - row) * (height + 0.03), WIDTH, height))
             _bare(axes)
             small = _narrow(picture.T, reduce)

@@ -31,23 +31,21 @@ def onset_envelope(mel_db: Floats) -> Floats:
     envelope = np.zeros(mel_db.shape[1], np.float32)
     shift = 1 + N_FFT // (2 * HOP)
     if mel_db.shape[1] > 1:
-        rise = np.maximum(mel_db[:, 1:] - mel_db[:, :-1], 0).mean(axis=0)
+        rises = mel_db[:, 1:] - mel_db[:, :-1]
+        rise = np.maximum(rises, 0, out=rises).mean(axis=0)
         envelope[shift:] = rise[: max(0, len(envelope) - shift)]
     return envelope
 
 
 def onsets(envelope: Floats) -> NDArray[np.intp]:
     """Frames of the onsets, equal to librosa.onset.onset_detect(onset_envelope=envelope)."""
-    from scipy.ndimage import maximum_filter1d
-
     if not len(envelope) or np.ptp(envelope) <= 0:
         return np.zeros(0, np.intp)
     x = (envelope - envelope.min()).astype(np.float64)
     x /= x.max()
-    before = int(np.ceil(0.03 * RATE // HOP))
     average = int(np.ceil(0.10 * RATE // HOP))
-    wait = before
-    highest = maximum_filter1d(x, before + 1, origin=before // 2, mode="nearest")
+    wait = int(np.ceil(0.03 * RATE // HOP))
+    highest = np.maximum(x, np.concatenate([x[:1], x[:-1]]))  # of 30 ms: this frame and the one before
     running = np.concatenate([[0.0], np.cumsum(x)])
     n = np.arange(len(x))
     low, high = np.maximum(n - average, 0), np.minimum(n + average + 1, len(x))

@@ -125,10 +125,10 @@ def _related(peaks: NDArray[np.intp], comb: Row) -> Row:
 
 def above_average(envelope: NDArray[np.float32]) -> Row:
     """The envelope above its mean over one second."""
-    from scipy.ndimage import uniform_filter1d
-
     x = envelope.astype(np.float64)
-    return np.asarray(np.maximum(x - uniform_filter1d(x, round(FRAME_RATE)), 0))
+    width = round(FRAME_RATE)
+    running = np.cumsum(np.pad(x, (width // 2 + 1, width - 1 - width // 2), mode="symmetric"))
+    return np.maximum(x - (running[width:] - running[:-width]) / width, 0)
 
 
 def _standard(x: Row) -> Row:

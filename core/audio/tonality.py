@@ -39,23 +39,29 @@ def tuning(signal: Floats, frames: int = 800) -> float:
     `frames` frames spread over the recording.
     """
     every = max(1, (len(signal) // 512) // frames)
-    power = magnitudes(signal, every) ** 2
     low, high = round(150 * N_FFT / RATE) + 1, int(4000 * N_FFT / RATE)
-    centre, left, right = power[:, low:high], power[:, low - 1 : high - 1], power[:, low + 1 : high + 1]
-    reference = 0.1 * power.max(axis=1, keepdims=True)
-    rows, columns = np.nonzero((centre > left) & (centre >= right) & (centre > reference))
-    if not len(rows):
+    peaks = [_peaks(magnitude**2, low, high) for magnitude in magnitudes(signal, every)]
+    columns, a, b, c = np.concatenate(peaks, axis=1)
+    if not len(columns):
         return 0.0
-    a, b, c = left[rows, columns], centre[rows, columns], right[rows, columns]
     slope, curve = (c - a) / 2, a + c - 2 * b
     shift = np.where(np.abs(slope) >= np.abs(curve), 0, -slope / np.where(curve == 0, 1, curve))
     height = b + 0.5 * slope * shift
-    pitch = (columns + low + shift) * (RATE / N_FFT)
+    pitch = (columns + shift) * (RATE / N_FFT)
     pitch = pitch[height >= np.median(height)]
     residual = np.mod(12 * np.log2(pitch / 27.5), 1.0)
     residual[residual >= 0.5] -= 1.0
     counts, edges = np.histogram(residual, np.linspace(-0.5, 0.5, 101))
     return float(edges[np.argmax(counts)])
+
+
+def _peaks(power: Floats, low: int, high: int) -> NDArray[np.float32]:
+    """(4, n): bin of each peak from `low` to below `high` that is not 10 dB below its frame's highest, then the power
+    left of it, at it and right of it."""
+    centre, left, right = power[:, low:high], power[:, low - 1 : high - 1], power[:, low + 1 : high + 1]
+    reference = 0.1 * power.max(axis=1, keepdims=True)
+    rows, columns = np.nonzero((centre > left) & (centre >= right) & (centre > reference))
+    return np.stack([columns + low, left[rows, columns], centre[rows, columns], right[rows, columns]])
 
 
 def tonality(chroma: NDArray[np.float32]) -> Tonality:

@@ -97,6 +97,7 @@ def test_fma_stopped_in_the_middle_keeps_what_is_done(tmp_path: Path) -> None:
         [MOODSTEM, "report", "fma", "music", "--csv", "features.csv"],
         cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         env={**os.environ, "MOODSTEM_DATA": str(tmp_path / "data")},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored where tests run in the background
     )  # fmt: skip
     part = tmp_path / ".features.csv.part"
     while not part.is_file() or part.stat().st_size < 60_000:  # some rows behind the header

@@ -15,7 +15,7 @@ from tests.core.audio.conftest import tone
 def measured(signal: np.ndarray) -> dict[str, float]:  # type: ignore[type-arg]
     magnitude = analyse_frames(signal.astype(np.float32), keep_magnitude=True).magnitude
     assert magnitude is not None
-    return contrast.musical_contrast(magnitude, len(signal) / RATE)
+    return contrast.musical_contrast(contrast.binary_picture(magnitude), len(signal) / RATE)
 
 
 def test_gray_levels_are_decibels() -> None:
@@ -29,7 +29,7 @@ def test_the_steps_on_a_known_picture() -> None:
     """Two blocks with a gap of one point are one component after closing; a third stays apart."""
     magnitude = np.full((20, 30), 1e-5, np.float32)
     magnitude[5:10, 5:9] = magnitude[5:10, 10:14] = magnitude[5:10, 20:24] = 1
-    found = contrast.musical_contrast(magnitude, 30)
+    found = contrast.musical_contrast(contrast.binary_picture(magnitude), 30)
     assert found["components"] == 2 and found["components_per_minute"] == 4
     assert found["dark_points"] == 600 - 5 * 9 - 5 * 4 and found["dark_ratio"] == pytest.approx(
         found["dark_points"] / 600
@@ -37,16 +37,26 @@ def test_the_steps_on_a_known_picture() -> None:
 
 
 def test_threshold_is_as_the_thesis_says() -> None:
-    """Below 64 is black, 64 and above is white."""
-    gray = np.array([[63, 64], [63, 64]], np.uint8).repeat(4, 0).repeat(4, 1)
-    assert contrast.close(gray).tolist() == [[0] * 4 + [255] * 4] * 8
+    """Below 64 is black, 64 and above is white, wherever the gray picture lies on the scale of magnitudes."""
+    rng = np.random.default_rng(0)
+    for top in (1e-3, 1.0, 500.0):
+        magnitude = (top * 10 ** rng.uniform(-5, 0, (200, 300))).astype(np.float32)
+        gray = contrast.gray_picture(magnitude)
+        assert 0.2 < (gray < contrast.THRESHOLD).mean() < 0.8
+        white = contrast.binary_picture(magnitude)
+        assert set(np.unique(white)) == {0, 255}
+        assert np.count_nonzero((gray >= contrast.THRESHOLD) != (white > 0)) <= 1  # one may lie on the edge
+    silence = np.zeros((8, 8), np.float32)
+    assert not contrast.binary_picture(silence).any()
 
 
 def test_direction_of_the_picture_does_not_matter() -> None:
     magnitude = np.random.default_rng(0).random((60, 80)).astype(np.float32) ** 12
-    assert contrast.musical_contrast(magnitude, 1) == contrast.musical_contrast(magnitude.T.copy(), 1)
-    labels, _ = cv2.connectedComponents(contrast.close(contrast.gray_picture(magnitude)), connectivity=8)
-    assert contrast.musical_contrast(magnitude, 1)["components"] == labels - 1
+    binary = contrast.binary_picture(magnitude)
+    found = contrast.musical_contrast(binary, 1)
+    assert contrast.musical_contrast(binary.T.copy(), 1) == found
+    labels, _ = cv2.connectedComponents(contrast.close(binary), connectivity=8)
+    assert found["components"] == labels - 1
 
 
 def test_does_not_depend_on_length() -> None:

@@ -519,7 +519,12 @@ def test_an_interrupt_takes_the_child_along(tmp_path: Path) -> None:
         "decode(pathlib.Path(sys.argv[1]), DecodeLimits(max_seconds=1e9))"
     )
     caller = subprocess.Popen(
-        [sys.executable, "-c", code, str(fifo)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", code, str(fifo)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # ignored where tests run in the background
     )
     assert caller.stdout is not None and caller.stdout.readline() == b"go\n"
     while not (children := Path(f"/proc/{caller.pid}/task/{caller.pid}/children").read_text().split()):
