@@ -63,7 +63,7 @@ def read_parts(data: bytes) -> list[Part]:
         raise UserError("Rendering training data needs mido: install moodstem[dev].") from error
     try:
         song = mido.MidiFile(file=io.BytesIO(data), clip=True)
-    except (OSError, EOFError, ValueError, IndexError, KeyError) as error:
+    except (OSError, EOFError, ValueError, IndexError, KeyError, mido.KeySignatureError) as error:
         raise UserError(f"This is not a readable MIDI file ({error}).") from error
     merged: list[tuple[int, int, Any]] = []
     for index, track in enumerate(song.tracks):

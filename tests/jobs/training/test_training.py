@@ -107,6 +107,18 @@ def test_what_is_no_midi_file_is_refused_or_empty(data: bytes) -> None:
         assert "MIDI" in str(error)
 
 
+def test_a_key_that_does_not_exist_makes_a_file_unreadable_and_no_more() -> None:
+    """One of the 504 files claims a key of 161; the other 503 are to be rendered all the same."""
+    data = song()
+    assert b"MTrk" in data
+    end = data.index(b"MTrk") + 8
+    length = int.from_bytes(data[end - 4 : end], "big")
+    key = b"\x00\xff\x59\x02\x02\xa1"
+    broken = data[: end - 4] + (length + len(key)).to_bytes(4, "big") + key + data[end:]
+    with pytest.raises(UserError, match="not a readable MIDI file"):
+        read_parts(broken)
+
+
 def test_versions_of_a_song_stay_on_one_side() -> None:
     assert split_of("ALL MY FELLAS - Frizk.mid") == split_of("ALL MY FELLAS _ Remastered & Finished _.mid")
     assert {split_of(f"{n} song.mid") for n in range(200)} == {"train", "test"}
