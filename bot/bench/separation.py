@@ -58,13 +58,14 @@ def run(seconds: float = 30.0, rounds: int = 3, threads: int | None = None) -> d
         if threads is not None:
             torch.set_num_threads(threads)
         with _stock(folder, seconds, threads) as stock:
+            work: dict[str, Callable[[], float]] = {
+                "ours": lambda: _timed(lambda: ours.separate(mix)),
+                "stock": stock,
+                "unet": lambda: _timed(lambda: small.separate(mix)),
+            }
             for number in range(rounds + 1):
-                for label, work in (
-                    ("ours", lambda: _timed(lambda: ours.separate(mix))),
-                    ("stock", stock),
-                    ("unet", lambda: _timed(lambda: small.separate(mix))),
-                ):
-                    taken = work()
+                for label, once in work.items():
+                    taken = once()
                     if number:  # the first round warms up
                         times[label].append(taken)
     model = exact._model
