@@ -83,6 +83,8 @@ class JobSettings(_Area):
 class RetentionSettings(_Area):
     uploads_days: Annotated[int, Field(ge=1)] = 30
     pictures_days: Annotated[int, Field(ge=1)] = 30
+    stems_days: Annotated[int, Field(ge=1)] = 2
+    """Stems that somebody asked for; they can be made again as long as the upload is there."""
     jobs_days: Annotated[int, Field(ge=1)] = 30
     disk_gb: Annotated[float, Field(gt=0)] = 10
     """What uploads, pictures, previews, stems and backups may take together; the oldest go first."""
@@ -93,8 +95,8 @@ class RetentionSettings(_Area):
     @model_validator(mode="after")
     def jobs_outlive_uploads(self) -> Self:
         """A job says whose an upload is: without it, erasing that member would miss the file."""
-        if self.jobs_days < self.uploads_days:
-            raise ValueError("jobs_days must be at least uploads_days")
+        if self.jobs_days < max(self.uploads_days, self.stems_days):
+            raise ValueError("jobs_days must be at least uploads_days and stems_days")
         return self
 
 
@@ -162,6 +164,10 @@ class Settings(BaseSettings):
     @property
     def previews(self) -> Path:
         return self.data / "previews"
+
+    @property
+    def stems(self) -> Path:
+        return self.data / "stems"
 
     @property
     def decode_limits(self) -> DecodeLimits:

@@ -60,6 +60,7 @@ def plan(settings: Settings) -> Plan:
         retention=Retention(
             uploads=kept.uploads_days,
             pictures=kept.pictures_days,
+            stems=kept.stems_days,
             jobs=kept.jobs_days,
             history=kept.history_days,
         ),

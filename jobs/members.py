@@ -62,6 +62,11 @@ async def erase_member(database: Database, data: Path, user_id: int) -> dict[str
         " AND state <> 'done'",
         (user_id,),
     )
+    stems = await database.fetch(
+        "SELECT DISTINCT json_extract(result, '$.archive') AS path FROM job WHERE user_id=? AND kind='stems'"
+        " AND result IS NOT NULL",
+        (user_id,),
+    )
     counts: dict[str, int] = {}
     async with database.transaction() as transaction:
         for row in uploads:
@@ -75,6 +80,12 @@ async def erase_member(database: Database, data: Path, user_id: int) -> dict[str
     files += [data / row["picture"] for row in uploads if row["picture"]]
     files += [data / "previews" / f"{row['content_hash']}.ogg" for row in uploads]
     files += [data / "uploads" / Path(row["path"]).name for row in waiting if row["path"]]
+    files += [
+        data / row["path"] for row in stems if row["path"]
+    ]  # somebody else's are made again when asked for
+    files += [
+        path for row in uploads for path in sorted((data / "stems").glob(f"{row['content_hash'][:32]}-*.zip"))
+    ]
     counts["file"] = await asyncio.to_thread(_unlink, files)
     return counts
 

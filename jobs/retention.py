@@ -23,6 +23,7 @@ class Retention:
 
     uploads: float = 30
     pictures: float = 30
+    stems: float = 2
     jobs: float = 30
     history: float = 365
     """What was recommended and what was listened to."""
@@ -80,9 +81,20 @@ async def clean_up(
             for path, age in _files(data / "previews", now)
             if age > ORPHAN_AGE_S and path.name.partition(".")[0] not in hashes
         ]
-        for path in (*uploads, *pictures, *previews):
+        parts = {content_hash[:32] for content_hash in hashes}
+        stems = [
+            path
+            for path, age in _files(data / "stems", now)
+            if age > keep.stems * DAY or (age > ORPHAN_AGE_S and path.name.rpartition("-")[0] not in parts)
+        ]
+        for path in (*uploads, *pictures, *previews, *stems):
             path.unlink(missing_ok=True)
-        return {"uploads": len(uploads), "pictures": len(pictures), "previews": len(previews)}
+        return {
+            "uploads": len(uploads),
+            "pictures": len(pictures),
+            "previews": len(previews),
+            "stems": len(stems),
+        }
 
     return {"jobs": len(jobs), "history": history, **await asyncio.to_thread(remove)}
 

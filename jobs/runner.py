@@ -19,13 +19,18 @@ from jobs.engines.base import Crashed, Engine, TaskFailed, TimedOut, Unavailable
 from jobs.model import Claimed
 from jobs.owner import is_dead, this_owner
 from jobs.queue import Queue
-from jobs.tasks import analyse, index, renew
+from jobs.tasks import analyse, index, renew, stems
 from jobs.tasks.base import Done, GiveBack, TaskKind, TaskSettings, Work
 from jobs.totals import StageClock, add_stages
 
 log = logging.getLogger(__name__)
 
-KINDS: Mapping[str, TaskKind] = {"analyse": analyse.KIND, "index": index.KIND, "renew": renew.KIND}
+KINDS: Mapping[str, TaskKind] = {
+    "analyse": analyse.KIND,
+    "index": index.KIND,
+    "renew": renew.KIND,
+    "stems": stems.KIND,
+}
 """Every kind of job that runners know."""
 
 REAP_EVERY_S = 15.0

@@ -32,7 +32,7 @@ from jobs.tasks.base import Context
 
 log = logging.getLogger(__name__)
 
-TASKS = {"analyse": "jobs.tasks.analyse:compute"}
+TASKS = {"analyse": "jobs.tasks.analyse:compute", "stems": "jobs.tasks.stems:compute"}
 """What a worker can do: task name -> function(arguments, Context) -> JSON data."""
 
 

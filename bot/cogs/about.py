@@ -72,7 +72,7 @@ class About(commands.Cog):
                 "you listened to, your 👍 and 👎, searches, playlists and parties, the tracks that you uploaded, and, of "
                 "those who manage a server, what they did with /admin. I read no messages and guess "
                 "nothing: moods come only from your answers.",
-                f"Uploads go after {retention.uploads_days} days, finished jobs after {retention.jobs_days} days, "
+                f"Uploads go after {retention.uploads_days} days, stems that you asked for after {retention.stems_days}, finished jobs after {retention.jobs_days} days, "
                 f"what you heard and what I picked after {retention.history_days} days, searches after a week; the rest "
                 "stays until you erase it.",
             ),

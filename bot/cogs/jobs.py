@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import discord
@@ -17,6 +17,7 @@ from bot.errors import GONE, TOO_LARGE, TROUBLE
 from bot.ui.buttons import on_press
 from bot.ui.cards import Card, note_card
 from bot.ui.jobs import PICTURE, end_notice, index_card, job_card, result_card
+from bot.ui.stems import stems_card
 from core.errors import UserError
 from core.library.store import Transaction
 from core.recommend.similarity import similar
@@ -33,6 +34,16 @@ NOTICE_S = 120.0
 """Who waited longer than this is told by a new message that it is done."""
 
 
+@dataclass
+class Answer:
+    """A private answer that shows a job. It can be edited while its interaction lives, fifteen minutes; after that, and
+    after a restart, its Refresh button goes on."""
+
+    interaction: discord.Interaction[Any]
+    state_shown: str
+    updated_at: float
+
+
 class JobCards(commands.Cog):
     """Keeps every card of a job up to date, no more often than Discord bears."""
 
@@ -42,6 +53,7 @@ class JobCards(commands.Cog):
         self.postponed = False
         self.not_before: dict[int, float] = {}
         self.unsent: list[card_store.Promise] = []
+        self.private: dict[int, Answer] = {}
         bot.job_cards = self
 
     async def cog_load(self) -> None:
@@ -86,7 +98,14 @@ class JobCards(commands.Cog):
                 )
                 return
         await card_store.drop_promise(self.bot.database, job.id)
-        await interaction.edit_original_response(view=job_card(job))
+        await self.open_privately(interaction, job)
+
+    async def open_privately(self, interaction: discord.Interaction[Moodstem], job: Job) -> None:
+        """Show a job in place of the deferred answer, which only its member sees."""
+        view, files = await self.draw(job)
+        await interaction.edit_original_response(view=view, attachments=files)
+        if not job.ended:
+            self.private[job.id] = Answer(interaction, shown(job), time.monotonic())
 
     async def send(self, channel_id: int, user_id: int, job: Job) -> discord.Message:
         """The job's card as a new message; the nonce keeps Discord from showing it twice when asked again."""
@@ -116,6 +135,7 @@ class JobCards(commands.Cog):
         if latest == self.seen_change and not self.postponed:
             return
         self.seen_change, self.postponed = latest, False
+        await self.follow_private()
         due: list[tuple[bool, float, card_store.Card, Job]] = []
         for card in await card_store.cards(self.bot.database):
             job = await self.bot.queue.get(card.job_id)
@@ -134,6 +154,28 @@ class JobCards(commands.Cog):
             except Exception:  # one card's trouble is not the others'
                 log.exception("the card of job %d could not be updated", job.id)
                 self.try_later(card)
+
+    async def follow_private(self) -> None:
+        for job_id, answer in list(self.private.items()):
+            job = await self.bot.queue.get(job_id)
+            if job is None or answer.interaction.is_expired():
+                del self.private[job_id]
+                continue
+            if shown(job) == answer.state_shown:
+                continue
+            if not job.ended and time.monotonic() - answer.updated_at < pause(0.0):
+                self.postponed = True
+                continue
+            self.private[job_id] = replace(answer, state_shown=shown(job), updated_at=time.monotonic())
+            if job.ended:
+                del self.private[job_id]
+            try:
+                view, files = await self.draw(job)
+                await answer.interaction.edit_original_response(view=view, attachments=files)
+            except TROUBLE as error:
+                log.warning("the private card of job %d could not be edited: %s", job_id, error)
+            except Exception:  # one card's trouble is not the others'
+                log.exception("the private card of job %d could not be drawn", job_id)
 
     def too_soon(self, card: card_store.Card, job: Job) -> bool:
         if time.monotonic() < self.not_before.get(card.message_id, 0.0):
@@ -218,6 +260,8 @@ class JobCards(commands.Cog):
             return job_card(job), []
         if job.kind == "index":
             return index_card(job), []
+        if job.kind == "stems":
+            return await self.stems_card(job), []
         result = job.result or {}
         track = await self.bot.library.get(result["track_id"])
         analysis = await self.bot.library.analysis(result["track_id"])
@@ -232,6 +276,14 @@ class JobCards(commands.Cog):
         if path is not None and path.is_file():
             files.append(discord.File(path, filename=PICTURE))
         return result_card(job, track, analysis, near, picture=bool(files)), files
+
+    async def stems_card(self, job: Job) -> Card:
+        result = job.result or {}
+        archive = self.bot.settings.data / result["archive"]
+        analysis = await self.bot.library.analysis(result["track_id"], result["separator"])
+        there = await asyncio.to_thread(archive.is_file)
+        until = archive.stat().st_mtime + self.bot.settings.retention.stems_days * 86400 if there else None
+        return stems_card(job, analysis, until)
 
     @on_press("job_refresh")
     async def refresh(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:

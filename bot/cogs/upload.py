@@ -94,6 +94,7 @@ class Upload(commands.Cog):
                 _unlink,
                 self.bot.settings.data / track.path,
                 self.bot.settings.previews / f"{track.content_hash}.ogg",
+                *self.bot.settings.stems.glob(f"{track.content_hash[:32]}-*.zip"),
             )
             picture = (job.result or {}).get("picture")
             if picture:

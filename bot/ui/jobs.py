@@ -26,6 +26,7 @@ STAGES = {
     "separate": "Separating the instruments",
     "describe": "Measuring each instrument",
     "picture": "Drawing the picture",
+    "encode": "Writing the stems",
     "index": "Going through the files",
 }
 
@@ -36,6 +37,8 @@ def job_title(job: Job) -> str:
         return f"Re-index of {plain(str(job.spec.get('folder', '')).rstrip('/').rsplit('/', 1)[-1])}"
     if job.kind == "renew":
         return "Uploads, heard again"
+    if job.kind == "stems":
+        return f"Stems of {plain(job.spec.get('name'), 90)}"
     return plain(job.spec.get("name"), 100)
 
 
@@ -116,6 +119,7 @@ def result_card(
         *([line(), text("**Goes well with**"), *(similar_section(one) for one in near)] if near else []),
         row(
             Press("play", track.id, label="Hear it", emoji="▶️"),
+            *([Press("stems", job.id, label="Stems", emoji="🎛️")] if analysis.instruments else []),
             Press("like_this", track.id, label="More like this"),
             Press("details", track.id, label="Details", emoji="🔍"),
             Press("upload_remove", job.id, label="Remove it", style=Style.danger),

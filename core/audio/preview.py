@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import tempfile
 from pathlib import Path
 
 import numpy as np
-import soundfile
 
 from core.audio.decode import decode
+from core.audio.encode import vorbis
 
 SECONDS = 30
 FADE_S = 0.5
@@ -44,13 +43,7 @@ def make_preview(path: Path) -> bytes:
         cut[:fade] *= ramp
     if start + length < samples.shape[1]:
         cut[-fade:] *= ramp[::-1]
-    buffer = io.BytesIO()
-    with soundfile.SoundFile(
-        buffer, "w", samplerate=rate, channels=2, format="OGG", subtype="VORBIS"
-    ) as file:
-        for block in range(0, length, rate):  # libsndfile overflows its stack on long Vorbis writes
-            file.write(cut[block : block + rate])
-    return buffer.getvalue()
+    return vorbis(cut.T, rate)
 
 
 def loudest_start(samples: np.ndarray, rate: int, length: int) -> int:

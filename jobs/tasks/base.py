@@ -32,6 +32,10 @@ class TaskSettings:
     def pictures(self) -> Path:
         return self.data / "pictures"
 
+    @property
+    def stems(self) -> Path:
+        return self.data / "stems"
+
 
 @dataclass
 class Work:

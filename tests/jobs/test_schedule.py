@@ -206,8 +206,10 @@ async def test_retention(
     ]
     go = [make("uploads/old", 31), make("uploads/orphan", 0.1), make("uploads/x.part", 0.1)]
     go += [make("pictures/old.png", 31), make("pictures/.part-2-1.png", 0.1), make("previews/gone.ogg", 0.1)]
+    stay.append(make("stems/hash-fresh-unet.zip", 1))
+    go += [make("stems/hash-old-unet.zip", 3), make("stems/gone-unet.zip", 0.1)]
     removed = await clean_up(database, tmp_path / "data", Retention())
-    assert removed == {"jobs": 0, "history": 0, "uploads": 3, "pictures": 2, "previews": 1}
+    assert removed == {"jobs": 0, "history": 0, "uploads": 3, "pictures": 2, "previews": 1, "stems": 2}
     assert all(path.exists() for path in stay)
     assert not any(path.exists() for path in go)
     assert (await library.counts())["upload"] == 2  # the analysis stays

@@ -1,0 +1,45 @@
+"""The card from which stems are heard and taken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.ui.buttons import Press
+from bot.ui.cards import Card, Style, note_card, row, text
+from bot.ui.theme import GOOD, STEM_EMOJI, plain
+
+if TYPE_CHECKING:
+    from core.analysis import TrackAnalysis
+    from jobs.model import Job
+
+SOUNDS = 0.02
+"""A stem that sounds for less of the time than this is offered as silent."""
+
+
+def stems_card(job: Job, analysis: TrackAnalysis | None, until: float | None) -> Card:
+    """A button for each stem that sounds, and one for all; `until` (Unix seconds) is when they go, None when they are
+    gone."""
+    again = Press("stems", job.spec["of"], label="Make them again", style=Style.primary)
+    if until is None:
+        return note_card(f"The stems of **{plain(job.spec.get('name'))}** are no longer kept.", again)
+    result = job.result or {}
+    activity = {stem: facts["activity"] for stem, facts in (analysis.instruments if analysis else {}).items()}
+    loud = [stem for stem in result["sizes"] if activity.get(stem, 1.0) >= SOUNDS]
+    silent = [stem for stem in result["sizes"] if stem not in loud]
+    buttons = [
+        Press("stem", job.id, stem, label=stem.capitalize(), emoji=STEM_EMOJI.get(stem)) for stem in loud
+    ]
+    rows = [row(*buttons[first : first + 3]) for first in range(0, len(buttons), 3)]
+    estimate = ["-# Separated by the small bundled model: expect traces of the others in each."]
+    return Card(
+        text(
+            f"## Stems of {plain(job.spec.get('name'))}",
+            "Tap one to hear it and to take it along; only you see this.",
+            *(estimate if result["separator"] == "unet" else []),
+            *([f"-# Hardly to be heard: {', '.join(silent)}."] if silent else []),
+        ),
+        *rows,
+        row(Press("stem_all", job.id, label="All in one ZIP", emoji="📦", disabled=not loud)),
+        text(f"-# Here until <t:{int(until)}:f>; they can be made again as long as the upload is kept."),
+        colour=GOOD,
+    )
