@@ -25,7 +25,7 @@ NIGHTLY = CronTrigger(hour=3, minute=30, timezone=UTC)
 
 class Wall:
     def __init__(self) -> None:
-        self.now = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+        self.now = datetime(2126, 11, 21, 12, 0, tzinfo=UTC)  # APScheduler runs at once what is past for it
 
     def __call__(self) -> datetime:
         return self.now
