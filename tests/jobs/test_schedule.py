@@ -25,7 +25,8 @@ NIGHTLY = CronTrigger(hour=3, minute=30, timezone=UTC)
 
 class Wall:
     def __init__(self) -> None:
-        self.now = datetime(2126, 11, 21, 12, 0, tzinfo=UTC)  # APScheduler runs at once what is past for it
+        # Noon of tomorrow: APScheduler goes by the machine's clock, and runs at once what is past for that.
+        self.now = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
     def __call__(self) -> datetime:
         return self.now
@@ -139,8 +140,10 @@ async def test_a_clock_that_jumps_sets_the_timers_anew(
     async def run() -> None:
         pass
 
+    wall.now = datetime.now(UTC)  # the timers are set by the machine's clock at first
     often = IntervalTrigger(minutes=5, timezone=UTC, start_date=wall.now)
-    tasks = [Due("nightly", NIGHTLY, run), Due("often", often, run)]
+    nightly = CronTrigger(hour=(wall.now.hour + 14) % 24, minute=30, timezone=UTC)
+    tasks = [Due("nightly", nightly, run), Due("often", often, run)]
     schedule = Schedule(queue, Plan(tmp_path), clock=wall, tasks=tasks)
     for task in tasks:
         await schedule.run(task)
