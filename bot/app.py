@@ -9,6 +9,7 @@ import json
 import logging
 import pkgutil
 from collections import OrderedDict
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -19,13 +20,15 @@ from discord.ext import commands
 from bot import cogs
 from bot.errors import guard_autocomplete, name_of, report
 from bot.metrics import Metrics
-from bot.ui.buttons import Choose, Handler, Press
+from bot.ui.buttons import Choose, Handler, Press, sent_form
 from core.errors import UserError
 from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog
 from core.library.loading import load_catalog
 from core.library.store import Database
 from core.library.tracks import Library
+from core.recommend.prepared import tuned
+from core.recommend.tuning import weights_of
 from jobs.queue import Queue
 
 if TYPE_CHECKING:
@@ -44,6 +47,9 @@ LAST_ANSWERS_S = 1.5
 
 REMEMBERED = 2000
 """Interactions that are known to have come already."""
+
+REMEMBERED_SERVERS = 100
+"""Servers with weights of their own whose scores are kept in memory."""
 
 # This bot never speaks; without this, two warnings about voice libraries open every log.
 discord.VoiceClient.warn_nacl = False
@@ -94,6 +100,7 @@ class Moodstem(commands.Bot):
         self._resources = AsyncExitStack()
         self._catalog: tuple[int, Catalog] | None = None
         self._catalog_lock = asyncio.Lock()
+        self._tuned: OrderedDict[int, tuple[dict[str, float], Catalog]] = OrderedDict()
 
     async def setup_hook(self) -> None:
         """Before the gateway: database, samples, cogs, buttons, commands."""
@@ -146,17 +153,22 @@ class Moodstem(commands.Bot):
     def dispatch(self, event_name: str, /, *args: Any, **kwargs: Any) -> None:
         if event_name == "interaction":
             self.metrics.arrived(args[0])
-            if not self._has_handler(args[0]):
-                answer = report(args[0], UserError(OUT_OF_DATE))
-                self._connection._view_store.add_task(asyncio.create_task(answer, name="discord-ui-unknown"))
+            form = sent_form(args[0].data or {}) if _is_form(args[0]) else None
+            if form is not None:
+                self._spawn(self.press(args[0], *form), "discord-ui-form")
+            elif not self._has_handler(args[0]):
+                self._spawn(report(args[0], UserError(OUT_OF_DATE)), "discord-ui-unknown")
         super().dispatch(event_name, *args, **kwargs)
+
+    def _spawn(self, answer: Coroutine[Any, Any, None], name: str) -> None:
+        self._connection._view_store.add_task(asyncio.create_task(answer, name=name))
 
     def _has_handler(self, interaction: discord.Interaction[Any]) -> bool:
         """discord.py drops presses and forms that it has nothing for: after a restart, that would be silence."""
         data: dict[str, Any] = dict(interaction.data or {})
         custom_id = str(data.get("custom_id", ""))
         views = self._connection._view_store
-        if interaction.type is discord.InteractionType.modal_submit:
+        if _is_form(interaction):
             return custom_id in views._modals
         if interaction.type is not discord.InteractionType.component:
             return True
@@ -206,14 +218,33 @@ class Moodstem(commands.Bot):
         finally:
             self.metrics.ended(interaction, name_of(interaction))
 
-    async def catalog(self) -> Catalog:
-        """The library in memory, as of now; rebuilt in a thread when tracks have changed."""
+    async def catalog(self, guild_id: int | None = None) -> Catalog:
+        """The library in memory, as of now, with the weights of rules that this server has chosen.
+
+        Rebuilt in a thread when tracks or weights have changed, in whichever process.
+        """
         async with self._catalog_lock:
             version = await self.library.version()
             if self._catalog is None or self._catalog[0] != version:
                 uploads = self.settings.library.recommend_uploads
                 self._catalog = version, await load_catalog(self.database, uploads=uploads)
-            return self._catalog[1]
+                self._tuned.clear()
+            catalog = self._catalog[1]
+            weights = await weights_of(self.database, guild_id) if guild_id is not None else {}
+            if guild_id is None or not weights:
+                return catalog
+            known = self._tuned.get(guild_id)
+            if known is None or known[0] != weights:
+                known = weights, await asyncio.to_thread(tuned, catalog, weights)
+            self._tuned[guild_id] = known
+            self._tuned.move_to_end(guild_id)
+            if len(self._tuned) > REMEMBERED_SERVERS:
+                self._tuned.popitem(last=False)
+            return known[1]
+
+
+def _is_form(interaction: discord.Interaction[Any]) -> bool:
+    return interaction.type is discord.InteractionType.modal_submit
 
 
 class ShardedMoodstem(Moodstem, commands.AutoShardedBot):

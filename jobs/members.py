@@ -22,6 +22,7 @@ TABLES = (
     "feedback",
     "search",
     "audit",
+    "rule_change",
     "card",
     "card_due",
     "job",

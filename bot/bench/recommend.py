@@ -183,5 +183,5 @@ def _alternate(work: dict[str, Callable[[], object]], rounds: int) -> dict[str, 
 def _megabytes(catalog: Any) -> float:
     """What the arrays of a catalog hold: features, percentiles, scores by topic and timbre vectors."""
     arrays = [catalog.features, *catalog._percentiles.values()]
-    arrays += [catalog.prepared["rules"].topic_scores, catalog.prepared["timbre"]]
+    arrays += [catalog.scoring["rules"].topic_scores, catalog.prepared["timbre"]]
     return float(sum(array.nbytes for array in arrays)) / 1e6

@@ -185,6 +185,9 @@ def _steers(ctx: click.Context, parameter: click.Parameter, values: Sequence[str
     "-n", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many tracks."
 )
 @click.option("--all-reasons", is_flag=True, help="Every term of the score, not only the strongest.")
+@click.option(
+    "--server", type=int, metavar="ID", help="With the weights that this Discord server has chosen."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_context
 def recommend(
@@ -196,6 +199,7 @@ def recommend(
     seed: int,
     count: int,
     all_reasons: bool,
+    server: int | None,
     as_json: bool,
 ) -> None:
     """Tracks that fit a mood, with their reasons."""
@@ -208,7 +212,7 @@ def recommend(
         raise click.UsageError("Say at least one --mood or an --occasion.")
     if aim != "match" and not any(moods.values()):
         raise click.UsageError(f"--aim {aim} needs a --mood to start from.")
-    catalog = asyncio.run(the_catalog(settings_of(ctx)))
+    catalog = asyncio.run(the_catalog(settings_of(ctx), server))
     target = aimed(Profile(moods), aim)
     found = choose(catalog, target, occasion, count, steers=steers, seed=seed, all_reasons=all_reasons)
     if as_json:
@@ -248,16 +252,20 @@ def recommend(
             click.echo(f"      {reason.contribution:+.3f}  {reason.text}")
 
 
-async def the_catalog(settings: Settings) -> Catalog:
-    """The library as the bot sees it; the samples when nothing was indexed yet."""
+async def the_catalog(settings: Settings, server: int | None = None) -> Catalog:
+    """The library as the bot sees it, with a server's own weights; the samples when nothing was indexed yet."""
     from core.library.bundled import ensure_samples
     from core.library.loading import load_catalog
     from core.library.store import Database
     from core.library.tracks import Library
+    from core.recommend.prepared import tuned
+    from core.recommend.tuning import weights_of
 
     async with await Database.open(settings.database) as database:
         await ensure_samples(Library(database))
-        return await load_catalog(database, uploads=settings.library.recommend_uploads)
+        catalog = await load_catalog(database, uploads=settings.library.recommend_uploads)
+        weights = await weights_of(database, server) if server is not None else {}
+        return tuned(catalog, weights) if weights else catalog
 
 
 @main.command()

@@ -11,6 +11,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Moodstem
+from bot.cogs.rules import rules_view
 from bot.errors import answer_refusals
 from bot.permissions import must_manage
 from bot.ui.admin import PAGE, Stats, jobs_card, limits_card, log_card, stats_card
@@ -156,6 +157,11 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         here = await limits_of(self.bot.database, guild_id, limits)
         card = limits_card(here, set(await own_limits(self.bot.database, guild_id)))
         await interaction.response.send_message(view=card, ephemeral=True)
+
+    @app_commands.command(description="How much each rule counts here: look, try out, change, undo.")
+    async def rules(self, interaction: discord.Interaction[Moodstem]) -> None:
+        view = await rules_view(self.bot, must_manage(interaction))
+        await interaction.response.send_message(view=view, ephemeral=True)
 
     @app_commands.command(name="log", description="What admins did with my commands, newest first.")
     async def log_(self, interaction: discord.Interaction[Moodstem]) -> None:

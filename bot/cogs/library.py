@@ -120,7 +120,9 @@ class LibraryCommands(
             "instrument": instrument,
         }
         search_id = await self.history.searched(interaction.user.id, asked)
-        await interaction.edit_original_response(view=await self.page(asked, search_id, 0))
+        await interaction.edit_original_response(
+            view=await self.page(asked, search_id, 0, interaction.guild_id)
+        )
 
     @on_press("lib_page")
     async def turn(self, interaction: discord.Interaction[Moodstem], search_id: str, page: str) -> None:
@@ -128,9 +130,10 @@ class LibraryCommands(
         if kept is None or kept[0] != interaction.user.id:
             raise UserError("This search is no longer kept; use /library search again.")
         await interaction.response.defer()
-        await interaction.edit_original_response(view=await self.page(kept[1], int(search_id), int(page)))
+        view = await self.page(kept[1], int(search_id), int(page), interaction.guild_id)
+        await interaction.edit_original_response(view=view)
 
-    async def page(self, kept: dict[str, Any], search_id: int, page: int) -> Card:
+    async def page(self, kept: dict[str, Any], search_id: int, page: int, guild_id: int | None) -> Card:
         """One page of the answer as of now; the library may have changed since it was asked."""
         asked = Asked(
             kept["text"],
@@ -145,7 +148,7 @@ class LibraryCommands(
         )
         sounds = None
         if asked.query.meant:
-            sounds = functools.partial(strengths, await self.bot.catalog())
+            sounds = functools.partial(strengths, await self.bot.catalog(guild_id))
         if kept["text"] and not asked.query:  # signs only
             return nothing_card(asked)
         for shown in (page, 0):  # a page that is no longer there begins anew
@@ -171,13 +174,13 @@ class LibraryCommands(
         await self.show_track(interaction, track)
 
     async def show_track(self, interaction: discord.Interaction[Moodstem], track: Track) -> None:
-        view, files = await self.draw_track(track)
+        view, files = await self.draw_track(track, interaction.guild_id)
         await interaction.edit_original_response(view=view, attachments=files)
 
-    async def draw_track(self, track: Track) -> tuple[Card, list[discord.File]]:
+    async def draw_track(self, track: Track, guild_id: int | None) -> tuple[Card, list[discord.File]]:
         """The track's card, with its picture when one was drawn."""
         known = await hit(self.bot.database, track.id)
-        moods = await self.moods(track.id)
+        moods = await self.moods(track.id, guild_id)
         picture = next(
             (
                 path
@@ -191,9 +194,9 @@ class LibraryCommands(
         files = [discord.File(picture, filename=PICTURE)] if picture else []
         return track_card(track, known, moods, picture=bool(files)), files
 
-    async def moods(self, track_id: int) -> list[tuple[str, float]]:
-        """The moods that fit the track best, with their scores, best first."""
-        catalog = await self.bot.catalog()
+    async def moods(self, track_id: int, guild_id: int | None) -> list[tuple[str, float]]:
+        """The moods that fit the track best by this server's rules, with their scores, best first."""
+        catalog = await self.bot.catalog(guild_id)
         if track_id not in catalog:
             return []
         place = catalog.index(track_id)

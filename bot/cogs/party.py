@@ -88,7 +88,7 @@ class PartyCog(commands.Cog, name="Party"):
         await interaction.response.defer()
         profiles = {guest.user_id: await self.moods.profile(guest.user_id) for guest in opened.guests}
         known = {user_id: profile for user_id, profile in profiles.items() if profile is not None}
-        catalog = await self.bot.catalog()
+        catalog = await self.bot.catalog(interaction.guild_id)
         if not len(catalog):
             raise UserError("The library is empty; ask an admin to index a folder with /reindex.")
         made = await asyncio.to_thread(party, catalog, known, opened.occasion, opened.count)

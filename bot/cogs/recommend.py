@@ -107,7 +107,7 @@ class Recommend(commands.Cog):
         """Choose, remember and show; the interaction is deferred already."""
         now = int(time.time())
         before = await self.recommendations.shown_before(interaction.user.id, at=now)
-        found = await self.choose(interaction.user.id, wish, before, now)
+        found = await self.choose(interaction.user.id, wish, before, now, interaction.guild_id)
         if not found and wish.others:
             view = problem_card(
                 "That was everything I have for now; come back in an hour, or begin again.",
@@ -124,11 +124,11 @@ class Recommend(commands.Cog):
         await interaction.edit_original_response(view=await self.card(made))
 
     async def choose(
-        self, user_id: int, wish: Wish, before: dict[int, float], at: int
+        self, user_id: int, wish: Wish, before: dict[int, float], at: int, guild_id: int | None
     ) -> list[Recommendation]:
-        """The tracks for a wish; `before` says what the member was shown, and how many days ago. What the member likes
-        counts as it stood at `at`, so that the same question has the same answer."""
-        catalog = await self.bot.catalog()
+        """The tracks for a wish, by the weights of this server's rules; `before` says what the member was shown, and how
+        many days ago. What the member likes counts as it stood at `at`, so that the same question has the same answer."""
+        catalog = await self.bot.catalog(guild_id)
         opinions = await self.feedback.opinions(user_id, at)
         return await asyncio.to_thread(
             recommend,
@@ -169,7 +169,7 @@ class Recommend(commands.Cog):
         now = int(time.time())
         shown = await self.recommendations.shown_before(interaction.user.id, root, at=now)
         asked = now if root is None else await self.recommendations.asked_at(root) or now
-        found = await self.choose(interaction.user.id, wish, shown, asked)
+        found = await self.choose(interaction.user.id, wish, shown, asked, interaction.guild_id)
         if not found:
             raise UserError("Nothing is left to steer to; use /recommend to begin again.")
         catalog = await self.bot.catalog()
@@ -212,15 +212,15 @@ class Recommend(commands.Cog):
         """Open to everyone who sees the picks: the owner may have shared them."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         made = await self.recommendations.get(int(recommendation_id))
-        ranking = await self.ranking(made, int(position))
+        ranking = await self.ranking(made, int(position), interaction.guild_id)
         own = made.user_id == interaction.user.id
         await interaction.edit_original_response(view=why_card(made, int(position), ranking, own=own))
 
-    async def ranking(self, made: Recommended, position: int) -> list[str]:
+    async def ranking(self, made: Recommended, position: int, guild_id: int | None) -> list[str]:
         """What would have ranked higher, by asking again; only if the answer is still the same."""
         before = await self.recommendations.shown_before(made.user_id, made.root_id)
         asked = await self.recommendations.asked_at(made.root_id) or int(time.time())
-        found = await self.choose(made.user_id, made.wish, before, asked)
+        found = await self.choose(made.user_id, made.wish, before, asked, guild_id)
         same = len(found) == len(made.picks) and all(
             one.track.id == pick.track_id and abs(one.score - pick.score) < SAME
             for one, pick in zip(found, made.picks, strict=True)
@@ -230,7 +230,8 @@ class Recommend(commands.Cog):
                 "The library, its rules or what you like have changed since, so this can no longer be told; ask again."
             ]
         topics = topic_weights(made.wish.target, made.wish.occasion, made.wish.steers)
-        return await asyncio.to_thread(ranks_higher, await self.bot.catalog(), topics, found, position)
+        catalog = await self.bot.catalog(guild_id)
+        return await asyncio.to_thread(ranks_higher, catalog, topics, found, position)
 
     @on_press("rec_share")
     async def share(

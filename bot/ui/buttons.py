@@ -3,13 +3,13 @@
 Every button and every list is a DynamicItem whose custom id says what to do, 'ms:<action>:<argument>:...' or
 'mc:<action>:...'; cogs name their handlers with `@on_press("action")`, and a list's handler gets the chosen value as its
 last argument. Nothing else is ever on a card, since discord.py unregisters a DynamicItem for everybody when a view that
-mixes it with ordinary items times out.
+mixes it with ordinary items times out. Forms ('mf:<action>:...') go the same way, also when they are sent after a restart.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import discord
@@ -100,3 +100,41 @@ class Choose(
         bot: Moodstem = interaction.client
         data: Any = interaction.data or {}
         await bot.press(interaction, self.action, (*self.arguments, *data.get("values", ())[:1]))
+
+
+FORM = re.compile(r"mf:(?P<action>[a-z_]+):(?P<arguments>.*)")
+"""The custom id of a form."""
+
+
+class Form(discord.ui.Modal):
+    """A form that calls the handler of its action with its arguments and what was filled in, in order.
+
+    discord.py knows the forms of this process only, so the bot takes them all by their custom id (`sent_form`).
+    """
+
+    def __init__(
+        self, action: str, *arguments: object, title: str, fields: Sequence[discord.ui.TextInput[Any]]
+    ) -> None:
+        custom_id = f"mf:{action}:{':'.join(str(argument) for argument in arguments)}"
+        super().__init__(title=title[:45], timeout=900, custom_id=custom_id)
+        for field in fields:
+            self.add_item(field)
+
+
+def sent_form(data: Mapping[str, Any]) -> tuple[str, tuple[str, ...]] | None:
+    """The action and arguments of a form that was sent, its fields last; None when it is no form of ours."""
+    match = FORM.fullmatch(str(data.get("custom_id", "")))
+    if match is None:
+        return None
+    arguments = match["arguments"].split(":") if match["arguments"] else []
+    return match["action"], (*arguments, *_values(data.get("components", ())))
+
+
+def _values(components: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What stands in the fields of a form, which may be wrapped in labels or rows."""
+    found = []
+    for one in components:
+        if "value" in one:
+            found.append(str(one["value"]))
+        found += _values([*one.get("components", ()), *([one["component"]] if "component" in one else ())])
+    return found

@@ -71,7 +71,11 @@ class Catalog:
         )
         self.separator_kinds = tuple(kinds)
         self.prepared: dict[str, Any] = {}
-        """What core.recommend derives from this catalog once (score matrices, timbre vectors)."""
+        """What core.recommend derives from this catalog once and whatever the rules' weights (timbre vectors)."""
+        self.weights: dict[str, float] = {}
+        """{rule: weight} where a server's own differ from the shipped ones; see core.recommend.prepared.tuned."""
+        self.scoring: dict[str, Any] = {}
+        """What core.recommend derives once from this catalog and these weights."""
 
     @classmethod
     def build(cls, rows: Iterable[tuple[TrackLike, TrackAnalysis]]) -> Catalog:

@@ -19,7 +19,7 @@ from core.recommend import wording
 from core.recommend.explain import signed
 from core.recommend.prepared import Prepared, prepare
 from core.recommend.rules import Reason, Recommendation
-from core.recommend.table import Rule, load_rules, load_steers
+from core.recommend.table import Rule
 
 STEPS = 400
 """At most this many values of a measurement are tried."""
@@ -81,7 +81,7 @@ def smallest_change(
     kind = int(catalog.separator_codes[row])
     scale = float(prepared.scale(topics)[kind])
     by_feature: dict[str, list[Rule]] = {}
-    for rule in (*load_rules(), *load_steers()):
+    for rule in (*prepared.rules, *prepared.seldom):
         step = wording.table().get(rule.descriptor, {}).get("step")
         if step and topics.get(rule.topic) and prepared.shares[rule.id][kind] > 0:
             by_feature.setdefault(rule.feature, []).append(rule)

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.library.catalog import Catalog
-from core.recommend.table import Matrix, Rule, load_rules, load_steers, percentile_fit, trust
+from core.recommend.table import Matrix, Rule, load_rules, load_steers, percentile_fit, trust, tuned_rules
 
 
 class Prepared:
     """What scoring needs of one catalog and one set of rules.
 
     `fit(rule)` has shape (tracks,); `topic_scores` (tracks, topics) holds each topic's weighted mean of fits. Topics
-    of `seldom` rules (steers) get their column when they are first asked for.
+    of `seldom` rules (steers) get their column when they are first asked for. Topics whose rules are those of `base`,
+    which is of the same tracks, share its columns, and `topic_scores` has the others only.
     """
 
-    def __init__(self, catalog: Catalog, rules: Sequence[Rule], seldom: Sequence[Rule] = ()) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        rules: Sequence[Rule],
+        seldom: Sequence[Rule] = (),
+        base: Prepared | None = None,
+    ) -> None:
         self.catalog = catalog
         self.rules = tuple(rules)
+        self.seldom = tuple(seldom)
+        self.base = base
         self.topics = tuple(dict.fromkeys(rule.topic for rule in self.rules))
         self.by_topic: dict[str, list[Rule]] = {}
         for rule in (*rules, *seldom):
@@ -43,10 +53,14 @@ class Prepared:
             self.shares |= {rule.id: tuple(row) for rule, row in zip(found, shares.tolist(), strict=True)}
             self.served[topic] = (totals > 0).astype(np.float64)
         # Column by column, since a request needs only some topics.
-        self.topic_scores = np.zeros((len(catalog), len(self.topics)), dtype=np.float32, order="F")
-        self._columns = {topic: self.topic_scores[:, t] for t, topic in enumerate(self.topics)}
-        for topic in self.topics:
-            self._fill(topic, self._columns[topic])
+        own = [topic for topic in self.topics if not self._as_in_base(topic)]
+        self.topic_scores = np.zeros((len(catalog), len(own)), dtype=np.float32, order="F")
+        self._columns = {topic: self.topic_scores[:, t] for t, topic in enumerate(own)}
+        for topic, column in self._columns.items():
+            self._fill(topic, column)
+
+    def _as_in_base(self, topic: str) -> bool:
+        return self.base is not None and self.base.by_topic.get(topic) == self.by_topic[topic]
 
     def _fill(self, topic: str, column: Matrix) -> None:
         for rule in self.by_topic[topic]:
@@ -56,7 +70,9 @@ class Prepared:
 
     def column(self, topic: str) -> Matrix:
         """(tracks,): the topic's weighted mean of fits."""
-        if topic not in self._columns:
+        if topic not in self._columns and self.base is not None and self._as_in_base(topic):
+            self._columns[topic] = self.base.column(topic)
+        elif topic not in self._columns:
             column = np.zeros(len(self.catalog), dtype=np.float32)
             self._fill(topic, column)
             self._columns[topic] = column
@@ -112,10 +128,26 @@ class Prepared:
 
 
 def prepare(catalog: Catalog, rules: Sequence[Rule] | None = None) -> Prepared:
-    """The catalog's score matrix, computed once for the shipped rules."""
+    """The catalog's score matrix, computed once for its weights."""
     if rules is not None:
         return Prepared(catalog, rules)
-    if "rules" not in catalog.prepared:
-        catalog.prepared["rules"] = Prepared(catalog, load_rules(), load_steers())
-    found: Prepared = catalog.prepared["rules"]
+    if "rules" not in catalog.scoring:
+        catalog.scoring["rules"] = Prepared(catalog, tuned_rules(catalog.weights), load_steers())
+    found: Prepared = catalog.scoring["rules"]
     return found
+
+
+def tuned(catalog: Catalog, weights: Mapping[str, float]) -> Catalog:
+    """The same tracks with these weights of rules in place of the shipped ones.
+
+    All that is asked of it uses them: scores, reasons, steers, counterfactuals. Measurements, percentiles and what
+    else does not depend on weights are shared; only topics of rules with another weight are computed anew.
+    """
+    shipped = {rule.id: rule.weight for rule in load_rules()}
+    weights = {name: weight for name, weight in weights.items() if shipped.get(name, weight) != weight}
+    if weights == catalog.weights:
+        return catalog
+    view = copy.copy(catalog)
+    view.weights = weights
+    view.scoring = {"rules": Prepared(view, tuned_rules(weights), load_steers(), prepare(catalog))}
+    return view

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -94,6 +95,13 @@ def load_rules(*, calibrated: bool = True) -> tuple[Rule, ...]:
             margin=row.get("margin"),
         )
         for row in tables("rules")["rule"]
+    )
+
+
+def tuned_rules(weights: Mapping[str, float]) -> tuple[Rule, ...]:
+    """All rules, those that `weights` names with another weight; names that no rule has (any more) say nothing."""
+    return tuple(
+        replace(rule, weight=weights[rule.id]) if rule.id in weights else rule for rule in load_rules()
     )
 
 

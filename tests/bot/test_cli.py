@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -136,6 +137,19 @@ def test_steers_and_aims_from_the_command_line(cli: Any) -> None:
 def test_wrong_calls_say_what_to_do(cli: Any, arguments: tuple[str, ...], code: int, says: str) -> None:
     said = cli(*arguments, code=code, DISCORD_TOKEN="")
     assert says in said
+
+
+def test_a_servers_weights_count_only_when_asked_for(cli: Any, tmp_path: Path) -> None:
+    ask = ("recommend", "--mood", "peacefulness=1", "-n", 5, "--all-reasons", "--json")
+    usual = cli(*ask)
+    with sqlite3.connect(tmp_path / "data" / "moodstem.db") as database:
+        database.execute("INSERT INTO rule_weight VALUES (5, 'peacefulness.mix.loudness', 0)")
+    assert cli(*ask) == usual == cli(*ask, "--server", 6)
+    theirs = cli(*ask, "--server", 5)
+    assert theirs != usual
+    for track in theirs["tracks"]:
+        assert "peacefulness.mix.loudness" not in {reason["rule"] for reason in track["reasons"]}
+        assert abs(sum(reason["contribution"] for reason in track["reasons"]) - track["score"]) < 1e-6
 
 
 def test_index_then_recommend_leaves_the_samples_behind(cli: Any, tmp_path: Path) -> None:

@@ -19,7 +19,10 @@ from tests.bot.test_upload import tone, upload
 
 SECRETS = ("alices-secret-song", "alices-secret-list", "secret-search", "really nostalgic")
 
-ADMINS = {"admin_jobs", "admin_cancel", "admin_log"}
+ADMINS = {
+    "admin_jobs", "admin_cancel", "admin_log", "rules_topic", "rules_source", "rules_page", "rules_open", "rules_rule",
+    "rules_number", "rules_typed", "rules_try", "rules_sample", "rules_apply", "rules_undo", "rules_changes",
+}  # fmt: skip
 """Only for those who manage the server, whatever the arguments."""
 
 SHOWN_TO_ALL = {"job_refresh"}
@@ -49,7 +52,8 @@ async def alices(world: World) -> dict[str, object]:
         "party_id": party_id[0].split(":")[2] if party_id else 1, "track_id": tracks[0].id,
         "search_id": searches[0]["id"] if searches else 1, "position": 0, "place": 0, "page": 0, "count": 5,
         "occasion": "relaxation", "aim": "match", "mood": "power", "name": "calmer", "liked": 1, "kind": "picks",
-        "question_id": "peacefulness_bore", "value": 3,
+        "question_id": "peacefulness_bore", "value": 3, "rule_id": "power.mix.tempo", "wanted": "0", "topic": "power",
+        "source": "all", "number": "1", "sample": 0, "seen": "0", "change_id": 1,
     }  # fmt: skip
 
 
