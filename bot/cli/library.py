@@ -1,4 +1,4 @@
-"""Commands about music: analyze, index, recommend, similar."""
+"""Commands about music: analyze, index, recommend."""
 
 from __future__ import annotations
 
@@ -266,93 +266,6 @@ async def the_catalog(settings: Settings, server: int | None = None) -> Catalog:
         catalog = await load_catalog(database, uploads=settings.library.recommend_uploads)
         weights = await weights_of(database, server) if server is not None else {}
         return tuned(catalog, weights) if weights else catalog
-
-
-@main.command()
-@click.option("--track", type=int, help="Id of a track of the library.")
-@click.option("--file", "path", type=click.Path(path_type=Path), help="An audio file, analysed now.")
-@click.option("--by", type=click.Choice(["instruments", "timbre"]), default="timbre", show_default=True)
-@click.option(
-    "--instrument", "instruments", multiple=True, help="Look at these stems only (with --by instruments)."
-)
-@click.option(
-    "-n", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many tracks."
-)
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
-@click.pass_context
-def similar(
-    ctx: click.Context,
-    track: int | None,
-    path: Path | None,
-    by: str,
-    instruments: Sequence[str],
-    count: int,
-    as_json: bool,
-) -> None:
-    """Tracks that sound like another one."""
-    if (track is None) == (path is None):
-        raise click.UsageError("Say either --track ID or --file FILE.")
-    from core.separation.base import STEMS
-
-    for name in instruments:
-        if name not in STEMS:
-            raise click.UsageError(f"There is no instrument {name!r}: choose from {', '.join(STEMS)}.")
-    if path is not None and not path.is_file():
-        raise UserError(f"There is no file {path}: give the path of an audio file.")
-    near = asyncio.run(_similar(settings_of(ctx), track, path, by, instruments, count))
-    if as_json:
-        print_json({"tracks": near})
-        return
-    for place, one in enumerate(near, 1):
-        click.echo(f"{place:2}. {one['title']}  ({one['similarity']:+.3f})  {'; '.join(one['reasons'][:2])}")
-
-
-async def _similar(
-    settings: Settings, track: int | None, path: Path | None, by: str, instruments: Sequence[str], count: int
-) -> list[dict[str, Any]]:
-    from core.analysis import analyse, content_hash
-    from core.library.store import Database
-    from core.library.tracks import Library
-    from core.recommend.similarity import similar as nearest
-    from core.separation import load_separator
-
-    catalog = await the_catalog(settings)
-    digest = content_hash(path) if path is not None else None
-    async with await Database.open(settings.database) as database:
-        library = Library(database)
-        if digest is not None:
-            known = await library.find_by_hash(digest)
-            track = known.id if known else None
-        analysis = await library.analysis(track) if track is not None else None
-        if analysis is None and path is None:
-            raise UserError(
-                f"There is no track {track} in the library: `moodstem recommend --json` shows ids."
-            )
-    if analysis is None:
-        assert path is not None
-        separator = load_separator(
-            settings.jobs.separator, weights_dir=settings.jobs.weights, threads=settings.jobs.threads
-        )
-        with progress_bar(path.name) as advance:
-            analysis = analyse(path, separator, advance, settings.decode_limits)
-    near = nearest(
-        catalog,
-        analysis.features(),
-        by,
-        list(instruments) or None,
-        count,
-        exclude=[track] if track is not None else [],
-    )
-    return [
-        {
-            "id": one.track.id,
-            "title": one.track.title,
-            "artist": one.track.artist,
-            "similarity": one.similarity,
-            "reasons": one.reasons,
-        }
-        for one in near
-    ]
 
 
 class progress_bar:  # noqa: N801 - used like the function that it wraps

@@ -21,7 +21,8 @@ ALIKE = 0.03
 SLOWEST, FASTEST = 20.0, 400.0
 """Beats a minute that are taken for a tempo."""
 
-_KEYS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+TONICS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+"""How keys are spelled: black keys as most scores do."""
 _ENHARMONIC = {"Db": "C#", "D#": "Eb", "Gb": "F#", "G#": "Ab", "A#": "Bb", "Cb": "B", "Fb": "E", "B#": "C", "E#": "F"}  # fmt: skip
 _MODES = {"major": "major", "maj": "major", "dur": "major", "mayor": "major"} | dict.fromkeys(
     ("minor", "min", "moll", "menor"), "minor"
@@ -131,12 +132,12 @@ def parse_key(text: str) -> Key | None:
         return Key(None, mode) if mode else None
     tonic = parts[0][:1].upper() + parts[0][1:].lower()
     tonic = _ENHARMONIC.get(tonic, tonic)
-    return Key(tonic, mode) if len(parts) == 1 and tonic in _KEYS else None
+    return Key(tonic, mode) if len(parts) == 1 and tonic in TONICS else None
 
 
 def keys() -> list[Key]:
     """Every key there is, and the two modes."""
-    pairs = [Key(tonic, mode) for mode in ("major", "minor") for tonic in _KEYS]
+    pairs = [Key(tonic, mode) for mode in ("major", "minor") for tonic in TONICS]
     return [Key(None, "major"), Key(None, "minor"), *pairs]
 
 

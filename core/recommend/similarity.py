@@ -1,9 +1,9 @@
-"""Tracks that go with a track: by the instruments that sound, or by timbre."""
+"""Tracks that go with a track: by the instruments that sound, by their sound, or by timbre alone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from core.errors import UserError
 from core.library.catalog import Catalog, TrackLike
 from core.library.reference import quantiles
-from core.recommend import wording
+from core.recommend import alike, wording
 from core.separation.base import STEMS
 
 TIMBRE = (
@@ -27,6 +27,12 @@ TIMBRE = (
 )
 """The features that make up a track's timbre vector."""
 
+KINDS = ("instruments", "sound", "timbre")
+"""What tracks can be compared by."""
+
+MEASURED = ("instruments", "sound")
+"""Those for which the metric can be chosen; timbre is a cosine."""
+
 CLIP = 3.0
 """Robust z-scores are clipped here, so that one odd value does not decide."""
 
@@ -35,11 +41,13 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Similar:
-    """A track that resembles another, -1..1, and in what."""
+    """A track that resembles another, -1..1, and in what. `terms` add up to the similarity (see core.recommend.alike)
+    where it is by sound."""
 
     track: TrackLike
     similarity: float
     reasons: list[str]
+    terms: list[alike.Agreement] = field(default_factory=list)
 
 
 def similar(
@@ -50,44 +58,98 @@ def similar(
     count: int = 10,
     *,
     exclude: Sequence[int] = (),
+    metric: str = "cosine",
+    separator: str | None = None,
 ) -> list[Similar]:
     """The `count` tracks most like one with these `features` (TrackAnalysis.features()), most similar first.
 
-    `by` is 'instruments' (cosine of how much each stem sounds; `instruments` restricts it to some) or 'timbre'
-    (cosine of robust z-scores). Equal similarities are ordered by track id. Raises UserError for unknown names.
+    `by` is 'instruments' (how much each stem sounds; `instruments` restricts it to some), 'sound' (see
+    core.recommend.alike; `separator` is the one that heard the track, the catalog's first when not said) or 'timbre'
+    (cosine of robust z-scores). `metric` is 'cosine' or 'euclidean', 2 / (1 + distance) - 1. Symmetric; equal
+    similarities are ordered by track id. Raises UserError for unknown names.
     """
-    if by == "instruments":
-        chosen = tuple(instruments or STEMS)
-        if unknown := [name for name in chosen if name not in STEMS]:
-            raise UserError(f"There is no instrument {unknown[0]!r}: choose from {', '.join(STEMS)}.")
-        names = tuple(f"{stem}.activity" for stem in chosen)
-        vectors, own = instrument_vectors(catalog, names), _unit(_raw(features, names))
-    elif by == "timbre":
-        names = tuple(name for name in TIMBRE if catalog.has(name))
-        vectors, own = timbre_vectors(catalog), _unit(standardised(catalog, _raw(features, names), names))
-    else:
-        raise UserError(f"There is no similarity by {by!r}: choose instruments or timbre.")
+    if by not in KINDS:
+        raise UserError(f"There is no similarity by {by!r}: choose {', '.join(KINDS[:-1])} or {KINDS[-1]}.")
+    if metric not in alike.METRICS:
+        raise UserError(f"There is no metric {metric!r}: choose from {', '.join(alike.METRICS)}.")
+    if metric != "cosine" and by not in MEASURED:
+        raise UserError(
+            f"By {by} there is the cosine only: choose {' or '.join(MEASURED)} for other metrics."
+        )
+    if instruments and (unknown := [name for name in instruments if name not in STEMS]):
+        raise UserError(f"There is no instrument {unknown[0]!r}: choose from {', '.join(STEMS)}.")
     if not len(catalog) or count < 1:
         return []
-    cosines = np.clip(vectors @ own[0], -1, 1)
-    cosines[[catalog.index(track_id) for track_id in exclude if track_id in catalog]] = -np.inf
-    order = np.lexsort(([track.id for track in catalog.tracks], -cosines))
+    if by == "sound":
+        return _by_sound(catalog, features, separator or catalog.separator_kinds[0], count, exclude, metric)
+    if by == "instruments":
+        names = tuple(f"{stem}.activity" for stem in instruments or STEMS)
+        near = instrument_similarities(catalog, features, names, metric)
+    else:
+        names = tuple(name for name in TIMBRE if catalog.has(name))
+        own = _unit(standardised(catalog, _raw(features, names), names))
+        near = np.clip(timbre_vectors(catalog) @ own[0], -1, 1)
     return [
         Similar(
             catalog.tracks[row],
-            float(cosines[row]),
+            float(near[row]),
             _shared_instruments(catalog, row, features, names)
             if by == "instruments"
             else _shared(catalog, row, features),
         )
-        for row in order[:count]
-        if cosines[row] > -np.inf
+        for row in nearest(catalog, near, count, exclude)
     ]
 
 
-def instrument_vectors(catalog: Catalog, names: Sequence[str]) -> Vectors:
-    """(tracks, stems), rows of length 1: how much each stem sounds."""
-    return _unit(np.stack([catalog.values(name) for name in names], axis=1))
+def nearest(catalog: Catalog, near: Vectors, count: int, exclude: Sequence[int] = ()) -> list[int]:
+    """The rows of the `count` highest values, highest first, equal ones by track id, without those of `exclude`."""
+    near = near.copy()
+    near[[catalog.index(track_id) for track_id in exclude if track_id in catalog]] = -np.inf
+    if count < len(near):
+        edge = np.partition(near, len(near) - count)[len(near) - count]
+        rows = np.flatnonzero((near >= edge) & (near > -np.inf))
+    else:
+        rows = np.flatnonzero(near > -np.inf)
+    ids = np.array([catalog.tracks[row].id for row in rows], dtype=np.int64)
+    order = np.lexsort((ids, -near[rows]))
+    return [int(row) for row in rows[order][:count]]
+
+
+def _by_sound(
+    catalog: Catalog,
+    features: Mapping[str, float],
+    separator: str,
+    count: int,
+    exclude: Sequence[int],
+    metric: str,
+) -> list[Similar]:
+    space = alike.sound_space(catalog)
+    own = space.vector(features, separator)
+    found = []
+    for row in nearest(catalog, space.similarities(own, metric), count, exclude):
+        similarity, terms = alike.agreements(space.vectors[row], own, metric)
+        here = {name: float(catalog.values(name)[row]) for name in alike.NAMES}
+        here = {name: value for name, value in here.items() if value == value}
+        reasons = list(alike.in_words(terms, here, features, metric))
+        found.append(Similar(catalog.tracks[row], similarity, reasons, terms))
+    found.sort(key=lambda one: (-one.similarity, one.track.id))
+    return found
+
+
+def instrument_similarities(
+    catalog: Catalog, features: Mapping[str, float], names: Sequence[str], metric: str = "cosine"
+) -> Vectors:
+    """(tracks,), -1..1, by how much the stems of `names` ('guitar.activity', ...) sound."""
+    table = np.nan_to_num(np.stack([catalog.values(name) for name in names], axis=1), nan=0.0)
+    own = np.nan_to_num(_raw(features, names), nan=0.0)
+    if len(names) == 1:
+        # One number alone has a cosine of 1 with any other: what is left of the time is the second.
+        table, own = np.hstack([table, 1 - table]), np.hstack([own, 1 - own])
+    if metric == "cosine":
+        cosines: Vectors = np.clip(_unit(table) @ _unit(own)[0], -1, 1)
+        return cosines
+    near: Vectors = (2 / (1 + np.linalg.norm(table - own, axis=1)) - 1).astype(np.float32)
+    return near
 
 
 def timbre_vectors(catalog: Catalog) -> Vectors:

@@ -203,3 +203,19 @@ def test_a_backup_comes_back(cli: Any, tmp_path: Path) -> None:
     assert database.read_bytes() == before
     assert "schema" in cli("db", "migrate")
     assert "not a usable backup" in cli("db", "restore", MOODSTEM, code=1)
+
+
+def test_similar_by_sound_and_music_to_practise_with(cli: Any) -> None:
+    near = cli("similar", "--track", 1, "--metric", "euclidean", "-n", 2, "--json")["tracks"]
+    assert len(near) == 2 and near[0]["similarity"] >= near[1]["similarity"]
+    lost = sum(term["contribution"] for term in near[0]["terms"])
+    assert 1 + lost == pytest.approx(near[0]["similarity"])
+    tracks = cli("similar", "--practise", "guitar", "-n", 3, "--json")["tracks"]
+    standing = [one["prominence"] for one in tracks]
+    assert len(tracks) == 3 and standing == sorted(standing, reverse=True)
+    assert all(0 < one["similarity"] <= 1 and "guitar sounds" in one["reasons"][0] for one in tracks)
+    among = cli("similar", "--track", 1, "--practise", "guitar", "-n", 2, "--json")["tracks"]
+    assert all(one["id"] != 1 and len(one["reasons"]) > 1 for one in among)
+    cli("similar", code=2)
+    cli("similar", "--practise", "kazoo", code=2)
+    cli("similar", "--track", 1, "--by", "timbre", "--metric", "euclidean", code=1)

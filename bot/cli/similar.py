@@ -1,0 +1,178 @@
+"""similar: tracks that go with another one, or in which an instrument stands out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bot.cli import main, print_json, settings_of
+from bot.cli.library import progress_bar, the_catalog
+from core.errors import UserError
+
+if TYPE_CHECKING:
+    from core.analysis import TrackAnalysis
+    from core.settings import Settings
+
+POOL = 5
+"""With --practise and a track: among this many times more similar tracks than are asked for."""
+
+
+def _stems(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """Names of stems, checked where usage errors belong (exit code 2)."""
+    from core.recommend.prominence import checked_instrument
+
+    for name in value if isinstance(value, tuple) else [value] if value else []:
+        try:
+            checked_instrument(name)
+        except UserError as error:
+            raise click.UsageError(str(error), ctx) from None
+    return value
+
+
+@main.command()
+@click.option("--track", type=int, help="Id of a track of the library.")
+@click.option("--file", "path", type=click.Path(path_type=Path), help="An audio file, analysed now.")
+@click.option(
+    "--by",
+    type=click.Choice(["instruments", "sound", "timbre"]),
+    help="What is compared (sound when not said, instruments with --instrument): how much each stem sounds; MFCC, chroma,"
+    " tempo, centroid, zero crossings and contrast of the mix and the stems; the mix's timbre.",
+)
+@click.option(
+    "--instrument",
+    "instruments",
+    metavar="STEM",
+    multiple=True,
+    callback=_stems,
+    help="Compare these stems only (with --by instruments).",
+)
+@click.option("--metric", type=click.Choice(["cosine", "euclidean"]), default="cosine", show_default=True)
+@click.option(
+    "--practise",
+    metavar="STEM",
+    callback=_stems,
+    help="Music to practise an instrument with: ordered by how far it stands out, of the library or of what is similar.",
+)
+@click.option(
+    "-n", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many tracks."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_context
+def similar(
+    ctx: click.Context,
+    track: int | None,
+    path: Path | None,
+    by: str | None,
+    instruments: Sequence[str],
+    metric: str,
+    practise: str | None,
+    count: int,
+    as_json: bool,
+) -> None:
+    """Tracks that sound like another one, or that suit to practise an instrument."""
+    if track is not None and path is not None:
+        raise click.UsageError("Say either --track ID or --file FILE.")
+    if track is None and path is None and practise is None:
+        raise click.UsageError("Say --track ID or --file FILE, or --practise with an instrument.")
+    by = by or ("instruments" if instruments else "sound")
+    if instruments and by != "instruments":
+        raise click.UsageError(f"--instrument goes with --by instruments, not with --by {by}.")
+    if path is not None and not path.is_file():
+        raise UserError(f"There is no file {path}: give the path of an audio file.")
+    near = asyncio.run(_similar(settings_of(ctx), track, path, by, instruments, metric, practise, count))
+    if as_json:
+        print_json({"tracks": near})
+        return
+    if not near:
+        click.echo("Nothing in the library fits.")
+    for place, one in enumerate(near, 1):
+        click.echo(f"{place:2}. {one['title']}  ({one['similarity']:+.3f})  {' '.join(one['reasons'][:2])}")
+
+
+async def _similar(
+    settings: Settings,
+    track: int | None,
+    path: Path | None,
+    by: str,
+    instruments: Sequence[str],
+    metric: str,
+    practise: str | None,
+    count: int,
+) -> list[dict[str, Any]]:
+    from core.recommend.prominence import prominent
+    from core.recommend.similarity import similar as nearest
+
+    catalog = await the_catalog(settings)
+    near: dict[int, dict[str, Any]] = {}
+    if track is not None or path is not None:
+        track, analysis = await _asked(settings, track, path)
+        found = nearest(
+            catalog,
+            analysis.features(),
+            by,
+            list(instruments) or None,
+            count * POOL if practise else count,
+            exclude=[track] if track is not None else [],
+            metric=metric,
+            separator=analysis.separator,
+        )
+        near = {
+            one.track.id: {
+                "id": one.track.id,
+                "title": one.track.title,
+                "artist": one.track.artist,
+                "similarity": one.similarity,
+                "reasons": one.reasons,
+                **({"terms": [asdict(term) for term in one.terms]} if one.terms else {}),
+            }
+            for one in found
+        }
+    if practise is None:
+        return list(near.values())
+    # Without a track to compare with, what is asked for is the instrument itself.
+    return [
+        {
+            "id": one.track.id,
+            "title": one.track.title,
+            "artist": one.track.artist,
+            "similarity": one.prominence,
+            **near.get(one.track.id, {}),
+            "reasons": [one.text, *near.get(one.track.id, {}).get("reasons", [])],
+            "prominence": one.prominence,
+            "activity": one.activity,
+            "energy": one.energy,
+        }
+        for one in prominent(catalog, practise, count, near if near else None)
+    ]
+
+
+async def _asked(
+    settings: Settings, track: int | None, path: Path | None
+) -> tuple[int | None, TrackAnalysis]:
+    """The track to compare with: its id, where the library has it, and its analysis, made now where it does not."""
+    from core.analysis import analyse, content_hash
+    from core.library.store import Database
+    from core.library.tracks import Library
+    from core.separation import load_separator
+
+    digest = content_hash(path) if path is not None else None
+    async with await Database.open(settings.database) as database:
+        library = Library(database)
+        if digest is not None:
+            known = await library.find_by_hash(digest)
+            track = known.id if known else None
+        analysis = await library.analysis(track) if track is not None else None
+    if analysis is not None:
+        return track, analysis
+    if path is None:
+        raise UserError(f"There is no track {track} in the library: `moodstem recommend --json` shows ids.")
+    separator = load_separator(
+        settings.jobs.separator, weights_dir=settings.jobs.weights, threads=settings.jobs.threads
+    )
+    with progress_bar(path.name) as advance:
+        return track, analyse(path, separator, advance, settings.decode_limits)

@@ -1,0 +1,298 @@
+"""Tracks that sound alike, measured as the descriptors of the sound are: of the whole track and of each stem.
+
+A vector has six descriptors for each source: MFCC 2 to 13 (Davis & Mermelstein 1980), the twelve chroma, tempo (of the
+whole track), spectral centroid, zero-crossing rate, and spectral contrast in seven bands (Jiang et al. 2002). Values are
+robust z-scores within the same separator. Each descriptor of a source weighs the same however many numbers it has; the
+whole track weighs as much as all stems together, and a stem as much as its separator can be trusted with it. A stem that
+does not sound has zeros, the library's middle.
+
+Both similarities are symmetric and the sum of what each descriptor of each source adds:
+- cosine: u·v / (|u| |v|), each descriptor its part of the product;
+- euclidean: 2 / (1 + d) - 1 for the distance d, which begins at 1 and loses to each descriptor in proportion to its
+  part of d².
+A million vectors are kept in half precision, 464 bytes each; sums are made in single precision, and in double for what
+is shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import UserError
+from core.library.catalog import Catalog
+from core.library.reference import quantiles
+from core.recommend.table import trust
+from core.separation.base import STEMS
+
+DESCRIPTORS: dict[str, tuple[str, ...]] = {
+    "mfcc": tuple(f"mfcc_{i}" for i in range(2, 14)),
+    "chroma": tuple(f"chroma_{i}" for i in range(1, 13)),
+    "tempo": ("tempo",),
+    "centroid": ("spectral_centroid",),
+    "zcr": ("zero_crossing_rate",),
+    "contrast": tuple(f"spectral_contrast_{i}" for i in range(1, 8)),
+}
+METRICS = ("cosine", "euclidean")
+
+CLIP = 3.0
+"""Robust z-scores are clipped here, so that one odd value does not decide."""
+
+FEWEST = 30
+"""A library with fewer tracks of a separator is measured by the bundled reference, where that has the feature."""
+
+BLOCK = 16_384
+"""Vectors that are widened to single precision at once."""
+
+Half = NDArray[np.float16]
+Wide = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One descriptor of one source: the columns that it has in a vector."""
+
+    source: str
+    descriptor: str
+    columns: slice
+    names: tuple[str, ...]
+
+
+def _blocks() -> tuple[Block, ...]:
+    found, start = [], 0
+    for source in ("mix", *STEMS):
+        for descriptor, names in DESCRIPTORS.items():
+            if descriptor == "tempo" and source != "mix":
+                continue
+            columns = slice(start, start + len(names))
+            found.append(Block(source, descriptor, columns, tuple(f"{source}.{name}" for name in names)))
+            start = columns.stop
+    return tuple(found)
+
+
+BLOCKS = _blocks()
+NAMES = tuple(name for block in BLOCKS for name in block.names)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What one descriptor of one source adds to a similarity, below zero where the two tracks differ in it."""
+
+    source: str
+    descriptor: str
+    contribution: float
+
+
+class SoundSpace:
+    """The vectors of a catalog, (tracks, len(NAMES)) in half precision, and the scale that they are measured on."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.kinds = catalog.separator_kinds
+        self._scales: dict[str, tuple[Wide, Wide]] = {}
+        self.vectors: Half = np.zeros((len(catalog), len(NAMES)), dtype=np.float16)
+        for code, kind in enumerate(self.kinds):
+            rows = np.flatnonzero(catalog.separator_codes == code)
+            middle, spread, weight = *self.scale(kind), _weights(kind)
+            for j, name in enumerate(NAMES):
+                if catalog.has(name):
+                    self.vectors[rows, j] = (
+                        _scaled(catalog.values(name)[rows], middle[j], spread[j]) * weight[j]
+                    )
+        self.norms: Wide = np.empty(len(catalog), dtype=np.float32)
+        for start in range(0, len(catalog), BLOCK):
+            wide = self.vectors[start : start + BLOCK].astype(np.float32)
+            self.norms[start : start + BLOCK] = np.sqrt(np.einsum("ij,ij->i", wide, wide))
+
+    def scale(self, separator: str) -> tuple[Wide, Wide]:
+        """Middle and spread of each feature among the tracks of a separator, or in the reference for a few."""
+        if separator not in self._scales:
+            pairs = [self._scale(separator, name) for name in NAMES]
+            self._scales[separator] = (
+                np.array([one for one, _ in pairs], dtype=np.float32),
+                np.array([one for _, one in pairs], dtype=np.float32),
+            )
+        return self._scales[separator]
+
+    def _scale(self, separator: str, name: str) -> tuple[float, float]:
+        # The whole track measures alike whichever separator ran.
+        values = self.catalog.values(name)
+        if not name.startswith("mix."):
+            if separator not in self.kinds:
+                return 0.0, math.inf  # a stem by a separator of which nothing else is known says nothing
+            values = values[self.catalog.separator_codes == self.kinds.index(separator)]
+        known = values[~np.isnan(values)]
+        common = quantiles(separator, name)
+        if len(known) < FEWEST and common is not None:
+            known = np.asarray(common, dtype=np.float32)
+        if len(known) < 2:
+            return 0.0, math.inf
+        low, middle, high = np.percentile(known, (25, 50, 75))
+        return float(middle), float(high - low) / 1.349 or float(np.std(known)) or math.inf
+
+    def vector(self, features: Mapping[str, float], separator: str) -> Half:
+        """(len(NAMES),) of a track from anywhere (TrackAnalysis.features()): as that of one in the catalog."""
+        middle, spread = self.scale(separator)
+        raw = np.array([features.get(name, np.nan) for name in NAMES], dtype=np.float32)
+        half: Half = (_scaled(raw, middle, spread) * _weights(separator)).astype(np.float16)
+        return half
+
+    def similarities(self, own: Half, metric: str = "cosine") -> Wide:
+        """(tracks,), -1..1. Raises UserError for an unknown metric."""
+        if metric not in METRICS:
+            raise UserError(f"There is no metric {metric!r}: choose from {', '.join(METRICS)}.")
+        wide = own.astype(np.float32)
+        length = np.float32(math.sqrt(_squares(own)))
+        result = np.empty(len(self.vectors), dtype=np.float32)
+        for start in range(0, len(result), BLOCK):
+            rows = slice(start, start + BLOCK)
+            result[rows] = self.vectors[rows].astype(np.float32) @ wide
+        if metric == "cosine":
+            product = self.norms * length
+            return np.clip(result / np.where(product > 0, product, 1), -1, 1)
+        squared = self.norms**2 + length**2 - 2 * result
+        near: Wide = 2 / (1 + np.sqrt(np.maximum(squared, 0))) - 1
+        return near
+
+
+def sound_space(catalog: Catalog) -> SoundSpace:
+    """The catalog's vectors, computed once."""
+    if "sound" not in catalog.prepared:
+        catalog.prepared["sound"] = SoundSpace(catalog)
+    found: SoundSpace = catalog.prepared["sound"]
+    return found
+
+
+def agreements(one: Half, other: Half, metric: str = "cosine") -> tuple[float, list[Agreement]]:
+    """The similarity of two vectors, and what each descriptor adds to it, most first.
+
+    With cosine they add up to the similarity, with euclidean to the similarity less 1. The same for both orders.
+    """
+    u, v = one.astype(np.float64), other.astype(np.float64)
+    if metric == "cosine":
+        lengths = math.sqrt(_squares(one)) * math.sqrt(_squares(other))
+        terms = u * v / lengths if lengths > 0 else np.zeros(len(u))
+        found = [_agreement(block, terms) for block in BLOCKS]
+        similarity = math.fsum(term.contribution for term in found)
+    else:
+        squares = (u - v) ** 2
+        squared = math.fsum(squares)
+        similarity = 2 / (1 + math.sqrt(squared)) - 1
+        terms = squares * ((similarity - 1) / squared) if squared > 0 else squares
+        found = [_agreement(block, terms) for block in BLOCKS]
+    found.sort(key=lambda term: -term.contribution)
+    return min(max(similarity, -1.0), 1.0), found
+
+
+def _agreement(block: Block, terms: NDArray[np.float64]) -> Agreement:
+    return Agreement(block.source, block.descriptor, math.fsum(terms[block.columns]))
+
+
+def _squares(vector: Half) -> float:
+    return float(np.square(vector, dtype=np.float64).sum())
+
+
+def _weights(separator: str) -> Wide:
+    """Of each column, so that a track that lies one spread from the middle in everything has length 1."""
+    stems = {stem: trust(separator, stem) for stem in STEMS}
+    total = sum(stems.values())
+    sources = {"mix": 0.5, **{stem: 0.5 * one / total if total else 0.0 for stem, one in stems.items()}}
+    parts = {source: sum(block.source == source for block in BLOCKS) for source in sources}
+    return np.array(
+        [
+            math.sqrt(sources[block.source] / parts[block.source] / len(block.names))
+            for block in BLOCKS
+            for _ in block.names
+        ],
+        dtype=np.float32,
+    )
+
+
+def _scaled(values: Wide, middle: Wide | float, spread: Wide | float) -> Wide:
+    result: Wide = np.nan_to_num(np.clip((values - middle) / spread, -CLIP, CLIP), nan=0.0).astype(np.float32)
+    return result
+
+
+def in_words(
+    found: list[Agreement],
+    here: Mapping[str, float],
+    there: Mapping[str, float],
+    metric: str = "cosine",
+    agreeing: int = 3,
+    differing: int = 1,
+) -> Iterator[str]:
+    """What agrees most, then what differs most, with the values of both: `here` of the track found, `there` of the asked
+    one. What is unknown of either says nothing."""
+    both = [
+        term
+        for term in found
+        if all(f"{term.source}.{DESCRIPTORS[term.descriptor][0]}" in one for one in (here, there))
+    ]
+    parts = {
+        (term.source, term.descriptor): f" ({term.contribution:+.2f})"
+        if metric == "cosine"
+        else f" ({-100 * _share(term, found):.0f} % of the distance)"
+        for term in both
+    }
+    if metric == "cosine":
+        alike = [term for term in both if term.contribution > 0]
+        apart = [term for term in reversed(both) if term.contribution < 0]
+    else:  # everything takes something away: what takes less or more than its part
+        both.sort(key=lambda term: -(_share(term, found) + _nominal(term)))
+        alike = [term for term in both if _share(term, found) + _nominal(term) > 0]
+        apart = [term for term in reversed(both) if _share(term, found) + _nominal(term) < 0]
+    for how, terms in (("Alike", alike[:agreeing]), ("Different", apart[:differing])):
+        for term in terms:
+            yield f"{how} in {_words(term, here, there)}{parts[term.source, term.descriptor]}."
+
+
+def _share(term: Agreement, found: list[Agreement]) -> float:
+    """The part of what all take away that this one does, -1..0."""
+    total = math.fsum(other.contribution for other in found)
+    return -term.contribution / total if total else 0.0
+
+
+def _nominal(term: Agreement) -> float:
+    """The part of a vector's length that a descriptor has where all stems are trusted alike."""
+    blocks = sum(block.source == term.source for block in BLOCKS)
+    return 0.5 / blocks if term.source == "mix" else 0.5 / len(STEMS) / blocks
+
+
+def _words(term: Agreement, here: Mapping[str, float], there: Mapping[str, float]) -> str:
+    from core.library.query import TONICS
+    from core.recommend.wording import formatted, table
+
+    of = "" if term.source == "mix" else f" of {table()['sources'][term.source]}"
+
+    def values(name: str, how: str, unit: str) -> str:
+        first, second = (formatted(one[f"{term.source}.{name}"], how) for one in (here, there))
+        return f"{first}{unit} here, {second}{unit} there"
+
+    match term.descriptor:
+        case "tempo":
+            return f"tempo: {values('tempo', '0', ' BPM')}"
+        case "centroid":
+            return f"brightness{of}: {values('spectral_centroid', '0', ' Hz')}"
+        case "zcr":
+            return f"noisiness{of}: the wave crosses zero in {values('zero_crossing_rate', '0.000', '')} of all samples"
+        case "contrast":
+            mean = {
+                name: sum(one[f"{term.source}.{column}"] for column in DESCRIPTORS["contrast"]) / 7
+                for name, one in (("here", here), ("there", there))
+            }
+            return f"how far tones stand out{of}: {mean['here']:.1f} dB here, {mean['there']:.1f} dB there"
+        case "chroma":
+            strongest = [
+                ", ".join(
+                    TONICS[i]
+                    for i in sorted(range(12), key=lambda i: -one[f"{term.source}.chroma_{i + 1}"])[:3]
+                )
+                for one in (here, there)
+            ]
+            return f"the notes{of}: mostly {strongest[0]} here, {strongest[1]} there"
+        case _:
+            return f"tone colour{of} (MFCC)"

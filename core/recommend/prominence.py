@@ -1,0 +1,89 @@
+"""How far an instrument stands out: music to practise it with.
+
+Prominence p = sqrt(a · e), 0..1, of a stem in a track:
+- a, activity: the share of the time that it sounds (Soni, Shinde & Mepani, "DeepMelody": "the percentage of the total time
+  the instrument plays");
+- e, energy share: its energy over that of all stems, E / ΣE with E = 10^(level / 10), where level is the stem's mean power
+  over the mix's in dB (the energy by which Kadandale et al. 2020, "Multi-channel U-Net", weigh sources).
+The geometric mean needs both: a solo of two seconds has little of a, a quiet pad that never stops has little of e.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.errors import UserError
+from core.library.catalog import Catalog, TrackLike
+from core.recommend import wording
+from core.recommend.table import Matrix, trust
+from core.separation.base import STEMS
+
+
+@dataclass(frozen=True)
+class Prominent:
+    """A track with the prominence of an instrument in it, 0..1, what it is made of, and both in a sentence."""
+
+    track: TrackLike
+    prominence: float
+    activity: float
+    energy: float
+    text: str
+
+
+def checked_instrument(name: str) -> str:
+    """Raises UserError for what is no stem."""
+    if name not in STEMS:
+        raise UserError(f"There is no instrument {name!r}: choose from {', '.join(STEMS)}.")
+    return name
+
+
+def energy_shares(levels: Mapping[str, Matrix]) -> dict[str, Matrix]:
+    """{stem: (tracks,)} from levels in dB; a level that is unknown is silence."""
+    energies: dict[str, Matrix] = {
+        stem: np.nan_to_num(10 ** (level / 10), nan=0.0).astype(np.float32) for stem, level in levels.items()
+    }
+    total: Matrix = np.sum(list(energies.values()), axis=0)
+    return {
+        stem: (energy / np.where(total > 0, total, 1)).astype(np.float32) for stem, energy in energies.items()
+    }
+
+
+def prominence(catalog: Catalog, instrument: str) -> tuple[Matrix, Matrix, Matrix]:
+    """(tracks,) each: prominence, activity and energy share of one stem, 0..1."""
+    activity = np.nan_to_num(catalog.values(f"{checked_instrument(instrument)}.activity"), nan=0.0)
+    energy = energy_shares({stem: catalog.values(f"{stem}.level_db") for stem in STEMS})[instrument]
+    return np.sqrt(activity * energy), activity, energy
+
+
+def prominent(
+    catalog: Catalog, instrument: str, count: int = 10, among: Collection[int] | None = None
+) -> list[Prominent]:
+    """The `count` tracks (of the ids `among`, where given) in which the instrument stands out most, most first, equal ones
+    by id; none in which it is silent.
+
+    A stem that its separator cannot tell from others (see `trust`) is said to be an estimate.
+    """
+    values, activity, energy = prominence(catalog, instrument)
+    ids = np.array([track.id for track in catalog.tracks], dtype=np.int64)
+    order = np.lexsort((ids, -values))
+    name = str(wording.table()["sources"][instrument])
+    verb = "sound" if wording.table()["plural"].get(instrument) else "sounds"
+    holds = "hold" if verb == "sound" else "holds"
+    found: list[Prominent] = []
+    for row in order:
+        if values[row] <= 0 or len(found) >= count:
+            break
+        if among is not None and catalog.tracks[row].id not in among:
+            continue
+        estimate = trust(catalog.separators[row], instrument, "activity") == 0
+        text = (
+            f"{name.capitalize()} {verb} {'about ' if estimate else ''}{wording.formatted(float(activity[row]), '%')} of the"
+            f" time and {holds} {wording.formatted(float(energy[row]), '%')} of the energy."
+        )
+        found.append(
+            Prominent(catalog.tracks[row], float(values[row]), float(activity[row]), float(energy[row]), text)
+        )
+    return found
