@@ -36,6 +36,19 @@ async def tracks(interaction: Interaction, current: str) -> Choices:
     ]
 
 
+async def tracks_and_own(interaction: Interaction, current: str) -> Choices:
+    """The member's own uploads first, whether others can find them or not, then the library."""
+    own = await search.uploads_of(interaction.client.database, interaction.user.id)
+    wanted = fold(current.strip())
+    found = [
+        choice(f"⬆️ {named(track.title, track.artist, track.duration_s)}", f"track:{track.id}")
+        for track in own
+        if wanted in fold(f"{track.title} {track.artist or ''}")
+    ]
+    mine = {one.value for one in found}
+    return [*found, *(one for one in await tracks(interaction, current) if one.value not in mine)][:MOST]
+
+
 async def titles(interaction: Interaction, current: str) -> Choices:
     """Titles to search for; their value is text, since a search is."""
     bot: Moodstem = interaction.client
@@ -110,6 +123,14 @@ async def chosen_track(bot: Moodstem, value: str) -> Track:
     if not found:
         raise UserError("No track is called that; begin to type and choose one from the list.")
     return found[0]
+
+
+async def chosen_track_or_own(interaction: Interaction, value: str) -> Track:
+    """As `chosen_track`, and what the member uploaded. Raises UserError."""
+    for track in await search.uploads_of(interaction.client.database, interaction.user.id):
+        if value in (f"track:{track.id}", track.title):
+            return track
+    return await chosen_track(interaction.client, value)
 
 
 async def chosen_playlist(interaction: Interaction, value: str) -> Playlist:

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,19 +53,25 @@ async def draw(
         "audio": str(audio) if audio else None,
         "max_seconds": max_seconds,
     }
+    return await drawn_by("jobs.details", order)
+
+
+async def drawn_by(module: str, order: Mapping[str, Any]) -> dict[str, bytes]:
+    """PNGs by name from a child process that runs `module`. Raises UserError when it fails; a cancelled call takes the
+    child along."""
     given_up = threading.Event()
     try:
-        out = await asyncio.to_thread(_run, json.dumps(order).encode(), given_up)
+        out = await asyncio.to_thread(_run, module, json.dumps(order).encode(), given_up)
     finally:
         given_up.set()
     return {name: base64.b64decode(content) for name, content in json.loads(out).items()}
 
 
-def _run(order: bytes, given_up: threading.Event) -> bytes:
+def _run(module: str, order: bytes, given_up: threading.Event) -> bytes:
     """The child's answer; it is killed when it takes too long, or nobody waits any more."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "jobs.details"], stdin=subprocess.PIPE, stdout=out, stderr=errors
+            [sys.executable, "-P", "-m", module], stdin=subprocess.PIPE, stdout=out, stderr=errors
         )
         try:
             assert child.stdin is not None
@@ -106,12 +112,13 @@ def compute(order: dict[str, Any]) -> dict[str, bytes]:
     return made
 
 
-def main() -> None:
+def answer(draw_all: Callable[[dict[str, Any]], dict[str, bytes]]) -> None:
+    """The child: what is asked for on standard input, the pictures on standard output."""
     if hasattr(os, "nice"):
         os.nice(10)
-    made = compute(json.load(sys.stdin))
+    made = draw_all(json.load(sys.stdin))
     json.dump({name: base64.b64encode(content).decode() for name, content in made.items()}, sys.stdout)
 
 
 if __name__ == "__main__":
-    main()
+    answer(compute)

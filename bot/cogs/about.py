@@ -33,6 +33,7 @@ class About(commands.Cog):
                 "them: calmer, less vocals, a surprise.",
                 "**/party** makes one playlist of several people's moods, fair to each.",
                 "**/upload** takes a track apart, shows what each instrument does and what goes with it.",
+                "**/similar** finds tracks like one of yours or the library's, or music to practise an instrument with.",
                 "**/library** finds music by name or by sound (“calm piano”); **/playlist** keeps what you like.",
                 "**/jobs** lists your uploads. **/privacy** shows, hands out or erases what I keep about you.",
             ),

@@ -64,10 +64,10 @@ def analysis_picture(
     mel = sound if is_mel else analyse_frames(mono(sound, rate)).power_mel
     stems = [stem for stem in STEMS if stem in analysis.activity_curve]
     with DRAWING:
-        figure = titled_figure(title, _facts(analysis))
+        figure = titled_figure(title, facts(analysis))
         bottom = 0.435 if stems else BOTTOM
         axes = figure.add_axes((LEFT, bottom, WIDTH, TOP - bottom))
-        _spectrogram(axes, mel, analysis.duration_s, labels=not stems)
+        spectrogram(axes, mel, analysis.duration_s, labels=not stems)
         if stems:
             _activity(figure.add_axes((LEFT, BOTTOM, WIDTH, 0.335)), analysis, stems)
         return as_png(figure)
@@ -81,9 +81,9 @@ def contrast_picture(
     assert magnitude is not None
     gray = contrast.gray_picture(magnitude)
     found = analysis.musical_contrast
-    facts = f"{found['components_per_minute']:,.0f} regions a minute  ·  {found['dark_ratio']:.0%} dark"
+    regions = f"{found['components_per_minute']:,.0f} regions a minute  ·  {found['dark_ratio']:.0%} dark"
     with DRAWING:
-        figure = titled_figure(title, facts)
+        figure = titled_figure(title, regions)
         height = (TOP - BOTTOM - 0.03) / 2
         for row, (picture, reduce) in enumerate(
             ((gray, np.maximum), (contrast.close(contrast.binary_picture(magnitude)), np.maximum))
@@ -111,7 +111,7 @@ def chroma_picture(
     top = energy.max(axis=0)
     chroma = np.where(top > 0, energy / np.maximum(top, 1e-12), 0)
     with DRAWING:
-        figure = titled_figure(title, _facts(analysis))
+        figure = titled_figure(title, facts(analysis))
         axes = figure.add_axes((LEFT, BOTTOM, WIDTH, TOP - BOTTOM))
         _bare(axes)
         extent = (0, analysis.duration_s, -0.5, 11.5)
@@ -130,13 +130,14 @@ def chroma_picture(
         return as_png(figure)
 
 
-def _facts(analysis: TrackAnalysis) -> str:
-    facts = [_clock(analysis.duration_s)]
+def facts(analysis: TrackAnalysis) -> str:
+    """Length, tempo and key: '3:07  ·  120 BPM  ·  D minor'."""
+    found = [_clock(analysis.duration_s)]
     if analysis.tempo_bpm:
-        facts.append(f"{analysis.tempo_bpm:.0f} BPM")
+        found.append(f"{analysis.tempo_bpm:.0f} BPM")
     if analysis.key:
-        facts.append(f"{analysis.key} {analysis.mode}")
-    return "  ·  ".join(facts)
+        found.append(f"{analysis.key} {analysis.mode}")
+    return "  ·  ".join(found)
 
 
 def _clock(seconds: float) -> str:
@@ -200,7 +201,8 @@ def _mean_narrow(table: NDArray[Any], columns: int = 400) -> NDArray[Any]:
     return np.asarray(_narrow(table, np.add, columns) / count)
 
 
-def _spectrogram(axes: Axes, mel: NDArray[np.float32], seconds: float, labels: bool) -> None:
+def spectrogram(axes: Axes, mel: NDArray[np.float32], seconds: float, labels: bool) -> None:
+    """Mel power (128, T) in dB below its loudest; `labels` at the time axis."""
     db = decibels(mel, top=None)
     db = _narrow(np.maximum(db - db.max(), -70), np.maximum)
     _bare(axes)

@@ -159,6 +159,16 @@ async def visible(database: Database, track_id: int, *, uploads: bool = True) ->
     return Track(*row) if row else None
 
 
+async def uploads_of(database: Database, user_id: int, *, limit: int = 25) -> list[Track]:
+    """What a member uploaded and is still kept, the newest first, whether others can find it or not."""
+    rows = await database.fetch(
+        f"SELECT {_TRACK} FROM track WHERE origin = 'upload' AND track.id IN (SELECT json_extract(result, '$.track_id')"
+        " FROM job WHERE user_id = :user AND kind = 'analyse') ORDER BY track.id DESC LIMIT :limit",
+        {"user": user_id, "limit": limit},
+    )
+    return [Track(*row) for row in rows]
+
+
 async def hit(database: Database, track_id: int) -> Hit | None:
     """What is known of one track's sound."""
     found = await _hits(database, [(0.0, track_id)], {})

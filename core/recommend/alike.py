@@ -17,7 +17,7 @@ is shown.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -263,7 +263,6 @@ def _nominal(term: Agreement) -> float:
 
 
 def _words(term: Agreement, here: Mapping[str, float], there: Mapping[str, float]) -> str:
-    from core.library.query import TONICS
     from core.recommend.wording import formatted, table
 
     of = "" if term.source == "mix" else f" of {table()['sources'][term.source]}"
@@ -287,12 +286,59 @@ def _words(term: Agreement, here: Mapping[str, float], there: Mapping[str, float
             return f"how far tones stand out{of}: {mean['here']:.1f} dB here, {mean['there']:.1f} dB there"
         case "chroma":
             strongest = [
-                ", ".join(
-                    TONICS[i]
-                    for i in sorted(range(12), key=lambda i: -one[f"{term.source}.chroma_{i + 1}"])[:3]
-                )
+                strongest_notes([one[f"{term.source}.{name}"] for name in DESCRIPTORS["chroma"]])
                 for one in (here, there)
             ]
             return f"the notes{of}: mostly {strongest[0]} here, {strongest[1]} there"
         case _:
             return f"tone colour{of} (MFCC)"
+
+
+LABELS = {
+    "mfcc": "tone colour (MFCC)",
+    "chroma": "notes (chroma)",
+    "tempo": "tempo",
+    "centroid": "brightness",
+    "zcr": "zero crossings",
+    "contrast": "spectral contrast",
+}
+
+
+def side_by_side(
+    found: list[Agreement], left: Mapping[str, float], right: Mapping[str, float]
+) -> list[tuple[str, str, str, float]]:
+    """(descriptor, its value on the left, on the right, what it adds in all sources together), most first."""
+    added = {
+        name: math.fsum(term.contribution for term in found if term.descriptor == name)
+        for name in DESCRIPTORS
+    }
+    rows = [(LABELS[name], _value(name, left), _value(name, right), value) for name, value in added.items()]
+    return sorted(rows, key=lambda row: -row[3])
+
+
+def _value(descriptor: str, features: Mapping[str, float]) -> str:
+    """What a listener can read of one descriptor of the whole track; empty where that is nothing."""
+    values = [features.get(f"mix.{name}") for name in DESCRIPTORS[descriptor]]
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return "\u2013"
+    match descriptor:
+        case "tempo":
+            return f"{known[0]:.0f} BPM"
+        case "centroid":
+            return f"{known[0]:,.0f} Hz"
+        case "zcr":
+            return f"{known[0]:.3f}"
+        case "contrast":
+            return f"{sum(known) / len(known):.1f} dB"
+        case "chroma":
+            return strongest_notes(known)
+        case _:
+            return ""
+
+
+def strongest_notes(chroma: Sequence[float]) -> str:
+    """The three pitch classes that sound most: 'D, A, F'."""
+    from core.library.query import TONICS
+
+    return ", ".join(TONICS[i] for i in sorted(range(12), key=lambda i: -chroma[i])[:3])

@@ -1,0 +1,185 @@
+"""/similar: tracks that go with one, by their instruments or their sound, and music to practise an instrument with."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections import OrderedDict
+from dataclasses import replace
+from pathlib import Path
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot import choices
+from bot.app import Moodstem
+from bot.errors import answer_refusals
+from bot.ui.buttons import on_press
+from bot.ui.similar import COUNT, KINDS, PICTURE, Question, answer_card, comparison_card
+from core.analysis import TrackAnalysis
+from core.errors import UserError
+from core.library.catalog import Catalog
+from core.library.tracks import Track
+from core.recommend import alike
+from core.recommend.prominence import Prominent, prominent
+from core.recommend.similarity import Similar, similar
+from core.separation.base import STEMS
+from jobs.pictures import draw_comparison
+
+POOL = 5
+"""To practise with, and like a track: among this many times more similar tracks than are shown."""
+
+KEPT = 12
+"""Comparisons that stay in memory, about 0.4 MB each."""
+
+INSTRUMENTS = [app_commands.Choice(name=stem, value=stem) for stem in STEMS if stem != "other"]
+
+
+class SimilarCommands(commands.Cog, name="Similar"):
+    """Finds what goes with a track and shows why."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+        self.one_at_a_time = asyncio.Lock()
+        self.made: OrderedDict[tuple[int, int, int], tuple[bytes, list[str], bool]] = OrderedDict()
+
+    @app_commands.command(
+        description="Tracks like one of the library or your own, or music to practise with."
+    )
+    @app_commands.describe(
+        track="Begin to type a title; your own uploads come first",
+        by="What is compared: the sound (when not said), or how much each instrument plays",
+        instrument="Compare only how much this one plays",
+        practise="Music to practise this instrument with: where it stands out",
+    )
+    @app_commands.autocomplete(track=choices.tracks_and_own)
+    @app_commands.choices(
+        by=[app_commands.Choice(name=label, value=name) for name, (label, _) in KINDS.items()],
+        instrument=INSTRUMENTS,
+        practise=INSTRUMENTS,
+    )
+    @answer_refusals
+    async def similar(
+        self,
+        interaction: discord.Interaction[Moodstem],
+        track: str | None = None,
+        by: str | None = None,
+        instrument: str | None = None,
+        practise: str | None = None,
+    ) -> None:
+        if track is None and practise is None:
+            raise UserError("Name a track to compare with, or an instrument to practise.")
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        found = await choices.chosen_track_or_own(interaction, track) if track else None
+        question = Question(
+            found.id if found else 0,
+            by or ("instruments" if instrument else "sound"),
+            stems=(instrument,) if instrument and by != "sound" else (),
+            practise=practise or "",
+        )
+        await self.answer(interaction, question)
+
+    async def answer(self, interaction: discord.Interaction[Moodstem], question: Question) -> None:
+        """In place of the deferred answer, or of the card whose button was pressed."""
+        track, analysis = await self.known(question.track_id) if question.track_id else (None, None)
+        catalog = await self.bot.catalog()
+        near, standing = await asyncio.to_thread(find, catalog, question, analysis)
+        await interaction.edit_original_response(view=answer_card(question, track, near, standing))
+
+    @on_press("sim")
+    async def again(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
+        await interaction.response.defer()
+        await self.answer(interaction, _question(*arguments))
+
+    @on_press("sim_metric")
+    async def measured(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
+        await self.again(interaction, *arguments)
+
+    @on_press("sim_stem")
+    async def only(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
+        """One more instrument that is compared, or one less."""
+        await interaction.response.defer()
+        question = _question(*arguments[:-1])
+        await self.answer(
+            interaction, question.toggled(arguments[-1]) if arguments[-1] in STEMS else question
+        )
+
+    @on_press("sim_practise")
+    async def practise(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
+        await interaction.response.defer()
+        stem = arguments[-1] if arguments[-1] in STEMS else ""
+        await self.answer(interaction, replace(_question(*arguments[:-1]), practise=stem))
+
+    @on_press("compare")
+    async def compare(self, interaction: discord.Interaction[Moodstem], one: str, other: str) -> None:
+        """Two tracks beside each other; the picture takes some seconds, in a process of its own."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        (left, first), (right, second) = await self.known(int(one)), await self.known(int(other))
+        key = left.id, right.id, await self.bot.library.version()
+        async with self.one_at_a_time:
+            if key not in self.made:
+                self.made[key] = await self.draw((left, first), (right, second))
+                while len(self.made) > KEPT:
+                    self.made.popitem(last=False)
+            picture, lines, there = self.made[key]
+        await interaction.edit_original_response(
+            view=comparison_card(left, right, lines, there),
+            attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)],
+        )
+
+    async def draw(self, *sides: tuple[Track, TrackAnalysis]) -> tuple[bytes, list[str], bool]:
+        """The picture, what agrees and differs in words, and whether the audio of both is there."""
+        catalog = await self.bot.catalog()
+        audio: list[Path | None] = [self.bot.settings.data / track.path for track, _ in sides]
+        for place, path in enumerate(audio):
+            if path is not None and not await asyncio.to_thread(path.is_file):
+                audio[place] = None
+        space = await asyncio.to_thread(alike.sound_space, catalog)
+        left, right = ((analysis.features(), analysis.separator) for _, analysis in sides)
+        similarity, terms = alike.agreements(space.vector(*left), space.vector(*right))
+        tracks = [(track.title, analysis, path) for (track, analysis), path in zip(sides, audio, strict=True)]
+        longest = max(self.bot.settings.limits.duration_min * 60, 900.0)
+        parts = alike.side_by_side(terms, left[0], right[0])
+        picture = await draw_comparison(tracks, similarity, parts, longest)
+        return picture, list(alike.in_words(terms, left[0], right[0])), None not in audio
+
+    async def known(self, track_id: int) -> tuple[Track, TrackAnalysis]:
+        track = await self.bot.library.get(min(track_id, 2**62))
+        analysis = await self.bot.library.analysis(track.id) if track else None
+        if track is None or analysis is None:
+            raise UserError("This track is no longer in the library; use /similar with another one.")
+        return track, analysis
+
+
+def find(
+    catalog: Catalog, question: Question, analysis: TrackAnalysis | None
+) -> tuple[list[Similar], list[Prominent]]:
+    """What is similar, and of it what stands out, where an instrument is to be practised."""
+    near: list[Similar] = []
+    if analysis is not None:
+        own = [track.id for track in catalog.tracks if track.content_hash == analysis.content_hash]
+        near = similar(
+            catalog,
+            analysis.features(),
+            question.by,
+            question.stems or None,
+            COUNT * POOL if question.practise else COUNT,
+            exclude=own,
+            metric=question.metric,
+            separator=analysis.separator,
+        )
+    if not question.practise:
+        return near, []
+    among = {one.track.id for one in near} if analysis is not None else None
+    return near, prominent(catalog, question.practise, COUNT, among)
+
+
+def _question(*arguments: str) -> Question:
+    if len(arguments) != 5 or not arguments[0].isdecimal():
+        raise UserError("This card is from another version of me; run the command again.")
+    return Question.of(*arguments)
+
+
+async def setup(bot: Moodstem) -> None:
+    await bot.add_cog(SimilarCommands(bot))

@@ -1,0 +1,68 @@
+"""Pictures of more than one track, drawn in a child process as those of `jobs.details`: two tracks compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.errors import UserError
+from jobs.details import answer, drawn_by
+
+if TYPE_CHECKING:
+    from core.analysis import TrackAnalysis
+
+MODULE = "jobs.pictures"
+
+
+async def draw_comparison(
+    tracks: Sequence[tuple[str, TrackAnalysis, Path | None]],
+    similarity: float,
+    parts: Sequence[tuple[str, str, str, float]],
+    max_seconds: float,
+) -> bytes:
+    """PNG of two tracks, each (title, analysis, audio where it is kept), beside each other; see
+    core.audio.comparison for `parts`. Raises UserError."""
+    order = {
+        "kind": "comparison",
+        "tracks": [
+            {"title": title, "analysis": analysis.to_json(), "audio": str(audio) if audio else None}
+            for title, analysis, audio in tracks
+        ],
+        "similarity": similarity,
+        "parts": [list(part) for part in parts],
+        "max_seconds": max_seconds,
+    }
+    return (await drawn_by(MODULE, order))["comparison"]
+
+
+def compute(order: dict[str, Any]) -> dict[str, bytes]:
+    """The child's side."""
+    kind = str(order["kind"])
+    return {kind: KINDS[kind](order)}
+
+
+def _comparison(order: dict[str, Any]) -> bytes:
+    from core.analysis import TrackAnalysis
+    from core.audio.comparison import Side, comparison_picture
+    from core.audio.decode import DecodeLimits, decode
+
+    sides = []
+    for track in order["tracks"]:
+        sound, rate = None, 44100
+        if track["audio"] is not None:
+            try:
+                audio = decode(Path(track["audio"]), DecodeLimits(max_seconds=order["max_seconds"]))
+                sound, rate = audio.samples, audio.rate
+            except UserError:
+                pass
+        sides.append(Side(track["title"], TrackAnalysis.from_json(track["analysis"]), sound, rate))
+    return comparison_picture(
+        sides[0], sides[1], order["similarity"], [tuple(part) for part in order["parts"]]
+    )
+
+
+KINDS: dict[str, Callable[[dict[str, Any]], bytes]] = {"comparison": _comparison}
+
+if __name__ == "__main__":
+    answer(compute)
