@@ -5,7 +5,7 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: try test faults lint format lock samples clean
+.PHONY: try test faults lint format messages lock samples clean
 
 try: .venv/try
 	$(BIN)/moodstem try
@@ -27,6 +27,10 @@ lint: .venv/dev
 format: .venv/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# Every text that members read, into core/locales/*.po: new ones wait there for their translation.
+messages: .venv/dev
+	$(BIN)/python -m bot.messages
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found." >&2; exit 1; }

@@ -19,9 +19,11 @@ from discord.ext import commands
 
 from bot import cogs
 from bot.errors import guard_autocomplete, name_of, report
+from bot.i18n import LANGUAGES, Words, language_of, mark, speak
 from bot.metrics import Metrics
 from bot.ui.buttons import Choose, Handler, Press, sent_form
 from core.errors import UserError
+from core.i18n import catalogue
 from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog
 from core.library.loading import load_catalog
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-OUT_OF_DATE = "This is from before I was restarted; run the command again."
+OUT_OF_DATE = mark("This is from before I was restarted; run the command again.")
 
 HANDLER_TASKS = ("CommandTree-invoker", "discord-ui-")
 """How discord.py names the tasks in which it runs commands, buttons and forms."""
@@ -108,6 +110,9 @@ class Moodstem(commands.Bot):
         self.library = Library(self.database)
         self.queue = Queue(self.database)
         await ensure_samples(self.library)
+        for language in LANGUAGES:  # read now, so that no answer waits for it
+            await asyncio.to_thread(catalogue, language)
+        await self.tree.set_translator(Words())
         for module in pkgutil.iter_modules(cogs.__path__, f"{cogs.__name__}."):
             await self.load_extension(module.name)
         self.add_dynamic_items(Press, Choose)
@@ -119,7 +124,11 @@ class Moodstem(commands.Bot):
         if guild is not None:
             self.tree.copy_global_to(guild=guild)
         scope = str(guild.id) if guild else "global"
-        payload = [command.to_dict(self.tree) for command in self.tree.get_commands(guild=guild)]
+        words = Words()
+        payload = [
+            await command.get_translated_payload(self.tree, words)
+            for command in self.tree.get_commands(guild=guild)
+        ]
         digest = hashlib.sha256(
             json.dumps([self.application_id, payload], sort_keys=True).encode()
         ).hexdigest()
@@ -157,11 +166,15 @@ class Moodstem(commands.Bot):
             if form is not None:
                 self._spawn(self.press(args[0], *form), "discord-ui-form")
             elif not self._has_handler(args[0]):
-                self._spawn(report(args[0], UserError(OUT_OF_DATE)), "discord-ui-unknown")
+                self._spawn(self._say_out_of_date(args[0]), "discord-ui-unknown")
         super().dispatch(event_name, *args, **kwargs)
 
     def _spawn(self, answer: Coroutine[Any, Any, None], name: str) -> None:
         self._connection._view_store.add_task(asyncio.create_task(answer, name=name))
+
+    async def _say_out_of_date(self, interaction: discord.Interaction[Any]) -> None:
+        speak(await language_of(self.database, interaction))
+        await report(interaction, UserError(OUT_OF_DATE))
 
     def _has_handler(self, interaction: discord.Interaction[Any]) -> bool:
         """discord.py drops presses and forms that it has nothing for: after a restart, that would be silence."""
@@ -176,13 +189,17 @@ class Moodstem(commands.Bot):
         return live or any(pattern.fullmatch(custom_id) for pattern in views._dynamic_items)
 
     async def may_answer(self, interaction: discord.Interaction[Any]) -> bool:
-        """Once for each interaction, even when it is delivered twice, and not while stopping."""
+        """Once for each interaction, even when it is delivered twice, and not while stopping.
+
+        From here on the task of the interaction speaks its member's language.
+        """
         if interaction.id in self._answered:
             log.info("the same interaction came twice: %s", name_of(interaction))
             return False
         self._answered[interaction.id] = None
         if len(self._answered) > REMEMBERED:
             self._answered.popitem(last=False)
+        speak(await language_of(self.database, interaction))
         if self.closing:
             await report(interaction, UserError("I am being restarted; please try again in a minute."))
         return not self.closing

@@ -12,6 +12,7 @@ import aiohttp
 import discord
 from discord import app_commands
 
+from bot.i18n import tr
 from bot.ui.cards import problem_card
 from core.errors import UserError, is_disk_full
 
@@ -54,7 +55,9 @@ async def report(interaction: discord.Interaction[Any], error: BaseException) ->
     interaction.extras["outcome"] = "error" if sentence is None else "refused"
     if sentence is None:
         log.error("unexpected error in %s", name_of(interaction), exc_info=error)
-        sentence = "Something went wrong on my side and nothing was changed; please try again in a moment."
+        sentence = tr(
+            "Something went wrong on my side and nothing was changed; please try again in a moment."
+        )
     elif isinstance(error, TROUBLE):
         log.warning("Discord did not take an answer to %s: %s", name_of(interaction), error)
     try:
@@ -72,33 +75,38 @@ def sentence_for(error: BaseException) -> str | None:
     """The sentence for an error that is the person's or the server's to mend, None for a bug."""
     match error:
         case UserError():
-            return str(error)
+            return error.said()
         case app_commands.MissingPermissions():
-            return "Only members who may manage this server can do that; ask one of them."
+            return tr("Only members who may manage this server can do that; ask one of them.")
         case app_commands.CommandOnCooldown():
-            return f"That was quick: please try again in {error.retry_after:.0f} seconds."
+            return tr("That was quick: please try again in {seconds:.0f} seconds.", seconds=error.retry_after)
         case app_commands.NoPrivateMessage():
-            return "That works in a server only; use the command in one of its channels."
+            return tr("That works in a server only; use the command in one of its channels.")
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
-            return "This command has just changed; please restart Discord (Ctrl+R) and try again."
+            return tr("This command has just changed; please restart Discord (Ctrl+R) and try again.")
         case _ if is_disk_full(error):
-            return "There is no room left on my disk, so nothing was changed; please tell whoever runs me."
+            return tr(
+                "There is no room left on my disk, so nothing was changed; please tell whoever runs me."
+            )
         case sqlite3.OperationalError() if "locked" in str(error):
-            return "My database is busy, so nothing was changed; please try again in a moment."
+            return tr("My database is busy, so nothing was changed; please try again in a moment.")
         case app_commands.TransformerError():
-            return "I cannot read one of the options; choose it from the list and try again."
+            return tr("I cannot read one of the options; choose it from the list and try again.")
         case discord.Forbidden():
-            return "I am not allowed to do that here; ask an admin to give me access to this channel."
+            return tr("I am not allowed to do that here; ask an admin to give me access to this channel.")
         case discord.RateLimited():
-            return f"Discord asks me to slow down; please try again in {error.retry_after:.0f} seconds."
+            return tr(
+                "Discord asks me to slow down; please try again in {seconds:.0f} seconds.",
+                seconds=error.retry_after,
+            )
         case discord.HTTPException(status=429):
-            return "Discord asks me to slow down; please try again in a few minutes."
+            return tr("Discord asks me to slow down; please try again in a few minutes.")
         case discord.HTTPException(code=code, status=status) if code == TOO_LARGE or status == 413:
-            return "That is more than Discord lets me send here; choose something shorter."
+            return tr("That is more than Discord lets me send here; choose something shorter.")
         case discord.HTTPException(code=code) if code in GONE:
-            return "The message or channel is gone; run the command again."
+            return tr("The message or channel is gone; run the command again.")
         case discord.DiscordServerError() | aiohttp.ClientError() | TimeoutError() | ConnectionError():
-            return "Discord did not take my answer; please try again in a moment."
+            return tr("Discord did not take my answer; please try again in a moment.")
         case _:
             return None
 

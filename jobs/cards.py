@@ -22,6 +22,8 @@ class Card:
     user_id: int
     state_shown: str
     updated_at: float
+    language: str = "en"
+    """In which it goes on: that of the one who asked."""
 
 
 @dataclass(frozen=True)
@@ -31,9 +33,10 @@ class Promise:
     job_id: int
     channel_id: int
     user_id: int
+    language: str = "en"
 
 
-_COLUMNS = "message_id, job_id, channel_id, user_id, state_shown, updated_at"
+_COLUMNS = "message_id, job_id, channel_id, user_id, state_shown, updated_at, language"
 
 
 async def put_card(
@@ -44,14 +47,23 @@ async def put_card(
     message_id: int,
     user_id: int,
     state_shown: str = "",
+    language: str = "en",
     now: float | None = None,
 ) -> None:
     """Remember the message, or what it shows now; the promise of it is kept."""
     async with database.transaction() as transaction:
         await transaction.run(
-            f"INSERT INTO card ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO UPDATE SET"
+            f"INSERT INTO card ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO UPDATE SET"
             " job_id = excluded.job_id, state_shown = excluded.state_shown, updated_at = excluded.updated_at",
-            [message_id, job_id, channel_id, user_id, state_shown, time.time() if now is None else now],
+            [
+                message_id,
+                job_id,
+                channel_id,
+                user_id,
+                state_shown,
+                time.time() if now is None else now,
+                language,
+            ],
         )
         await transaction.run("DELETE FROM card_due WHERE job_id = ?", [job_id])
 
@@ -59,14 +71,14 @@ async def put_card(
 async def promise_card(transaction: Transaction, promise: Promise) -> None:
     """To be called in the transaction that adds the job."""
     await transaction.run(
-        "INSERT INTO card_due (job_id, channel_id, user_id) VALUES (?, ?, ?)",
-        [promise.job_id, promise.channel_id, promise.user_id],
+        "INSERT INTO card_due (job_id, channel_id, user_id, language) VALUES (?, ?, ?, ?)",
+        [promise.job_id, promise.channel_id, promise.user_id, promise.language],
     )
 
 
 async def promises(database: Database) -> list[Promise]:
     """Cards that nobody has sent yet."""
-    rows = await database.fetch("SELECT job_id, channel_id, user_id FROM card_due ORDER BY job_id")
+    rows = await database.fetch("SELECT job_id, channel_id, user_id, language FROM card_due ORDER BY job_id")
     return [Promise(*row) for row in rows]
 
 

@@ -23,6 +23,7 @@ TABLES = (
     "search",
     "audit",
     "rule_change",
+    "member_language",
     "card",
     "card_due",
     "job",

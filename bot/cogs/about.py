@@ -70,7 +70,7 @@ class About(commands.Cog):
             text("## What I keep about you"),
             text(
                 "Your answers to the mood questions and the profile made of them, what I recommended to you and what "
-                "you listened to, your 👍 and 👎, searches, playlists and parties, the tracks that you uploaded, and, of "
+                "you listened to, your 👍 and 👎, searches, playlists and parties, the tracks that you uploaded, the language that you chose, and, of "
                 "those who manage a server, what they did with /admin. I read no messages and guess "
                 "nothing: moods come only from your answers.",
                 f"Uploads go after {retention.uploads_days} days, stems that you asked for after {retention.stems_days}, finished jobs after {retention.jobs_days} days, "

@@ -11,13 +11,16 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Moodstem
+from bot.cogs.language import AUTOMATIC, CHOICES
 from bot.cogs.rules import rules_view
 from bot.errors import answer_refusals
+from bot.i18n import LANGUAGES, language_of, speak, tr
 from bot.permissions import must_manage
 from bot.ui.admin import PAGE, Stats, jobs_card, limits_card, log_card, stats_card
 from bot.ui.buttons import on_press
 from bot.ui.cards import note_card
 from core.errors import UserError
+from core.library import languages
 from core.library.audit import entries, record
 from core.library.backup import backup, backups, rehearse
 from core.library.servers import LIMITS, limits_of, own_limits, set_limit
@@ -162,6 +165,25 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
     async def rules(self, interaction: discord.Interaction[Moodstem]) -> None:
         view = await rules_view(self.bot, must_manage(interaction))
         await interaction.response.send_message(view=view, ephemeral=True)
+
+    @app_commands.command(
+        description="The language in which I answer here those who chose none of their own."
+    )
+    @app_commands.describe(language="Without a choice: each member's Discord decides")
+    @app_commands.choices(language=CHOICES)
+    @answer_refusals
+    async def language(self, interaction: discord.Interaction[Moodstem], language: str) -> None:
+        guild_id = must_manage(interaction)
+        chosen = None if language == AUTOMATIC else language
+        await languages.choose_for_server(self.bot.database, guild_id, chosen)
+        await record(self.bot.database, guild_id, interaction.user.id, "language", chosen or "")
+        speak(await language_of(self.bot.database, interaction))
+        sentence = (
+            tr("I speak {language} here with everybody who chose nothing else.", language=LANGUAGES[chosen])
+            if chosen
+            else tr("I speak with everybody here as their Discord is set.")
+        )
+        await interaction.response.send_message(view=note_card(sentence), ephemeral=True)
 
     @app_commands.command(name="log", description="What admins did with my commands, newest first.")
     async def log_(self, interaction: discord.Interaction[Moodstem]) -> None:

@@ -14,6 +14,7 @@ from discord.ext import commands, tasks
 
 from bot.app import Moodstem
 from bot.errors import GONE, TOO_LARGE, TROUBLE
+from bot.i18n import speaking, spoken
 from bot.ui.buttons import on_press
 from bot.ui.cards import Card, note_card
 from bot.ui.jobs import PICTURE, end_notice, index_card, job_card, result_card
@@ -42,6 +43,7 @@ class Answer:
     interaction: discord.Interaction[Any]
     state_shown: str
     updated_at: float
+    language: str
 
 
 class JobCards(commands.Cog):
@@ -71,7 +73,7 @@ class JobCards(commands.Cog):
 
         async def write(transaction: Transaction, job_id: int) -> None:
             await card_store.promise_card(
-                transaction, card_store.Promise(job_id, channel, interaction.user.id)
+                transaction, card_store.Promise(job_id, channel, interaction.user.id, spoken())
             )
 
         return write
@@ -105,7 +107,7 @@ class JobCards(commands.Cog):
         view, files = await self.draw(job)
         await interaction.edit_original_response(view=view, attachments=files)
         if not job.ended:
-            self.private[job.id] = Answer(interaction, shown(job), time.monotonic())
+            self.private[job.id] = Answer(interaction, shown(job), time.monotonic(), spoken())
 
     async def send(self, channel_id: int, user_id: int, job: Job) -> discord.Message:
         """The job's card as a new message; the nonce keeps Discord from showing it twice when asked again."""
@@ -113,7 +115,9 @@ class JobCards(commands.Cog):
         channel = self.bot.get_partial_messageable(channel_id)
         message = await channel.send(view=view, files=files, nonce=f"job-{job.id}-{user_id % 10**8}")
         await self.note(
-            card_store.Card(message.id, job.id, channel_id, user_id, "" if job.ended else shown(job), 0.0)
+            card_store.Card(
+                message.id, job.id, channel_id, user_id, "" if job.ended else shown(job), 0.0, spoken()
+            )
         )
         return message
 
@@ -125,6 +129,7 @@ class JobCards(commands.Cog):
             message_id=card.message_id,
             user_id=card.user_id,
             state_shown=card.state_shown,
+            language=card.language,
             now=self.bot.queue.clock(),
         )
 
@@ -150,7 +155,8 @@ class JobCards(commands.Cog):
                 continue
             edited[card.channel_id] += 1
             try:
-                await self.redraw(card, job)
+                with speaking(card.language):
+                    await self.redraw(card, job)
             except Exception:  # one card's trouble is not the others'
                 log.exception("the card of job %d could not be updated", job.id)
                 self.try_later(card)
@@ -170,7 +176,8 @@ class JobCards(commands.Cog):
             if job.ended:
                 del self.private[job_id]
             try:
-                view, files = await self.draw(job)
+                with speaking(answer.language):
+                    view, files = await self.draw(job)
                 await answer.interaction.edit_original_response(view=view, attachments=files)
             except TROUBLE as error:
                 log.warning("the private card of job %d could not be edited: %s", job_id, error)
@@ -199,7 +206,8 @@ class JobCards(commands.Cog):
         if job is None or job.state == "cancelled":
             return await card_store.drop_promise(self.bot.database, promise.job_id)
         try:
-            await self.send(promise.channel_id, promise.user_id, job)
+            with speaking(promise.language):
+                await self.send(promise.channel_id, promise.user_id, job)
         except discord.HTTPException as error:
             log.warning("the card of job %d could not be sent: %s", job.id, error)
             if error.code in GONE:

@@ -9,6 +9,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Moodstem
+from bot.i18n import spoken
 from bot.ui.buttons import Choose, Press, on_press
 from bot.ui.cards import Card, Style, line, mood_colour, note_card, row, step, text
 from bot.ui.theme import bar
@@ -242,7 +243,7 @@ def _wish(name: str, value: float) -> str:
 
 
 def _earlier_answer(entry: dict[str, Any]) -> str:
-    earlier = next(question for question in questions() if question.id == entry["question"])
+    earlier = next(question for question in questions(spoken()) if question.id == entry["question"])
     said = "you skipped this" if entry["answer"] is None else f"you said “{earlier.answers[entry['answer']]}”"
     return f"Before, {said}."
 

@@ -23,7 +23,7 @@ def _row(aim: str) -> Mapping[str, Any]:
     return row
 
 
-def aim_label(aim: str, language: str = "en") -> str:
+def aim_label(aim: str, language: str | None = None) -> str:
     """For buttons: 'Lift my mood'."""
     return str(translated(_row(aim)["label"], language))
 
@@ -59,7 +59,7 @@ def _target(moods: Mapping[str, float], row: Mapping[str, Any]) -> dict[str, flo
     return {mood: moods.get(mood, 0.0) - moved[mood] + share * towards.get(mood, 0.0) for mood in MOODS}
 
 
-def aim_sentence(profile: Profile, aim: str, language: str = "en", *, brief: bool = False) -> str:
+def aim_sentence(profile: Profile, aim: str, language: str | None = None, *, brief: bool = False) -> str:
     """What the aim does with this profile: 'Lift: from sad towards joyful and amazed; it begins where you are ...'."""
     row = _row(aim)
     if aim == "match":

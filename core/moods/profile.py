@@ -10,6 +10,8 @@ from importlib.resources import files
 from typing import Any
 
 from core.errors import UserError
+from core.i18n import LANGUAGES as SPOKEN
+from core.i18n import spoken
 
 MOODS = (
     "wonder",
@@ -26,7 +28,7 @@ MOODS = (
 
 PREFERENCES = ("vocals", "harmony", "rhythm", "brightness")
 
-LANGUAGES = ("en", "de", "es")
+LANGUAGES = tuple(SPOKEN)
 
 
 @cache
@@ -35,17 +37,17 @@ def tables(name: str) -> dict[str, Any]:
     return tomllib.loads(files("core.moods").joinpath(f"{name}.toml").read_text("utf-8"))
 
 
-def translated(texts: dict[str, Any], language: str) -> Any:
-    """The text in `language` ('de', 'es-ES', ...), in English where there is none."""
-    return texts.get(language.split("-")[0].lower(), texts["en"])
+def translated(texts: dict[str, Any], language: str | None = None) -> Any:
+    """The text in `language` ('de', 'es-ES', ...; the reader's when not said), in English where there is none."""
+    return texts.get((language or spoken()).split("-")[0].lower(), texts["en"])
 
 
-def mood_label(mood: str, language: str = "en") -> str:
+def mood_label(mood: str, language: str | None = None) -> str:
     """The mood's name for buttons and tables: 'Joyful activation'."""
     return str(translated(tables("questions")["moods"][mood]["label"], language))
 
 
-def mood_adjective(mood: str, language: str = "en") -> str:
+def mood_adjective(mood: str, language: str | None = None) -> str:
     """The mood inside a sentence: 'joyful'."""
     return str(translated(tables("questions")["moods"][mood]["adjective"], language))
 
@@ -95,7 +97,7 @@ class Profile:
         weighted = [(mood, self.moods.get(mood, 0.0)) for mood in MOODS]
         return sorted((pair for pair in weighted if pair[1] > 0), key=lambda pair: -pair[1])[:n]
 
-    def summary(self, language: str = "en") -> str:
+    def summary(self, language: str | None = None) -> str:
         """One line about the listener: 'mostly calm and a little nostalgic'."""
         words = {
             name: str(translated(texts, language)) for name, texts in tables("questions")["summary"].items()

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UserError
+from core.i18n import spoken
 from core.moods.profile import MOODS, PREFERENCES, Profile, tables, translated
 
 SHORT_FORM = 7
@@ -96,7 +97,7 @@ def questions(language: str = "en") -> tuple[Question, ...]:
     )
 
 
-def next_question(answers: Answers, form: str = "short", language: str = "en") -> Question | None:
+def next_question(answers: Answers, form: str = "short", language: str | None = None) -> Question | None:
     """The next question, or None when the form is finished.
 
     `form` is 'short' (at most SHORT_FORM questions, chosen by what they tell) or 'long' (all forty in a fixed
@@ -104,17 +105,19 @@ def next_question(answers: Answers, form: str = "short", language: str = "en") -
     """
     asked = _asked(answers)
     if form == "long":
-        return next((question for question in questions(language) if question.id not in asked), None)
+        return next(
+            (question for question in questions(language or spoken()) if question.id not in asked), None
+        )
     if form != "short":
         raise UserError(f"There is no form {form!r}: choose short or long.")
     found = _next_of_short_form(_key(answers))
     return None if found is None else question(found, language)
 
 
-def question(question_id: str, language: str = "en") -> Question:
+def question(question_id: str, language: str | None = None) -> Question:
     """The question of this id; UserError when there is none (any more)."""
     _asked([{"question": question_id}])
-    return next(found for found in questions(language) if found.id == question_id)
+    return next(found for found in questions(language or spoken()) if found.id == question_id)
 
 
 def progress(answers: Answers, form: str = "short") -> tuple[int, int]:

@@ -43,7 +43,7 @@ def _row(name: str) -> dict[str, Any]:
     return found
 
 
-def steer_label(name: str, language: str = "en") -> str:
+def steer_label(name: str, language: str | None = None) -> str:
     """For buttons: 'Less vocals'."""
     return str(translated(_row(name)["label"], language))
 
@@ -97,7 +97,7 @@ def checked(names: Sequence[str]) -> tuple[str, ...]:
     return applied
 
 
-def listed(applied: Sequence[str], language: str = "en") -> str:
+def listed(applied: Sequence[str], language: str | None = None) -> str:
     """What is applied, in one phrase: 'calmer ×2, less vocals'."""
     counts = Counter(applied)
     return ", ".join(

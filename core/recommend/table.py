@@ -138,7 +138,7 @@ def occasions() -> tuple[str, ...]:
     return tuple(tables("occasions"))
 
 
-def occasion_label(occasion: str, language: str = "en") -> str:
+def occasion_label(occasion: str, language: str | None = None) -> str:
     """The occasion's name for buttons: 'Relaxation'."""
     return str(translated(tables("occasions")[occasion]["label"], language))
 

@@ -1,0 +1,164 @@
+"""Words in the reader's language: English in the code, German and Spanish in core/locales/*.po.
+
+bot/i18n.py says how to use it. The language belongs to the running task (a ContextVar), so that nobody passes it
+around: the bot sets it once for each interaction, `asyncio.to_thread` takes it along, everything else speaks English.
+"""
+
+from __future__ import annotations
+
+import gettext
+import io
+import re
+import string
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from babel.messages.catalog import Catalog
+
+LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español"}
+"""{code: its own name}."""
+
+_language: ContextVar[str] = ContextVar("language", default="en")
+
+_SWAPPED = str.maketrans({",": ".", ".": ",", "%": "\u00a0%"})
+"""German and Spanish write 1.234,5 and put a space before the percent sign."""
+
+_FIELD = re.compile(r"\\\{(\w*)[^{}]*?\\\}")
+
+
+def spoken() -> str:
+    """The language of the running task: 'en', 'de' or 'es'."""
+    return _language.get()
+
+
+def speak(language: str) -> None:
+    """From here to the end of this task."""
+    _language.set(nearest(language) or "en")
+
+
+@contextmanager
+def speaking(language: str) -> Iterator[None]:
+    before = _language.set(nearest(language) or "en")
+    try:
+        yield
+    finally:
+        _language.reset(before)
+
+
+def nearest(locale: str | None) -> str | None:
+    """'de' for 'de' and 'de-AT'; None for a language that is not spoken here."""
+    code = (locale or "").partition("-")[0].lower()
+    return code if code in LANGUAGES else None
+
+
+def tr(message: str, **values: Any) -> str:
+    """The message in the reader's language, its {placeholders} filled in; numbers are written as people do there."""
+    language = _language.get()
+    if language == "en":
+        return message.format(**values) if values else message
+    found = catalogue(language).gettext(message)
+    return _FORMATTER.vformat(found, (), values) if values else found
+
+
+def trn(one: str, many: str, count: float, **values: Any) -> str:
+    """The same for what is counted; both forms may name {count}."""
+    found = catalogue(_language.get()).ngettext(one, many, int(count) if count == int(count) else 2)
+    return _FORMATTER.vformat(found, (), {"count": count, **values})
+
+
+def mark(message: str) -> str:
+    """For tables of words: the message is translated where it is shown, by `tr(TABLE[name])`."""
+    return message
+
+
+def number(value: float, how: str = "") -> str:
+    """A number as people write it: number(1234.5, ',.1f') is '1.234,5' in German."""
+    text = format(value, how)
+    return text if _language.get() == "en" else text.translate(_SWAPPED)
+
+
+def retold(sentence: str) -> str:
+    """A finished English sentence in the reader's language, for what comes from another process or was stored.
+
+    It is recognised by the template that it was made of, so neither has to carry its parts along. What no template
+    fits stays as it is.
+    """
+    language = _language.get()
+    if language == "en" or not sentence:
+        return sentence
+    known = catalogue(language)
+    found = known.gettext(sentence)
+    if found != sentence:
+        return found
+    for template, pattern in _templates(language):
+        if match := pattern.fullmatch(sentence):
+            values = {name: retold(_number_again(value)) for name, value in match.groupdict().items()}
+            return _plain_fields(known.gettext(template)).format(**values)
+    return sentence
+
+
+def _number_again(text: str) -> str:
+    return text.translate(_SWAPPED) if re.fullmatch(r"[-+\u2212]?[\d,]*\.?\d+%?", text) else text
+
+
+def _plain_fields(template: str) -> str:
+    """Without format specifications: the values are text already."""
+    return re.sub(r"\{(\w+)[^{}]*\}", r"{\1}", template)
+
+
+@cache
+def _templates(language: str) -> list[tuple[str, re.Pattern[str]]]:
+    """Messages with placeholders and what their sentences look like; those with most words of their own first."""
+    found = []
+    for message in _messages(language):
+        names = [name for _, name, _, _ in string.Formatter().parse(message) if name is not None]
+        words = re.sub(r"\{[^{}]*\}", "", message)
+        if not names or len(set(names)) < len(names) or len(words.split()) < 3:
+            continue
+        pattern = _FIELD.sub(lambda field: f"(?P<{field[1]}>.+?)", re.escape(message))
+        found.append((len(words), message, re.compile(pattern, re.DOTALL)))
+    return [(message, pattern) for _, message, pattern in sorted(found, key=lambda one: -one[0])]
+
+
+def _messages(language: str) -> list[str]:
+    """Every message of a catalogue that is not counted."""
+    return [entry.id for entry in _read(language) if isinstance(entry.id, str) and entry.id]
+
+
+@cache
+def _read(language: str) -> Catalog:
+    from babel.messages.pofile import read_po
+
+    text = files("core").joinpath("locales", f"{language}.po").read_bytes()
+    return read_po(io.BytesIO(text), locale=language)
+
+
+@cache
+def catalogue(language: str) -> gettext.NullTranslations:
+    """Read when it is first needed: Babel takes a fifth of a second to import, and English needs neither."""
+    if language == "en":
+        return gettext.NullTranslations()
+    from babel.messages.mofile import write_mo
+
+    compiled = io.BytesIO()
+    write_mo(compiled, _read(language))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+class _Formatter(string.Formatter):
+    """str.format with numbers as the reader writes them."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        text: str = format(value, format_spec)
+        if isinstance(value, int | float) and _language.get() != "en":
+            return text.translate(_SWAPPED)
+        return text
+
+
+_FORMATTER = _Formatter()
