@@ -18,6 +18,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import cogs
+from bot.consent import Gate
 from bot.errors import guard_autocomplete, name_of, report
 from bot.i18n import LANGUAGES, Words, language_of, mark, speak
 from bot.metrics import Metrics
@@ -62,7 +63,13 @@ class Tree(app_commands.CommandTree["Moodstem"]):
     """Slash commands; every error takes the one path."""
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
-        return await self.client.may_answer(interaction)
+        if interaction.extras.get("again"):  # it waited for consent, and was let through then
+            return True
+        if not await self.client.may_answer(interaction):
+            return False
+        if interaction.type is discord.InteractionType.autocomplete:
+            return True
+        return await self.client.gate.open_for_command(interaction)
 
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
@@ -77,6 +84,7 @@ class Moodstem(commands.Bot):
     database: Database
     library: Library
     queue: Queue
+    gate: Gate
     job_cards: JobCards
 
     def __init__(self, settings: Settings, **options: Any) -> None:
@@ -109,6 +117,7 @@ class Moodstem(commands.Bot):
         self.database = await self._resources.enter_async_context(await Database.open(self.settings.database))
         self.library = Library(self.database)
         self.queue = Queue(self.database)
+        self.gate = Gate(self.database, self.settings.retention)
         await ensure_samples(self.library)
         for language in LANGUAGES:  # read now, so that no answer waits for it
             await asyncio.to_thread(catalogue, language)
@@ -222,18 +231,34 @@ class Moodstem(commands.Bot):
         if not await self.may_answer(interaction):
             return
         try:
-            handler = self.handlers.get(action)
-            if handler is None:
-                raise UserError("This button is from another version of me; run the command again.")
-            try:
-                inspect.signature(handler).bind(interaction, *arguments)
-            except TypeError:
-                raise UserError("This card is from another version of me; run the command again.") from None
-            await handler(interaction, *arguments)
+            if await self.gate.open_for_button(interaction, action, arguments):
+                await self.handle(interaction, action, arguments)
         except Exception as error:
             await report(interaction, error)
         finally:
             self.metrics.ended(interaction, name_of(interaction))
+
+    async def handle(
+        self, interaction: discord.Interaction[Any], action: str, arguments: tuple[str, ...]
+    ) -> None:
+        """What a button does. Raises UserError when this version of the bot knows no such button."""
+        handler = self.handlers.get(action)
+        if handler is None:
+            raise UserError("This button is from another version of me; run the command again.")
+        try:
+            inspect.signature(handler).bind(interaction, *arguments)
+        except TypeError:
+            raise UserError("This card is from another version of me; run the command again.") from None
+        await handler(interaction, *arguments)
+
+    async def run_again(self, interaction: discord.Interaction[Any], data: dict[str, Any]) -> None:
+        """A command that waited, in answer to another interaction: as if it had come with that."""
+        interaction.data = data  # type: ignore[assignment]
+        interaction.extras["again"] = True
+        try:
+            await self.tree._call(interaction)
+        except app_commands.AppCommandError as error:
+            await self.tree.on_error(interaction, error)
 
     async def catalog(self, guild_id: int | None = None) -> Catalog:
         """The library in memory, as of now, with the weights of rules that this server has chosen.

@@ -12,6 +12,7 @@ from core.library.store import Database
 
 # In the order in which rows must go. A test fails when a table with a user column is missing here.
 TABLES = (
+    "consent",
     "questionnaire",
     "profile",
     "recommendation",

@@ -149,6 +149,7 @@ async def reasons(member: Member) -> Asked:
 SCRIPT: tuple[Step, ...] = (
     command("help"),
     button("mood_start"),
+    button("consent_yes"),
     *(button("mood_answer") for _ in range(3)),
     button("mood_stop"),
     button("mood_finish"),
@@ -194,6 +195,7 @@ async def fill_queue(discord: StandIn) -> None:
         data = sample.path.read_bytes() + b"\0"  # other content than the sample's, so that it is analysed
         member = Member(discord, 1 + number)
         await member.slash("upload", track=discord.attach(f"{number}.ogg", data))
+        await member.press("consent_yes")
 
 
 class Bot:

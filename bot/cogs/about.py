@@ -13,6 +13,7 @@ from bot.app import Moodstem
 from bot.ui.buttons import Press, on_press
 from bot.ui.cards import Card, Style, note_card, row, text
 from bot.ui.jobs import job_title
+from bot.ui.privacy import privacy_card
 from bot.ui.theme import roughly
 from jobs.members import erase_member, export_member
 
@@ -65,23 +66,7 @@ class About(commands.Cog):
 
     @app_commands.command(description="What I keep about you; have it handed out or erased.")
     async def privacy(self, interaction: discord.Interaction[Moodstem]) -> None:
-        retention = self.bot.settings.retention
-        card = Card(
-            text("## What I keep about you"),
-            text(
-                "Your answers to the mood questions and the profile made of them, what I recommended to you and what "
-                "you listened to, your 👍 and 👎, searches, playlists and parties, the tracks that you uploaded, the language that you chose, and, of "
-                "those who manage a server, what they did with /admin. I read no messages and guess "
-                "nothing: moods come only from your answers.",
-                f"Uploads go after {retention.uploads_days} days, stems that you asked for after {retention.stems_days}, finished jobs after {retention.jobs_days} days, "
-                f"what you heard and what I picked after {retention.history_days} days, searches after a week; the rest "
-                "stays until you erase it.",
-            ),
-            row(
-                Press("privacy_export", label="Hand it out", emoji="📦"),
-                Press("privacy_ask", label="Erase all", style=Style.danger),
-            ),
-        )
+        card = privacy_card(self.bot.settings.retention)
         await interaction.response.send_message(view=card, ephemeral=True)
 
     @on_press("privacy_export")

@@ -14,6 +14,7 @@ from bot.ui.buttons import Press, on_press
 from bot.ui.cards import note_card
 from bot.ui.party import playlist_card, waiting_card, why_card
 from core.errors import UserError
+from core.library.consent import agreed
 from core.moods.store import Moods
 from core.recommend.parties import Opened, Parties
 from core.recommend.party import party
@@ -60,7 +61,8 @@ class PartyCog(commands.Cog, name="Party"):
             raise UserError(
                 f"{MOST_GUESTS} is the most that one playlist can please; start another with /party."
             )
-        if await self.moods.profile(interaction.user.id) is None:
+        known = await self.moods.profile(interaction.user.id) is not None
+        if not known or not await agreed(self.bot.database, interaction.user.id):
             card = note_card(
                 "I don't know your mood yet: a few questions, then press Join again.",
                 Press("mood_start", label="Ask me", style=discord.ButtonStyle.primary),

@@ -28,6 +28,7 @@ from bot.ui.playlists import (
 )
 from bot.ui.theme import GOOD, plain
 from core.errors import UserError
+from core.library.consent import agreed
 from core.library.history import History
 from core.library.matching import match
 from core.library.playlist_files import FORMATS, MOST_BYTES, item_of, read, write
@@ -385,7 +386,8 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         place %= len(here)
         track = await self.track(str(here[place].track_id))
         sound = await clip(self.bot.settings, track)
-        await self.history.played(interaction.user.id, track.id)
+        if await agreed(self.bot.database, interaction.user.id):
+            await self.history.played(interaction.user.id, track.id)
         by = f" · {plain(track.artist)}" if track.artist else ""
         await interaction.edit_original_response(
             content=f"▶️ **{plain(track.title)}**{by}\n-# {place + 1} of {len(here)} in {plain(playlist.name)}",

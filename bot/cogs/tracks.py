@@ -14,6 +14,7 @@ from bot.ui.cards import note_card
 from bot.ui.picks import opinion_view, similar_card
 from bot.ui.theme import plain
 from core.errors import UserError
+from core.library.consent import agreed
 from core.library.history import History
 from core.library.tracks import Track
 from core.recommend.feedback import Feedback
@@ -38,7 +39,8 @@ class Tracks(commands.Cog):
             attachments=[sound],
             view=opinion_view(track.id, await self.feedback.said(interaction.user.id, track.id)),
         )
-        await History(self.bot.database).played(interaction.user.id, track.id)
+        if await agreed(self.bot.database, interaction.user.id):
+            await History(self.bot.database).played(interaction.user.id, track.id)
 
     @on_press("rate")
     async def rate(self, interaction: discord.Interaction[Moodstem], track_id: str, liked: str) -> None:

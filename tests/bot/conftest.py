@@ -12,6 +12,7 @@ import simcord
 
 from bot import create_bot
 from core.errors import UserError
+from core.library.consent import agree
 from core.settings import JobSettings, LimitSettings, Settings
 
 MAX_COMPONENTS, MAX_TEXT, MAX_BYTES = 40, 4000, 9500  # Discord's budget for one message
@@ -64,6 +65,8 @@ async def world(simcord_env: simcord.Env, settings: Settings) -> AsyncIterator[W
     channel = guild.create_text_channel("music")
     alice, bob = (guild.add_member(simcord_env.create_user(name)) for name in ("alice", "bob"))
     world = World(simcord_env, settings, channel, alice, bob, guild.add_member(owner))
+    for member in (alice, bob, world.admin):  # test_consent is about those who have not agreed yet
+        await agree(world.bot.database, member.id)
     yield world
     # What members are told in a sentence is no fault; anything else that a command raised is.
     told = (UserError, *world.expected)

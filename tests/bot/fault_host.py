@@ -17,6 +17,7 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
+from core.library.consent import agree
 from core.library.store import Database
 from core.settings import JobSettings, LimitSettings, Settings
 from jobs.engines.local import LocalEngine
@@ -56,6 +57,7 @@ async def bot(data: Path, first: int, end: int) -> None:
     # Ids tell the time: without this, interactions would get the ids of those before the last kill.
     env.backend.clock.advance((datetime.now(UTC) - env.now()).total_seconds())
     await env.start()
+    await agree(env.bot.database, alice.id)
     for number in range(first, end):
         shown = await alice.slash(channel, "upload", track=(f"{number}.mp3", song(number)))
         assert "follows its way" in str(shown.response.components)

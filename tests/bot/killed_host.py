@@ -18,6 +18,7 @@ from typing import Any
 import simcord
 
 from bot import create_bot
+from core.library.consent import agree
 from core.settings import JobSettings, Settings
 
 
@@ -46,6 +47,7 @@ async def host(data: Path, discord: Path, song: Path) -> None:
     channel = guild.create_text_channel("music")
     alice = guild.add_member(env.create_user("alice"))
     await env.start()
+    await agree(bot.database, alice.id)
     shown = await alice.slash(channel, "upload", track=(song.name, song.read_bytes()))
     assert shown.ephemeral
     keep_discord(env, discord)

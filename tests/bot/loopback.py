@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.stand_in import TOKEN, Asked, StandIn
+from core.library.consent import WORDING
 from tests.bot.conftest import walk
 
 PATIENCE_S = 60  # a bound for busy machines, not a measurement
@@ -66,11 +69,21 @@ async def running(discord: StandIn, folder: Path, **environment: str) -> AsyncIt
             ready.cancel()
             process.kill()
             raise AssertionError((await process.communicate())[1].decode())
+        all_agree(folder / "data" / "moodstem.db")
         yield Bot(process, discord, folder)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+def all_agree(database: Path) -> None:
+    """The members of these tests have given their consent before: test_consent is about those who have not."""
+    with contextlib.closing(sqlite3.connect(database, timeout=30)) as connection, connection:
+        connection.executemany(
+            "INSERT OR IGNORE INTO consent (user_id, wording) VALUES (?, ?)",
+            [(user, WORDING) for user in range(1000)],
+        )
 
 
 async def answered(asked: Asked) -> dict[str, Any]:

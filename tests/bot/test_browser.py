@@ -103,6 +103,9 @@ def test_mood_recommend_and_upload(page: Page) -> None:
 
     choose_command(page, "mood")
     send(page)
+    shows(page, "Before we begin")
+    page.screenshot(path=ARTIFACTS / "0-consent.png")
+    button(page, "Agree and go on")
     shows(page, "Question 1 of")
     page.screenshot(path=ARTIFACTS / "1-question.png")
     for place in range(2, 9):

@@ -1,0 +1,23 @@
+"""Who agreed that something is kept about them."""
+
+from __future__ import annotations
+
+from core.library.store import Database
+
+WORDING = 1
+"""Raise it when more is kept than members agreed to: all are asked once more."""
+
+
+async def agreed(database: Database, user_id: int) -> bool:
+    """Did the member agree to the present wording?"""
+    row = await database.fetch_one("SELECT wording FROM consent WHERE user_id = ?", [user_id])
+    return row is not None and row["wording"] >= WORDING
+
+
+async def agree(database: Database, user_id: int) -> None:
+    """Remember that they did."""
+    await database.write(
+        "INSERT INTO consent (user_id, wording) VALUES (?, ?) ON CONFLICT (user_id) DO UPDATE SET"
+        " wording = excluded.wording, at = unixepoch()",
+        [user_id, WORDING],
+    )
