@@ -33,7 +33,7 @@ def waiting_card(opened: Opened) -> Card:
 
 def playlist_card(opened: Opened, page: int = 0) -> Card:
     """One page of the playlist, each track with the member it suits best, and how well everyone is served."""
-    pages = -(-len(opened.tracks) // PAGE)
+    pages = max(-(-len(opened.tracks) // PAGE), 1)
     first = page % pages * PAGE
     shown = list(enumerate(opened.tracks))[first : first + PAGE]
     served = [guest for guest in opened.guests if guest.better_than is not None]

@@ -11,6 +11,7 @@ import pytest
 
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, row
+from core.library.consent import agree
 from core.library.playlists import Playlists
 from core.moods.profile import Profile
 from jobs.members import export_member
@@ -77,6 +78,7 @@ async def test_no_button_of_alices_gives_bob_what_is_hers(world: World) -> None:
     for action, handler in sorted(world.bot.handlers.items()):
         if action in ("party_leave", "party_join", "party_make"):
             continue  # a party is for all who see it; test_party looks at who may do what
+        await agree(world.bot.database, world.bob.id)  # one of the buttons erases him, consent and all
         press = Press(action, *arguments(handler, ids), label="Press")
         await channel.send(view=Card(row(press)))
         shown = await world.bob.click(world.channel.last_message, custom_id=press.item.custom_id)
