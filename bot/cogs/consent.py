@@ -10,15 +10,17 @@ from discord.ext import commands
 from bot.app import Moodstem
 from bot.consent import Waiting, from_short
 from bot.errors import TROUBLE
+from bot.i18n import mark, tr
 from bot.ui.buttons import on_press
 from bot.ui.cards import note_card
 from bot.ui.theme import GOOD
 from core.library.consent import agree
 
-AGREED = "Thank you. I was restarted meanwhile and have forgotten what you asked for: please do it once more."
-NOT_NOW = (
-    "All right, nothing was stored. `/help`, `/library track` and what others share work without it; I'll ask again when "
-    "something needs it."
+AGREED = mark(
+    "Thank you. I was restarted meanwhile and have forgotten what you asked for: please do it once more."
+)
+NOT_NOW = mark(
+    "All right, nothing was stored. `/help`, `/library track` and what others share work without it; I'll ask again when something needs it."
 )
 
 
@@ -40,7 +42,7 @@ class Consent(commands.Cog):
         elif button:
             await self.bot.handle(interaction, button[0], button[1:])
         else:
-            await interaction.response.edit_message(view=note_card(AGREED, colour=GOOD))
+            await interaction.response.edit_message(view=note_card(tr(AGREED), colour=GOOD))
         await self.clear(interaction, waiting)
 
     async def clear(self, interaction: discord.Interaction[Moodstem], waiting: Waiting | None) -> None:
@@ -56,7 +58,7 @@ class Consent(commands.Cog):
 
     @on_press("consent_no")
     async def no(self, interaction: discord.Interaction[Moodstem]) -> None:
-        await interaction.response.edit_message(view=note_card(NOT_NOW))
+        await interaction.response.edit_message(view=note_card(tr(NOT_NOW)))
 
 
 async def setup(bot: Moodstem) -> None:

@@ -17,8 +17,10 @@ from discord.ext import commands
 from bot.app import Moodstem
 from bot.clips import audio, file_name
 from bot.errors import TOO_LARGE
+from bot.i18n import tr
 from bot.ui.buttons import Press, on_press
 from bot.ui.cards import problem_card
+from bot.ui.stems import stem_name
 from bot.ui.theme import STEM_EMOJI, plain
 from core.errors import UserError
 from core.library.servers import limits_of
@@ -29,7 +31,7 @@ from jobs.tasks.stems import FORMS, read_stem
 
 Interaction = discord.Interaction[Moodstem]
 
-FORM_NAMES = {"flac": "FLAC", "ogg": "Ogg Vorbis"}
+FORM_NAMES = {"flac": "FLAC", "ogg": "Ogg"}
 
 
 class Stems(commands.Cog):
@@ -88,18 +90,26 @@ class Stems(commands.Cog):
                 content = await asyncio.to_thread(read_stem, self.archive(job), stem, form)
             except (OSError, KeyError, zipfile.BadZipFile):
                 return await self.gone(interaction, job)
-            smaller = " · compressed, as this server takes no larger file" if form != FORMS[0] else ""
+            told = [
+                tr(
+                    "{icon} **{stem}** of **{title}**",
+                    icon=STEM_EMOJI[stem],
+                    stem=stem_name(stem),
+                    title=title,
+                ),
+                tr("-# {form}, {mb:.1f} MB", form=FORM_NAMES[form], mb=len(content) / 1e6),
+                *([tr("-# Compressed, as Discord takes no larger file here.")] if form != FORMS[0] else []),
+            ]
             if await self.send(
                 interaction,
-                f"{STEM_EMOJI[stem]} **{stem.capitalize()}** of **{title}**\n"
-                f"-# {FORM_NAMES[form]}, {len(content) / 1e6:.1f} MB{smaller}",
+                "\n".join(told),
                 f"{file_name(title)}-{stem}.{form}",
                 content,
             ):
                 return None
         raise UserError(
-            f"Even compressed this stem has {sizes['ogg'] / 1e6:.0f} MB, more than Discord lets me send here; "
-            "upload a shorter part of the song."
+            "Even compressed this stem has {mb:.1f} MB, more than Discord lets me send here; upload a shorter part of the song.",
+            mb=sizes["ogg"] / 1e6,
         )
 
     @on_press("stem_all")
@@ -116,8 +126,11 @@ class Stems(commands.Cog):
                 )
             except (OSError, KeyError, zipfile.BadZipFile):
                 return await self.gone(interaction, job)
-            sentence = f"📦 All stems of **{title}**\n-# {FORM_NAMES[form]}, {len(content) / 1e6:.1f} MB"
-            if await self.send(interaction, sentence, f"{file_name(title)}-stems.zip", content):
+            told = [
+                tr("📦 All stems of **{title}**", title=title),
+                tr("-# {form}, {mb:.1f} MB", form=FORM_NAMES[form], mb=len(content) / 1e6),
+            ]
+            if await self.send(interaction, "\n".join(told), f"{file_name(title)}-stems.zip", content):
                 return None
         raise UserError("Together they are more than Discord lets me send here; take them one by one.")
 
@@ -142,8 +155,8 @@ class Stems(commands.Cog):
         days = self.bot.settings.retention.stems_days
         await interaction.edit_original_response(
             view=problem_card(
-                f"Stems are kept for {days} days, and these are gone; I can make them again.",
-                Press("stems", job.spec["of"], label="Make them again"),
+                tr("Stems are kept for {days} days, and these are gone; I can make them again.", days=days),
+                Press("stems", job.spec["of"], label=tr("Make them again")),
             )
         )
 

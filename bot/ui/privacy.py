@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
+from bot.i18n import mark, tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, row, text
 from core.settings import RetentionSettings
 
-KEPT = (
-    "Your answers to the mood questions and the profile made of them, what I recommended to you and what you listened "
-    "to, your 👍 and 👎, searches, playlists and parties, the tracks that you uploaded, that you agreed to this, the language that "
-    "you chose, and, of "
-    "those who manage a server, what they did with /admin. I read no messages and guess nothing: moods come only from "
-    "your answers."
+KEPT = mark(
+    "Your answers to the mood questions and the profile made of them, what I recommended to you and what you listened to, your 👍 and 👎, searches, playlists and parties, the tracks that you uploaded, that you agreed to this, the language that you chose, and, of those who manage a server, what they did with /admin. I read no messages and guess nothing: moods come only from your answers."
 )
 
-WHY = (
-    "So that I can choose music for you and get better at it, go on where you left, and show you your uploads and lists. "
-    "Nothing of it is passed on or used for anything else."
+WHY = mark(
+    "So that I can choose music for you and get better at it, go on where you left, and show you your uploads and lists. Nothing of it is passed on or used for anything else."
 )
 
 
 def how_long(kept: RetentionSettings) -> str:
-    return (
-        f"Uploads go after {kept.uploads_days} days, stems that you asked for after {kept.stems_days}, finished jobs "
-        f"after {kept.jobs_days} days, what you heard and what I picked after {kept.history_days} days, searches after a "
-        "week; the rest stays until you erase it."
+    return tr(
+        "Uploads go after {uploads} days, stems that you asked for after {stems} days, finished jobs after {jobs} days, what you heard and what I picked after {history} days, searches after a week; the rest stays until you erase it.",
+        uploads=kept.uploads_days,
+        stems=kept.stems_days,
+        jobs=kept.jobs_days,
+        history=kept.history_days,
     )
 
 
 def privacy_card(kept: RetentionSettings) -> Card:
     """/privacy: all of it, and what one can do about it."""
     return Card(
-        text("## What I keep about you"),
-        text(KEPT, f"**Why:** {WHY}", f"**How long:** {how_long(kept)}"),
+        text(tr("## What I keep about you")),
+        text(*_three(kept)),
         row(
-            Press("privacy_export", label="Hand it out", emoji="📦"),
-            Press("privacy_ask", label="Erase all", style=Style.danger),
+            Press("privacy_export", label=tr("Hand it out"), emoji="📦"),
+            Press("privacy_ask", label=tr("Erase all"), style=Style.danger),
         ),
     )
 
@@ -43,11 +41,19 @@ def privacy_card(kept: RetentionSettings) -> Card:
 def consent_card(kept: RetentionSettings, asked: int, short: str) -> Card:
     """At first use, before anything is stored; `asked` and `short` say what goes on after a yes."""
     return Card(
-        text("## Before we begin", "To do that I have to keep something about you. You decide."),
-        text(f"**What:** {KEPT}", f"**Why:** {WHY}", f"**How long:** {how_long(kept)}"),
-        text("-# `/privacy` shows this again, hands all of it out, or erases it, any time."),
+        text(tr("## Before we begin"), tr("To do that I have to keep something about you. You decide.")),
+        text(*_three(kept)),
+        text(tr("-# `/privacy` shows this again, hands all of it out, or erases it, any time.")),
         row(
-            Press("consent_yes", asked, short, label="Agree and go on", style=Style.success),
-            Press("consent_no", label="Not now"),
+            Press("consent_yes", asked, short, label=tr("Agree and go on"), style=Style.success),
+            Press("consent_no", label=tr("Not now")),
         ),
+    )
+
+
+def _three(kept: RetentionSettings) -> tuple[str, str, str]:
+    return (
+        tr("**What:** {what}", what=tr(KEPT)),
+        tr("**Why:** {why}", why=tr(WHY)),
+        tr("**How long:** {how_long}", how_long=how_long(kept)),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bot.i18n import mark, tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, note_card, row, text
 from bot.ui.theme import GOOD, STEM_EMOJI, plain
@@ -16,30 +17,51 @@ SOUNDS = 0.02
 """A stem that sounds for less of the time than this is offered as silent."""
 
 
+STEM_NAMES = {
+    "drums": mark("Drums"),
+    "bass": mark("Bass"),
+    "vocals": mark("Vocals"),
+    "guitar": mark("Guitar"),
+    "piano": mark("Piano"),
+    "other": mark("The rest"),
+}
+
+
 def stems_card(job: Job, analysis: TrackAnalysis | None, until: float | None) -> Card:
     """A button for each stem that sounds, and one for all; `until` (Unix seconds) is when they go, None when they are
     gone."""
-    again = Press("stems", job.spec["of"], label="Make them again", style=Style.primary)
+    again = Press("stems", job.spec["of"], label=tr("Make them again"), style=Style.primary)
+    title = plain(job.spec.get("name"))
     if until is None:
-        return note_card(f"The stems of **{plain(job.spec.get('name'))}** are no longer kept.", again)
+        return note_card(tr("The stems of **{title}** are no longer kept.", title=title), again)
     result = job.result or {}
     activity = {stem: facts["activity"] for stem, facts in (analysis.instruments if analysis else {}).items()}
     loud = [stem for stem in result["sizes"] if activity.get(stem, 1.0) >= SOUNDS]
-    silent = [stem for stem in result["sizes"] if stem not in loud]
+    silent = [stem_name(stem).lower() for stem in result["sizes"] if stem not in loud]
     buttons = [
-        Press("stem", job.id, stem, label=stem.capitalize(), emoji=STEM_EMOJI.get(stem)) for stem in loud
+        Press("stem", job.id, stem, label=stem_name(stem), emoji=STEM_EMOJI.get(stem)) for stem in loud
     ]
     rows = [row(*buttons[first : first + 3]) for first in range(0, len(buttons), 3)]
-    estimate = ["-# Separated by the small bundled model: expect traces of the others in each."]
+    estimate = tr("-# Separated by the small bundled model: expect traces of the others in each.")
     return Card(
         text(
-            f"## Stems of {plain(job.spec.get('name'))}",
-            "Tap one to hear it and to take it along; only you see this.",
-            *(estimate if result["separator"] == "unet" else []),
-            *([f"-# Hardly to be heard: {', '.join(silent)}."] if silent else []),
+            tr("## Stems of {title}", title=title),
+            tr("Tap one to hear it and to take it along; only you see this."),
+            *([estimate] if result["separator"] == "unet" else []),
+            *([tr("-# Hardly to be heard: {stems}.", stems=", ".join(silent))] if silent else []),
         ),
         *rows,
-        row(Press("stem_all", job.id, label="All in one ZIP", emoji="📦", disabled=not loud)),
-        text(f"-# Here until <t:{int(until)}:f>; they can be made again as long as the upload is kept."),
+        row(Press("stem_all", job.id, label=tr("All in one ZIP"), emoji="📦", disabled=not loud)),
+        text(
+            tr(
+                "-# Here until {when}; they can be made again as long as the upload is kept.",
+                when=f"<t:{int(until)}:f>",
+            )
+        ),
         colour=GOOD,
     )
+
+
+def stem_name(stem: str) -> str:
+    """As a label."""
+    return tr(STEM_NAMES[stem]) if stem in STEM_NAMES else stem

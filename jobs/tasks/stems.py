@@ -19,13 +19,14 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UserError
+from core.i18n import mark
 from core.library.tracks import Library
 from jobs.engines.base import Request
 from jobs.tasks.base import Context, Done, TaskKind, Work
 
 FORMS = ("flac", "ogg")
 
-GONE = "The audio of this track is no longer kept: upload it again to have its stems."
+GONE = mark("The audio of this track is no longer kept: upload it again to have its stems.")
 
 SEPARATED = 0.8
 """Progress once the stems are there; the rest is writing them."""

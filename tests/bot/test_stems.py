@@ -107,7 +107,7 @@ async def test_too_large_is_sent_compressed_or_refused_in_a_sentence(world: Worl
     taken = await world.alice.click(stems.message, custom_id=press)
     [file] = taken.response.attachments
     samples, rate = sound(await file.read())
-    assert file.filename.endswith(".ogg") and "compressed" in taken.response.content
+    assert file.filename.endswith(".ogg") and "Compressed" in taken.response.content
     assert len(samples) == pytest.approx(SECONDS * 44_100, abs=2) and rate == 44_100
     world.env.inject_error("PATCH", "/webhooks/*/messages/@original", **refusal, times=2)
     refused = await world.alice.click(stems.message, custom_id=press)
