@@ -27,6 +27,7 @@ TABLES = (
     "member_language",
     "card",
     "card_due",
+    "notice",
     "job",
 )
 

@@ -23,6 +23,7 @@ from core.errors import UserError
 from core.library.store import Transaction
 from core.recommend.similarity import similar
 from jobs import cards as card_store
+from jobs import notices
 from jobs.model import Job
 from jobs.queue import Alongside
 
@@ -243,7 +244,11 @@ class JobCards(commands.Cog):
         if not job.ended:
             return await self.note(replace(card, state_shown=shown(job)))
         waited = (job.finished_at or job.created_at) - job.created_at
-        if waited > NOTICE_S and job.state != "cancelled":
+        if (
+            waited > NOTICE_S
+            and job.state != "cancelled"
+            and not await notices.asked(self.bot.database, job.id)  # told directly (bot.cogs.notices)
+        ):
             await self.notify(message, job)
         return await self.forget(card)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from discord import MediaGalleryItem, ui
 
+from bot.i18n import tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, row, text
 from bot.ui.picks import similar_section
@@ -53,23 +54,24 @@ def job_card(job: Job) -> Card:
     title = text(f"### {job_title(job)}")
     cancel = Press("job_cancel", job.id, label="Cancel", style=Style.danger, disabled=job.cancel_requested)
     refresh = Press("job_refresh", job.id, label="Refresh")
+    tell = Press("job_tell", job.id, label=tr("Tell me when it is done"), emoji="🔔")
     left = f", {roughly(job.eta_s)} to go" if job.eta_s else ""
     match job.state:
         case "queued" if job.error:
             return Card(
                 title,
                 text(f"{plain(job.error, 200)} I'll try again in a moment{left}."),
-                row(refresh, cancel),
+                row(refresh, tell, cancel),
             )
         case "queued":
             place = "Next in the queue" if job.position == 1 else f"Number {job.position} in the queue"
-            return Card(title, text(f"⏳ {place}{left}."), row(refresh, cancel))
+            return Card(title, text(f"⏳ {place}{left}."), row(refresh, tell, cancel))
         case "running":
             stage = "Stopping" if job.cancel_requested else STAGES.get(job.stage, plain(job.stage))
             return Card(
                 title,
                 text(f"{bar(job.progress, 14)}  {job.progress:.0%}", f"{stage}{left}."),
-                row(refresh, cancel),
+                row(refresh, tell, cancel),
             )
         case "failed":
             return Card(title, text(f"⚠️ {plain(job.error, 300)}"), colour=BAD)

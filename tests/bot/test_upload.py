@@ -67,7 +67,7 @@ async def test_from_upload_to_result(world: World, runner: Runner) -> None:
     assert shown.ephemeral and "follows its way" in words(shown.response)
     waiting = await card(world)
     assert "my song.ogg" in words(waiting) and "Next in the queue" in words(waiting)
-    assert {"Cancel", "Refresh"} == set(labels(waiting))
+    assert {"Cancel", "Refresh", "Tell me when it is done"} == set(labels(waiting))
     assert await runner.run_one()
     await tick(world)
     done = await card(world)
