@@ -12,6 +12,7 @@ from typing import Any
 import discord
 import pytest
 
+from core.library.consent import agree
 from core.library.store import Database
 from core.settings import Settings
 from jobs.model import Job
@@ -158,7 +159,8 @@ async def test_a_card_that_was_promised_is_sent_after_a_restart(world: World) ->
 
         async def promise(transaction: Any, job_id: int) -> None:
             await transaction.run(
-                "INSERT INTO card_due VALUES (?, ?, ?)", [job_id, world.channel.id, world.alice.id]
+                "INSERT INTO card_due (job_id, channel_id, user_id) VALUES (?, ?, ?)",
+                [job_id, world.channel.id, world.alice.id],
             )
 
         await Queue(database).enqueue(
@@ -233,6 +235,7 @@ async def test_a_full_disk_refuses_an_upload_in_one_sentence(world: World, full_
     world.expected = (sqlite3.OperationalError,)
     world.settings = full_world
     await world.restart()
+    await agree(world.bot.database, world.alice.id)
     await upload(world, "first.wav", tone())
     ballast = fill_up(full_world.data)
     shown = await upload(world, "second.wav", tone(5))
