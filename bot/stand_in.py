@@ -55,10 +55,16 @@ class Asked:
 
 
 class StandIn:
-    """One stand-in server. `requests` lists (method, path, status) of everything that the bot asked for."""
+    """One stand-in server. `requests` lists (method, path, status) of everything that the bot asked for.
 
-    def __init__(self, token: str = TOKEN) -> None:
+    `place` tells stand-ins apart that show processes their share of one Discord: the n-th has the server of the n-th
+    connection, and ids of its own.
+    """
+
+    def __init__(self, token: str = TOKEN, place: int = 0) -> None:
         self.token = token
+        self.guild = GUILD + (place << 22)
+        self.channel = CHANNEL + place
         self.port = 0
         self.commands: list[dict[str, Any]] = []
         self.syncs = 0
@@ -76,7 +82,7 @@ class StandIn:
         self._events: list[dict[str, Any]] = []
         self._socket: web.WebSocketResponse | None = None
         self._deflate: Any = None
-        self._number = 0
+        self._number = place * 1_000_000
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int = 0) -> None:
@@ -131,7 +137,7 @@ class StandIn:
         made = Asked(number, f"aW50ZXJhY3Rpb246{number}", {})
         made.payload = {
             "id": str(number), "application_id": str(APPLICATION), "type": kind, "token": made.token, "version": 1,
-            "guild_id": str(GUILD), "channel_id": str(CHANNEL), "channel": _channel(),
+            "guild_id": str(self.guild), "channel_id": str(self.channel), "channel": self._channel(),
             "member": {
                 "user": _user(user, f"member{user}"), "roles": [], "joined_at": "2026-01-01T00:00:00+00:00",
                 "deaf": False, "mute": False, "flags": 0, "permissions": "2147483648",
@@ -222,10 +228,10 @@ class StandIn:
                 await self.dispatch("READY", {
                     "v": 10, "user": _user(APPLICATION, "moodstem", bot=True), "session_id": "a-session",
                     "resume_gateway_url": f"ws://127.0.0.1:{self.port}/gateway",
-                    "guilds": [{"id": str(GUILD), "unavailable": True}],
+                    "guilds": [{"id": str(self.guild), "unavailable": True}],
                     "application": {"id": str(APPLICATION), "flags": 0}, "shard": said["d"].get("shard", [0, 1]),
                 })  # fmt: skip
-                await self.dispatch("GUILD_CREATE", _guild())
+                await self.dispatch("GUILD_CREATE", self._guild())
                 self.ready.set()
             case 6:
                 self.resumed.append(said["d"])
@@ -259,7 +265,7 @@ class StandIn:
             case "GET", ["users", "@me"]:
                 return _reply(_user(APPLICATION, "moodstem", bot=True))
             case "GET", ["users", "@me", "guilds"]:
-                return _reply([{"id": str(GUILD), "name": "Moodstem", "permissions": self.permissions}])
+                return _reply([{"id": str(self.guild), "name": "Moodstem", "permissions": self.permissions}])
             case "GET", ["oauth2", "applications", "@me"]:
                 return _reply(_application())
             case "GET", ["gateway", "bot"]:
@@ -295,12 +301,19 @@ class StandIn:
                 return _reply(asked.message)
             case "POST", ["channels", _, "messages"]:
                 return _reply(self._message(await _body(request)))
+            case "PATCH", ["channels", _, "messages", number] if int(number) not in self.messages:
+                return _reply({"message": "Unknown Message", "code": 10008}, 404)
             case "PATCH", ["channels", _, "messages", number]:
                 self.messages[int(number)].update(_shown(await _body(request)))
                 return _reply(self.messages[int(number)])
             case "POST", ["users", "@me", "channels"]:
                 return _reply(
-                    {"id": str(CHANNEL + 1), "type": 1, "recipients": [_user(1, "member1")], "flags": 0}
+                    {
+                        "id": str(self.channel + 1000),
+                        "type": 1,
+                        "recipients": [_user(1, "member1")],
+                        "flags": 0,
+                    }
                 )
             case _:
                 return _reply({"message": f"the stand-in has no {request.method} {path}", "code": 0}, 404)
@@ -323,7 +336,7 @@ class StandIn:
     def _message(self, body: dict[str, Any]) -> dict[str, Any]:
         number = self.snowflake()
         self.messages[number] = {
-            "id": str(number), "channel_id": str(CHANNEL), "author": _user(APPLICATION, "moodstem", bot=True),
+            "id": str(number), "channel_id": str(self.channel), "author": _user(APPLICATION, "moodstem", bot=True),
             "content": "", "timestamp": "2026-01-01T00:00:00+00:00", "edited_timestamp": None, "tts": False,
             "mention_everyone": False, "mentions": [], "mention_roles": [], "attachments": [], "embeds": [],
             "pinned": False, "type": 0, "components": [], "flags": 0, **_shown(body),
@@ -336,6 +349,26 @@ class StandIn:
         if not fresh or name not in self.files:
             return web.Response(status=404, text="This content is no longer available.")
         return web.Response(body=self.files[name])
+
+    def _channel(self) -> dict[str, Any]:
+        return {
+            "id": str(self.channel), "type": 0, "name": "music", "guild_id": str(self.guild), "position": 0, "flags": 0,
+            "permission_overwrites": [], "permissions": EVERYTHING,
+        }  # fmt: skip
+
+    def _guild(self) -> dict[str, Any]:
+        return {
+            "id": str(self.guild), "name": "Moodstem", "owner_id": str(OWNER), "roles": [
+                {"id": str(self.guild), "name": "@everyone", "permissions": EVERYTHING, "position": 0, "color": 0, "colors":
+                 {"primary_color": 0, "secondary_color": None, "tertiary_color": None}, "hoist": False, "managed": False,
+                 "mentionable": False, "flags": 0},
+            ],
+            "channels": [self._channel()], "members": [], "threads": [], "emojis": [], "stickers": [], "features": [],
+            "member_count": 1, "premium_tier": 0, "verification_level": 0, "nsfw_level": 0, "preferred_locale": "en-US",
+            "mfa_level": 0, "default_message_notifications": 0, "explicit_content_filter": 0, "system_channel_flags": 0,
+            "presences": [], "voice_states": [], "stage_instances": [], "guild_scheduled_events": [], "unavailable": False,
+            "afk_timeout": 300, "premium_progress_bar_enabled": False,
+        }  # fmt: skip
 
     def snowflake(self) -> int:
         """An id as Discord makes them, from the time; no two are equal."""
@@ -395,26 +428,4 @@ def _application() -> dict[str, Any]:
     return {
         "id": str(APPLICATION), "name": "moodstem", "description": "", "bot_public": False, "icon": None, "flags": 0,
         "bot_require_code_grant": False, "verify_key": "", "owner": _user(OWNER, "owner"), "team": None,
-    }  # fmt: skip
-
-
-def _channel() -> dict[str, Any]:
-    return {
-        "id": str(CHANNEL), "type": 0, "name": "music", "guild_id": str(GUILD), "position": 0, "flags": 0,
-        "permission_overwrites": [], "permissions": EVERYTHING,
-    }  # fmt: skip
-
-
-def _guild() -> dict[str, Any]:
-    return {
-        "id": str(GUILD), "name": "Moodstem", "owner_id": str(OWNER), "roles": [
-            {"id": str(GUILD), "name": "@everyone", "permissions": EVERYTHING, "position": 0, "color": 0, "colors":
-             {"primary_color": 0, "secondary_color": None, "tertiary_color": None}, "hoist": False, "managed": False,
-             "mentionable": False, "flags": 0},
-        ],
-        "channels": [_channel()], "members": [], "threads": [], "emojis": [], "stickers": [], "features": [],
-        "member_count": 1, "premium_tier": 0, "verification_level": 0, "nsfw_level": 0, "preferred_locale": "en-US",
-        "mfa_level": 0, "default_message_notifications": 0, "explicit_content_filter": 0, "system_channel_flags": 0,
-        "presences": [], "voice_states": [], "stage_instances": [], "guild_scheduled_events": [], "unavailable": False,
-        "afk_timeout": 300, "premium_progress_bar_enabled": False,
     }  # fmt: skip

@@ -147,6 +147,8 @@ class JobCards(commands.Cog):
             job = await self.bot.queue.get(card.job_id)
             if job is None:
                 await card_store.drop_card(self.bot.database, card.message_id)
+            elif not self.bot.serves(job.guild_id):
+                continue  # another process sends and edits that server's cards
             elif job.ended or shown(job) != card.state_shown:
                 due.append((not job.ended, card.updated_at, card, job))
         edited: Counter[int] = Counter()
@@ -206,6 +208,8 @@ class JobCards(commands.Cog):
         job = await self.bot.queue.get(promise.job_id)
         if job is None or job.state == "cancelled":
             return await card_store.drop_promise(self.bot.database, promise.job_id)
+        if not self.bot.serves(job.guild_id):
+            return None
         try:
             with speaking(promise.language):
                 await self.send(promise.channel_id, promise.user_id, job)

@@ -17,7 +17,8 @@ class Clock(commands.Cog):
         self.schedule = Schedule(bot.queue, plan(bot.settings))
 
     async def cog_load(self) -> None:
-        if self.bot.settings.jobs.schedule:
+        # Of several processes that share the servers, the one that has direct messages, which is exactly one.
+        if self.bot.settings.jobs.schedule and self.bot.serves(None):
             await self.schedule.start()
 
     async def cog_unload(self) -> None:

@@ -109,7 +109,8 @@ FORM = re.compile(r"mf:(?P<action>[a-z_]+):(?P<arguments>.*)")
 class Form(discord.ui.Modal):
     """A form that calls the handler of its action with its arguments and what was filled in, in order.
 
-    discord.py knows the forms of this process only, so the bot takes them all by their custom id (`sent_form`).
+    discord.py knows the forms of this process only, so the bot takes them all by their custom id (`sent_form`) and
+    `press` runs the handler; what discord.py does with a form that it knows is nothing.
     """
 
     def __init__(
@@ -119,6 +120,11 @@ class Form(discord.ui.Modal):
         super().__init__(title=title[:45], timeout=900, custom_id=custom_id)
         for field in fields:
             self.add_item(field)
+
+    async def on_error(self, interaction: discord.Interaction[Any], error: Exception, /) -> None:
+        from bot.errors import report  # whose cards are made of this module's buttons
+
+        await report(interaction, error)
 
 
 def sent_form(data: Mapping[str, Any]) -> tuple[str, tuple[str, ...]] | None:

@@ -1,0 +1,141 @@
+"""Two processes share the servers and one database: each edits its own cards, and the schedule runs once."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from apscheduler.triggers.interval import IntervalTrigger
+
+from bot import create_bot
+from bot.cogs.schedule import Clock
+from bot.stand_in import StandIn
+from core.library.samples import manifest
+from core.library.store import Database
+from core.settings import DiscordSettings, JobSettings, Settings
+from jobs.cards import Promise, promise_card
+from jobs.queue import Queue
+from jobs.schedule import Due
+from tests.bot.loopback import PATIENCE_S, answered, comes, running, text_of
+
+
+def shard(number: int) -> dict[str, str]:
+    return {"MOODSTEM_DISCORD__SHARDS": "2", "MOODSTEM_DISCORD__SHARD_IDS": f"[{number}]"}
+
+
+def edits(discord: StandIn) -> list[tuple[str, str, int]]:
+    return [one for one in discord.requests if one[0] == "PATCH" and one[1].startswith("channels/")]
+
+
+def card_of(discord: StandIn, name: str) -> str:
+    return next((text_of(one) for one in discord.messages.values() if name in text_of(one)), "")
+
+
+async def test_each_process_keeps_the_cards_of_its_own_servers(tmp_path: Path) -> None:
+    first, second = StandIn(place=0), StandIn(place=1)
+    await first.start()
+    await second.start()
+    try:
+        async with running(first, tmp_path, **shard(0)), running(second, tmp_path, **shard(1)):
+            assert [one.identified[-1]["shard"] for one in (first, second)] == [[0, 2], [1, 2]]
+            song = manifest()[0].path.read_bytes()
+            for place, discord in enumerate((first, second)):
+                track = discord.attach(f"song{place}.ogg", song + bytes(place))
+                await answered(await discord.slash("upload", track=track))
+                await comes(discord, lambda d=discord, n=f"song{place}.ogg": card_of(d, n))  # type: ignore[misc]
+            async with await Database.open(tmp_path / "data" / "moodstem.db") as database:
+                queue = Queue(database)
+                jobs = await queue.jobs()
+                assert {job.guild_id for job in jobs} == {first.guild, second.guild}
+                for job in jobs:
+                    await queue.cancel(job.id)
+                for place, discord in enumerate((first, second)):
+                    await comes(discord, lambda d=discord, n=f"song{place}": "Cancelled" in card_of(d, n))  # type: ignore[misc]
+                await asyncio.sleep(2.5)  # two more rounds, in which the other one might edit it as well
+                for discord in (first, second):
+                    assert [status for _, _, status in edits(discord)] == [200], (
+                        "one edit, by its own process"
+                    )
+                assert not await database.fetch("SELECT * FROM card")
+    finally:
+        await first.stop()
+        await second.stop()
+
+
+async def test_a_promised_card_is_sent_by_the_process_of_its_server_only(tmp_path: Path) -> None:
+    """The second process died between job and card; the first one, which starts meanwhile, leaves it alone."""
+    first, second = StandIn(place=0), StandIn(place=1)
+    await first.start()
+    await second.start()
+    try:
+        async with await Database.open(tmp_path / "data" / "moodstem.db") as database:
+
+            async def promised(transaction: Any, job_id: int) -> None:
+                await promise_card(transaction, Promise(job_id, second.channel, 7))
+
+            await Queue(database).enqueue(
+                "analyse", {"name": "late.ogg"}, user_id=7, guild_id=second.guild, alongside=promised
+            )
+            async with running(first, tmp_path, **shard(0)):
+                await answered(await first.slash("help"))
+                await asyncio.sleep(1.5)
+                assert await database.fetch("SELECT * FROM card_due")
+                async with running(second, tmp_path, **shard(1)):
+                    await comes(second, lambda: card_of(second, "late.ogg"))
+                    async with asyncio.timeout(PATIENCE_S):
+                        while await database.fetch("SELECT * FROM card_due"):
+                            await asyncio.sleep(0.02)
+                assert not card_of(first, "late.ogg")
+    finally:
+        await first.stop()
+        await second.stop()
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3])
+async def test_the_schedule_runs_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
+) -> None:
+    monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "none.toml"))
+    ran: list[int] = []
+    clocks = []
+    databases = []
+    for number in range(processes):
+        settings = Settings(
+            data=tmp_path,
+            jobs=JobSettings(embedded_worker=False),
+            discord=DiscordSettings(shards=processes, shard_ids=[number] if processes > 1 else None),
+        )
+        bot: Any = create_bot(settings)
+        databases.append(await Database.open(settings.database))
+        bot.queue = Queue(databases[-1])
+        clock = Clock(bot)
+
+        async def note(number: int = number) -> None:
+            ran.append(number)
+
+        clock.schedule.tasks = [Due("note", IntervalTrigger(seconds=0.1), note)]
+        await clock.cog_load()
+        for job in clock.schedule._scheduler.get_jobs():  # without the wait for a start of many
+            job.modify(next_run_time=clock.schedule.clock() + timedelta(seconds=0.1))
+        clocks.append(clock)
+    await asyncio.sleep(0.6)
+    for clock, database in zip(clocks, databases, strict=True):
+        await clock.cog_unload()
+        await database.close()
+    assert len(ran) >= 2 and set(ran) == {0}
+
+
+@pytest.mark.parametrize("shards", [1, 2, 5])
+def test_every_server_has_exactly_one_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards: int
+) -> None:
+    monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "none.toml"))
+    bots: list[Any] = [
+        create_bot(Settings(data=tmp_path, discord=DiscordSettings(shards=shards, shard_ids=[number])))
+        for number in range(shards)
+    ]
+    for guild in (None, 200, *(number << 22 for number in range(20)), 1456074443980800016):
+        assert sum(bot.serves(guild) for bot in bots) == 1, guild
