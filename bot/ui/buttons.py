@@ -121,7 +121,7 @@ class Form(discord.ui.Modal):
         for field in fields:
             self.add_item(field)
 
-    async def on_error(self, interaction: discord.Interaction[Any], error: Exception, /) -> None:
+    async def on_error(self, interaction: discord.Interaction[Any], error: Exception, /) -> None:  # type: ignore[override]  # as in discord.ui.Modal
         from bot.errors import report  # whose cards are made of this module's buttons
 
         await report(interaction, error)
