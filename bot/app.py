@@ -65,11 +65,18 @@ class Tree(app_commands.CommandTree["Moodstem"]):
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         if interaction.extras.get("again"):  # it waited for consent, and was let through then
             return True
-        if not await self.client.may_answer(interaction):
+        try:
+            if not await self.client.may_answer(interaction):
+                return False
+            if interaction.type is discord.InteractionType.autocomplete:
+                return True
+            return await self.client.gate.open_for_command(interaction)
+        except (
+            Exception
+        ) as error:  # discord.py expects none here: it would leave the member without an answer
+            await report(interaction, error)
+            self.client.metrics.ended(interaction, name_of(interaction))
             return False
-        if interaction.type is discord.InteractionType.autocomplete:
-            return True
-        return await self.client.gate.open_for_command(interaction)
 
     async def on_error(
         self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
@@ -204,6 +211,7 @@ class Moodstem(commands.Bot):
         """
         if interaction.id in self._answered:
             log.info("the same interaction came twice: %s", name_of(interaction))
+            interaction.extras.pop("arrived", None)  # counted once
             return False
         self._answered[interaction.id] = None
         if len(self._answered) > REMEMBERED:
@@ -228,9 +236,9 @@ class Moodstem(commands.Bot):
         self, interaction: discord.Interaction[Any], action: str, arguments: tuple[str, ...]
     ) -> None:
         """Run a button's handler; an error takes the one path, since discord.py would only log it."""
-        if not await self.may_answer(interaction):
-            return
         try:
+            if not await self.may_answer(interaction):
+                return
             if await self.gate.open_for_button(interaction, action, arguments):
                 await self.handle(interaction, action, arguments)
         except Exception as error:

@@ -12,6 +12,7 @@ import discord
 import pytest
 
 import bot as package
+import bot.app as bot_app
 from bot.app import OUT_OF_DATE
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, row
@@ -70,6 +71,17 @@ async def test_a_bug_in_a_button(world: World, monkeypatch: pytest.MonkeyPatch, 
         told = await world.alice.click(shown.response.message, label="Ask me")
     assert told.ephemeral and SORRY in words(told.response)
     assert [record.message for record in caplog.records] == ["unexpected error in button mood_start"]
+
+
+async def test_a_bug_before_a_command_or_button_begins(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose language it is, and whether they agreed, is asked first; also that may fail, and is answered."""
+    shown = await world.alice.slash(world.channel, "help")
+    monkeypatch.setattr(bot_app, "language_of", fails)
+    told = await world.alice.slash(world.channel, "help")
+    assert told.ephemeral and SORRY in words(told.response)
+    told = await world.alice.click(shown.response.message, label="Ask me")
+    assert told.ephemeral and SORRY in words(told.response)
+    world.expected = (*world.expected, Bug)
 
 
 async def fails_pressed(interaction: Any) -> None:
