@@ -12,6 +12,7 @@ import discord
 from discord import app_commands
 
 from bot.app import Moodstem
+from bot.i18n import tr
 from bot.ui.theme import clock
 from core.errors import UserError
 from core.library import search
@@ -94,7 +95,7 @@ async def playlists_or_new(interaction: Interaction, current: str) -> Choices:
     found = await playlists(interaction, current)
     name = current.strip()
     if name and await Playlists(interaction.client.database).named(interaction.user.id, name) is None:
-        found = [*found[: MOST - 1], choice(f"➕ New playlist “{name}”", name)]
+        found = [*found[: MOST - 1], choice(tr("➕ New playlist “{name}”", name=name), name)]
     return found
 
 

@@ -30,10 +30,12 @@ def audio(settings: Settings, track: Track) -> Path:
     if not path.is_file() and track.origin == "upload":
         days = settings.retention.uploads_days
         raise UserError(
-            f"Uploads are kept for {days} days, and this one is gone; upload it again to hear it."
+            "Uploads are kept for {days} days, and this one is gone; upload it again to hear it.", days=days
         )
     if not path.is_file():
-        raise UserError(f"The audio of “{track.title}” is not where it was; ask an admin to run /reindex.")
+        raise UserError(
+            "The audio of “{title}” is not where it was; ask an admin to run /reindex.", title=track.title
+        )
     return path
 
 

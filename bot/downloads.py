@@ -16,6 +16,7 @@ import aiohttp
 import discord
 from discord.http import HTTPClient
 
+from bot.i18n import mark
 from core.errors import UserError, is_disk_full
 
 log = logging.getLogger(__name__)
@@ -25,8 +26,10 @@ TRIES = 3
 RETRY_S = 1.0
 PATIENCE = aiohttp.ClientTimeout(total=600, sock_connect=15, sock_read=30)
 
-NOT_HANDED_OVER = "Discord did not hand me that file; please upload it again."
-NO_ROOM = "There is no room left on my disk for that file; please try again later, or tell whoever runs me."
+NOT_HANDED_OVER = mark("Discord did not hand me that file; please upload it again.")
+NO_ROOM = mark(
+    "There is no room left on my disk for that file; please try again later, or tell whoever runs me."
+)
 
 
 @dataclass(frozen=True)

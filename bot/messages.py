@@ -180,6 +180,13 @@ class _Checker(ast.NodeVisitor):
 
     visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815 - ast's name
 
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        for part in (*node.decorator_list, *node.body):  # its keywords describe a group of commands
+            self.visit(part)
+
+    def visit_Assert(self, node: ast.Assert) -> None:
+        pass
+
     def visit_Lambda(self, node: ast.Lambda) -> None:
         self.depth += 1
         self.visit(node.body)

@@ -10,6 +10,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Moodstem
+from bot.i18n import tr
 from bot.ui.buttons import Press, on_press
 from bot.ui.cards import Card, Style, note_card, row, text
 from bot.ui.jobs import job_title
@@ -27,18 +28,27 @@ class About(commands.Cog):
     @app_commands.command(name="help", description="What I can do, in a few lines.")
     async def help_(self, interaction: discord.Interaction[Moodstem]) -> None:
         card = Card(
-            text("## Music that fits your mood, with reasons"),
+            text(tr("## Music that fits your mood, with reasons")),
             text(
-                "**/mood** asks about seven short questions and keeps your answers, even if you stop half-way.",
-                "**/recommend** picks tracks whose *instruments* fit, and says why in measured numbers; a tap steers "
-                "them: calmer, less vocals, a surprise.",
-                "**/party** makes one playlist of several people's moods, fair to each.",
-                "**/upload** takes a track apart, shows what each instrument does and what goes with it.",
-                "**/similar** finds tracks like one of yours or the library's, or music to practise an instrument with.",
-                "**/library** finds music by name or by sound (“calm piano”); **/playlist** keeps what you like.",
-                "**/jobs** lists your uploads. **/privacy** shows, hands out or erases what I keep about you.",
+                tr(
+                    "**/mood** asks about seven short questions and keeps your answers, even if you stop half-way."
+                ),
+                tr(
+                    "**/recommend** picks tracks whose *instruments* fit, and says why in measured numbers; a tap steers them: calmer, less vocals, a surprise."
+                ),
+                tr("**/party** makes one playlist of several people's moods, fair to each."),
+                tr("**/upload** takes a track apart, shows what each instrument does and what goes with it."),
+                tr(
+                    "**/similar** finds tracks like one of yours or the library's, or music to practise an instrument with."
+                ),
+                tr(
+                    "**/library** finds music by name or by sound (“calm piano”); **/playlist** keeps what you like."
+                ),
+                tr(
+                    "**/jobs** lists your uploads. **/privacy** shows, hands out or erases what I keep about you."
+                ),
             ),
-            row(Press("mood_start", label="Ask me", style=Style.primary)),
+            row(Press("mood_start", label=tr("Ask me"), style=Style.primary)),
         )
         await interaction.response.send_message(view=card, ephemeral=True)
 
@@ -46,13 +56,16 @@ class About(commands.Cog):
     async def jobs(self, interaction: discord.Interaction[Moodstem]) -> None:
         found = await self.bot.queue.jobs(user_id=interaction.user.id, limit=5)
         if not found:
-            card = note_card("Nothing yet: give me a track with /upload.")
+            card = note_card(tr("Nothing yet: give me a track with /upload."))
         else:
             lines = [f"**{job_title(job)}**: {_state(job.state, job.eta_s)}" for job in found]
             card = Card(
-                text("### Your latest jobs", *lines),
+                text(tr("### Your latest jobs"), *lines),
                 row(
-                    *(Press("job_show", job.id, label=f"Show {place}") for place, job in enumerate(found, 1))
+                    *(
+                        Press("job_show", job.id, label=tr("Show {place}", place=place))
+                        for place, job in enumerate(found, 1)
+                    )
                 ),
             )
         await interaction.response.send_message(view=card, ephemeral=True)
@@ -75,15 +88,17 @@ class About(commands.Cog):
         found = await export_member(self.bot.database, interaction.user.id)
         data = json.dumps(found, ensure_ascii=False, indent=1).encode()
         await interaction.edit_original_response(
-            content="Everything that I keep about you:",
+            content=tr("Everything that I keep about you:"),
             attachments=[discord.File(io.BytesIO(data), filename="moodstem-export.json")],
         )
 
     @on_press("privacy_ask")
     async def ask(self, interaction: discord.Interaction[Moodstem]) -> None:
         card = note_card(
-            "Erase your answers, profile, recommendations, ratings, playlists, uploads and all else? This cannot be undone.",
-            Press("privacy_erase", label="Erase", style=Style.danger),
+            tr(
+                "Erase your answers, profile, recommendations, ratings, playlists, uploads and all else? This cannot be undone."
+            ),
+            Press("privacy_erase", label=tr("Erase"), style=Style.danger),
         )
         await interaction.response.send_message(view=card, ephemeral=True)
 
@@ -94,13 +109,17 @@ class About(commands.Cog):
         rows = sum(count for table, count in counts.items() if table != "file")
         await interaction.edit_original_response(
             view=note_card(
-                f"Erased: {rows} entries and {counts['file']} files. I know nothing about you now."
+                tr(
+                    "Erased: {rows} entries and {file} files. I know nothing about you now.",
+                    rows=rows,
+                    file=counts["file"],
+                )
             )
         )
 
 
 def _state(state: str, eta_s: float | None) -> str:
-    left = f", {roughly(eta_s)} to go" if eta_s else ""
+    left = tr(", {roughly} to go", roughly=roughly(eta_s)) if eta_s else ""
     return {"queued": f"waiting{left}", "running": f"being analysed{left}", "done": "done"}.get(state, state)
 
 

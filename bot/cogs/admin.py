@@ -138,7 +138,12 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         copy = await backup(self.bot.database, settings.data / "backups", keep=settings.retention.backups)
         rows = await rehearse(copy)
         await record(self.bot.database, guild_id, interaction.user.id, "backup", copy.name)
-        sentence = f"💾 {copy.name} is written and was restored on trial: {sum(rows.values())} rows in {len(rows)} tables."
+        sentence = tr(
+            "💾 {name} is written and was restored on trial: {values} rows in {count} tables.",
+            name=copy.name,
+            values=sum(rows.values()),
+            count=len(rows),
+        )
         await interaction.edit_original_response(view=note_card(sentence))
 
     @app_commands.command(description="What members may upload here; with a name and a number, change it.")

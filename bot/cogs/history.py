@@ -10,6 +10,7 @@ from discord.ext import commands
 
 from bot.app import Moodstem
 from bot.errors import answer_refusals
+from bot.i18n import mark, tr
 from bot.ui.buttons import on_press
 from bot.ui.cards import Card, note_card
 from bot.ui.library import MOMENTS, history_card
@@ -18,7 +19,7 @@ from core.library.history import History
 if TYPE_CHECKING:
     from bot.cogs.recommend import Recommend
 
-KINDS = {"played": "what I heard", "recommended": "what you picked for me"}
+KINDS = {"played": "what I heard", "recommended": mark("what you picked for me")}
 
 
 class HistoryCommands(commands.Cog):
@@ -46,7 +47,7 @@ class HistoryCommands(commands.Cog):
             moments, total = await self.history.moments(user_id, kind, limit=MOMENTS, offset=shown * MOMENTS)
             if moments:
                 return history_card(moments, total, kind, shown)
-        return note_card("Nothing yet: ask me with /recommend, or find something with /library search.")
+        return note_card(tr("Nothing yet: ask me with /recommend, or find something with /library search."))
 
     @on_press("hist_play")
     async def play_again(

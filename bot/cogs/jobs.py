@@ -14,7 +14,7 @@ from discord.ext import commands, tasks
 
 from bot.app import Moodstem
 from bot.errors import GONE, TOO_LARGE, TROUBLE
-from bot.i18n import speaking, spoken
+from bot.i18n import speaking, spoken, tr
 from bot.ui.buttons import on_press
 from bot.ui.cards import Card, note_card
 from bot.ui.jobs import PICTURE, end_notice, index_card, job_card, result_card
@@ -97,7 +97,9 @@ class JobCards(commands.Cog):
                 message = None
             if message is not None:
                 await interaction.edit_original_response(
-                    view=note_card(f"Got it. [This card]({message.jump_url}) follows its way.")
+                    view=note_card(
+                        tr("Got it. [This card]({jump_url}) follows its way.", jump_url=message.jump_url)
+                    )
                 )
                 return
         await card_store.drop_promise(self.bot.database, job.id)
@@ -283,7 +285,7 @@ class JobCards(commands.Cog):
         track = await self.bot.library.get(result["track_id"])
         analysis = await self.bot.library.analysis(result["track_id"])
         if track is None or analysis is None:
-            return note_card("This track was removed from the library."), []
+            return note_card(tr("This track was removed from the library.")), []
         catalog = await self.bot.catalog()
         near = await asyncio.to_thread(
             similar, catalog, analysis.features(), "timbre", count=3, exclude=[track.id]

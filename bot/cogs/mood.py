@@ -9,7 +9,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Moodstem
-from bot.i18n import spoken
+from bot.i18n import mark, spoken, tr
 from bot.ui.buttons import Choose, Press, on_press
 from bot.ui.cards import Card, Style, line, mood_colour, note_card, row, step, text
 from bot.ui.theme import bar
@@ -21,7 +21,7 @@ from core.moods.store import Moods, Sitting
 from core.recommend.table import occasion_emoji, occasion_label, occasions
 
 QUICK_OCCASIONS = (
-    ("", "No occasion", "🎧"),
+    ("", mark("No occasion"), "🎧"),
     ("relaxation", "Relax", "🛋️"),
     ("study", "Study", "📚"),
     ("workout", "Workout", "🏃"),
@@ -52,7 +52,7 @@ class Mood(commands.Cog):
         elif form is not None:
             sitting.form = form
         await self.moods.save_sitting(interaction.user.id, sitting)
-        note = "Welcome back: here is where you left off." if resumed else None
+        note = tr("Welcome back: here is where you left off.") if resumed else None
         card = await self.current_card(interaction.user.id, sitting, note)
         await interaction.response.send_message(view=card, ephemeral=True)
 
@@ -77,7 +77,7 @@ class Mood(commands.Cog):
         sitting = await self.open_sitting(interaction)
         asked = next_question(sitting.answers, form=sitting.form)
         if asked is None or asked.id != question_id:
-            await self.show(interaction, sitting, "That card was an old one; this is where you are.")
+            await self.show(interaction, sitting, tr("That card was an old one; this is where you are."))
             return
         sitting.answers.append({"question": question_id, "answer": value})
         await self.moods.save_sitting(interaction.user.id, sitting)
@@ -98,11 +98,14 @@ class Mood(commands.Cog):
         sitting = await self.open_sitting(interaction)
         given = sum(answer["answer"] is not None for answer in sitting.answers)
         card = note_card(
-            f"Paused. Your {given} answer{'s are' if given != 1 else ' is'} kept; go on here or with `/mood`, "
-            "today or any other day.",
-            Press("mood_start", label="Go on", style=Style.primary),
-            Press("mood_finish", label="Finish with these", disabled=given == 0),
-            Press("mood_restart", label="Start over"),
+            tr(
+                "Paused. Your {given} answer{value3} kept; go on here or with `/mood`, today or any other day.",
+                given=given,
+                value3="s are" if given != 1 else " is",
+            ),
+            Press("mood_start", label=tr("Go on"), style=Style.primary),
+            Press("mood_finish", label=tr("Finish with these"), disabled=given == 0),
+            Press("mood_restart", label=tr("Start over")),
         )
         await interaction.response.edit_message(view=card)
 
@@ -133,8 +136,8 @@ class Mood(commands.Cog):
         await self.moods.forget(interaction.user.id)
         await interaction.response.edit_message(
             view=note_card(
-                "Forgotten: your answers, your profile and what I recommended to you.",
-                Press("mood_start", label="Start afresh"),
+                tr("Forgotten: your answers, your profile and what I recommended to you."),
+                Press("mood_start", label=tr("Start afresh")),
             )
         )
 
@@ -161,8 +164,8 @@ class Mood(commands.Cog):
     async def finish(self, user_id: int, sitting: Sitting) -> Card:
         if not any(answer["answer"] is not None for answer in sitting.answers):
             return note_card(
-                "You skipped every question, so I know nothing yet.",
-                Press("mood_restart", label="Start over"),
+                tr("You skipped every question, so I know nothing yet."),
+                Press("mood_restart", label=tr("Start over")),
             )
         found = profile(sitting.answers)
         await self.moods.finish(user_id, found)
@@ -179,9 +182,9 @@ def question_card(asked: Question, answered: int, expected: int, note: str | Non
         text(step(answered, expected), f"### {asked.text}"),
         row(*answers),
         row(
-            Press("mood_back", label="Back", emoji="◀️", disabled=answered == 0),
-            Press("mood_skip", asked.id, label="Skip"),
-            Press("mood_stop", label="Stop"),
+            Press("mood_back", label=tr("Back"), emoji="◀️", disabled=answered == 0),
+            Press("mood_skip", asked.id, label=tr("Skip")),
+            Press("mood_stop", label=tr("Stop")),
         ),
     )
 
@@ -193,11 +196,11 @@ def profile_card(found: Profile, aim: str = "match") -> Card:
     wishes = [_wish(name, value) for name, value in found.preferences.items() if abs(value) >= 0.25]
     quick = [occasion for occasion, _, _ in QUICK_OCCASIONS]
     return Card(
-        text("## Your mood right now", f"You sound {found.summary()}."),
+        text(tr("## Your mood right now"), tr("You sound {summary}.", summary=found.summary())),
         text(*bars),
-        *([text(f"-# You asked for {', '.join(wishes)}.")] if wishes else []),
+        *([text(tr("-# You asked for {wishes}.", wishes=", ".join(wishes)))] if wishes else []),
         line(),
-        text("**What should the music do?**", f"-# {aim_sentence(found, aim)}"),
+        text(tr("**What should the music do?**"), f"-# {aim_sentence(found, aim)}"),
         row(
             *(
                 Press(
@@ -210,7 +213,7 @@ def profile_card(found: Profile, aim: str = "match") -> Card:
                 for one in AIMS
             )
         ),
-        text("**What is it for?**"),
+        text(tr("**What is it for?**")),
         row(
             *(
                 Press("recommend", occasion, 5, aim, label=label, emoji=emoji, style=Style.primary)
@@ -222,7 +225,7 @@ def profile_card(found: Profile, aim: str = "match") -> Card:
                 "recommend_for",
                 5,
                 aim,
-                placeholder="Something else",
+                placeholder=tr("Something else"),
                 options=[
                     discord.SelectOption(label=occasion_label(name), value=name, emoji=occasion_emoji(name))
                     for name in occasions()
@@ -231,8 +234,8 @@ def profile_card(found: Profile, aim: str = "match") -> Card:
             )
         ),
         row(
-            Press("mood_restart", label="Ask me again"),
-            Press("mood_forget", label="Forget all this", style=Style.danger),
+            Press("mood_restart", label=tr("Ask me again")),
+            Press("mood_forget", label=tr("Forget all this"), style=Style.danger),
         ),
         colour=mood_colour(strongest[0][0] if strongest else None),
     )
@@ -244,7 +247,11 @@ def _wish(name: str, value: float) -> str:
 
 def _earlier_answer(entry: dict[str, Any]) -> str:
     earlier = next(question for question in questions(spoken()) if question.id == entry["question"])
-    said = "you skipped this" if entry["answer"] is None else f"you said “{earlier.answers[entry['answer']]}”"
+    said = (
+        tr("you skipped this")
+        if entry["answer"] is None
+        else tr("you said “{answers}”", answers=earlier.answers[entry["answer"]])
+    )
     return f"Before, {said}."
 
 

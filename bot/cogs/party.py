@@ -10,6 +10,7 @@ from discord.ext import commands
 
 from bot.app import Moodstem
 from bot.errors import answer_refusals
+from bot.i18n import tr
 from bot.ui.buttons import Press, on_press
 from bot.ui.cards import note_card
 from bot.ui.party import playlist_card, waiting_card, why_card
@@ -59,13 +60,14 @@ class PartyCog(commands.Cog, name="Party"):
             raise UserError("You are in already; `/mood` changes what you bring.")
         if len(here) >= MOST_GUESTS:
             raise UserError(
-                f"{MOST_GUESTS} is the most that one playlist can please; start another with /party."
+                "{most_guests} is the most that one playlist can please; start another with /party.",
+                most_guests=MOST_GUESTS,
             )
         known = await self.moods.profile(interaction.user.id) is not None
         if not known or not await agreed(self.bot.database, interaction.user.id):
             card = note_card(
-                "I don't know your mood yet: a few questions, then press Join again.",
-                Press("mood_start", label="Ask me", style=discord.ButtonStyle.primary),
+                tr("I don't know your mood yet: a few questions, then press Join again."),
+                Press("mood_start", label=tr("Ask me"), style=discord.ButtonStyle.primary),
             )
             await interaction.response.send_message(view=card, ephemeral=True)
             return

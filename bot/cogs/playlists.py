@@ -15,6 +15,7 @@ from bot import choices
 from bot.app import Moodstem
 from bot.clips import clip, file_name
 from bot.errors import answer_refusals
+from bot.i18n import tr
 from bot.ui.buttons import Press, on_press
 from bot.ui.cards import Card, Style, note_card
 from bot.ui.playlists import (
@@ -118,7 +119,9 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         chosen = await choices.chosen_playlist(interaction, playlist)
         entry = choices.chosen_entry(await self.playlists.entries(chosen.id), track)
         now = await self.playlists.move(chosen.id, interaction.user.id, entry.id, place)
-        await self.show(interaction, chosen, f"{plain(entry.title)} is number {now} now.")
+        await self.show(
+            interaction, chosen, tr("{title} is number {now} now.", title=plain(entry.title), now=now)
+        )
 
     @app_commands.command(description="Give a playlist another name.")
     @app_commands.describe(playlist="Which playlist", name="Its new name")
@@ -171,7 +174,8 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     ) -> None:
         if file.size > MOST_BYTES:
             raise UserError(
-                f"That file is larger than {MOST_BYTES // 1_000_000} MB; a playlist is a small text file."
+                "That file is larger than {most_bytes} MB; a playlist is a small text file.",
+                most_bytes=MOST_BYTES // 1000000,
             )
         await interaction.response.defer(ephemeral=True, thinking=True)
         try:
@@ -225,14 +229,14 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     @on_press("pl_unshare")
     async def unshare(self, interaction: Interaction, playlist_id: str) -> None:
         playlist = await self.playlists.share(int(playlist_id), interaction.user.id, False)
-        note = "Only you see it now; cards that were posted stop working."
+        note = tr("Only you see it now; cards that were posted stop working.")
         await interaction.response.edit_message(view=await self.card(interaction, playlist, note=note))
 
     @on_press("pl_copy")
     async def copy(self, interaction: Interaction, playlist_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         playlist = await self.playlists.copy(int(playlist_id), interaction.user.id)
-        await self.show(interaction, playlist, "Copied: this one is yours to change.")
+        await self.show(interaction, playlist, tr("Copied: this one is yours to change."))
 
     @on_press("pl_export")
     async def export_pressed(self, interaction: Interaction, playlist_id: str) -> None:
@@ -295,7 +299,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     @on_press("pl_gone")
     async def really_delete(self, interaction: Interaction, playlist_id: str) -> None:
         playlist = await self.playlists.delete(int(playlist_id), interaction.user.id)
-        card = note_card(f"Deleted **{plain(playlist.name)}**. The tracks stay in the library.")
+        card = note_card(tr("Deleted **{name}**. The tracks stay in the library.", name=plain(playlist.name)))
         await interaction.response.edit_message(view=card)
 
     # -- buttons: fill ------------------------------------------------------------------------------------
@@ -316,7 +320,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     @on_press("pl_new")
     async def put_new(self, interaction: Interaction, track_id: str) -> None:
         track = await self.track(track_id)
-        name = await self.playlists.free_name(interaction.user.id, "My playlist")
+        name = await self.playlists.free_name(interaction.user.id, tr("My playlist"))
         playlist = await self.playlists.create(interaction.user.id, name)
         await interaction.response.edit_message(view=await self.put(interaction, playlist, track))
 
@@ -326,21 +330,21 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         await interaction.response.defer(ephemeral=True, thinking=True)
         recommend = cast("Recommend", self.bot.get_cog("Recommend"))
         made = await recommend.own(interaction, recommendation_id)
-        wanted = f"For {occasion_label(made.occasion).lower()}" if made.occasion else "For my mood"
+        wanted = f"For {occasion_label(made.occasion).lower()}" if made.occasion else tr("For my mood")
         name = await self.playlists.free_name(interaction.user.id, wanted)
         tracks = [pick.track_id for pick in made.picks]
         playlist = await self.playlists.create(interaction.user.id, name, tracks)
-        await self.show(interaction, playlist, "Saved; give it another name with /playlist rename.")
+        await self.show(interaction, playlist, tr("Saved; give it another name with /playlist rename."))
 
     # -- what these share ---------------------------------------------------------------------------------
 
     async def put(self, interaction: Interaction, playlist: Playlist, track: Track) -> Card:
         """Add the track and say so."""
         added = await self.playlists.add(playlist.id, interaction.user.id, [track.id])
-        where = f"**{plain(track.title)}** is in **{plain(playlist.name)}**"
+        where = tr("**{title}** is in **{name}**", title=plain(track.title), name=plain(playlist.name))
         return note_card(
             f"{where} now." if added else f"{where} already.",
-            Press("pl_show", playlist.id, label="Open it"),
+            Press("pl_show", playlist.id, label=tr("Open it")),
             colour=GOOD,
         )
 
@@ -371,7 +375,10 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         items = [item_of(entry) for entry in entries]
         name = file_name(playlist.name)
         await interaction.edit_original_response(
-            content=f"**{plain(playlist.name)}** for other players. `/playlist import` reads each of them.",
+            content=tr(
+                "**{name}** for other players. `/playlist import` reads each of them.",
+                name=plain(playlist.name),
+            ),
             attachments=[
                 discord.File(io.BytesIO(write(playlist.name, items, form)), filename=f"{name}.{form}")
                 for form in forms
@@ -390,7 +397,14 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
             await self.history.played(interaction.user.id, track.id)
         by = f" · {plain(track.artist)}" if track.artist else ""
         await interaction.edit_original_response(
-            content=f"▶️ **{plain(track.title)}**{by}\n-# {place + 1} of {len(here)} in {plain(playlist.name)}",
+            content=tr(
+                "▶️ **{title}**{by}\n-# {place} of {count} in {name}",
+                title=plain(track.title),
+                by=by,
+                place=place + 1,
+                count=len(here),
+                name=plain(playlist.name),
+            ),
             attachments=[sound],
             view=player_buttons(playlist, place, len(here), track.id),
         )
@@ -404,9 +418,9 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
 
 def _ask_delete(playlist: Playlist) -> Card:
     return note_card(
-        f"Delete **{plain(playlist.name)}**? This cannot be undone.",
-        Press("pl_gone", playlist.id, label="Delete it", style=Style.danger),
-        Press("pl_page", playlist.id, 0, label="Keep it"),
+        tr("Delete **{name}**? This cannot be undone.", name=plain(playlist.name)),
+        Press("pl_gone", playlist.id, label=tr("Delete it"), style=Style.danger),
+        Press("pl_page", playlist.id, 0, label=tr("Keep it")),
     )
 
 

@@ -13,6 +13,7 @@ from discord.ext import commands
 
 from bot.app import Moodstem
 from bot.errors import answer_refusals
+from bot.i18n import tr
 from bot.ui.buttons import Press, on_press
 from bot.ui.cards import Card, problem_card
 from bot.ui.picks import PAGE, no_mood_card, picks_card, why_card
@@ -110,8 +111,8 @@ class Recommend(commands.Cog):
         found = await self.choose(interaction.user.id, wish, before, now, interaction.guild_id)
         if not found and wish.others:
             view = problem_card(
-                "That was everything I have for now; come back in an hour, or begin again.",
-                Press("recommend", wish.occasion or "", wish.count, wish.aim, label="Begin again"),
+                tr("That was everything I have for now; come back in an hour, or begin again."),
+                Press("recommend", wish.occasion or "", wish.count, wish.aim, label=tr("Begin again")),
             )
             await interaction.edit_original_response(view=view)
             return
@@ -227,7 +228,9 @@ class Recommend(commands.Cog):
         )
         if not same:
             return [
-                "The library, its rules or what you like have changed since, so this can no longer be told; ask again."
+                tr(
+                    "The library, its rules or what you like have changed since, so this can no longer be told; ask again."
+                )
             ]
         topics = topic_weights(made.wish.target, made.wish.occasion, made.wish.steers)
         catalog = await self.bot.catalog(guild_id)
@@ -254,7 +257,11 @@ def _steered(wish: Wish, kind: str, what: str) -> tuple[Wish, str, str | None]:
         return replace(wish, aim=what), aim_label(what), None
     if kind == "back":
         steers = taken_back(wish.steers, what)
-        return replace(wish, steers=steers), f"{steer_label(what)} taken back", opposite_of(what)
+        return (
+            replace(wish, steers=steers),
+            tr("{steer_label} taken back", steer_label=steer_label(what)),
+            opposite_of(what),
+        )
     wish = replace(wish, steers=pressed(wish.steers, what))
     if what == SURPRISE:
         wish = replace(wish, seed=secrets.randbelow(2**31))

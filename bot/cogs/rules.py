@@ -8,6 +8,7 @@ import discord
 from discord.ext import commands
 
 from bot.app import Moodstem
+from bot.i18n import tr
 from bot.permissions import must_manage
 from bot.ui.buttons import on_press
 from bot.ui.cards import Card
@@ -131,7 +132,7 @@ class Rules(commands.Cog):
             self.bot.database, guild_id, interaction.user.id, rule_id, _weight(wanted), seen
         )
         await self.log(guild_id, interaction.user.id, "rule", change)
-        view = await self.rule_view(guild_id, rule, "✅ Saved: it counts from the next answer on.")
+        view = await self.rule_view(guild_id, rule, tr("✅ Saved: it counts from the next answer on."))
         await interaction.response.edit_message(view=view)
 
     @on_press("rules_undo")
@@ -140,7 +141,7 @@ class Rules(commands.Cog):
         change = await undo(self.bot.database, guild_id, interaction.user.id, _whole(change_id))
         await self.log(guild_id, interaction.user.id, "rule undone", change)
         view = await self.rule_view(
-            guild_id, the_rule(change.rule), "↩️ Undone: the weight is what it was before."
+            guild_id, the_rule(change.rule), tr("↩️ Undone: the weight is what it was before.")
         )
         await interaction.response.edit_message(view=view)
 
@@ -159,7 +160,7 @@ class Rules(commands.Cog):
 
     async def log(self, guild_id: int, user_id: int, action: str, change: Change) -> None:
         was, now = (
-            "as shipped" if weight is None else f"{weight:g}" for weight in (change.before, change.after)
+            tr("as shipped") if weight is None else f"{weight:g}" for weight in (change.before, change.after)
         )
         detail = f"{rule_named(the_rule(change.rule))}: {was} to {now}"
         await record(self.bot.database, guild_id, user_id, action, detail)

@@ -9,6 +9,7 @@ from discord.ext import commands
 
 from bot.app import Moodstem
 from bot.clips import clip
+from bot.i18n import tr
 from bot.ui.buttons import on_press
 from bot.ui.cards import note_card
 from bot.ui.picks import opinion_view, similar_card
@@ -54,9 +55,9 @@ class Tracks(commands.Cog):
             return
         name = plain(track.title)
         sentence = {
-            True: f"👍 I'll remember that you like **{name}**, and what sounds like it.",
-            False: f"👎 **{name}** won't come up again by itself.",
-            None: f"Taken back: I have no opinion of yours on **{name}** any more.",
+            True: tr("👍 I'll remember that you like **{name}**, and what sounds like it.", name=name),
+            False: tr("👎 **{name}** won't come up again by itself.", name=name),
+            None: tr("Taken back: I have no opinion of yours on **{name}** any more.", name=name),
         }[said]
         await interaction.response.send_message(view=note_card(sentence), ephemeral=True)
 

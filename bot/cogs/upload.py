@@ -13,6 +13,7 @@ from discord.ext import commands
 from bot import downloads
 from bot.app import Moodstem
 from bot.errors import answer_refusals
+from bot.i18n import tr
 from bot.ui.buttons import on_press
 from bot.ui.cards import note_card
 from core.audio.length import probable_seconds
@@ -99,13 +100,13 @@ class Upload(commands.Cog):
             picture = (job.result or {}).get("picture")
             if picture:
                 await asyncio.to_thread(_unlink, self.bot.settings.data / picture)
-            sentence = "Removed: the audio, its analysis and its picture."
+            sentence = tr("Removed: the audio, its analysis and its picture.")
         elif track is not None:
             raise UserError(
                 "This recording is part of the library, so it stays; your own upload was not kept twice."
             )
         else:
-            sentence = "It was removed already."
+            sentence = tr("It was removed already.")
         await interaction.response.edit_message(view=note_card(sentence), attachments=[])
 
 
@@ -118,7 +119,10 @@ def refuse(track: discord.Attachment, limit_mb: float) -> None:
 
 
 def too_big(limit_mb: float) -> str:
-    return f"That file is larger than {limit_mb:g} MB; upload a shorter or more compressed version."
+    return tr(
+        "That file is larger than {limit_mb:g} MB; upload a shorter or more compressed version.",
+        limit_mb=limit_mb,
+    )
 
 
 def _unlink(*paths: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import discord
 from discord import ui
 
+from bot.i18n import tr
 from bot.ui.buttons import Choose, Press
 from bot.ui.theme import BAD, MOOD_COLOURS, NEUTRAL, bar
 
@@ -49,4 +50,9 @@ def mood_colour(mood: str | None) -> discord.Colour:
 
 def step(asked: int, expected: int) -> str:
     """'Question 3 of about 7' with a bar."""
-    return f"-# Question {asked + 1} of {max(expected, asked + 1)}  {bar(asked / max(expected, 1), 8)}"
+    return tr(
+        "-# Question {asked} of {expected}  {bar}",
+        asked=asked + 1,
+        expected=max(expected, asked + 1),
+        bar=bar(asked / max(expected, 1), 8),
+    )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from discord import MediaGalleryItem, ui
 
+from bot.i18n import mark, tr
 from bot.ui.cards import Card, text
 from bot.ui.theme import plain
 
@@ -15,16 +16,20 @@ if TYPE_CHECKING:
 
 CAPTIONS = {
     "profile": (
-        "**Within the library**\n-# Each number says how many percent of the tracks lie below this one.",
-        "Percentiles of {title} within the library, for the whole track and each instrument",
+        mark(
+            "**Within the library**\n-# Each number says how many percent of the tracks lie below this one."
+        ),
+        mark("Percentiles of {title} within the library, for the whole track and each instrument"),
     ),
     "contrast": (
-        "**Musical contrast**\n-# The more separate regions the lower picture has, the more eventful the music.",
-        "Spectrogram of {title} before and after the threshold that separates sound from silence",
+        mark(
+            "**Musical contrast**\n-# The more separate regions the lower picture has, the more eventful the music."
+        ),
+        mark("Spectrogram of {title} before and after the threshold that separates sound from silence"),
     ),
     "chroma": (
-        "**Notes over time**\n-# How much of each of the twelve notes sounds; the keynote is bold.",
-        "Pitch classes of {title} over time",
+        mark("**Notes over time**\n-# How much of each of the twelve notes sounds; the keynote is bold."),
+        mark("Pitch classes of {title} over time"),
     ),
 }
 
@@ -42,6 +47,6 @@ def details_card(track: Track, pictures: Sequence[str], audio_is_there: bool) ->
     gone = (
         []
         if audio_is_there
-        else [text("-# Its audio is no longer kept, so there is no picture of its sound.")]
+        else [text(tr("-# Its audio is no longer kept, so there is no picture of its sound."))]
     )
     return Card(text(f"## {plain(track.title)}", *([artist] if artist else [])), *items, *gone)

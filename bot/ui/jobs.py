@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from discord import MediaGalleryItem, ui
 
-from bot.i18n import tr
+from bot.i18n import mark, tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, row, text
 from bot.ui.picks import similar_section
@@ -23,48 +23,57 @@ PICTURE = "analysis.png"
 
 STAGES = {
     "": "Starting",
-    "decode": "Reading the file",
-    "separate": "Separating the instruments",
-    "describe": "Measuring each instrument",
-    "picture": "Drawing the picture",
-    "encode": "Writing the stems",
-    "index": "Going through the files",
+    "decode": mark("Reading the file"),
+    "separate": mark("Separating the instruments"),
+    "describe": mark("Measuring each instrument"),
+    "picture": mark("Drawing the picture"),
+    "encode": mark("Writing the stems"),
+    "index": mark("Going through the files"),
 }
 
 
 def job_title(job: Job) -> str:
     """What the job is about, in somebody's words: the uploaded file's name or the folder's."""
     if job.kind == "index":
-        return f"Re-index of {plain(str(job.spec.get('folder', '')).rstrip('/').rsplit('/', 1)[-1])}"
+        return tr(
+            "Re-index of {rsplit}",
+            rsplit=plain(str(job.spec.get("folder", "")).rstrip("/").rsplit("/", 1)[-1]),
+        )
     if job.kind == "renew":
-        return "Uploads, heard again"
+        return tr("Uploads, heard again")
     if job.kind == "stems":
-        return f"Stems of {plain(job.spec.get('name'), 90)}"
+        return tr("Stems of {get}", get=plain(job.spec.get("name"), 90))
     return plain(job.spec.get("name"), 100)
 
 
 def end_notice(job: Job) -> str:
     """The message that tells somebody who has waited: an edited card rings no bell."""
-    verdict = "is done" if job.state == "done" else "could not be finished; the card says why"
+    verdict = tr("is done") if job.state == "done" else tr("could not be finished; the card says why")
     return f"<@{job.user_id}> **{job_title(job)}** {verdict}."
 
 
 def job_card(job: Job) -> Card:
     """A job that waits, runs, failed or was cancelled; `done` has cards of its own."""
     title = text(f"### {job_title(job)}")
-    cancel = Press("job_cancel", job.id, label="Cancel", style=Style.danger, disabled=job.cancel_requested)
-    refresh = Press("job_refresh", job.id, label="Refresh")
+    cancel = Press(
+        "job_cancel", job.id, label=tr("Cancel"), style=Style.danger, disabled=job.cancel_requested
+    )
+    refresh = Press("job_refresh", job.id, label=tr("Refresh"))
     tell = Press("job_tell", job.id, label=tr("Tell me when it is done"), emoji="🔔")
-    left = f", {roughly(job.eta_s)} to go" if job.eta_s else ""
+    left = tr(", {roughly} to go", roughly=roughly(job.eta_s)) if job.eta_s else ""
     match job.state:
         case "queued" if job.error:
             return Card(
                 title,
-                text(f"{plain(job.error, 200)} I'll try again in a moment{left}."),
+                text(tr("{error} I'll try again in a moment{left}.", error=plain(job.error, 200), left=left)),
                 row(refresh, tell, cancel),
             )
         case "queued":
-            place = "Next in the queue" if job.position == 1 else f"Number {job.position} in the queue"
+            place = (
+                tr("Next in the queue")
+                if job.position == 1
+                else tr("Number {position} in the queue", position=job.position)
+            )
             return Card(title, text(f"⏳ {place}{left}."), row(refresh, tell, cancel))
         case "running":
             stage = "Stopping" if job.cancel_requested else STAGES.get(job.stage, plain(job.stage))
@@ -76,9 +85,9 @@ def job_card(job: Job) -> Card:
         case "failed":
             return Card(title, text(f"⚠️ {plain(job.error, 300)}"), colour=BAD)
         case "cancelled":
-            return Card(title, text("Cancelled; nothing was kept."), colour=NEUTRAL)
+            return Card(title, text(tr("Cancelled; nothing was kept.")), colour=NEUTRAL)
         case _:
-            return Card(title, text("Done."), colour=GOOD)
+            return Card(title, text(tr("Done.")), colour=GOOD)
 
 
 def result_card(
@@ -100,10 +109,16 @@ def result_card(
         reverse=True,
     )
     stems = "  ".join(f"{STEM_EMOJI[stem]} {stem} {activity:.0%}" for activity, stem in heard)
-    spoke = text(f"-# Separated by {analysis.separator}: take the instruments as an estimate.")
+    spoke = text(
+        tr("-# Separated by {separator}: take the instruments as an estimate.", separator=analysis.separator)
+    )
     return Card(
         text(f"## {plain(track.title)}", *([artist] if artist else []), " · ".join(facts)),
-        text(f"-# Share of the time that each sounds:\n{stems}" if stems else "-# No instrument stands out."),
+        text(
+            tr("-# Share of the time that each sounds:\n{stems}", stems=stems)
+            if stems
+            else tr("-# No instrument stands out.")
+        ),
         *([spoke] if analysis.separator == "unet" else []),
         *([text(*(f"-# {plain(note, 200)}" for note in analysis.notes[:3]))] if analysis.notes else []),
         *(
@@ -118,13 +133,13 @@ def result_card(
             if picture
             else []
         ),
-        *([line(), text("**Goes well with**"), *(similar_section(one) for one in near)] if near else []),
+        *([line(), text(tr("**Goes well with**")), *(similar_section(one) for one in near)] if near else []),
         row(
-            Press("play", track.id, label="Hear it", emoji="▶️"),
-            *([Press("stems", job.id, label="Stems", emoji="🎛️")] if analysis.instruments else []),
-            Press("like_this", track.id, label="More like this"),
-            Press("details", track.id, label="Details", emoji="🔍"),
-            Press("upload_remove", job.id, label="Remove it", style=Style.danger),
+            Press("play", track.id, label=tr("Hear it"), emoji="▶️"),
+            *([Press("stems", job.id, label=tr("Stems"), emoji="🎛️")] if analysis.instruments else []),
+            Press("like_this", track.id, label=tr("More like this")),
+            Press("details", track.id, label=tr("Details"), emoji="🔍"),
+            Press("upload_remove", job.id, label=tr("Remove it"), style=Style.danger),
         ),
         colour=GOOD,
     )
@@ -140,9 +155,11 @@ def index_card(job: Job) -> Card:
     ]
     failed = result.get("failed") or []
     lines = [f"-# {plain(path, 60)}: {plain(sentence, 120)}" for path, sentence in failed[:5]]
-    more = [f"-# … and {len(failed) - 5} more"] if len(failed) > 5 else []
+    more = [tr("-# … and {count} more", count=len(failed) - 5)] if len(failed) > 5 else []
     return Card(
-        text(f"### {job_title(job)}", f"Done: {', '.join(counts) or 'no audio files found'}."),
-        *([text(f"⚠️ {len(failed)} could not be read:", *lines, *more)] if failed else []),
+        text(
+            f"### {job_title(job)}", tr("Done: {value1}.", value1=", ".join(counts) or "no audio files found")
+        ),
+        *([text(tr("⚠️ {count} could not be read:", count=len(failed)), *lines, *more)] if failed else []),
         colour=GOOD,
     )

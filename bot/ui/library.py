@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from discord import MediaGalleryItem, ui
 
+from bot.i18n import tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, mood_colour, row, text
 from bot.ui.theme import STEM_EMOJI, bar, clock, plain
@@ -40,7 +41,7 @@ class Asked:
 def hits_card(asked: Asked, found: Found, search_id: int, page: int) -> Card:
     """One page of tracks that were found, with what each has of what was asked for."""
     pages = max(-(-found.total // PAGE), 1)
-    title = f"## “{plain(asked.text, 60)}”" if asked.text else "## The library"
+    title = f"## “{plain(asked.text, 60)}”" if asked.text else tr("## The library")
     items: list[ui.Item[Any]] = [text(title, f"-# {_counted(found)}{_understood(asked)}")]
     first = page * PAGE + 1
     items += [
@@ -50,12 +51,12 @@ def hits_card(asked: Asked, found: Found, search_id: int, page: int) -> Card:
                 by_line(hit.track.artist, hit.track.genre, *_facts(hit)),
                 _met(hit),
             ),
-            accessory=Press("play", hit.track.id, label="Play", emoji="▶️"),
+            accessory=Press("play", hit.track.id, label=tr("Play"), emoji="▶️"),
         )
         for place, hit in enumerate(found.hits, first)
     ]
     opening = [
-        Press("track_open", hit.track.id, label=f"About {place}")
+        Press("track_open", hit.track.id, label=tr("About {place}", place=place))
         for place, hit in enumerate(found.hits, first)
     ]
     items += [line(), row(*opening)]
@@ -69,9 +70,9 @@ def nothing_card(asked: Asked) -> Card:
     wanted = f" for “{plain(asked.text, 60)}”" if asked.text else ""
     understood = _understood(asked).removeprefix(" · ")
     return Card(
-        text(f"Nothing in the library{wanted}."),
+        text(tr("Nothing in the library{wanted}.", wanted=wanted)),
         *([text(f"-# {understood}")] if understood else []),
-        text("Try fewer words or filters, or look around with /library browse."),
+        text(tr("Try fewer words or filters, or look around with /library browse.")),
     )
 
 
@@ -92,19 +93,19 @@ def track_card(
     )
     sounds = [f"{STEM_EMOJI[stem]} {bar(share, 8)}  {stem} {_percent(share)}" for share, stem in heard]
     note = (
-        "-# Separated by the bundled network: take guitar, piano and other as an estimate."
+        tr("-# Separated by the bundled network: take guitar, piano and other as an estimate.")
         if hit and hit.separator == "unet" and heard
         else None
     )
     return Card(
         text(
             f"## {plain(track.title)}",
-            by_line(track.artist, track.album, track.genre) or "-# Artist unknown",
+            by_line(track.artist, track.album, track.genre) or tr("-# Artist unknown"),
             " · ".join(facts),
         ),
-        *([text("**How it fits**", *fits)] if fits else []),
+        *([text(tr("**How it fits**"), *fits)] if fits else []),
         *(
-            [text("**How much of the time each sounds**", *sounds, *([note] if note else []))]
+            [text(tr("**How much of the time each sounds**"), *sounds, *([note] if note else []))]
             if sounds
             else []
         ),
@@ -122,9 +123,9 @@ def track_card(
         ),
         *([text(f"-# {source}.")] if source else []),
         row(
-            Press("play", track.id, label="Play", emoji="▶️", style=Style.primary),
-            Press("like_this", track.id, label="More like this"),
-            Press("pl_pick", track.id, label="Add to playlist", emoji="➕"),
+            Press("play", track.id, label=tr("Play"), emoji="▶️", style=Style.primary),
+            Press("like_this", track.id, label=tr("More like this")),
+            Press("pl_pick", track.id, label=tr("Add to playlist"), emoji="➕"),
         ),
         colour=mood_colour(moods[0][0] if moods else None),
     )
@@ -133,20 +134,24 @@ def track_card(
 def history_card(moments: Sequence[Moment], total: int, kind: str, page: int) -> Card:
     """What was heard and recommended, the latest first."""
     titles = {
-        "": "What you heard and what I picked",
-        "played": "What you heard",
+        "": tr("What you heard and what I picked"),
+        "played": tr("What you heard"),
         "recommended": "What I picked",
     }
     pages = -(-total // MOMENTS)
     items: list[ui.Item[Any]] = [text(f"## {titles[kind]}")]
     for moment in moments:
         names = ", ".join(plain(title, 50) for title in moment.titles)
-        more = f" and {moment.count - len(moment.titles)} more" if moment.count > len(moment.titles) else ""
+        more = (
+            tr(" and {count} more", count=moment.count - len(moment.titles))
+            if moment.count > len(moment.titles)
+            else ""
+        )
         if moment.kind == "played":
             items.append(
                 ui.Section(
                     _lines(f"▶️ **{names}**", by_line(moment.artist, f"<t:{moment.at}:R>", raw=1)),
-                    accessory=Press("hist_play", moment.id, len(items), label="Play", emoji="▶️"),
+                    accessory=Press("hist_play", moment.id, len(items), label=tr("Play"), emoji="▶️"),
                 )
             )
         else:
@@ -154,7 +159,7 @@ def history_card(moments: Sequence[Moment], total: int, kind: str, page: int) ->
             items.append(
                 ui.Section(
                     _lines(f"🎧 Picked{for_what}: {names}{more}", f"-# <t:{moment.at}:R>"),
-                    accessory=Press("hist_open", moment.id, label="Show"),
+                    accessory=Press("hist_open", moment.id, label=tr("Show")),
                 )
             )
     if pages > 1:
@@ -203,17 +208,23 @@ def _understood(asked: Asked) -> str:
     filters, parts = asked.filters, []
     if asked.query.meant:
         words = [plain(term.text, 30) for term in asked.query.meant]
-        parts.append(f"{' and '.join(words)}: by sound or name")
+        parts.append(tr("{words}: by sound or name", words=" and ".join(words)))
     if filters.genre:
         parts.append(plain(filters.genre, 40))
     if filters.tempo_from or filters.tempo_to:
         ends = [f"from {filters.tempo_from:.0f}"] if filters.tempo_from else []
-        ends += [f"up to {filters.tempo_to:.0f}"] if filters.tempo_to else []
+        ends += [tr("up to {tempo_to:.0f}", tempo_to=filters.tempo_to)] if filters.tempo_to else []
         parts.append(f"{' '.join(ends)} BPM")
     if filters.key:
         parts.append(f"in {filters.key}")
     if filters.instrument:
-        parts.append(f"{filters.instrument} at least {_percent(SOUNDS)} of the time")
+        parts.append(
+            tr(
+                "{instrument} at least {percent} of the time",
+                instrument=filters.instrument,
+                percent=_percent(SOUNDS),
+            )
+        )
     return "".join(f" · {part}" for part in parts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bot.i18n import tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, row, text
 from bot.ui.theme import bar, plain
@@ -19,15 +20,16 @@ PAGE = 5
 
 def waiting_card(opened: Opened) -> Card:
     """Before the playlist: who has joined, and how to."""
-    names = ", ".join(mention(guest) for guest in opened.guests) or "nobody yet"
+    names = ", ".join(mention(guest) for guest in opened.guests) or tr("nobody yet")
     return Card(
-        text("## One playlist for all of us", _subject(opened)),
+        text(tr("## One playlist for all of us"), _subject(opened)),
         text(
-            f"**In so far:** {names}",
-            "Join with the mood that you told me with `/mood`. Everyone here will see which tracks suit you and why, "
-            "not your answers.",
+            tr("**In so far:** {names}", names=names),
+            tr(
+                "Join with the mood that you told me with `/mood`. Everyone here will see which tracks suit you and why, not your answers."
+            ),
         ),
-        _doors(opened, "Make the playlist"),
+        _doors(opened, tr("Make the playlist")),
     )
 
 
@@ -38,26 +40,31 @@ def playlist_card(opened: Opened, page: int = 0) -> Card:
     shown = list(enumerate(opened.tracks))[first : first + PAGE]
     served = [guest for guest in opened.guests if guest.better_than is not None]
     items: list[ui.Item[Any]] = [
-        text("## Our playlist", _subject(opened)),
+        text(tr("## Our playlist"), _subject(opened)),
         text(
-            "-# How much of the library suits each of us less than these tracks do, on average",
+            tr("-# How much of the library suits each of us less than these tracks do, on average"),
             *(
                 f"`{bar(guest.better_than or 0)}` {mention(guest)} {guest.better_than or 0:.0%}"
                 for guest in served[:10]
             ),
-            *([f"-# and {len(served) - 10} more"] if len(served) > 10 else []),
+            *([tr("-# and {count} more", count=len(served) - 10)] if len(served) > 10 else []),
         ),
     ]
     for place, track in shown:
         items += [line(), _track(place, track, served)]
     items.append(line())
     items.append(
-        row(*(Press("party_why", opened.id, place, label=f"Why {place + 1}?") for place, _ in shown))
+        row(
+            *(
+                Press("party_why", opened.id, place, label=tr("Why {place}?", place=place + 1))
+                for place, _ in shown
+            )
+        )
     )
     turn = [
         Press("party_page", opened.id, (page + 1) % pages, label=f"{page % pages + 1} / {pages}", emoji="▶️")
     ]
-    items.append(_doors(opened, "Make it again", *(turn if pages > 1 else [])))
+    items.append(_doors(opened, tr("Make it again"), *(turn if pages > 1 else [])))
     return Card(*items)
 
 
@@ -67,15 +74,20 @@ def why_card(opened: Opened, place: int) -> Card:
     heard.sort(key=lambda pair: (-pair[1].score, pair[0].user_id))
     lines = [
         f"{mention(guest)} **{one.score:+.2f}** ".replace("-", "−")
-        + (plain(one.reasons[0], 160) if one.reasons else "Nothing speaks for it; others gain more by it.")
+        + (
+            plain(one.reasons[0], 160)
+            if one.reasons
+            else tr("Nothing speaks for it; others gain more by it.")
+        )
         for guest, one in heard[:20]
     ]
     return Card(
         text(
-            f"## {plain(opened.tracks[place]['title'])}", "-# Each score is the sum of that person's reasons."
+            f"## {plain(opened.tracks[place]['title'])}",
+            tr("-# Each score is the sum of that person's reasons."),
         ),
-        text(*(lines or ["Nobody of this playlist is left."])),
-        row(Press("play", opened.tracks[place]["track_id"], label="Play", emoji="▶️")),
+        text(*(lines or [tr("Nobody of this playlist is left.")])),
+        row(Press("play", opened.tracks[place]["track_id"], label=tr("Play"), emoji="▶️")),
     )
 
 
@@ -85,7 +97,12 @@ def mention(guest: Guest) -> str:
 
 def _subject(opened: Opened) -> str:
     occasion = f" for {occasion_label(opened.occasion).lower()}" if opened.occasion else ""
-    return f"-# {opened.count} tracks{occasion}, started by <@{opened.host}>"
+    return tr(
+        "-# {count} tracks{occasion}, started by <@{host}>",
+        count=opened.count,
+        occasion=occasion,
+        host=opened.host,
+    )
 
 
 def _track(place: int, track: dict[str, Any], served: list[Guest]) -> ui.Section[Any]:
@@ -96,14 +113,16 @@ def _track(place: int, track: dict[str, Any], served: list[Guest]) -> ui.Section
     reasons = happiest.heard[place].reasons if happiest else []
     said = [f"> {mention(happiest)}: {plain(reasons[0], 160)}"] if happiest and reasons else []
     lines = [f"**{place + 1}. {plain(track['title'])}**", *([f"-# {by_line}"] if by_line else []), *said]
-    return ui.Section("\n".join(lines), accessory=Press("play", track["track_id"], label="Play", emoji="▶️"))
+    return ui.Section(
+        "\n".join(lines), accessory=Press("play", track["track_id"], label=tr("Play"), emoji="▶️")
+    )
 
 
 def _doors(opened: Opened, make: str, *more: Press) -> ui.ActionRow[Any]:
     return row(
         *more,
-        Press("party_join", opened.id, label="Join", emoji="🙋", style=Style.primary),
-        Press("party_leave", opened.id, label="Leave"),
+        Press("party_join", opened.id, label=tr("Join"), emoji="🙋", style=Style.primary),
+        Press("party_leave", opened.id, label=tr("Leave")),
         Press(
             "party_make", opened.id, label=make, emoji="🎶", style=Style.success, disabled=not opened.guests
         ),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import discord
 from discord import ui
 
+from bot.i18n import tr
 from bot.ui.buttons import Choose, Press
 from bot.ui.cards import Card, Style, line, mood_colour, row, text
 from bot.ui.theme import plain
@@ -42,7 +43,7 @@ def picks_card(made: Recommended, page: int = 0, *, steers: Sequence[str] = (), 
     for position, pick in enumerate(shown, first):
         items.append(
             _section(
-                Press("play", pick.track_id, label="Play", emoji="▶️"),
+                Press("play", pick.track_id, label=tr("Play"), emoji="▶️"),
                 f"**{position + 1}. {plain(pick.title)}**",
                 _by_line(pick.artist, pick.genre),
                 *(
@@ -60,16 +61,21 @@ def picks_card(made: Recommended, page: int = 0, *, steers: Sequence[str] = (), 
     else:
         items.append(line())
     items.append(
-        row(*(Press("rec_why", made.id, i, label=f"Why {i + 1}?") for i in range(first, first + len(shown))))
+        row(
+            *(
+                Press("rec_why", made.id, i, label=tr("Why {i}?", i=i + 1))
+                for i in range(first, first + len(shown))
+            )
+        )
     )
     if not shared:
         items += _steering(made, steers)
         items.append(
             row(
-                *([Press("rec_undo", made.id, label="Undo", emoji="↩️")] if made.parent_id else ()),
-                Press("rec_more", made.id, label="Other picks", emoji="🔀", style=Style.primary),
-                Press("rec_share", made.id, page, label="Share", emoji="📣"),
-                Press("pl_save", made.id, label="Save", emoji="💾"),
+                *([Press("rec_undo", made.id, label=tr("Undo"), emoji="↩️")] if made.parent_id else ()),
+                Press("rec_more", made.id, label=tr("Other picks"), emoji="🔀", style=Style.primary),
+                Press("rec_share", made.id, page, label=tr("Share"), emoji="📣"),
+                Press("pl_save", made.id, label=tr("Save"), emoji="💾"),
             )
         )
     strongest = None if shared else next(iter(made.wish.target.strongest(1)), (None,))[0]
@@ -80,7 +86,7 @@ def _heading(made: Recommended) -> list[str]:
     """What the picks are for, and what the last steer changed."""
     wish = made.wish
     for_what = (
-        f"for {occasion_label(wish.occasion).lower()}" if wish.occasion else "for the mood of the moment"
+        f"for {occasion_label(wish.occasion).lower()}" if wish.occasion else tr("for the mood of the moment")
     )
     about = [f"Music {for_what}"]
     if wish.chosen:
@@ -89,9 +95,9 @@ def _heading(made: Recommended) -> list[str]:
         about.append(wish.profile.summary())
     if wish.steers:
         about.append(f"steered: {listed(wish.steers)}")
-    lines = ["## For you, now", f"-# {' · '.join(about)}"]
+    lines = [tr("## For you, now"), f"-# {' · '.join(about)}"]
     if not any(wish.profile.moods.values()):
-        lines.append("-# Answer `/mood`, and I match how you feel, too.")
+        lines.append(tr("-# Answer `/mood`, and I match how you feel, too."))
     if wish.aim != "match":
         lines.append(f"-# {aim_sentence(wish.profile, wish.aim, brief=True)}")
     if made.changed:
@@ -106,8 +112,12 @@ def _changed_emoji(title: str) -> str:
 
 def _shared_heading(wish: Wish) -> list[str]:
     return [
-        "## Picked to share",
-        *([f"-# Music for {occasion_label(wish.occasion).lower()}"] if wish.occasion else []),
+        tr("## Picked to share"),
+        *(
+            [tr("-# Music for {occasion_label}", occasion_label=occasion_label(wish.occasion).lower())]
+            if wish.occasion
+            else []
+        ),
     ]
 
 
@@ -121,7 +131,11 @@ def _steering(made: Recommended, steers: Sequence[str]) -> list[ui.Item[Any]]:
     ]
     on_buttons = {press.arguments[-1] for press in buttons}
     options = [
-        discord.SelectOption(label=f"Take back: {steer_label(name).lower()}", value=f"back.{name}", emoji="↩️")
+        discord.SelectOption(
+            label=tr("Take back: {steer_label}", steer_label=steer_label(name).lower()),
+            value=f"back.{name}",
+            emoji="↩️",
+        )
         for name in dict.fromkeys(applied)
         if name != SURPRISE
     ]
@@ -136,7 +150,7 @@ def _steering(made: Recommended, steers: Sequence[str]) -> list[ui.Item[Any]]:
             for aim in AIMS
             if aim != made.wish.aim
         ]
-    more = [row(Choose("rec_steer", made.id, placeholder="More ways to steer", options=options[:25]))]
+    more = [row(Choose("rec_steer", made.id, placeholder=tr("More ways to steer"), options=options[:25]))]
     return [row(*buttons), *(more if options else ())]
 
 
@@ -144,11 +158,16 @@ def no_mood_card(occasion: str | None, aim: str, count: int) -> Card:
     """Nothing is known about the member's mood yet: questions, or one mood by choice."""
     options = [discord.SelectOption(label=mood_label(mood), value=mood) for mood in MOODS]
     return Card(
-        text("I don't know your mood yet: a few questions, about a minute, and I can choose."),
-        row(Press("mood_start", label="Ask me", style=Style.primary)),
+        text(tr("I don't know your mood yet: a few questions, about a minute, and I can choose.")),
+        row(Press("mood_start", label=tr("Ask me"), style=Style.primary)),
         row(
             Choose(
-                "recommend_mood", occasion or "", count, aim, placeholder="Or choose a mood", options=options
+                "recommend_mood",
+                occasion or "",
+                count,
+                aim,
+                placeholder=tr("Or choose a mood"),
+                options=options,
             )
         ),
     )
@@ -169,19 +188,24 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
         *([f"After {'; '.join(sources)}."] if sources else []),
     ]
     return Card(
-        text(f"## Why {plain(pick.title)}?", f"-# {place}" + (f" · {found.total}" if own else "")),
-        text("**What speaks for it**", *(said or ["Nothing in particular: the others fit even less."])),
-        *([text("**What speaks against it**", *against)] if against else []),
+        text(
+            tr("## Why {title}?", title=plain(pick.title)),
+            f"-# {place}" + (f" · {found.total}" if own else ""),
+        ),
+        text(
+            tr("**What speaks for it**"), *(said or [tr("Nothing in particular: the others fit even less.")])
+        ),
+        *([text(tr("**What speaks against it**"), *against)] if against else []),
         *(
-            [text("**What would rank higher**", *(plain(one, SENTENCE) for one in ranking))]
+            [text(tr("**What would rank higher**"), *(plain(one, SENTENCE) for one in ranking))]
             if ranking
             else []
         ),
         *([text(*(f"-# {one}" for one in small))] if small else []),
         row(
-            Press("play", pick.track_id, label="Play", emoji="▶️"),
-            Press("like_this", pick.track_id, label="More like this"),
-            Press("details", pick.track_id, label="Details", emoji="🔍"),
+            Press("play", pick.track_id, label=tr("Play"), emoji="▶️"),
+            Press("like_this", pick.track_id, label=tr("More like this")),
+            Press("details", pick.track_id, label=tr("Details"), emoji="🔍"),
             *opinion_buttons(pick.track_id),
         ),
     )
@@ -207,16 +231,18 @@ def opinion_view(track_id: int, said: bool | None) -> ui.View:
 
 def similar_card(track: Track, near: Sequence[Similar]) -> Card:
     if not near:
-        return Card(text(f"Nothing else in the library sounds like **{plain(track.title)}** yet."))
+        return Card(
+            text(tr("Nothing else in the library sounds like **{title}** yet.", title=plain(track.title)))
+        )
     return Card(
-        text(f"## Sounds like {plain(track.title)}"),
+        text(tr("## Sounds like {title}", title=plain(track.title))),
         *(similar_section(one) for one in near),
     )
 
 
 def similar_section(one: Similar) -> ui.Section[Any]:
     return _section(
-        Press("play", one.track.id, label="Play", emoji="▶️"),
+        Press("play", one.track.id, label=tr("Play"), emoji="▶️"),
         f"**{plain(one.track.title)}**",
         _by_line(one.track.artist, one.track.genre),
         *(f"> {reason}" for reason in one.reasons[:1]),

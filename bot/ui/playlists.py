@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from discord import ui
 
+from bot.i18n import tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, row, text
 from bot.ui.library import by_line, turning
@@ -31,15 +32,15 @@ def lists_card(playlists: Sequence[Playlist], page: int) -> Card:
     """A member's playlists."""
     if not playlists:
         return Card(
-            text("You have no playlist yet."),
-            text("Make one with /playlist create, or tap Save under what /recommend picks."),
+            text(tr("You have no playlist yet.")),
+            text(tr("Make one with /playlist create, or tap Save under what /recommend picks.")),
         )
     pages = -(-len(playlists) // LISTS)
-    items: list[ui.Item[Any]] = [text("## Your playlists")]
+    items: list[ui.Item[Any]] = [text(tr("## Your playlists"))]
     items += [
         ui.Section(
             f"**{plain(one.name)}**\n-# {_summary(one)}",
-            accessory=Press("pl_page", one.id, 0, label="Open"),
+            accessory=Press("pl_page", one.id, 0, label=tr("Open")),
         )
         for one in playlists[page * LISTS : (page + 1) * LISTS]
     ]
@@ -61,34 +62,40 @@ def playlist_card(
     shown = list(enumerate(entries, 1))[page * PAGE : (page + 1) * PAGE]
     items += [_line(place, entry) for place, entry in shown]
     if not entries:
-        items.append(text("Nothing in it yet: use /playlist add, or “Add to playlist” on a track."))
+        items.append(text(tr("Nothing in it yet: use /playlist add, or “Add to playlist” on a track.")))
     items.append(line())
     listen = [
         Press(
-            "pl_play", playlist.id, 0, label="Listen", emoji="🎧", style=Style.primary, disabled=not entries
+            "pl_play",
+            playlist.id,
+            0,
+            label=tr("Listen"),
+            emoji="🎧",
+            style=Style.primary,
+            disabled=not entries,
         )
     ]
     if own:
         share = (
-            Press("pl_unshare", playlist.id, label="Stop sharing", emoji="🔒")
+            Press("pl_unshare", playlist.id, label=tr("Stop sharing"), emoji="🔒")
             if playlist.shared
-            else Press("pl_share", playlist.id, label="Share", emoji="📣", disabled=not entries)
+            else Press("pl_share", playlist.id, label=tr("Share"), emoji="📣", disabled=not entries)
         )
         items.append(
             row(
                 *listen,
-                Press("pl_edit", playlist.id, page, label="Edit", emoji="✏️", disabled=not entries),
+                Press("pl_edit", playlist.id, page, label=tr("Edit"), emoji="✏️", disabled=not entries),
                 share,
-                Press("pl_export", playlist.id, label="Export", emoji="📄", disabled=not entries),
-                Press("pl_delete", playlist.id, label="Delete", style=Style.danger),
+                Press("pl_export", playlist.id, label=tr("Export"), emoji="📄", disabled=not entries),
+                Press("pl_delete", playlist.id, label=tr("Delete"), style=Style.danger),
             )
         )
     else:
         items.append(
             row(
                 *listen,
-                Press("pl_copy", playlist.id, label="Copy to mine", emoji="➕"),
-                Press("pl_export", playlist.id, label="Export", emoji="📄"),
+                Press("pl_copy", playlist.id, label=tr("Copy to mine"), emoji="➕"),
+                Press("pl_export", playlist.id, label=tr("Export"), emoji="📄"),
             )
         )
     if pages > 1:
@@ -100,21 +107,23 @@ def edit_card(playlist: Playlist, entries: Sequence[Entry], page: int = 0) -> Ca
     """A playlist to put in order: each entry can go up, down or out."""
     pages = max(-(-len(entries) // EDITED), 1)
     page = min(page, pages - 1)
-    items: list[ui.Item[Any]] = [text(f"## {plain(playlist.name)}", "-# Rename it with /playlist rename.")]
+    items: list[ui.Item[Any]] = [
+        text(f"## {plain(playlist.name)}", tr("-# Rename it with /playlist rename."))
+    ]
     for place, entry in list(enumerate(entries, 1))[page * EDITED : (page + 1) * EDITED]:
         items.append(text(_heading(place, entry)))
         items.append(
             row(
                 Press("pl_up", playlist.id, entry.id, page, emoji="⬆️", disabled=place == 1),
                 Press("pl_down", playlist.id, entry.id, page, emoji="⬇️", disabled=place == len(entries)),
-                Press("pl_drop", playlist.id, entry.id, page, label="Remove"),
+                Press("pl_drop", playlist.id, entry.id, page, label=tr("Remove")),
             )
         )
     if not entries:
-        items.append(text("Nothing in it any more."))
+        items.append(text(tr("Nothing in it any more.")))
     items.append(
         row(
-            Press("pl_page", playlist.id, 0, label="Done", style=Style.primary),
+            Press("pl_page", playlist.id, 0, label=tr("Done"), style=Style.primary),
             *(turning("pl_edit", playlist.id, page=page, pages=pages) if pages > 1 else ()),
         )
     )
@@ -124,14 +133,14 @@ def edit_card(playlist: Playlist, entries: Sequence[Entry], page: int = 0) -> Ca
 def shared_card(playlist: Playlist, entries: Sequence[Entry]) -> Card:
     """A playlist for everybody in the channel: the beginning, and where the rest is."""
     names = [_heading(place, entry) for place, entry in enumerate(entries[:SHARED], 1)]
-    more = [f"-# and {len(entries) - SHARED} more"] if len(entries) > SHARED else []
+    more = [tr("-# and {count} more", count=len(entries) - SHARED)] if len(entries) > SHARED else []
     return Card(
         text(f"## 🎶 {plain(playlist.name)}", f"-# {_summary(playlist, sharing=False)}"),
-        text(*names, *more) if names else text("Nothing in it."),
+        text(*names, *more) if names else text(tr("Nothing in it.")),
         row(
-            Press("pl_play", playlist.id, 0, label="Listen", emoji="🎧", style=Style.primary),
-            Press("pl_show", playlist.id, label="Show all"),
-            Press("pl_copy", playlist.id, label="Copy to mine", emoji="➕"),
+            Press("pl_play", playlist.id, 0, label=tr("Listen"), emoji="🎧", style=Style.primary),
+            Press("pl_show", playlist.id, label=tr("Show all")),
+            Press("pl_copy", playlist.id, label=tr("Copy to mine"), emoji="➕"),
         ),
     )
 
@@ -139,11 +148,11 @@ def shared_card(playlist: Playlist, entries: Sequence[Entry]) -> Card:
 def choose_card(track: Track, playlists: Sequence[Playlist]) -> Card:
     """Which playlist a track goes into."""
     buttons = [Press("pl_put", one.id, track.id, label=_button(one.name)) for one in playlists[:CHOICES]] + [
-        Press("pl_new", track.id, label="New playlist", emoji="➕", style=Style.primary)
+        Press("pl_new", track.id, label=tr("New playlist"), emoji="➕", style=Style.primary)
     ]
     rows = [row(*buttons[first : first + 5]) for first in range(0, len(buttons), 5)]
-    older = [text("-# Older playlists: use /playlist add.")] if len(playlists) > CHOICES else []
-    return Card(text(f"Add **{plain(track.title)}** to which playlist?"), *rows, *older)
+    older = [text(tr("-# Older playlists: use /playlist add."))] if len(playlists) > CHOICES else []
+    return Card(text(tr("Add **{title}** to which playlist?", title=plain(track.title))), *rows, *older)
 
 
 def import_card(playlist: Playlist | None, name: str, matches: Sequence[Match], left_out: int) -> Card:
@@ -151,24 +160,35 @@ def import_card(playlist: Playlist | None, name: str, matches: Sequence[Match], 
     missing = [one.item.label for one in matches if one.track_id is None]
     found = len(matches) - len(missing)
     lines = [f"-# · {plain(label, 90)}" for label in missing[:NAMED]]
-    more = [f"-# and {len(missing) - NAMED} more, in the attached list"] if len(missing) > NAMED else []
+    more = (
+        [tr("-# and {count} more, in the attached list", count=len(missing) - NAMED)]
+        if len(missing) > NAMED
+        else []
+    )
     if playlist is None:
         head = [
             f"## {plain(name)}",
-            f"None of its {_tracks(len(matches))} is in the library, so no playlist was made.",
+            tr(
+                "None of its {tracks} is in the library, so no playlist was made.",
+                tracks=_tracks(len(matches)),
+            ),
         ]
     elif missing:
         head = [
             f"## {plain(playlist.name)}",
-            f"{found} of {_tracks(len(matches))} found; the others are not in the library.",
+            tr(
+                "{found} of {tracks} found; the others are not in the library.",
+                found=found,
+                tracks=_tracks(len(matches)),
+            ),
         ]
     else:
-        head = [f"## {plain(playlist.name)}", f"All {_tracks(found)} found."]
-    cut = [f"-# The file names {left_out} more; I read no further."] if left_out else []
+        head = [f"## {plain(playlist.name)}", tr("All {tracks} found.", tracks=_tracks(found))]
+    cut = [tr("-# The file names {left_out} more; I read no further.", left_out=left_out)] if left_out else []
     return Card(
         text(*head, *cut),
-        *([text("**Not found**", *lines, *more)] if missing else []),
-        *([row(Press("pl_show", playlist.id, label="Open", style=Style.primary))] if playlist else []),
+        *([text(tr("**Not found**"), *lines, *more)] if missing else []),
+        *([row(Press("pl_show", playlist.id, label=tr("Open"), style=Style.primary))] if playlist else []),
         colour=GOOD,
     )
 
@@ -178,8 +198,8 @@ def player_buttons(playlist: Playlist, place: int, places: int, track_id: int) -
     view = ui.View(timeout=None)
     if places > 1:
         view.add_item(Press("pl_on", playlist.id, (place - 1) % places, "b", emoji="⏮️"))
-        view.add_item(Press("pl_on", playlist.id, (place + 1) % places, "f", label="Next", emoji="⏭️"))
-    view.add_item(Press("pl_pick", track_id, label="Add to playlist", emoji="➕"))
+        view.add_item(Press("pl_on", playlist.id, (place + 1) % places, "f", label=tr("Next"), emoji="⏭️"))
+    view.add_item(Press("pl_pick", track_id, label=tr("Add to playlist"), emoji="➕"))
     return view
 
 
@@ -187,14 +207,16 @@ def _line(place: int, entry: Entry) -> ui.Item[Any]:
     if entry.track_id is None:
         return text(_heading(place, entry))
     return ui.Section(
-        _heading(place, entry), accessory=Press("play", entry.track_id, label="Play", emoji="▶️")
+        _heading(place, entry), accessory=Press("play", entry.track_id, label=tr("Play"), emoji="▶️")
     )
 
 
 def _heading(place: int, entry: Entry) -> str:
     length = clock(entry.duration_s)
     if entry.track_id is None:
-        return f"{place}. {plain(entry.title, 60)}\n{by_line(entry.artist, 'not in the library now', raw=1)}"
+        return (
+            f"{place}. {plain(entry.title, 60)}\n{by_line(entry.artist, tr('not in the library now'), raw=1)}"
+        )
     return f"**{place}. {plain(entry.title, 60)}**\n{by_line(entry.artist, length, raw=1)}"
 
 
@@ -203,7 +225,7 @@ def _summary(playlist: Playlist, *, sharing: bool = True) -> str:
     if playlist.count:
         parts.append(_length(playlist.duration_s))
     if sharing:
-        parts.append("shared" if playlist.shared else "only you see it")
+        parts.append("shared" if playlist.shared else tr("only you see it"))
     return " · ".join(parts)
 
 

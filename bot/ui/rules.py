@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
+from bot.i18n import tr
 from bot.ui.buttons import Choose, Form, Press
 from bot.ui.cards import Card, Style, mood_colour, note_card, row, text
 from bot.ui.theme import STEM_EMOJI, plain
@@ -48,11 +49,11 @@ def rules_card(
     ]
     of = "" if source == "all" else f" about {_source(source)}"
     mine = sum(rule.id in weights for rule in rules)
-    own = f"; {mine} with a weight of this server's own" if mine else ""
+    own = tr("; {mine} with a weight of this server's own", mine=mine) if mine else ""
     items: list[ui.Item[Any]] = [
-        text(f"## Rules: {topic_label(topic)}", f"-# {len(rules)} rules{of}{own}"),
-        text(*(lines or ["No rule of this kind: choose another source."])),
-        row(_list("rules_topic", (source,), "Mood, occasion or wish", [(t, topic_label(t), _emoji(t)) for t in topics()], topic)),
+        text(tr("## Rules: {topic_label}", topic_label=topic_label(topic)), tr("-# {count} rules{of}{own}", count=len(rules), of=of, own=own)),
+        text(*(lines or [tr("No rule of this kind: choose another source.")])),
+        row(_list("rules_topic", (source,), tr("Mood, occasion or wish"), [(t, topic_label(t), _emoji(t)) for t in topics()], topic)),
         row(_list("rules_source", (topic,), "Source", [(s, _source(s), STEM_EMOJI.get(s)) for s in SOURCES], source)),
     ]  # fmt: skip
     if shown:
@@ -60,12 +61,12 @@ def rules_card(
             (rule.id, f"{place}. {_about(rule)}"[:100], None)
             for place, rule in enumerate(shown, page * PAGE + 1)
         ]
-        items.append(row(_list("rules_open", (), "Change one of these", options)))
+        items.append(row(_list("rules_open", (), tr("Change one of these"), options)))
     turning = [
         Press("rules_page", topic, source, (page - 1) % pages, emoji="◀️"),
         Press("rules_page", topic, source, page + 1, label=f"{page + 1} / {pages}", emoji="▶️"),
     ][max(3 - pages, 0) :]  # neither on one page, only onwards on two
-    changes = Press("rules_changes", 0, label="Changes", emoji="📜")
+    changes = Press("rules_changes", 0, label=tr("Changes"), emoji="📜")
     return Card(*items, row(*turning, changes), colour=mood_colour(topic))
 
 
@@ -83,22 +84,22 @@ def rule_card(
         )
     ]
     back = Press(
-        "rules_try", rule.id, "usual", label="As shipped", emoji="🔄", disabled=rule.id not in weights
+        "rules_try", rule.id, "usual", label=tr("As shipped"), emoji="🔄", disabled=rule.id not in weights
     )
     about = meaning(rule.feature)
     return Card(
         *([text(note)] if note else []),
         text(
             f"## {_heading(_about(rule))}",
-            f"Speaks for **{topic_label(rule.topic)}**: {_why(rule)}.",
-            f"-# {'; '.join(part for part in (about, rule.citation) if part)}. The direction is the literature's and stays.",
+            tr("Speaks for **{topic_label}**: {why}.", topic_label=topic_label(rule.topic), why=_why(rule)),
+            tr("-# {value1}. The direction is the literature's and stays.", value1='; '.join(part for part in (about, rule.citation) if part)),
         ),
         text(_heading(_counts(rule, weights)) + "."),
-        row(*tries, back, Press("rules_number", rule.id, label="Number …", emoji="🔢")),
+        row(*tries, back, Press("rules_number", rule.id, label=tr("Number …"), emoji="🔢")),
         row(
-            *([Press("rules_undo", undoable.id, label="Undo", emoji="↩️")] if undoable else ()),
-            Press("rules_page", rule.topic, "all", 0, label="All of these rules"),
-            Press("rules_changes", 0, label="Changes", emoji="📜"),
+            *([Press("rules_undo", undoable.id, label=tr("Undo"), emoji="↩️")] if undoable else ()),
+            Press("rules_page", rule.topic, "all", 0, label=tr("All of these rules")),
+            Press("rules_changes", 0, label=tr("Changes"), emoji="📜"),
         ),
         colour=mood_colour(rule.mood),
     )  # fmt: skip
@@ -123,19 +124,19 @@ def preview_card(
     options = [(str(i), sample_label(outcome.sample), None) for i, outcome in enumerate(outcomes)]
     return Card(
         text(
-            f"## {_heading(_about(rule))}: what would change",
-            f"Now {_counts(rule, weights)}.\nThen {_counts(rule, after)}.",
+            tr("## {heading}: what would change", heading=_heading(_about(rule))),
+            tr("Now {counts}.\nThen {counts2}.", counts=_counts(rule, weights), counts2=_counts(rule, after)),
         ),
-        text(f"**The top {TOP} of sample listeners**", *(f"-# {one}" for one in summary)),
+        text(tr("**The top {top} of sample listeners**", top=TOP), *(f"-# {one}" for one in summary)),
         text(
             f"**{_heading(sample_label(one.sample))}**",
-            *(listed or ["The library is empty: nothing to recommend yet."]),
-            *([f"-# No longer among them: {gone}"] if gone else []),
+            *(listed or [tr("The library is empty: nothing to recommend yet.")]),
+            *([tr("-# No longer among them: {gone}", gone=gone)] if gone else []),
         ),
-        row(_list("rules_sample", (rule.id, wanted), "Show another listener", options, str(chosen))),
+        row(_list("rules_sample", (rule.id, wanted), tr("Show another listener"), options, str(chosen))),
         row(
-            Press("rules_apply", rule.id, wanted, token(weights), label="Apply", emoji="✅", style=Style.success),
-            Press("rules_rule", rule.id, label="Don't change"),
+            Press("rules_apply", rule.id, wanted, token(weights), label=tr("Apply"), emoji="✅", style=Style.success),
+            Press("rules_rule", rule.id, label=tr("Don't change")),
         ),
         colour=mood_colour(rule.mood),
     )  # fmt: skip
@@ -145,8 +146,8 @@ def changes_card(found: Sequence[Change], rules: Mapping[str, Rule], page: int, 
     """Who changed which weight, newest first; `undoable` is the newest that still stands, on whichever page."""
     if not found:
         return note_card(
-            "Nothing yet: changes of weights will be listed here, and the newest can be undone.",
-            Press("rules_page", MOODS[0], "all", 0, label="Rules"),
+            tr("Nothing yet: changes of weights will be listed here, and the newest can be undone."),
+            Press("rules_page", MOODS[0], "all", 0, label=tr("Rules")),
         )
     lines = [
         f"<t:{change.at}:d> <@{change.user_id}> {'↩️ ' if change.undoes else ''}"
@@ -159,13 +160,13 @@ def changes_card(found: Sequence[Change], rules: Mapping[str, Rule], page: int, 
         name = f"Undo: {_named(rules.get(undoable.rule), undoable.rule)}"
         undo = [row(Press("rules_undo", undoable.id, label=name[:80], emoji="↩️"))]
     return Card(
-        text("## Changes of rules on this server"),
+        text(tr("## Changes of rules on this server")),
         text(*lines),
         *undo,
         row(
-            Press("rules_changes", max(page - 1, 0), label="Newer", emoji="◀️", disabled=page == 0),
-            Press("rules_changes", page + 1, label="Older", emoji="▶️", disabled=not more),
-            Press("rules_page", MOODS[0], "all", 0, label="Rules"),
+            Press("rules_changes", max(page - 1, 0), label=tr("Newer"), emoji="◀️", disabled=page == 0),
+            Press("rules_changes", page + 1, label=tr("Older"), emoji="▶️", disabled=not more),
+            Press("rules_page", MOODS[0], "all", 0, label=tr("Rules")),
         ),
     )
 
@@ -177,7 +178,7 @@ def number_form(rule: Rule, now: float) -> Form:
         title=_heading(_about(rule)),
         fields=[
             discord.ui.TextInput(
-                label=f"Weight, 0 (off) to {MOST:g}",
+                label=tr("Weight, 0 (off) to {most:g}", most=MOST),
                 default=f"{now:g}",
                 min_length=1,
                 max_length=8,
@@ -194,7 +195,7 @@ def weight_text(weight: float | None) -> str:
 
 def topic_label(topic: str) -> str:
     if topic.startswith("preference."):
-        return f"wish on {topic.partition('.')[2]}"
+        return tr("wish on {partition}", partition=topic.partition(".")[2])
     return mood_label(topic) if topic in MOODS else occasion_label(topic)
 
 
@@ -204,7 +205,7 @@ def sample_label(sample: Sample) -> str:
     if sample.occasion:
         parts.append(occasion_label(sample.occasion).lower())
     if sample.preference:
-        parts.append(f"wishes for more {sample.preference}")
+        parts.append(tr("wishes for more {preference}", preference=sample.preference))
     return ", ".join(parts)
 
 
@@ -218,7 +219,13 @@ def _about(rule: Rule) -> str:
     of = "" if rule.source == "mix" else f" of {_source(rule.source)}"
     what = label(rule.feature)
     if rule.range is not None:
-        return f"{what}{of} from {rule.range[0]:g} to {rule.range[1]:g}"
+        return tr(
+            "{what}{of} from {range:g} to {range2:g}",
+            what=what,
+            of=of,
+            range=rule.range[0],
+            range2=rule.range[1],
+        )
     return f"{rule.direction} {what}{of}"
 
 
@@ -233,10 +240,20 @@ def _why(rule: Rule) -> str:
 def _counts(rule: Rule, weights: Mapping[str, float]) -> str:
     """'weight 0.8, 6 % of what speaks for Tenderness (as shipped)'."""
     now = weights.get(rule.id, rule.weight)
-    origin = f"set here, shipped with {rule.weight:g}" if rule.id in weights else "as shipped"
+    origin = (
+        tr("set here, shipped with {weight:g}", weight=rule.weight)
+        if rule.id in weights
+        else tr("as shipped")
+    )
     if not now:
-        return f"switched off ({origin})"
-    return f"weight {now:g}, {100 * share(rule, weights):.1f} % of what speaks for {topic_label(rule.topic)} ({origin})"
+        return tr("switched off ({origin})", origin=origin)
+    return tr(
+        "weight {now:g}, {value3:.1f} % of what speaks for {topic_label} ({origin})",
+        now=now,
+        value3=100 * share(rule, weights),
+        topic_label=topic_label(rule.topic),
+        origin=origin,
+    )
 
 
 def _named(rule: Rule | None, rule_id: str) -> str:
@@ -244,14 +261,16 @@ def _named(rule: Rule | None, rule_id: str) -> str:
 
 
 def _was(weight: float | None) -> str:
-    return "as shipped" if weight is None else "off" if not weight else f"{weight:g}"
+    return tr("as shipped") if weight is None else "off" if not weight else f"{weight:g}"
 
 
 def _difference(outcome: Outcome) -> str:
     if not outcome.new and not outcome.moved:
-        return "the same"
+        return tr("the same")
     parts = [f"{outcome.new} new"] if outcome.new else []
-    return ", ".join([*parts, *([f"{outcome.moved} in another place"] if outcome.moved else [])])
+    return ", ".join(
+        [*parts, *([tr("{moved} in another place", moved=outcome.moved)] if outcome.moved else [])]
+    )
 
 
 def _moved(place: int, before: int | None) -> str:
@@ -265,7 +284,7 @@ def _by(artist: str | None) -> str:
 
 
 def _source(source: str) -> str:
-    return "all sources" if source == "all" else "the whole music" if source == "mix" else str(table()["sources"][source])  # fmt: skip
+    return tr("all sources") if source == "all" else tr("the whole music") if source == "mix" else str(table()["sources"][source])  # fmt: skip
 
 
 def _emoji(topic: str) -> str | None:

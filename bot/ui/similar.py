@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import discord
 from discord import MediaGalleryItem, ui
 
+from bot.i18n import tr
 from bot.ui.buttons import Choose, Press
 from bot.ui.cards import Card, Style, line, row, text
 from bot.ui.library import by_line
@@ -87,24 +88,26 @@ def answer_card(
                     )
                     if part
                 ),
-                accessory=Press("play", found.id, label="Play", emoji="▶️"),
+                accessory=Press("play", found.id, label=tr("Play"), emoji="▶️"),
             )
         )
     if not shown:
-        items.append(text("Nothing in the library fits; try another way below, or add music with /upload."))
+        items.append(
+            text(tr("Nothing in the library fits; try another way below, or add music with /upload."))
+        )
     items.append(line())
     if track is not None and shown:
         items.append(
             row(
                 *(
-                    Press("compare", track.id, found.id, label=f"Compare {place}")
+                    Press("compare", track.id, found.id, label=tr("Compare {place}", place=place))
                     for place, (found, _, _) in enumerate(shown, 1)
                 )
             )
         )
     if track is not None:
         items += _ways(question)
-    items.append(row(Choose("sim_practise", *question.arguments, placeholder="Practise an instrument", options=_practise(question))))  # fmt: skip
+    items.append(row(Choose("sim_practise", *question.arguments, placeholder=tr("Practise an instrument"), options=_practise(question))))  # fmt: skip
     return Card(*items)
 
 
@@ -118,13 +121,16 @@ def _heading(question: Question, track: Track | None) -> list[str]:
         by += f", only {' and '.join(question.stems)}"
     if question.practise and track is None:
         return [
-            f"## To practise {question.practise} with",
-            "-# Where it plays most of the time and stands out.",
+            tr("## To practise {practise} with", practise=question.practise),
+            tr("-# Where it plays most of the time and stands out."),
         ]
     title = plain(track.title if track else "", 60)
     if question.practise:
-        return [f"## Like {title}, to practise {question.practise} with", f"-# Among the most alike {by}."]
-    return [f"## Like {title}", f"-# Compared {by}: +1 is the same."]
+        return [
+            tr("## Like {title}, to practise {practise} with", title=title, practise=question.practise),
+            tr("-# Among the most alike {by}.", by=by),
+        ]
+    return [f"## Like {title}", tr("-# Compared {by}: +1 is the same.", by=by)]
 
 
 def _ways(question: Question) -> list[ui.Item[Any]]:
@@ -157,7 +163,10 @@ def _ways(question: Question) -> list[ui.Item[Any]]:
         row(*buttons),
         row(
             Choose(
-                "sim_stem", *question.arguments, placeholder="Compare these instruments only", options=options
+                "sim_stem",
+                *question.arguments,
+                placeholder=tr("Compare these instruments only"),
+                options=options,
             )
         ),
     ]
@@ -165,30 +174,31 @@ def _ways(question: Question) -> list[ui.Item[Any]]:
 
 def _practise(question: Question) -> list[discord.SelectOption]:
     options = [
-        discord.SelectOption(label=f"Practise {stem}", value=stem, emoji=STEM_EMOJI[stem])
+        discord.SelectOption(label=tr("Practise {stem}", stem=stem), value=stem, emoji=STEM_EMOJI[stem])
         for stem in STEMS
         if stem not in ("other", question.practise)
     ]
     if question.practise and question.track_id:
-        options.append(discord.SelectOption(label="Any instrument", value="none"))
+        options.append(discord.SelectOption(label=tr("Any instrument"), value="none"))
     return options
 
 
 def comparison_card(left: Track, right: Track, lines: Sequence[str], audio_is_there: bool) -> Card:
     """Two tracks beside each other; the picture is attached as PICTURE."""
     one, other = plain(left.title, 60), plain(right.title, 60)
-    description = (
-        f"Spectrograms of {one} and {other} beside each other, and for tone colour, notes, tempo, brightness, zero crossings"
-        " and contrast how much each makes them alike"
+    description = tr(
+        "Spectrograms of {one} and {other} beside each other, and for tone colour, notes, tempo, brightness, zero crossings and contrast how much each makes them alike",
+        one=one,
+        other=other,
     )
     return Card(
-        text(f"## {one} and {other}"),
+        text(tr("## {one} and {other}", one=one, other=other)),
         *([text(*(f"> {plain(one, 200)}" for one in lines))] if lines else []),
         ui.MediaGallery(MediaGalleryItem(f"attachment://{PICTURE}", description=description[:1000])),
-        *([] if audio_is_there else [text("-# The audio of one of them is no longer kept.")]),
+        *([] if audio_is_there else [text(tr("-# The audio of one of them is no longer kept."))]),
         row(
-            Press("play", left.id, label="Play the first", emoji="▶️"),
-            Press("play", right.id, label="Play the second", emoji="▶️"),
-            Press("details", right.id, label="Details", emoji="🔍"),
+            Press("play", left.id, label=tr("Play the first"), emoji="▶️"),
+            Press("play", right.id, label=tr("Play the second"), emoji="▶️"),
+            Press("details", right.id, label=tr("Details"), emoji="🔍"),
         ),
     )

@@ -6,6 +6,8 @@ import re
 
 import discord
 
+from bot.i18n import tr, trn
+
 NEUTRAL = discord.Colour(0x7C8CF8)
 GOOD = discord.Colour(0x5FB98A)
 BAD = discord.Colour(0xD9705F)
@@ -61,7 +63,7 @@ def roughly(seconds: float) -> str:
     """A waiting time as one would say it: 'about 20 seconds', 'about 3 minutes'."""
     if seconds < 90:
         tens = max(10, round(seconds / 10) * 10)
-        return f"about {tens} seconds"
+        return tr("about {count} seconds", count=tens)
     if seconds < 5400:
-        return f"about {round(seconds / 60)} minutes"
-    return f"about {seconds / 3600:.1f} hours"
+        return trn("about {count} minute", "about {count} minutes", round(seconds / 60))
+    return tr("about {count:.1f} hours", count=seconds / 3600)

@@ -369,7 +369,7 @@ async def test_a_full_disk_or_a_locked_database_is_not_the_jobs_fault(
 
 async def test_work_that_goes_with_a_new_job_is_one_with_it(queue: Queue, database: Database) -> None:
     async def promise(transaction: Transaction, job_id: int) -> None:
-        await transaction.run("INSERT INTO card_due VALUES (?, 5, 1)", [job_id])
+        await transaction.run("INSERT INTO card_due VALUES (?, 5, 1, 'en')", [job_id])
 
     job = await put(queue, dedup="k", alongside=promise)
     assert (await put(queue, dedup="k", alongside=promise)).id == job.id  # and no second promise
