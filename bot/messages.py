@@ -25,6 +25,7 @@ DESCRIBING = {"description", "group_description"}
 """Arguments of commands that discord.py has translated."""
 
 OPERATORS = (
+    "bot/monitor",
     "bot/bench",
     "bot/cli",
     "bot/doctor",
@@ -44,7 +45,13 @@ OPERATORS = (
     "core/separation",
     "core/settings",
     "jobs/configure",
-    "jobs/engines",
+    "jobs/engines/base",
+    "jobs/engines/carry",
+    "jobs/engines/fleet",
+    "jobs/engines/membership",
+    "jobs/engines/ray",
+    "jobs/engines/station",
+    "jobs/engines/survey",
     "jobs/samples",
     "jobs/training",
 )

@@ -12,12 +12,13 @@ from core.audio.decode import DecodeLimits, decode
 from core.audio.descriptors import describe
 from core.audio.device import fastest_device
 from core.audio.spectrum import resample
+from core.i18n import mark
 from core.separation.base import Progress, Separator
 
 DECODED, SEPARATED = 0.05, 0.95
 """Progress once the file is decoded and once the stems are there."""
 
-UNHEARD = "Nothing in it sounds long or loud enough, in left and right together, to be described."
+UNHEARD = mark("Nothing in it sounds long or loud enough, in left and right together, to be described.")
 
 ANALYSER_VERSION = 2
 """Raise it whenever a descriptor's value may change: stored analyses are then made anew in the background."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from core.errors import UserError
+from core.i18n import tr, trn
 from core.library.store import Row
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -130,36 +131,67 @@ class QuotaError(UserError):
     """A quota of the user, the server or the whole queue is used up.
 
     `scope` is 'user', 'guild' or 'total', `period` 'waiting' or 'day', `retry_s` the seconds to wait, if known;
-    with them the bot can say it in the user's language.
+    it is said in the language of the one who asked.
     """
 
     def __init__(self, scope: str, period: str, limit: int, retry_s: float | None) -> None:
         self.scope, self.period, self.limit, self.retry_s = scope, period, limit, retry_s
-        whose = {
-            "user": "You already have",
-            "guild": "This server already has",
-            "total": "The queue already holds",
-        }[scope]
-        when = f"in about {in_words(retry_s)}" if retry_s is not None else "when one of them is done"
-        what = (
-            f"{limit} {'job' if limit == 1 else 'jobs'} waiting or running"
-            if period == "waiting"
-            else f"used all {limit} {'job' if limit == 1 else 'jobs'} of the last 24 hours"
-        )
-        if period == "day":
-            whose = {"user": "You have", "guild": "This server has", "total": "All servers together have"}[
-                scope
-            ]
-        super().__init__(f"{whose} {what}: try again {when}.")
+        if retry_s is None:
+            when = tr("try again when one of them is done")
+        else:
+            when = tr("try again in about {wait}", wait=in_words(retry_s))
+        super().__init__("{held}: {when}.", held=_held(scope, period, limit), when=when)
+
+
+def _held(scope: str, period: str, limit: int) -> str:
+    """What is used up, as the beginning of a sentence in the asker's language."""
+    match scope, period:
+        case "user", "waiting":
+            return trn(
+                "You already have {count} job waiting or running",
+                "You already have {count} jobs waiting or running",
+                limit,
+            )
+        case "guild", "waiting":
+            return trn(
+                "This server already has {count} job waiting or running",
+                "This server already has {count} jobs waiting or running",
+                limit,
+            )
+        case "total", "waiting":
+            return trn(
+                "The queue already holds {count} job waiting or running",
+                "The queue already holds {count} jobs waiting or running",
+                limit,
+            )
+        case "user", "day":
+            return trn(
+                "You have used all {count} job of the last 24 hours",
+                "You have used all {count} jobs of the last 24 hours",
+                limit,
+            )
+        case "guild", "day":
+            return trn(
+                "This server has used all {count} job of the last 24 hours",
+                "This server has used all {count} jobs of the last 24 hours",
+                limit,
+            )
+        case "total", "day":
+            return trn(
+                "All servers together have used all {count} job of the last 24 hours",
+                "All servers together have used all {count} jobs of the last 24 hours",
+                limit,
+            )
+        case _:
+            raise ValueError(f"no such quota: {scope}, {period}")
 
 
 def in_words(seconds: float) -> str:
     """'40 seconds', '3 minutes', '2 hours': a duration as people say it, rounded up."""
-    for unit, size in (("hour", 3600), ("minute", 60)):
-        if seconds > 1.5 * size:
-            count = -int(-seconds // size)
-            return f"{count} {unit}s"
+    if seconds > 5400:
+        return tr("{count} hours", count=-int(-seconds // 3600))
+    if seconds > 90:
+        return tr("{count} minutes", count=-int(-seconds // 60))
     if seconds > 50:
-        return "a minute" if seconds <= 90 else "2 minutes"
-    count = max(5, -int(-seconds // 5) * 5)
-    return f"{count} seconds"
+        return tr("a minute")
+    return tr("{count} seconds", count=max(5, -int(-seconds // 5) * 5))

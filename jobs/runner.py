@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.errors import UserError, is_disk_full
+from core.i18n import mark
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Engine, TaskFailed, TimedOut, Unavailable
 from jobs.model import Claimed
@@ -35,8 +36,8 @@ KINDS: Mapping[str, TaskKind] = {
 
 REAP_EVERY_S = 15.0
 
-DATABASE_BUSY = "My database is busy, so this waits."
-DISK_FULL = "My disk is full, so this waits until there is room."
+DATABASE_BUSY = mark("My database is busy, so this waits.")
+DISK_FULL = mark("My disk is full, so this waits until there is room.")
 
 
 @dataclass(frozen=True)
@@ -231,7 +232,7 @@ class Runner:
             case _:
                 details = outcome.details if isinstance(outcome, TaskFailed) else ""
                 log.error("Job %d failed: %s\n%s", claimed.id, outcome, details, exc_info=outcome)
-                held = await queue.fail(claimed, "Something went wrong inside Moodstem.", code="bug")
+                held = await queue.fail(claimed, mark("Something went wrong inside Moodstem."), code="bug")
         if held and isinstance(outcome, Done):
             if outcome.tidy is not None:
                 await asyncio.to_thread(outcome.tidy)

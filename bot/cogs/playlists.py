@@ -174,8 +174,8 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     ) -> None:
         if file.size > MOST_BYTES:
             raise UserError(
-                "That file is larger than {most_bytes} MB; a playlist is a small text file.",
-                most_bytes=MOST_BYTES // 1000000,
+                "That file is larger than {most} MB; a playlist is a small text file.",
+                most=MOST_BYTES // 1_000_000,
             )
         await interaction.response.defer(ephemeral=True, thinking=True)
         try:

@@ -22,6 +22,7 @@ from typing import IO, Any
 import numpy as np
 
 from core.errors import UserError
+from core.i18n import mark
 from core.separation.base import Samples
 
 RATE, MAX_RATE = 44100, 192_000
@@ -137,8 +138,9 @@ def decode(path: Path, limits: DecodeLimits = DecodeLimits(), rate: int | None =
             raise UserError("The file is empty; send the recording again.")
         if size > limits.max_bytes:
             raise UserError(
-                f"The file has {size / 1e6:.0f} MB and {limits.max_bytes / 1e6:.0f} MB are allowed; "
-                "send it in a smaller format such as Ogg, Opus or MP3."
+                "The file has {size:.0f} MB and {allowed:.0f} MB are allowed; send it in a smaller format such as Ogg, Opus or MP3.",
+                size=size / 1e6,
+                allowed=limits.max_bytes / 1e6,
             )
         head, tagged = _head(file)
         ways = sniff(head) or ((_SOUNDFILE, "mp3") if tagged else ())
@@ -152,7 +154,7 @@ def decode(path: Path, limits: DecodeLimits = DecodeLimits(), rate: int | None =
             if answer.get("error") != "unreadable":
                 break
     if "error" in answer:
-        raise UserError(_sentence(answer, limits))
+        raise _refusal(answer, limits)
     return _finish(samples, rate or answer["rate"], {**answer, "truncated": answer["truncated"] or broken})
 
 
@@ -222,22 +224,33 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _sentence(answer: dict[str, Any], limits: DecodeLimits) -> str:
+REFUSALS = {
+    "too_long": mark("The recording is longer than {minutes:g} minutes; send a shorter piece of it."),
+    "too_short": mark("The recording lasts only {number:.2f} s; send at least one second of music."),
+    "not_finite": mark(
+        "The file holds values that are not numbers (NaN or infinite); export it again from your audio program."
+    ),
+    "rate": mark("A sample rate of {number:g} Hz is outside 8 to 192 kHz; export the recording at 44.1 kHz."),
+    "channels": mark("The file has {number:g} channels and at most 8 are understood; export it in stereo."),
+    "no_audio": mark("The file holds no sound track; send one with audio."),
+    "memory": mark(
+        "The file needs more memory than one upload may use; export it again as FLAC, Ogg or MP3."
+    ),
+    "time": mark(
+        "The file takes too long to decode and is probably damaged; export it again as FLAC, Ogg or MP3."
+    ),
+    "damaged": mark(
+        "The file looks like audio but cannot be decoded, so it is probably damaged; export it again as FLAC, Ogg or MP3."
+    ),
+}
+
+
+def _refusal(answer: dict[str, Any], limits: DecodeLimits) -> UserError:
     detail = answer.get("detail")
-    number = detail if isinstance(detail, int | float) else 0.0
-    minutes = limits.max_seconds / 60
-    return {
-        "too_long": f"The recording is longer than {minutes:g} minutes; send a shorter piece of it.",
-        "too_short": f"The recording lasts only {number:.2f} s; send at least one second of music.",
-        "not_finite": "The file holds values that are not numbers (NaN or infinite); export it again from your audio program.",
-        "rate": f"A sample rate of {number:g} Hz is outside 8 to 192 kHz; export the recording at 44.1 kHz.",
-        "channels": f"The file has {number:g} channels and at most 8 are understood; export it in stereo.",
-        "no_audio": "The file holds no sound track; send one with audio.",
-        "memory": "The file needs more memory than one upload may use; export it again as FLAC, Ogg or MP3.",
-        "time": "The file takes too long to decode and is probably damaged; export it again as FLAC, Ogg or MP3.",
-    }.get(
-        str(answer.get("error")),
-        "The file looks like audio but cannot be decoded, so it is probably damaged; export it again as FLAC, Ogg or MP3.",
+    return UserError(
+        REFUSALS.get(str(answer.get("error")), REFUSALS["damaged"]),
+        number=detail if isinstance(detail, int | float) else 0.0,
+        minutes=limits.max_seconds / 60,
     )
 
 
@@ -247,27 +260,39 @@ def _finish(samples: Samples, rate: int, answer: dict[str, Any]) -> Audio:
     seconds = samples.shape[1] / rate
     if answer["truncated"]:
         notes.append(
-            f"The file breaks off or is damaged in places; the {seconds:.0f} s that could be read were analysed."
+            mark(
+                "The file breaks off or is damaged in places; the {seconds:.0f} s that could be read were analysed."
+            ).format(seconds=seconds)
         )
     if answer["channels"] > 2:
-        notes.append(f"The {answer['channels']} channels were mixed down to stereo.")
+        notes.append(
+            mark("The {channels} channels were mixed down to stereo.").format(channels=answer["channels"])
+        )
     peak = float(np.abs(samples).max())
     if peak > 8:  # float files may exceed full scale a little; this one is scaled like integers
         samples = samples / np.float32(peak)
-        notes.append(f"The level was {20 * math.log10(peak):.0f} dB over full scale and was brought down.")
+        notes.append(
+            mark("The level was {over:.0f} dB over full scale and was brought down.").format(
+                over=20 * math.log10(peak)
+            )
+        )
         peak = 1.0
     offset = samples.mean(axis=1, dtype=np.float64)
     if np.abs(offset).max() > 0.005:
         samples = samples - offset.astype(np.float32)[:, None]
-        notes.append("A constant offset in the recording was removed.")
+        notes.append(mark("A constant offset in the recording was removed."))
         peak = float(np.abs(samples).max())
     if peak < 1e-4:
-        notes.append("The recording is silent.")
+        notes.append(mark("The recording is silent."))
     elif peak > 0.5:
         level = np.abs(samples)
         at_top, near = float(np.mean(level >= 0.999 * peak)), float(np.mean(level >= 0.99 * peak))
         if (
             at_top > 0.01 and at_top > near - at_top
         ):  # a pure tone is often near its peak, too, but rounds off
-            notes.append(f"The recording is clipped: {100 * at_top:.0f} % of it is at the highest level.")
+            notes.append(
+                mark("The recording is clipped: {share:.0f} % of it is at the highest level.").format(
+                    share=100 * at_top
+                )
+            )
     return Audio(samples, rate, notes)

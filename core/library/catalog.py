@@ -108,7 +108,7 @@ class Catalog:
     def index(self, track_id: int) -> int:
         """The row of a track; UserError when it is not in the catalog."""
         if track_id not in self._index:
-            raise UserError(f"There is no track {track_id} in the library (any more).")
+            raise UserError("There is no track {track_id} in the library (any more).", track_id=track_id)
         return self._index[track_id]
 
     def track(self, track_id: int) -> TrackLike:

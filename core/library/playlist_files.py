@@ -85,7 +85,8 @@ def read(data: bytes) -> PlaylistFile:
     """
     if len(data) > MOST_BYTES:
         raise UserError(
-            f"That file is larger than {MOST_BYTES // 1_000_000} MB; a playlist is a small text file."
+            "That file is larger than {most} MB; a playlist is a small text file.",
+            most=MOST_BYTES // 1_000_000,
         )
     text = _decoded(data)
     start = text.lstrip()[:1]
@@ -187,7 +188,9 @@ def _read_xspf(data: bytes) -> PlaylistFile:
             "That XML file declares entities of its own, which I do not read; export it anew."
         ) from None
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise UserError(f"That XSPF file is broken ({_reason(error)}); export it anew.") from error
+        raise UserError(
+            "That XSPF file is broken ({reason}); export it anew.", reason=_reason(error)
+        ) from error
     if _tag(root) != "playlist":
         raise UserError("That XML file is no XSPF playlist: send an M3U, M3U8, XSPF or JSPF file.")
     name: str | None = None
@@ -230,7 +233,9 @@ def _read_jspf(text: str) -> PlaylistFile:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"That JSPF file is broken ({_reason(error)}); export it anew.") from error
+        raise UserError(
+            "That JSPF file is broken ({reason}); export it anew.", reason=_reason(error)
+        ) from error
     playlist = data.get("playlist")
     tracks = playlist.get("track") if isinstance(playlist, dict) else None
     if not isinstance(playlist, dict) or not isinstance(tracks, list):

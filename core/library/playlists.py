@@ -103,7 +103,8 @@ class Playlists:
             [count] = await transaction.run("SELECT count(*) FROM playlist WHERE user_id = ?", [user_id])
             if count[0] >= MOST_LISTS:
                 raise UserError(
-                    f"You have {MOST_LISTS} playlists, which is the most I keep; delete one first."
+                    "You have {most} playlists, which is the most I keep; delete one first.",
+                    most=MOST_LISTS,
                 )
             await _free(transaction, user_id, name)
             [row] = await transaction.run(
@@ -202,7 +203,10 @@ async def _add(transaction: Transaction, playlist_id: int, track_ids: Iterable[i
     added = 0
     for track_id in dict.fromkeys(track_ids):
         if count + added >= MOST_ENTRIES:
-            raise UserError(f"A playlist holds at most {MOST_ENTRIES} tracks; begin another one.")
+            raise UserError(
+                "A playlist holds at most {most} tracks; begin another one.",
+                most=MOST_ENTRIES,
+            )
         rows = await transaction.run(
             "INSERT INTO playlist_entry (playlist_id, position, track_id, content_hash, title, artist, duration_s)"
             " SELECT ?, ?, id, content_hash, title, artist, duration_s FROM track WHERE id = ?"
@@ -225,7 +229,7 @@ async def _free(transaction: Transaction, user_id: int, name: str, but: int | No
         [user_id, _folded(name), but],
     )
     if rows:
-        raise UserError(f"You have a playlist called “{name}” already; choose another name.")
+        raise UserError("You have a playlist called “{name}” already; choose another name.", name=name)
 
 
 def _checked(name: str) -> str:
@@ -233,7 +237,7 @@ def _checked(name: str) -> str:
     if not cleaned:
         raise UserError("A playlist needs a name with at least one visible character.")
     if len(cleaned) > LONGEST_NAME:
-        raise UserError(f"That name is too long: use at most {LONGEST_NAME} characters.")
+        raise UserError("That name is too long: use at most {most} characters.", most=LONGEST_NAME)
     return cleaned
 
 

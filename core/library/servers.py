@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from core.errors import UserError
+from core.i18n import mark, tr
 from core.library.store import Database
 from core.settings import LimitSettings
 
 LIMITS = {
-    "upload_mb": "size of an upload in MB",
-    "queued_per_user": "uploads of one member that wait or run",
-    "queued_per_server": "uploads of this server that wait or run",
-    "daily_per_user": "uploads of one member a day",
-    "daily_per_server": "uploads of this server a day",
+    "upload_mb": mark("size of an upload in MB"),
+    "queued_per_user": mark("uploads of one member that wait or run"),
+    "queued_per_server": mark("uploads of this server that wait or run"),
+    "daily_per_user": mark("uploads of one member a day"),
+    "daily_per_server": mark("uploads of this server a day"),
 }
 """What a server may set, in words."""
 
@@ -42,15 +43,23 @@ async def set_limit(
     Raises UserError for an unknown name and for values that are no limit or more than the operator allows.
     """
     if name not in LIMITS:
-        raise UserError(f"There is no limit {name!r}; choose from {', '.join(LIMITS)}.")
+        raise UserError(
+            "There is no limit {name!r}; choose from {limits}.", name=name, limits=", ".join(LIMITS)
+        )
     if value is None:
         await database.write("DELETE FROM server_limit WHERE guild_id=? AND name=?", (guild_id, name))
         return
     most = float(getattr(limits, name))
     lowest = 0.1 if name == "upload_mb" else 1
     if value < lowest or (most and value > most) or (name != "upload_mb" and value != int(value)):
-        until = f" to {most:g}" if most else ""
-        raise UserError(f"The {LIMITS[name]} can be from {lowest:g}{until} here; choose a number between.")
+        raise UserError(
+            "{limit}: from {lowest:g} to {most:g} is possible here; choose a number between."
+            if most
+            else "{limit}: {lowest:g} is the least that is possible here; choose a larger number.",
+            limit=tr(LIMITS[name]),
+            lowest=lowest,
+            most=most,
+        )
     await database.write(
         "INSERT INTO server_limit (guild_id, name, value) VALUES (?, ?, ?)"
         " ON CONFLICT (guild_id, name) DO UPDATE SET value=excluded.value",

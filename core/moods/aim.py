@@ -18,7 +18,7 @@ AIMS = ("match", "lift", "settle")
 
 def _row(aim: str) -> Mapping[str, Any]:
     if aim not in AIMS:
-        raise UserError(f"There is no aim {aim!r}: choose from {', '.join(AIMS)}.")
+        raise UserError("There is no aim {aim!r}: choose from {aims}.", aim=aim, aims=", ".join(AIMS))
     row: Mapping[str, Any] = tables("aims")["aim"][aim]
     return row
 
@@ -42,7 +42,10 @@ def aimed(profile: Profile, aim: str) -> Profile:
     if aim == "match":
         return profile
     if not any(profile.moods.values()):
-        raise UserError(f"To {aim} a mood I must know where you start: choose a mood, or answer /mood first.")
+        raise UserError(
+            "For “{aim}” I must know where you start: choose a mood, or answer /mood first.",
+            aim=aim_label(aim),
+        )
     target = _target(profile.moods, row)
     highest = max(1.0, *target.values())
     return Profile(

@@ -74,9 +74,20 @@ class Profile:
         ):
             for name, value in values.items():
                 if name not in names:
-                    raise UserError(f"There is no {what} {name!r}: choose from {', '.join(names)}.")
+                    raise UserError(
+                        "There is no {what} {name!r}: choose from {names}.",
+                        what=what,
+                        name=name,
+                        names=", ".join(names),
+                    )
                 if not (isinstance(value, int | float) and math.isfinite(value) and low <= value <= 1):
-                    raise UserError(f"The {what} {name} must be a number from {low:g} to 1, not {value!r}.")
+                    raise UserError(
+                        "The {what} {name} must be a number from {low:g} to 1, not {value!r}.",
+                        what=what,
+                        name=name,
+                        low=low,
+                        value=value,
+                    )
 
     def to_json(self) -> dict[str, dict[str, float]]:
         return {

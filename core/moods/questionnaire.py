@@ -109,7 +109,7 @@ def next_question(answers: Answers, form: str = "short", language: str | None = 
             (question for question in questions(language or spoken()) if question.id not in asked), None
         )
     if form != "short":
-        raise UserError(f"There is no form {form!r}: choose short or long.")
+        raise UserError("There is no form {form!r}: choose short or long.", form=form)
     found = _next_of_short_form(_key(answers))
     return None if found is None else question(found, language)
 
@@ -194,7 +194,7 @@ def _asked(answers: Answers) -> set[str]:
     known = {question.id for question in questions()}
     asked = {str(answer["question"]) for answer in answers}
     if unknown := asked - known:
-        raise UserError(f"There is no question {min(unknown)!r}: start the questions again.")
+        raise UserError("There is no question {unknown!r}: start the questions again.", unknown=min(unknown))
     return asked
 
 
@@ -204,7 +204,7 @@ def _answered(answers: Answers) -> list[Mapping[str, Any]]:
     latest = {answer["question"]: answer for answer in answers}
     for answer in latest.values():
         if answer["answer"] is not None and answer["answer"] not in range(5):
-            raise UserError(f"An answer is a number from 0 to 4, not {answer['answer']!r}.")
+            raise UserError("An answer is a number from 0 to 4, not {answer!r}.", answer=answer["answer"])
     return [answer for answer in latest.values() if answer["answer"] is not None]
 
 

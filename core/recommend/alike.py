@@ -144,7 +144,11 @@ class SoundSpace:
     def similarities(self, own: Half, metric: str = "cosine") -> Wide:
         """(tracks,), -1..1. Raises UserError for an unknown metric."""
         if metric not in METRICS:
-            raise UserError(f"There is no metric {metric!r}: choose from {', '.join(METRICS)}.")
+            raise UserError(
+                "There is no metric {metric!r}: choose from {metrics}.",
+                metric=metric,
+                metrics=", ".join(METRICS),
+            )
         wide = own.astype(np.float32)
         length = np.float32(math.sqrt(_squares(own)))
         result = np.empty(len(self.vectors), dtype=np.float32)

@@ -36,7 +36,9 @@ class Prominent:
 def checked_instrument(name: str) -> str:
     """Raises UserError for what is no stem."""
     if name not in STEMS:
-        raise UserError(f"There is no instrument {name!r}: choose from {', '.join(STEMS)}.")
+        raise UserError(
+            "There is no instrument {name!r}: choose from {stems}.", name=name, stems=", ".join(STEMS)
+        )
     return name
 
 

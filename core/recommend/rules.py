@@ -156,7 +156,11 @@ def topic_weights(
 ) -> dict[str, float]:
     """{topic: weight}: moods in proportion to the profile and together 1, the occasion, the preferences, the steers."""
     if occasion is not None and occasion not in occasions():
-        raise UserError(f"There is no occasion {occasion!r}: choose from {', '.join(occasions())}.")
+        raise UserError(
+            "There is no occasion {occasion!r}: choose from {occasions}.",
+            occasion=occasion,
+            occasions=", ".join(occasions()),
+        )
     total = sum(profile.moods.values())
     topics = {mood: profile.moods[mood] / total for mood in MOODS if profile.moods.get(mood, 0) > NEGLIGIBLE}
     if occasion is not None:

@@ -69,15 +69,29 @@ def similar(
     similarities are ordered by track id. Raises UserError for unknown names.
     """
     if by not in KINDS:
-        raise UserError(f"There is no similarity by {by!r}: choose {', '.join(KINDS[:-1])} or {KINDS[-1]}.")
+        raise UserError(
+            "There is no similarity by {by!r}: choose from {kinds}.",
+            by=by,
+            kinds=", ".join(KINDS),
+        )
     if metric not in alike.METRICS:
-        raise UserError(f"There is no metric {metric!r}: choose from {', '.join(alike.METRICS)}.")
+        raise UserError(
+            "There is no metric {metric!r}: choose from {metrics}.",
+            metric=metric,
+            metrics=", ".join(alike.METRICS),
+        )
     if metric != "cosine" and by not in MEASURED:
         raise UserError(
-            f"By {by} there is the cosine only: choose {' or '.join(MEASURED)} for other metrics."
+            "By {by} there is the cosine only: choose {measured} for other metrics.",
+            by=by,
+            measured=" or ".join(MEASURED),
         )
     if instruments and (unknown := [name for name in instruments if name not in STEMS]):
-        raise UserError(f"There is no instrument {unknown[0]!r}: choose from {', '.join(STEMS)}.")
+        raise UserError(
+            "There is no instrument {unknown!r}: choose from {stems}.",
+            unknown=unknown[0],
+            stems=", ".join(STEMS),
+        )
     if not len(catalog) or count < 1:
         return []
     if by == "sound":

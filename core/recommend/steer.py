@@ -38,7 +38,9 @@ def steers() -> tuple[str, ...]:
 
 def _row(name: str) -> dict[str, Any]:
     if name not in tables("steers"):
-        raise UserError(f"There is no steer {name!r}: choose from {', '.join(steers())}.")
+        raise UserError(
+            "There is no steer {name!r}: choose from {steers}.", name=name, steers=", ".join(steers())
+        )
     found: dict[str, Any] = tables("steers")[name]
     return found
 
@@ -75,16 +77,21 @@ def pressed(applied: Sequence[str], name: str) -> tuple[str, ...]:
     if name == SURPRISE and name in steered:
         return tuple(steered)
     if steered.count(name) >= MOST_EACH:
-        raise UserError(f"“{steer_label(name)}” is as strong as it gets; take a step back or try another.")
+        raise UserError(
+            "“{steer}” is as strong as it gets; take a step back or try another.",
+            steer=steer_label(name),
+        )
     if len(steered) >= MOST:
-        raise UserError(f"These are {MOST} steers already; take one back first.")
+        raise UserError("These are {most} steers already; take one back first.", most=MOST)
     return (*steered, name)
 
 
 def taken_back(applied: Sequence[str], name: str) -> tuple[str, ...]:
     """The steers without the last tap on this one."""
     if name not in applied:
-        raise UserError(f"“{steer_label(name)}” was taken back already; look at the newest picks.")
+        raise UserError(
+            "“{steer}” was taken back already; look at the newest picks.", steer=steer_label(name)
+        )
     last = len(applied) - 1 - list(applied)[::-1].index(name)
     return (*applied[:last], *applied[last + 1 :])
 

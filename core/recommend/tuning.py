@@ -55,7 +55,7 @@ def weight_from(text: str) -> float:
     except ValueError:
         weight = math.nan
     if not 0 <= weight <= MOST:
-        raise UserError(f"A weight is a number from 0 (off) to {MOST:g}, such as 0.5; try again.")
+        raise UserError("A weight is a number from 0 (off) to {most:g}, such as 0.5; try again.", most=MOST)
     return float(f"{weight:.3g}")
 
 
@@ -72,7 +72,7 @@ def changed(weights: Mapping[str, float], rule_id: str, weight: float | None) ->
     """
     rule = the_rule(rule_id)
     if weight is not None and not 0 <= weight <= MOST:
-        raise UserError(f"A weight is a number from 0 (off) to {MOST:g}, such as 0.5; try again.")
+        raise UserError("A weight is a number from 0 (off) to {most:g}, such as 0.5; try again.", most=MOST)
     after = {name: value for name, value in weights.items() if name != rule_id}
     if weight is not None and weight != rule.weight:
         after[rule_id] = weight

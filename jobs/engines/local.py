@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from core.errors import UserError
+from core.i18n import mark
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Limits, OnProgress, Request, ShouldStop, TaskFailed, TimedOut
 
@@ -132,7 +133,9 @@ class LocalEngine:
             if should_stop is not None and should_stop():
                 raise Cancelled
             if time.monotonic() > deadline:
-                raise TimedOut(f"The worker was not ready after {START_S:.0f} seconds.")
+                raise TimedOut(
+                    mark("The worker was not ready after {count:.0f} seconds.").format(count=START_S)
+                )
             await asyncio.sleep(POLL_S)
         return child
 
@@ -174,11 +177,13 @@ class LocalEngine:
             if asked_to_stop is not None and now - asked_to_stop > self.limits.grace_s:
                 raise Cancelled
             if now - alive > self.limits.stall_s:
-                raise TimedOut(f"No progress for {self.limits.stall_s:.0f} seconds.")
+                raise TimedOut(mark("No progress for {count:.0f} seconds.").format(count=self.limits.stall_s))
             if now - begun > self.limits.time_s:
-                raise TimedOut(f"Not done after {self.limits.time_s:.0f} seconds.")
+                raise TimedOut(mark("Not done after {count:.0f} seconds.").format(count=self.limits.time_s))
             if self.limits.memory_mb is not None and child.memory_mb() > self.limits.memory_mb:
-                raise Crashed(f"It needs more than {self.limits.memory_mb:.0f} MB of memory.")
+                raise Crashed(
+                    mark("It needs more than {count:.0f} MB of memory.").format(count=self.limits.memory_mb)
+                )
             await asyncio.sleep(POLL_S)
 
 
@@ -200,7 +205,7 @@ def _result(outcome: str, event: dict[str, Any]) -> dict[str, Any]:
         case "refused":
             raise UserError(event["message"])
         case "memory":
-            raise Crashed("There is not enough memory for it.")
+            raise Crashed(mark("There is not enough memory for it."))
         case _:
             raise TaskFailed(event["message"], event["details"])
 
@@ -249,7 +254,7 @@ class _Child:
         if code is None or self._reader.is_alive() or self._heard:
             return
         how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-        raise Crashed(f"The worker ended in the middle ({how}).")
+        raise Crashed(mark("The worker ended in the middle ({how}).").format(how=how))
 
     def memory_mb(self) -> float:
         """Resident memory in MB, read at most every 0.2 s; 0 where /proc does not tell."""

@@ -58,7 +58,7 @@ async def index_folder(
     """
     folder = await asyncio.to_thread(lambda: folder.expanduser().resolve())
     if not await asyncio.to_thread(folder.is_dir):
-        raise UserError(f"There is no folder {folder}: check the path.")
+        raise UserError("There is no folder {folder}: check the path.", folder=folder)
     return await _Index(
         folder, database, engine, progress, cancel, max_seconds, allow_empty, watched, between
     ).run()
@@ -245,9 +245,9 @@ class _Index:
                 return await self.engine.run(request, None, self.cancel)
             except (Crashed, TimedOut) as error:
                 if attempt == 2:
-                    raise UserError(f"{error} It was tried twice: check the file.") from error
+                    raise UserError("{error} It was tried twice: check the file.", error=error) from error
             except TaskFailed as error:
-                raise UserError(f"Something went wrong inside Moodstem ({error}).") from error
+                raise UserError("Something went wrong inside Moodstem ({error}).", error=error) from error
         raise AssertionError
 
 

@@ -32,8 +32,9 @@ async def scan(
     [known] = await database.fetch("SELECT count(*) FROM folder_file WHERE folder_id = ?", [place.id])
     if not found and known[0] and not allow_empty:
         raise UserError(
-            f"{place.folder} holds no audio file now, though {known[0]} were indexed: "
-            "check that its volume is mounted, or index it with --allow-empty to forget them."
+            "{folder} holds no audio file now, though {known} were indexed: check that its volume is mounted, or index it with --allow-empty to forget them.",
+            folder=place.folder,
+            known=known[0],
         )
     return unreadable
 
