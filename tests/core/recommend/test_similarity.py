@@ -52,7 +52,7 @@ def test_timbre_reasons_are_words_with_measured_values() -> None:
 def test_the_asking_track_can_be_left_out_and_bad_names_are_refused() -> None:
     world = random_catalog(5)
     assert 1 not in [one.track.id for one in similar(world, row(world, 0), "timbre", count=9, exclude=[1])]
-    with pytest.raises(UserError, match="instruments, sound or timbre"):
+    with pytest.raises(UserError, match="instruments, sound, timbre"):
         similar(world, {}, "colour")
     with pytest.raises(UserError, match="no instrument 'kazoo'"):
         similar(world, {}, "instruments", ["kazoo"])
