@@ -35,6 +35,8 @@ class LibrarySettings(_Area):
     """Folders of music that /reindex and the nightly run keep up to date."""
     recommend_uploads: bool = True
     """Whether uploaded tracks can be recommended to others."""
+    uploads_join: Literal["at once", "when asked"] = "at once"
+    """Whether they are, until their uploader takes them out, or only after their uploader adds them."""
 
 
 class LimitSettings(_Area):

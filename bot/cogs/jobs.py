@@ -294,7 +294,10 @@ class JobCards(commands.Cog):
         path = self.bot.settings.data / result["picture"] if picture and result.get("picture") else None
         if path is not None and path.is_file():
             files.append(discord.File(path, filename=PICTURE))
-        return result_card(job, track, analysis, near, picture=bool(files)), files
+        listed = None
+        if track.origin == "upload" and self.bot.settings.library.recommend_uploads:
+            listed = await self.bot.library.listed(track.id)
+        return result_card(job, track, analysis, near, picture=bool(files), listed=listed), files
 
     async def stems_card(self, job: Job) -> Card:
         result = job.result or {}

@@ -65,7 +65,11 @@ class Upload(commands.Cog):
         try:
             job = await self.bot.queue.enqueue(
                 "analyse",
-                {"path": kept.path.name, "name": track.filename},
+                {
+                    "path": kept.path.name,
+                    "name": track.filename,
+                    "kept_back": self.bot.settings.library.uploads_join == "when asked",
+                },
                 user_id=user,
                 guild_id=guild,
                 priority=INTERACTIVE,
@@ -82,6 +86,22 @@ class Upload(commands.Cog):
         if job.spec["path"] != kept.path.name:
             kept.path.unlink(missing_ok=True)
         return job
+
+    @on_press("upload_list")
+    async def list_(self, interaction: discord.Interaction[Moodstem], job_id: str, listed: str) -> None:
+        """Add one's upload to the library, or take it out; where the operator allows it."""
+        job = await self.bot.job_cards.own_job(interaction, int(job_id))
+        track = await self.bot.library.get((job.result or {}).get("track_id") or 0)
+        if track is None or track.origin != "upload":
+            raise UserError("This recording is part of the library anyway, or no longer here.")
+        if listed == "1" and not self.bot.settings.library.recommend_uploads:
+            raise UserError("Whoever runs me keeps uploads out of the library; ask them to allow it.")
+        if listed == "1" and job.user_id != interaction.user.id:
+            raise UserError("Only who uploaded this can add it to the library.")
+        await interaction.response.defer()
+        await self.bot.library.list_upload(track.id, listed == "1")
+        view, files = await self.bot.job_cards.draw(job)
+        await interaction.edit_original_response(view=view, attachments=files)
 
     @on_press("upload_remove")
     async def remove(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:

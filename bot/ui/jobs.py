@@ -91,9 +91,18 @@ def job_card(job: Job) -> Card:
 
 
 def result_card(
-    job: Job, track: Track, analysis: TrackAnalysis, near: Sequence[Similar], *, picture: bool
+    job: Job,
+    track: Track,
+    analysis: TrackAnalysis,
+    near: Sequence[Similar],
+    *,
+    picture: bool,
+    listed: bool | None = None,
 ) -> Card:
-    """What an uploaded track sounds like and what goes with it."""
+    """What an uploaded track sounds like and what goes with it.
+
+    `listed`: whether others find it in the library; None when that is not the uploader's choice.
+    """
     facts = [clock(analysis.duration_s)]
     if analysis.tempo_bpm is not None:
         facts.append(f"{analysis.tempo_bpm:.0f} BPM")
@@ -139,6 +148,17 @@ def result_card(
             *([Press("stems", job.id, label=tr("Stems"), emoji="🎛️")] if analysis.instruments else []),
             Press("like_this", track.id, label=tr("More like this")),
             Press("details", track.id, label=tr("Details"), emoji="🔍"),
+        ),
+        row(
+            *(
+                [
+                    Press("upload_list", job.id, 0, label=tr("Take out of the library"), emoji="📤")
+                    if listed
+                    else Press("upload_list", job.id, 1, label=tr("Add to library"), emoji="📥")
+                ]
+                if listed is not None
+                else []
+            ),
             Press("upload_remove", job.id, label=tr("Remove it"), style=Style.danger),
         ),
         colour=GOOD,

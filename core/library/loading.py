@@ -14,8 +14,8 @@ from core.library.tracks import Track
 PREFERENCE = ("htdemucs_6s", "unet", "none")
 
 VISIBLE = """(track.origin <> 'sample' OR NOT EXISTS (SELECT 1 FROM track AS one WHERE one.origin = 'folder'))
-  AND (track.origin <> 'upload' OR :uploads)"""
-"""What members can find: the samples only until a folder is indexed, uploads where allowed."""
+  AND (track.origin <> 'upload' OR (:uploads AND track.listed))"""
+"""What members can find: the samples only until a folder is indexed, uploads where allowed and not kept back."""
 
 _QUERY = f"""
 SELECT track.id, content_hash, path, origin, title, artist, genre, duration_s, separator, data

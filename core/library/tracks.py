@@ -112,6 +112,19 @@ class Library:
         """Forget the track and its analyses; its audio file is not touched."""
         return bool(await self.database.write("DELETE FROM track WHERE id = ? RETURNING id", [track_id]))
 
+    async def listed(self, track_id: int) -> bool:
+        """Is it part of the library for others? Only uploads may not be."""
+        row = await self.database.fetch_one(
+            "SELECT listed OR origin <> 'upload' AS listed FROM track WHERE id = ?", [track_id]
+        )
+        return row is not None and bool(row["listed"])
+
+    async def list_upload(self, track_id: int, listed: bool) -> None:
+        """Take an upload into the library, or out of it."""
+        await self.database.write(
+            "UPDATE track SET listed = ? WHERE id = ? AND origin = 'upload'", [listed, track_id]
+        )
+
     async def counts(self) -> dict[str, int]:
         """Tracks by origin, {"total": ..., "sample": ..., "folder": ..., "upload": ...}, and "analyses"."""
         rows = await self.database.fetch("SELECT origin, count(*) FROM track GROUP BY origin")

@@ -1,6 +1,7 @@
 """Analyse one uploaded track: stems, descriptors and a picture; the same content is analysed once.
 
-spec:   {"path": name of the file in the uploads folder, "name": the user's file name, only ever shown}
+spec:   {"path": name of the file in the uploads folder, "name": the user's file name, only ever shown,
+         "kept_back"?: others do not find the track until its uploader adds it to the library}
 result: {"track_id", "title", "artist", "duration_s", "picture": path in the data folder, "known": bool}
 """
 
@@ -97,6 +98,8 @@ async def run(work: Work) -> Done:
                 analysis.duration_s,
                 answer["tags"].get("album"),
             )
+            if work.claimed.spec.get("kept_back"):
+                await transaction.run("UPDATE track SET listed = 0 WHERE id = ?", [track_id])
         if known is None:
             await put_analysis(transaction, track_id, analysis)
         return {"track_id": track_id, "title": title, "artist": artist}

@@ -254,3 +254,45 @@ async def test_jobs_lists_what_is_mine(world: World) -> None:
     other = await world.bob.slash(world.channel, "jobs")
     assert "Nothing yet" in words(other.response)
     assert press_ids(shown.response, "job_show")
+
+
+async def test_an_upload_is_taken_out_of_the_library_and_back(world: World, runner: Runner) -> None:
+    await upload(world, "plucked.wav", tone())
+    await runner.run_one()
+    await tick(world)
+    done = await card(world)
+    assert "Take out of the library" in labels(done)
+
+    async def found() -> bool:
+        shown = await world.bob.slash(world.channel, "library search", query="plucked")
+        return bool(press_ids(shown.response, "track_open"))
+
+    assert await found()
+    shown = await world.bob.click(done, label="Take out of the library")
+    assert shown.response is not None and "Only the person who started this" in words(shown.response)
+    await world.alice.click(done, label="Take out of the library")
+    done = await card(world)
+    assert "Add to library" in labels(done) and done.attachments and not await found()
+    assert len(await world.bot.catalog()) == (await world.bot.library.counts())["sample"]
+    refused = await world.admin.click(done, label="Add to library")
+    assert "Only who uploaded this" in words(refused.response) and not await found()
+    await world.alice.click(done, label="Add to library")
+    assert await found()
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_where_uploads_join_when_asked(world: World, runner: Runner, allowed: bool) -> None:
+    library = LibrarySettings(recommend_uploads=allowed, uploads_join="when asked")
+    world.settings = world.settings.model_copy(update={"library": library})
+    await world.restart()
+    await upload(world, "plucked.wav", tone())
+    await runner.run_one()
+    await tick(world)
+    done = await card(world)
+    assert ("Add to library" in labels(done)) == allowed
+    shown = await world.bob.slash(world.channel, "library search", query="plucked")
+    assert not press_ids(shown.response, "track_open")
+    if allowed:
+        await world.alice.click(done, label="Add to library")
+        shown = await world.bob.slash(world.channel, "library search", query="plucked")
+        assert press_ids(shown.response, "track_open")
