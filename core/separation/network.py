@@ -77,31 +77,11 @@ class Block(nn.Module):
         return result
 
 
-class Presence(nn.Module):
-    """Which stems sound at all, from the deepest level: (batch, channels, bands, steps) -> logits (batch, stems, steps).
-
-    Masks alone leave a little of everything in every stem; whether there is a guitar is told from seconds of music and
-    all frequencies at once.
-    """
-
-    def __init__(self, inputs: int, stems: int, width: int = 64, steps: int = 9) -> None:
-        super().__init__()
-        self.gather = nn.Conv1d(inputs, width, 1)
-        self.listen = nn.Conv1d(width, width, steps, padding=steps // 2)
-        self.tell = nn.Conv1d(width, stems, 1)
-        nn.init.constant_(self.tell.bias, 3.0)  # type: ignore[arg-type]
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = torch.relu(self.gather(x.flatten(1, 2)))
-        result: Tensor = self.tell(torch.relu(self.listen(x)))
-        return result
-
-
 class SpectrogramUNet(nn.Module):
     """U-Net (Ronneberger, Fischer & Brox 2015; Jansson et al. 2017) from band loudness to softmax masks.
 
-    With `presence` a stem's mask is weighted by the probability that the stem sounds at the time before masks are made
-    to sum to one; weights from before `Presence` was learned have none.
+    (A second head for whether a stem sounds at all, which weighs its mask, was tried and fails: it knows the fonts that
+    it was trained on and is wrong in four of ten frames of another one, for all but drums and vocals.)
 
     Input (batch, BANDS, frames) with frames a multiple of 16, output (batch, stems, BANDS, frames), summing
     to one over stems.
@@ -110,7 +90,7 @@ class SpectrogramUNet(nn.Module):
     band_mean: Tensor
     band_std: Tensor
 
-    def __init__(self, stems: int = 6, channels: tuple[int, ...] = CHANNELS, presence: bool = True) -> None:
+    def __init__(self, stems: int = 6, channels: tuple[int, ...] = CHANNELS) -> None:
         super().__init__()
         self.register_buffer("band_mean", torch.zeros(BANDS))
         self.register_buffer("band_std", torch.ones(BANDS))
@@ -124,14 +104,8 @@ class SpectrogramUNet(nn.Module):
         self.finish = _convolution(first, first)
         self.masks = nn.Conv2d(first, stems, 1)
         self.prior = Prior(stems)
-        self.presence = Presence(channels[-1] * (BANDS >> len(pairs)), stems) if presence else None
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.masks_and_presence(x)[0]
-
-    def masks_and_presence(self, x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Masks, and the logits of each stem's presence, (batch, stems, frames)."""
-        frames = x.shape[2]
         x = (x - self.band_mean[:, None]) / self.band_std[:, None]
         position = torch.linspace(-1, 1, BANDS, device=x.device, dtype=x.dtype)[:, None].expand_as(x)
         # How far each point stands out of its surroundings in time (drum hits) and in frequency (partials),
@@ -145,14 +119,8 @@ class SpectrogramUNet(nn.Module):
         for down, encode in zip(self.down, self.encode, strict=True):
             skips.append(x)
             x = encode(down(x))
-        presence = None
-        if self.presence is not None:
-            presence = nn.functional.interpolate(self.presence(x).float(), frames, mode="linear")
         for level in reversed(range(len(self.up))):
             x = self.up[level](x)
             skip = skips[level]
             x = self.decode[level - 1](torch.cat([x, skip], 1)) if level else self.finish(x + skip)
-        logits = self.masks(x).float() + prior.float()
-        if presence is not None:
-            logits = logits + nn.functional.logsigmoid(presence).unsqueeze(2)
-        return torch.softmax(logits, 1), presence
+        return torch.softmax(self.masks(x).float() + prior.float(), 1)

@@ -182,7 +182,7 @@ def load_unet(threads: int | None = None, weights: Path = WEIGHTS) -> UNetSepara
         facts = json.loads(weights.with_suffix(".json").read_text())
         reliability = {stem: float(facts["reliability"][stem]) for stem in STEMS}
         gate_db = {stem: float(level) for stem, level in facts.get("gate_db", {}).items()}
-        network = SpectrogramUNet(len(STEMS), presence=any(name.startswith("presence.") for name in tensors))
+        network = SpectrogramUNet(len(STEMS))
         network.load_state_dict(tensors)
     except FileNotFoundError as error:
         raise UserError(f"The file {error.filename} is missing: install moodstem again.") from error

@@ -20,11 +20,7 @@ SAMPLES = (FRAMES - 1) * HOP + FFT
 LEVELS = {"drums": -20.0, "bass": -21.0, "vocals": -20.0, "guitar": -23.0, "piano": -23.0, "other": -23.0}
 """Usual RMS of a stem in a mix while it sounds, dB below full scale: where the random gain is centred."""
 
-
-PRESENT_DB = -30.0
-"""How far below the mix, in a frame, a stem may lie and still count as sounding."""
-
-Example = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+Example = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
@@ -81,10 +77,7 @@ class Mixer:
             yield self.example()
 
     def example(self) -> Example:
-        """(loudness (BANDS, FRAMES), power (BANDS, FRAMES), masks (6, BANDS, FRAMES), presence (6, FRAMES)), float32.
-
-        presence is one where a stem sounds: less than PRESENT_DB below the mix, and above what a fade leaves.
-        """
+        """(loudness (BANDS, FRAMES), power (BANDS, FRAMES), masks (6, BANDS, FRAMES)), float32."""
         rng = self.rng
         chosen = self._choose()
         spectra: dict[str, NDArray[np.complex64]] = {}
@@ -92,23 +85,18 @@ class Mixer:
             if float(np.abs(audio).max()) < 1e-4:
                 continue
             gain = 10 ** ((LEVELS[stem] + rng.normal(0, 4.5)) / 20)
-            spectra[stem] = spectrum(audio * np.float32(gain)) * self._colour()
+            spectra[stem] = spectrum(self._drive(audio) * np.float32(gain)) * self._colour()
         stack = np.stack([*spectra.values()] or [np.zeros((FRAMES, BINS), np.complex64)])
         if rng.random() < 0.3:
             # Recordings often end at 10..18 kHz (lossy codecs, tape).
             stack[:, :, int(rng.uniform(8000, 18000) / RATE * FFT) :] *= 0.001
         found, power, mix = ideal_masks(stack)
         masks = np.zeros((len(STEMS), FRAMES, BANDS), np.float32)
-        presence = np.zeros((len(STEMS), FRAMES), np.float32)
-        level = power.sum(axis=1) + 1e-9
-        for stem, mask, own in zip(spectra, found, stack, strict=False):
+        for stem, mask in zip(spectra, found, strict=False):
             masks[STEMS.index(stem)] = mask
-            energy = (own.real**2 + own.imag**2).sum(axis=1)
-            audible = (energy > level * 10 ** (PRESENT_DB / 10)) & (energy > 1e-4 * energy.max())
-            presence[STEMS.index(stem)] = audible
         reference = float(np.mean(np.abs(mix) ** 2)) * 10 ** (rng.uniform(-6, 6) / 10)
         swap = (0, 2, 1)
-        return loudness(power, reference).T.copy(), power.T.copy(), masks.transpose(swap).copy(), presence
+        return loudness(power, reference).T.copy(), power.T.copy(), masks.transpose(swap).copy()
 
     def _choose(self) -> dict[str, NDArray[np.float32]]:
         """Which stems sound: a song as it is, a remix of several songs, or (one of eight) one stem alone."""
@@ -140,9 +128,18 @@ class Mixer:
         return songs[int(self.rng.integers(len(songs)))]
 
     def _speed(self) -> float:
-        """Played faster or slower by up to three semitones, every other time: pitches, formants and tempi between
+        """Played faster or slower by up to four semitones, two times of three: pitches, formants and tempi between
         those of the SoundFonts."""
-        return float(2 ** (self.rng.uniform(-3, 3) / 12)) if self.rng.random() < 0.5 else 1.0
+        return float(2 ** (self.rng.uniform(-4, 4) / 12)) if self.rng.random() < 0.67 else 1.0
+
+    def _drive(self, audio: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Every fourth stem through a soft clipper (tanh), from warm to overdriven: partials that no SoundFont has, and
+        less of its dynamics. The audio's RMS while it sounds is one, before and, roughly, after."""
+        if self.rng.random() > 0.25:
+            return audio
+        gain = np.float32(2 ** self.rng.uniform(-1.5, 2))
+        driven: NDArray[np.float32] = np.tanh(gain * audio) / np.float32(np.tanh(gain))
+        return driven
 
     def _cut(self, song: Song, stem: str, where: float, speed: float) -> NDArray[np.float32]:
         """One excerpt, scaled so that the parts of the whole stem that sound have an RMS of one: a stem that
@@ -170,7 +167,7 @@ class Mixer:
         knots = np.log2(np.array([30, 120, 400, 1200, 3500, 9000, 22000]))
         bins = np.log2(np.maximum(np.arange(BINS), 1) * RATE / FFT)
         gains: NDArray[np.float32] = (
-            10 ** (np.interp(bins, knots, self.rng.normal(0, 3, len(knots))) / 20)
+            10 ** (np.interp(bins, knots, self.rng.normal(0, 4, len(knots))) / 20)
         ).astype(np.float32)
         return gains
 

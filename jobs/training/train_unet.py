@@ -27,9 +27,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 PRESETS = ("moodstem", "deepmelody")
-PRESENCE = 0.15
-"""Weight of the presence loss beside the separation loss. With 0.5 the loss on held-out songs and fonts rose from .235 to .250
-within 200 steps: presence learns the SoundFonts by heart, and false alarms take masks along."""
 FLOOR = 0.1
 """Added to a stem's share of the mix's energy in the loss, so that silent stems have a weight, too."""
 
@@ -42,7 +39,7 @@ class Schedule:
     minutes: float
     rate: float = 1.5e-3
     warmup: int = 60
-    decay: float = 0.25
+    decay: float = 0.5
 
     def done(self, step: int, elapsed: float) -> float:
         return min(1.0, max(step / self.steps, elapsed / (60 * self.minutes)))
@@ -71,15 +68,8 @@ def separation_loss(masks: Tensor, power: Tensor, ideal: Tensor) -> Tensor:
     return total / 2
 
 
-def presence_loss(logits: Tensor, sounds: Tensor) -> Tensor:
-    """Binary cross-entropy of each stem's presence per frame; logits and sounds (0 or 1) are (batch, stems, frames)."""
-    from torch.nn.functional import binary_cross_entropy_with_logits
-
-    return binary_cross_entropy_with_logits(logits, sounds)
-
-
 def batches(folder: Path, size: int, seed: int, workers: int) -> Iterator[list[Tensor]]:
-    """Endless batches of (loudness, power, ideal masks, presence)."""
+    """Endless batches of (loudness, power, ideal masks)."""
     import torch
     from torch.utils.data import DataLoader, IterableDataset
 
@@ -113,7 +103,7 @@ def train(
 ) -> Path:
     """Train `preset` on rendered stems in `data` until `steps` or `minutes` (wall clock, over all runs).
 
-    `start` gives weights to begin from instead of random ones (layers that they lack begin at random); `device` is
+    `start` gives weights to begin from instead of random ones; `device` is
     PyTorch's name of it, the GPU where there is one when not given.
 
     Returns the path of the weights. Raises UserError for an unknown preset or missing data, Cancelled when
@@ -137,8 +127,8 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     model = SpectrogramUNet(len(STEMS)).to(device)
-    shallow = [value for name, value in model.named_parameters() if name.startswith(("prior.", "presence."))]
-    deep = [value for name, value in model.named_parameters() if not name.startswith(("prior.", "presence."))]
+    shallow = [value for name, value in model.named_parameters() if name.startswith("prior.")]
+    deep = [value for name, value in model.named_parameters() if not name.startswith("prior.")]
     groups = [{"params": deep, "scale": 1.0}, {"params": shallow, "scale": 5.0}]
     optimiser = torch.optim.AdamW(groups, lr=1e-3, weight_decay=0.01)
     step, elapsed = 0, 0.0
@@ -154,7 +144,7 @@ def train(
         stream = batches(data, batch, seed + step + 1, workers)
     elif start is not None:
         stream = batches(data, batch, seed, workers)
-        model.load_state_dict(load_file(start, device=device), strict=False)
+        model.load_state_dict(load_file(start, device=device))
         average = copy.deepcopy(model)
     else:
         stream = batches(data, batch, seed, workers)
@@ -165,7 +155,7 @@ def train(
     held_out = []
     if validation is not None:
         held_stream = batches(validation, 8, 4711, 0)
-        held_out = [[part.to(device) for part in next(held_stream)] for _ in range(6)]
+        held_out = [[part.to(device) for part in next(held_stream)] for _ in range(12)]
 
     schedule = Schedule(steps, minutes, rate)
     log = (out / "log.jsonl").open("a")
@@ -185,14 +175,13 @@ def train(
             progress(done)
         if done >= 1:
             break
-        loudness, power, ideal, sounds = (part.to(device) for part in next(stream))
+        loudness, power, ideal = (part.to(device) for part in next(stream))
         for group in optimiser.param_groups:
             group["lr"] = group["scale"] * schedule.learning_rate(step, elapsed)
         model.train()
         with torch.autocast(device, torch.bfloat16):
-            masks, presence = model.masks_and_presence(loudness)
-        assert presence is not None
-        loss = separation_loss(masks, power, ideal) + PRESENCE * presence_loss(presence, sounds)
+            masks = model(loudness)
+        loss = separation_loss(masks, power, ideal)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 2.0)
@@ -218,7 +207,7 @@ def validate(model: Any, held_out: list[list[Tensor]]) -> float:
     model.eval()
     with torch.inference_mode():
         return float(
-            np.mean([float(separation_loss(model(x), power, ideal)) for x, power, ideal, _ in held_out])
+            np.mean([float(separation_loss(model(x), power, ideal)) for x, power, ideal in held_out])
         )
 
 
