@@ -21,7 +21,7 @@ from core.library.store import Database
 from core.settings import RetentionSettings
 
 FREE_COMMANDS = frozenset(
-    {"help", "jobs", "privacy", "history", "library track", "playlist show", "playlist play"}
+    {"help", "jobs", "privacy", "history", "library track", "playlist show", "playlist play", "similar"}
 )
 """Commands that store nothing about who uses them; all others ask first, and so does what is added later."""
 
@@ -31,6 +31,7 @@ FREE_BUTTONS = frozenset(
         *("play", "hist_play", "hist_page", "hist_open", "details", "like_this", "track_open", "lib_page"),
         *("job_show", "job_refresh", "job_cancel", "upload_remove", "stem", "stem_all"),
         *("pl_lists", "pl_page", "pl_show", "pl_play", "pl_on", "pl_export", "rec_why", "rec_page"),
+        *("sim", "sim_metric", "sim_stem", "sim_practise", "compare", "jr_page", "jr_why"),
         *("party_join", "party_leave", "party_page", "party_why", "admin_jobs", "admin_log"),
     }
 )

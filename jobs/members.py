@@ -16,6 +16,7 @@ TABLES = (
     "questionnaire",
     "profile",
     "recommendation",
+    "journey",
     "party_member",
     "party",
     "playlist",

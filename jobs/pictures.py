@@ -1,8 +1,9 @@
-"""Pictures of more than one track, drawn in a child process as those of `jobs.details`: two tracks compared."""
+"""Pictures of more than one track, drawn in a child process as those of `jobs.details`: two tracks
+compared, the path of a journey."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,11 @@ async def draw_comparison(
     return (await drawn_by(MODULE, order))["comparison"]
 
 
+async def draw_journey(drawn: Mapping[str, object]) -> bytes:
+    """PNG of what core.recommend.journey.drawn tells. Raises UserError."""
+    return (await drawn_by(MODULE, {"kind": "journey", "drawn": dict(drawn)}))["journey"]
+
+
 def compute(order: dict[str, Any]) -> dict[str, bytes]:
     """The child's side."""
     kind = str(order["kind"])
@@ -62,7 +68,16 @@ def _comparison(order: dict[str, Any]) -> bytes:
     )
 
 
-KINDS: dict[str, Callable[[dict[str, Any]], bytes]] = {"comparison": _comparison}
+def _journey(order: dict[str, Any]) -> bytes:
+    from core.recommend.journey_picture import journey_picture
+
+    return journey_picture(order["drawn"])
+
+
+KINDS: dict[str, Callable[[dict[str, Any]], bytes]] = {
+    "comparison": _comparison,
+    "journey": _journey,
+}
 
 if __name__ == "__main__":
     answer(compute)

@@ -46,6 +46,7 @@ async def clean_up(
     async with database.transaction() as transaction:
         for table, column, days in (
             ("recommendation", "made_at", keep.history),
+            ("journey", "made_at", keep.history),
             ("play", "at", keep.history),
             ("search", "made_at", min(keep.history, SEARCHES_DAYS)),
         ):

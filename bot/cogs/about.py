@@ -36,6 +36,7 @@ class About(commands.Cog):
                 tr(
                     "**/recommend** picks tracks whose *instruments* fit, and says why in measured numbers; a tap steers them: calmer, less vocals, a surprise."
                 ),
+                tr("**/journey** leads from how you feel to another mood, step by step."),
                 tr("**/party** makes one playlist of several people's moods, fair to each."),
                 tr("**/upload** takes a track apart, shows what each instrument does and what goes with it."),
                 tr(

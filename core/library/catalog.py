@@ -49,8 +49,10 @@ class Catalog:
         names: Sequence[str],
         matrix: NDArray[np.float32],
         units: dict[str, str] | None = None,
+        keys: Sequence[tuple[str, str] | None] | None = None,
     ) -> None:
-        """`matrix` has shape (tracks, names); `separators` says which one analysed each track."""
+        """`matrix` has shape (tracks, names); `separators` says which one analysed each track; `keys` are tonic and mode
+        ('D', 'minor') where they are known."""
         if matrix.shape != (len(tracks), len(names)) or len(separators) != len(tracks):
             raise ValueError(
                 f"{len(tracks)} tracks and {len(names)} names do not fit a matrix {matrix.shape}"
@@ -59,6 +61,7 @@ class Catalog:
         self.separators = tuple(separators)
         self.names = tuple(names)
         self.units = dict(units or {})
+        self.keys = tuple(keys) if keys is not None else (None,) * len(self.tracks)
         # Column-major: rules and percentiles read whole columns.
         self.features: NDArray[np.float32] = np.asfortranarray(matrix, dtype=np.float32)
         self._column = {name: j for j, name in enumerate(self.names)}
@@ -83,11 +86,13 @@ class Catalog:
         tracks: list[TrackLike] = []
         separators: list[str] = []
         values: list[dict[str, float]] = []
+        keys: list[tuple[str, str] | None] = []
         units: dict[str, str] = {}
         for track, analysis in rows:
             tracks.append(track)
             separators.append(analysis.separator)
             values.append(features_of(analysis))
+            keys.append((analysis.key, analysis.mode) if analysis.key and analysis.mode else None)
             units |= units_of(analysis)
         names = sorted({name for flat in values for name in flat})
         column = {name: j for j, name in enumerate(names)}
@@ -97,7 +102,7 @@ class Catalog:
                 if value is not None:
                     matrix[i, column[name]] = value
         matrix[~np.isfinite(matrix)] = np.nan
-        return cls(tracks, separators, names, matrix, units)
+        return cls(tracks, separators, names, matrix, units, keys)
 
     def __len__(self) -> int:
         return len(self.tracks)

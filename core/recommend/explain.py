@@ -128,6 +128,8 @@ def part_label(topic: str) -> str:
         "freshness": "shown lately",
         "surprise": "chance",
         "diversity": "like others here",
+        "journey": "off the way",
+        "flow": "the step to it",
         "taste": "your taste",
     }
     return named[topic] if topic in named else occasion_label(topic).lower()

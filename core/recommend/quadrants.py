@@ -21,19 +21,10 @@ from core.analysis import TrackAnalysis
 from core.errors import UserError
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS
+from core.recommend.affect import AROUSAL, VALENCE, axis
 from core.recommend.calibrate import LabelledTrack
 from core.recommend.rules import Prepared
 from core.recommend.table import load_rules
-
-AROUSAL = {
-    "power": 1, "joyful_activation": 1, "tension": 1,
-    "transcendence": -1, "tenderness": -1, "peacefulness": -1,
-}  # fmt: skip
-VALENCE = {"joyful_activation": 1, "tenderness": 1, "peacefulness": 1, "tension": -1, "sadness": -1}
-"""High arousal are tension, power and joy, low arousal is peacefulness (Trost et al. 2012) and, as slow and soft music
-expresses them (Gabrielsson & Lindström 2010), tenderness and solemnity; joy, tenderness and peacefulness are positive,
-tension and sadness negative. Wonder, nostalgia and sadness are left out of arousal and wonder, nostalgia, power and
-transcendence out of valence: the literature is divided on them, and the development half did not need them."""
 
 NAME = re.compile(r"Q([1-4])_(.+)_\d+$")
 FOLDS, SEED = 5, 0
@@ -97,7 +88,7 @@ def evaluate(clips: Sequence[Clip], analyses: Sequence[TrackAnalysis]) -> dict[s
                 "There are too few songs to compare: give clips of all four quadrants from many songs."
             )
     moods = mood_scores(analyses)
-    ours = {"arousal": _axis(moods, AROUSAL), "valence": _axis(moods, VALENCE)}
+    ours = {"arousal": axis(moods, AROUSAL), "valence": axis(moods, VALENCE)}
     mfcc = _mfcc(analyses)
     songs = np.array([clip.song for clip in clips])
     peer = {name: _regression(mfcc, labels, songs) for name, labels in truth.items()}
@@ -135,13 +126,6 @@ def mood_scores(analyses: Sequence[TrackAnalysis]) -> dict[str, Vector]:
     rules = [rule for rule in load_rules() if rule.mood and rule.source == "mix"]
     prepared = Prepared(catalog, rules)
     return {mood: prepared.topic_scores[:, prepared.topics.index(mood)].astype(np.float64) for mood in MOODS}
-
-
-def _axis(moods: dict[str, Vector], signs: dict[str, int]) -> Vector:
-    up = np.mean([moods[mood] for mood, sign in signs.items() if sign > 0], axis=0)
-    down = np.mean([moods[mood] for mood, sign in signs.items() if sign < 0], axis=0)
-    result: Vector = up - down
-    return result
 
 
 def _mfcc(analyses: Sequence[TrackAnalysis]) -> Vector:

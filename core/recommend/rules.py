@@ -38,7 +38,7 @@ from core.recommend.table import (
 )
 
 __all__ = [
-    "Prepared", "Reason", "Recommendation", "Rule", "calibration", "explain_tracks", "forget_tables", "load_rules",
+    "Prepared", "Reason", "Recommendation", "Rule", "calibration", "explain_rows", "explain_tracks", "forget_tables", "load_rules",
     "occasion_label", "occasions", "prepare", "recommend", "topic_weights", "trust",
 ]  # fmt: skip
 
@@ -149,6 +149,18 @@ def explain_tracks(
     """What the rules say of given tracks, in their order: a `Recommendation` for each, without terms of a list."""
     picks: list[tuple[int, list[sequence.Share]]] = [(catalog.index(track_id), []) for track_id in track_ids]
     return _explained(catalog, prepare(catalog), topic_weights(profile, occasion), picks, (), False)
+
+
+def explain_rows(
+    catalog: Catalog,
+    topics: dict[str, float],
+    picks: Sequence[tuple[int, list[sequence.Share]]],
+    terms: Sequence[sequence.Term] = (),
+    *,
+    all_reasons: bool = False,
+) -> list[Recommendation]:
+    """A `Recommendation` for each (row, terms of its own), in their order, with the `terms` that all have."""
+    return _explained(catalog, prepare(catalog), topics, picks, terms, all_reasons)
 
 
 def topic_weights(

@@ -123,7 +123,7 @@ class Recommendations:
             (
                 user_id,
                 wish.occasion,
-                json.dumps(picks, default=_fields, allow_nan=False),
+                json.dumps(picks, default=fields_of, allow_nan=False),
                 json.dumps(wish.to_json(), allow_nan=False),
                 root_id,
                 parent.id if parent else None,
@@ -177,7 +177,7 @@ def _recommended(row: Row) -> Recommended:
         row["id"],
         row["user_id"],
         row["occasion"],
-        [_pick(pick) for pick in json.loads(row["tracks"])],
+        [pick_of(pick) for pick in json.loads(row["tracks"])],
         wish if wish.occasion == row["occasion"] else replace(wish, occasion=row["occasion"]),
         row["root_id"] or row["id"],
         row["parent_id"],
@@ -185,12 +185,12 @@ def _recommended(row: Row) -> Recommended:
     )
 
 
-def _pick(data: dict[str, Any]) -> Pick:
+def pick_of(data: dict[str, Any]) -> Pick:
     for side in ("reasons", "against"):
         data[side] = [Reason(**reason) for reason in data[side]]
     return Pick(**data)
 
 
-def _fields(one: Any) -> dict[str, Any]:
+def fields_of(one: Any) -> dict[str, Any]:
     """A dataclass for JSON; dataclasses.asdict copies everything in depth, which takes ten times as long."""
     return {name: getattr(one, name) for name in one.__dataclass_fields__}

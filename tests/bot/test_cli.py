@@ -219,3 +219,16 @@ def test_similar_by_sound_and_music_to_practise_with(cli: Any) -> None:
     cli("similar", code=2)
     cli("similar", "--practise", "kazoo", code=2)
     cli("similar", "--track", 1, "--by", "timbre", "--metric", "euclidean", code=1)
+
+
+def test_journey(cli: Any, tmp_path: Path) -> None:
+    way = cli(
+        "journey", "--from", "sadness=1", "--to", "joyful_activation", "--minutes", 6, "--all-reasons", "--json",
+        "--picture", tmp_path / "way.png",
+    )  # fmt: skip
+    assert abs(way["minutes"] - 6) < 1 and (tmp_path / "way.png").read_bytes()[:4] == b"\x89PNG"
+    for track in way["tracks"]:
+        total = sum(reason["contribution"] for reason in track["reasons"])
+        assert total == pytest.approx(track["score"], abs=1e-6)
+    assert "there already" in cli("journey", "--from", "power", "--to", "power", code=1)
+    cli("journey", "--from", "kazoo", "--to", "power", code=2)

@@ -66,7 +66,7 @@ async def test_help_and_privacy_fit_a_card(world: World) -> None:
 
 async def test_the_card_names_everything_that_is_kept(world: World) -> None:
     named = {
-        "consent": "agreed", "questionnaire": "answers", "profile": "profile", "recommendation": "recommended", "play": "listened",
+        "consent": "agreed", "questionnaire": "answers", "profile": "profile", "recommendation": "recommended", "journey": "recommended", "play": "listened",
         "feedback": "👍", "search": "searches", "playlist": "playlists", "party": "parties", "party_member": "parties",
         "job": "uploaded", "card": "uploaded", "card_due": "uploaded", "notice": "uploaded", "audit": "/admin",
         "rule_change": "/admin",

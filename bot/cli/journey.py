@@ -1,0 +1,100 @@
+"""journey: from one mood to another, step by step."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from bot.cli import main, print_json, settings_of
+from bot.cli.library import _moods, the_catalog
+from core.errors import UserError
+
+
+@main.command()
+@click.option(
+    "--from", "start", metavar="NAME=0..1", multiple=True, required=True, callback=_moods,
+    help="A mood that is felt now, and its weight.",
+)  # fmt: skip
+@click.option(
+    "--to", "goal", metavar="NAME=0..1", multiple=True, required=True, callback=_moods, help="A mood to arrive at."
+)  # fmt: skip
+@click.option(
+    "-n", "count", default=8, show_default=True, type=click.IntRange(3, 40), help="How many tracks."
+)
+@click.option("--minutes", type=click.FloatRange(1, 600), help="How long, in place of how many.")
+@click.option(
+    "--picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw the way into this PNG file."
+)
+@click.option("--all-reasons", is_flag=True, help="Every term of each score, not only the strongest.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@click.pass_context
+def journey(
+    ctx: click.Context,
+    start: dict[str, float],
+    goal: dict[str, float],
+    count: int,
+    minutes: float | None,
+    picture: Path | None,
+    all_reasons: bool,
+    as_json: bool,
+) -> None:
+    """Music that begins with one mood and leads to another, step by step."""
+    from core.moods.profile import Profile
+    from core.recommend.journey import drawn
+    from core.recommend.journey import journey as find
+
+    catalog = asyncio.run(the_catalog(settings_of(ctx)))
+    found = find(catalog, Profile(start), Profile(goal), count, minutes=minutes, all_reasons=all_reasons)
+    if picture is not None:
+        from core.recommend.journey_picture import journey_picture
+
+        write_picture(picture, journey_picture(drawn(catalog, found)))
+    if as_json:
+        print_json(
+            {
+                "from": start,
+                "to": goal,
+                "minutes": found.seconds / 60,
+                "tracks": [
+                    {
+                        "id": step.recommendation.track.id,
+                        "title": step.recommendation.track.title,
+                        "artist": step.recommendation.track.artist,
+                        "score": step.recommendation.score,
+                        "asked": step.asked,
+                        "at": step.at,
+                        "aim": step.aim,
+                        "reasons": [asdict(reason) for reason in step.recommendation.reasons],
+                        "against": [asdict(reason) for reason in step.recommendation.against],
+                    }
+                    for step in found.steps
+                ],
+            }
+        )
+        return
+    for place, step in enumerate(found.steps, 1):
+        one = step.recommendation
+        artist = f" · {one.track.artist}" if one.track.artist else ""
+        click.echo(
+            f"{place:2}. {one.track.title}{artist}  ({step.at:.0%} of the way, {step.asked:.0%} asked; {one.score:+.3f})"
+        )
+        for reason in sorted(one.reasons, key=lambda reason: -abs(reason.contribution))[
+            : None if all_reasons else 2
+        ]:
+            click.echo(f"      {reason.contribution:+.3f}  {reason.text}")
+    click.echo(
+        f"{len(found.steps)} tracks, {found.seconds / 60:.0f} minutes" + (f"; {picture}" if picture else "")
+    )
+
+
+def write_picture(path: Path, content: bytes) -> None:
+    """Raises UserError where the file cannot be written."""
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise UserError(
+            "{path} cannot be written ({reason}): choose another file.", path=path, reason=error.strerror
+        ) from error

@@ -1,0 +1,255 @@
+"""A journey: music that meets the present mood and leads to another one, step by step.
+
+The iso principle of music therapy begins with music that matches the mood and changes it gradually (Altshuler 1948, as
+traced by Heiderscheit & Madson 2015, Music Therapy Perspectives 33(1), 45-52); sad listeners who heard sad music first and happy music then felt better than
+those who heard only one of them (Starcke, Mayr & von Georgi 2021). That the way in between is straight, and how much a
+detour costs, is our choice. Paths between two ends of a collection: Flexer, Schnitzer, Gasser & Widmer (2008).
+
+Step k of n aims at t = k / (n - 1) of the way: the present moods' weights times 1 - t and the wished ones' times t. A
+track's score there is the sum of
+- the rules' terms for these moods, and what the member's taste adds,
+- its place: rules are linear, so the best for a mixture is often a track at one of the ends; what lies as far along the
+  way as the step asks loses nothing, what lies at the wrong end loses PLACE,
+- the step from the track before, by tempo, key and energy (core.recommend.flow), and earlier tracks by the same artist.
+The path with the highest sum is looked for with a beam of WIDTH paths; no track comes twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.errors import UserError
+from core.i18n import mark
+from core.library.catalog import Catalog
+from core.moods.profile import MOODS, Profile, mood_adjective
+from core.recommend.affect import plane, ranked
+from core.recommend.flow import flow
+from core.recommend.prepared import prepare
+from core.recommend.rules import Recommendation, best_first, explain_rows, topic_weights
+from core.recommend.sequence import ARTIST_PENALTY, Share, Term
+
+PLACE = 0.5
+WIDTH, CANDIDATES = 24, 60
+SHORTEST, LONGEST = 3, 40
+"""Tracks of a journey."""
+
+SIMILAR = 0.98
+"""Cosine of the moods' weights from which on the way is no way."""
+
+PLACE_TEXT = mark("It lies {at} % of the way from {start} to {goal}; this step asks for {asked} %.")
+ARTIST_TEXT = mark("The journey already has {count} by the same artist.")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One track: `aim` the moods that were aimed at, together 1; `asked` how far along the way the step is, `at` where the
+    track lies, both 0..1."""
+
+    recommendation: Recommendation
+    aim: dict[str, float]
+    asked: float
+    at: float
+
+
+@dataclass(frozen=True)
+class Journey:
+    """From one mood to another; `seconds` is the length of all tracks, 0 where lengths are unknown."""
+
+    start: Profile
+    goal: Profile
+    steps: list[Step]
+    seconds: float
+
+
+def journey(
+    catalog: Catalog,
+    start: Profile,
+    goal: Profile,
+    count: int = 8,
+    *,
+    minutes: float | None = None,
+    exclude: Collection[int] = (),
+    terms: Sequence[Term] = (),
+    all_reasons: bool = False,
+) -> Journey:
+    """`count` tracks, or as many as come nearest to `minutes`, from `start` to `goal`. Deterministic.
+
+    `exclude` (track ids) never appear, unless too few are left. Raises UserError when there is no mood at an end, when
+    both ends are the same, and when the library has fewer than SHORTEST tracks.
+    """
+    ends = _ends(start, goal)
+    free = [row for row, track in enumerate(catalog.tracks) if track.id not in exclude]
+    if len(free) < max(SHORTEST, min(count, len(catalog))):
+        free = list(range(len(catalog)))
+    if len(free) < SHORTEST:
+        raise UserError(
+            "A journey needs at least {fewest} tracks; add music with /upload first.", fewest=SHORTEST
+        )
+    lengths = np.array([getattr(track, "duration_s", 0.0) for track in catalog.tracks])
+    if minutes is not None:
+        count = round(60 * minutes / max(float(np.median(lengths[free])), 1.0))
+    longest = min(LONGEST, len(free))
+    count = min(max(count, SHORTEST), longest)
+    rows = _Way(catalog, ends, start, free, terms).rows(count)
+    if minutes is not None:  # tracks differ in length: one more or less may come nearer
+        tried = {count: rows}
+        while True:
+            off = 60 * minutes - float(lengths[rows].sum())
+            other = min(max(count + (1 if off > 0 else -1), SHORTEST), longest)
+            if other in tried:
+                break
+            tried[other] = _Way(catalog, ends, start, free, terms).rows(other)
+            if abs(60 * minutes - float(lengths[tried[other]].sum())) >= abs(off):
+                break
+            count, rows = other, tried[other]
+    way = _Way(catalog, ends, start, free, terms)
+    return Journey(start, goal, way.steps(rows, all_reasons), float(lengths[rows].sum()))
+
+
+def _ends(start: Profile, goal: Profile) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    ends = []
+    for profile in (start, goal):
+        weights = np.array([profile.moods.get(mood, 0.0) for mood in MOODS])
+        if not weights.sum() > 0:
+            raise UserError("I must know the moods at both ends: choose them, or answer /mood first.")
+        ends.append(weights / weights.sum())
+    cosine = float(ends[0] @ ends[1] / np.linalg.norm(ends[0]) / np.linalg.norm(ends[1]))
+    if cosine > SIMILAR:
+        raise UserError(
+            "You are there already: choose another mood to go to, or use /recommend for this one."
+        )
+    return ends[0], ends[1]
+
+
+class _Way:
+    """What choosing needs of one question."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        ends: tuple[NDArray[np.float64], NDArray[np.float64]],
+        start: Profile,
+        free: Sequence[int],
+        terms: Sequence[Term],
+    ) -> None:
+        self.catalog, self.ends, self.preferences, self.terms = catalog, ends, start.preferences, terms
+        self.free = np.array(free, dtype=np.intp)
+        self.prepared = prepare(catalog)
+        first, last = (self.prepared.scores(topic_weights(self.profile(t))) for t in (0.0, 1.0))
+        self.at = ranked(last - first)
+        self.flow = flow(catalog)
+        names, self.artist = np.unique(
+            [(track.artist or "").casefold() for track in catalog.tracks], return_inverse=True
+        )
+        self.nameless = 0 if names[0] == "" else -1
+
+    def profile(self, t: float) -> Profile:
+        weights = (1 - t) * self.ends[0] + t * self.ends[1]
+        return Profile(
+            {mood: float(weight) for mood, weight in zip(MOODS, weights, strict=True) if weight > 0},
+            preferences=self.preferences,
+        )
+
+    def rows(self, count: int) -> list[int]:
+        """The best path that the beam finds."""
+        beam: list[tuple[float, tuple[int, ...]]] = [(0.0, ())]
+        for k in range(count):
+            t = k / (count - 1)
+            scores = self.prepared.scores(topic_weights(self.profile(t)))
+            for term in self.terms:
+                term.add_to(scores)
+            worth = np.full(len(scores), -np.inf, dtype=np.float32)
+            worth[self.free] = (scores - PLACE * np.abs(self.at - t))[self.free]
+            # Enough that a path never runs out, whatever it has used.
+            rows = best_first(worth, min(len(self.free), CANDIDATES + count), self.catalog)
+            found = []
+            lasts = np.array([path[-1] for _, path in beam if path], dtype=np.intp)
+            costs = self.flow.costs(lasts, rows) if len(lasts) else np.zeros((1, len(rows)))
+            for number, (total, path) in enumerate(beam):
+                values = total + worth[rows].astype(np.float64) - costs[number]
+                for used in path:
+                    values[rows == used] = -np.inf
+                    if self.artist[used] != self.nameless:
+                        values[self.artist[rows] == self.artist[used]] -= ARTIST_PENALTY
+                found += [
+                    (float(values[best]), (*path, int(rows[best])))
+                    for best in np.argsort(-values, kind="stable")[:WIDTH]
+                    if values[best] > -np.inf
+                ]
+            found.sort(key=lambda one: (-one[0], one[1]))
+            beam = found[:WIDTH]
+        return list(beam[0][1])
+
+    def steps(self, rows: Sequence[int], all_reasons: bool) -> list[Step]:
+        """The path with every term that made it."""
+        found = []
+        for k, row in enumerate(rows):
+            t = k / (len(rows) - 1)
+            profile = self.profile(t)
+            off = abs(float(self.at[row]) - t)
+            text = PLACE_TEXT.format(
+                at=round(100 * float(self.at[row])),
+                asked=round(100 * t),
+                start=_names(self.ends[0]),
+                goal=_names(self.ends[1]),
+            )
+            shares = [Share("journey.place", -PLACE * off, float(self.at[row]), "share", text)]
+            if k:
+                shares += self.flow.shares(rows[k - 1], row)
+            before = [one for one in rows[:k] if self.artist[one] == self.artist[row] != self.nameless]
+            if before:
+                text = ARTIST_TEXT.format(count=len(before))
+                shares.append(
+                    Share(
+                        "diversity.artist", -ARTIST_PENALTY * len(before), float(len(before)), "tracks", text
+                    )
+                )
+            [recommendation] = explain_rows(
+                self.catalog, topic_weights(profile), [(row, shares)], self.terms, all_reasons=all_reasons
+            )
+            found.append(Step(recommendation, profile.moods, t, float(self.at[row])))
+        return found
+
+
+def _names(weights: NDArray[np.float64], language: str = "en") -> str:
+    """The strongest mood, and a second one where it counts about as much: 'sad and tense'."""
+    order = sorted(range(len(MOODS)), key=lambda i: -weights[i])
+    second = [order[1]] if weights[order[1]] > 0.6 * weights[order[0]] else []
+    both = [mood_adjective(MOODS[i], language) for i in (order[0], *second)]
+    return f" {AND[language]} ".join(both)
+
+
+AND = {"en": "and", "de": "und", "es": "y"}
+
+
+def ends_in_words(start: Profile, goal: Profile, language: str = "en") -> tuple[str, str]:
+    """The moods at both ends: ('sad and tense', 'joyful'). Raises UserError as `journey` does."""
+    first, last = _ends(start, goal)
+    return _names(first, language), _names(last, language)
+
+
+def drawn(catalog: Catalog, made: Journey) -> dict[str, object]:
+    """What core.recommend.journey_picture needs, as plain data: places in the library, 0..1, of each track."""
+    prepared = prepare(catalog)
+    rows = [catalog.index(step.recommendation.track.id) for step in made.steps]
+    first, last = made.steps[0].aim, made.steps[-1].aim
+    moods = [mood for mood in MOODS if max(first.get(mood, 0.0), last.get(mood, 0.0)) >= 0.25][:4]
+    curves: Mapping[str, list[float]] = {
+        mood: [float(value) for value in ranked(prepared.scores({mood: 1.0}))[rows]] for mood in moods
+    }
+    ends = []
+    for aim in (first, last):
+        best = best_first(prepared.scores(dict(aim)), min(10, len(catalog)), catalog)
+        ends.append([float(value) for value in plane(catalog)[best].mean(axis=0)])
+    return {
+        "titles": [step.recommendation.track.title for step in made.steps],
+        "ends": list(ends_in_words(made.start, made.goal)),
+        "curves": curves,
+        "aims": {mood: [step.aim.get(mood, 0.0) for step in made.steps] for mood in moods},
+        "plane": [[float(value) for value in plane(catalog)[row]] for row in rows],
+        "plane_ends": ends,
+    }
