@@ -12,7 +12,7 @@ import discord
 from discord import app_commands
 
 from bot.app import Moodstem
-from bot.i18n import tr
+from bot.i18n import tr, trn
 from bot.ui.theme import clock
 from core.errors import UserError
 from core.library import search
@@ -78,7 +78,7 @@ async def musical_keys(interaction: Interaction, current: str) -> Choices:
         if fold(str(key)).startswith(fold(current.strip()))
         or (asked and asked.tonic in (None, key.tonic) and asked.mode in (None, key.mode))
     ]
-    return [choice(str(key) if key.tonic else f"any {key}", str(key)) for key in fitting[:MOST]]
+    return [choice(str(key) if key.tonic else tr("any {key}", key=key), str(key)) for key in fitting[:MOST]]
 
 
 async def playlists(interaction: Interaction, current: str) -> Choices:
@@ -173,7 +173,7 @@ def named(title: str, artist: str | None, duration_s: float | None = None) -> st
 
 
 def counted(count: int) -> str:
-    return f"{count} track{'' if count == 1 else 's'}"
+    return trn("{count} track", "{count} tracks", count)
 
 
 def _cut(text: str, longest: int = LONGEST) -> str:

@@ -34,6 +34,7 @@ from discord.app_commands import TranslationContextLocation as Where
 from core.i18n import (
     LANGUAGES,
     catalogue,
+    inside,
     mark,
     nearest,
     number,
@@ -50,6 +51,7 @@ from core.moods.profile import tables
 
 __all__ = [
     "LANGUAGES",
+    "inside",
     "mark",
     "number",
     "retold",

@@ -82,6 +82,19 @@ def number(value: float, how: str = "") -> str:
     return text if _language.get() == "en" else text.translate(_SWAPPED)
 
 
+def inside(label: str) -> str:
+    """A label inside a sentence: 'study' for 'Study'; German nouns keep their capital."""
+    return label if _language.get() == "de" else label.lower()
+
+
+def ordinal(place: int) -> str:
+    """A place in a list: '1st', '2nd', in German '1.', in Spanish '1.º'."""
+    if spoken() != "en":
+        return f"{place}." if spoken() == "de" else f"{place}.º"
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
+    return f"{place}{'th' if place % 100 in (11, 12, 13) else ending}"
+
+
 def retold(sentence: str) -> str:
     """A finished English sentence in the reader's language, for what comes from another process or was stored.
 

@@ -10,13 +10,21 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Moodstem
-from bot.i18n import tr
+from bot.i18n import mark, tr
 from bot.ui.buttons import Press, on_press
 from bot.ui.cards import Card, Style, note_card, row, text
 from bot.ui.jobs import job_title
 from bot.ui.privacy import privacy_card
 from bot.ui.theme import roughly
 from jobs.members import erase_member, export_member
+
+STATES = {
+    "queued": mark("waiting"),
+    "running": mark("being analysed"),
+    "done": mark("done"),
+    "failed": mark("failed"),
+    "cancelled": mark("cancelled"),
+}
 
 
 class About(commands.Cog):
@@ -111,17 +119,18 @@ class About(commands.Cog):
         await interaction.edit_original_response(
             view=note_card(
                 tr(
-                    "Erased: {rows} entries and {file} files. I know nothing about you now.",
-                    rows=rows,
-                    file=counts["file"],
+                    "Erased: {entries} entries and {files} files. I know nothing about you now.",
+                    entries=rows,
+                    files=counts["file"],
                 )
             )
         )
 
 
 def _state(state: str, eta_s: float | None) -> str:
-    left = tr(", {roughly} to go", roughly=roughly(eta_s)) if eta_s else ""
-    return {"queued": f"waiting{left}", "running": f"being analysed{left}", "done": "done"}.get(state, state)
+    left = tr(", {time} to go", time=roughly(eta_s)) if eta_s else ""
+    word = tr(STATES.get(state, state))
+    return f"{word}{left}" if state in ("queued", "running") else word
 
 
 async def setup(bot: Moodstem) -> None:

@@ -139,10 +139,10 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         rows = await rehearse(copy)
         await record(self.bot.database, guild_id, interaction.user.id, "backup", copy.name)
         sentence = tr(
-            "💾 {name} is written and was restored on trial: {values} rows in {count} tables.",
+            "💾 {name} is written and was restored on trial: {rows} rows in {tables} tables.",
             name=copy.name,
-            values=sum(rows.values()),
-            count=len(rows),
+            rows=sum(rows.values()),
+            tables=len(rows),
         )
         await interaction.edit_original_response(view=note_card(sentence))
 

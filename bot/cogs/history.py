@@ -19,7 +19,7 @@ from core.library.history import History
 if TYPE_CHECKING:
     from bot.cogs.recommend import Recommend
 
-KINDS = {"played": "what I heard", "recommended": mark("what you picked for me")}
+KINDS = {"played": mark("what I heard"), "recommended": mark("what you picked for me")}
 
 
 class HistoryCommands(commands.Cog):

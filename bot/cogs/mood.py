@@ -9,24 +9,32 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Moodstem
-from bot.i18n import mark, spoken, tr
+from bot.i18n import mark, spoken, tr, trn
 from bot.ui.buttons import Choose, Press, on_press
 from bot.ui.cards import Card, Style, line, mood_colour, note_card, row, step, text
 from bot.ui.theme import bar
 from core.errors import UserError
 from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
-from core.moods.profile import MOOD_LABELS, Profile
+from core.moods.profile import Profile, mood_label
 from core.moods.questionnaire import Question, next_question, profile, progress, questions
 from core.moods.store import Moods, Sitting
 from core.recommend.table import occasion_emoji, occasion_label, occasions
 
 QUICK_OCCASIONS = (
     ("", mark("No occasion"), "🎧"),
-    ("relaxation", "Relax", "🛋️"),
-    ("study", "Study", "📚"),
-    ("workout", "Workout", "🏃"),
-    ("celebration", "Celebrate", "🎉"),
+    ("relaxation", mark("Relax"), "🛋️"),
+    ("study", mark("Study"), "📚"),
+    ("workout", mark("Workout"), "🏃"),
+    ("celebration", mark("Celebrate"), "🎉"),
 )
+
+WISHES = {
+    "vocals": (mark("less singing"), mark("more singing")),
+    "harmony": (mark("less harmony"), mark("more harmony")),
+    "rhythm": (mark("less rhythm"), mark("more rhythm")),
+    "brightness": (mark("a darker sound"), mark("a brighter sound")),
+}
+"""Preferences in words: (less, more) of it."""
 
 
 class Mood(commands.Cog):
@@ -98,10 +106,10 @@ class Mood(commands.Cog):
         sitting = await self.open_sitting(interaction)
         given = sum(answer["answer"] is not None for answer in sitting.answers)
         card = note_card(
-            tr(
-                "Paused. Your {given} answer{value3} kept; go on here or with `/mood`, today or any other day.",
-                given=given,
-                value3="s are" if given != 1 else " is",
+            trn(
+                "Paused. Your {count} answer is kept; go on here or with `/mood`, today or any other day.",
+                "Paused. Your {count} answers are kept; go on here or with `/mood`, today or any other day.",
+                given,
             ),
             Press("mood_start", label=tr("Go on"), style=Style.primary),
             Press("mood_finish", label=tr("Finish with these"), disabled=given == 0),
@@ -192,7 +200,7 @@ def question_card(asked: Question, answered: int, expected: int, note: str | Non
 def profile_card(found: Profile, aim: str = "match") -> Card:
     """The finished profile; the music can match it or move it, and be for an occasion."""
     strongest = found.strongest(9)
-    bars = [f"`{bar(weight, 8)}` {MOOD_LABELS[mood]}" for mood, weight in strongest]
+    bars = [f"`{bar(weight, 8)}` {mood_label(mood)}" for mood, weight in strongest]
     wishes = [_wish(name, value) for name, value in found.preferences.items() if abs(value) >= 0.25]
     quick = [occasion for occasion, _, _ in QUICK_OCCASIONS]
     return Card(
@@ -216,7 +224,7 @@ def profile_card(found: Profile, aim: str = "match") -> Card:
         text(tr("**What is it for?**")),
         row(
             *(
-                Press("recommend", occasion, 5, aim, label=label, emoji=emoji, style=Style.primary)
+                Press("recommend", occasion, 5, aim, label=tr(label), emoji=emoji, style=Style.primary)
                 for occasion, label, emoji in QUICK_OCCASIONS
             )
         ),
@@ -242,17 +250,14 @@ def profile_card(found: Profile, aim: str = "match") -> Card:
 
 
 def _wish(name: str, value: float) -> str:
-    return f"{'more' if value > 0 else 'less'} {name}"
+    return tr(WISHES[name][value > 0])
 
 
 def _earlier_answer(entry: dict[str, Any]) -> str:
     earlier = next(question for question in questions(spoken()) if question.id == entry["question"])
-    said = (
-        tr("you skipped this")
-        if entry["answer"] is None
-        else tr("you said “{answers}”", answers=earlier.answers[entry["answer"]])
-    )
-    return f"Before, {said}."
+    if entry["answer"] is None:
+        return tr("Before, you skipped this.")
+    return tr("Before, you said “{answer}”.", answer=earlier.answers[entry["answer"]])
 
 
 async def setup(bot: Moodstem) -> None:

@@ -15,7 +15,7 @@ from bot import choices
 from bot.app import Moodstem
 from bot.clips import clip, file_name
 from bot.errors import answer_refusals
-from bot.i18n import tr
+from bot.i18n import inside, tr
 from bot.ui.buttons import Press, on_press
 from bot.ui.cards import Card, Style, note_card
 from bot.ui.playlists import (
@@ -62,7 +62,9 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     ) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         first = [(await choices.chosen_track(self.bot, track)).id] if track else []
-        await self.show(interaction, await self.playlists.create(interaction.user.id, name, first), "Made.")
+        await self.show(
+            interaction, await self.playlists.create(interaction.user.id, name, first), tr("Made.")
+        )
 
     @app_commands.command(name="show", description="One of your playlists, or all of them.")
     @app_commands.describe(playlist="Which one; all when not said")
@@ -100,7 +102,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         chosen = await choices.chosen_playlist(interaction, playlist)
         entry = choices.chosen_entry(await self.playlists.entries(chosen.id), track)
         await self.playlists.remove(chosen.id, interaction.user.id, entry.id)
-        await self.show(interaction, chosen, f"Removed {plain(entry.title)}.")
+        await self.show(interaction, chosen, tr("Removed {title}.", title=plain(entry.title)))
 
     @app_commands.command(description="Put a track of a playlist at another place.")
     @app_commands.describe(
@@ -133,7 +135,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         await interaction.response.defer(ephemeral=True, thinking=True)
         chosen = await choices.chosen_playlist(interaction, playlist)
         await self.show(
-            interaction, await self.playlists.rename(chosen.id, interaction.user.id, name), "Renamed."
+            interaction, await self.playlists.rename(chosen.id, interaction.user.id, name), tr("Renamed.")
         )
 
     @app_commands.command(description="Delete a playlist.")
@@ -187,7 +189,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
             self.bot.database, found.items, uploads=self.bot.settings.library.recommend_uploads
         )
         tracks = list(dict.fromkeys(one.track_id for one in matches if one.track_id is not None))
-        title = name or found.name or file.filename.rpartition(".")[0] or "Imported"
+        title = name or found.name or file.filename.rpartition(".")[0] or tr("Imported")
         playlist = None
         if tracks:
             free = await self.playlists.free_name(interaction.user.id, title)
@@ -330,7 +332,11 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         await interaction.response.defer(ephemeral=True, thinking=True)
         recommend = cast("Recommend", self.bot.get_cog("Recommend"))
         made = await recommend.own(interaction, recommendation_id)
-        wanted = f"For {occasion_label(made.occasion).lower()}" if made.occasion else tr("For my mood")
+        wanted = (
+            tr("For {occasion}", occasion=inside(occasion_label(made.occasion)))
+            if made.occasion
+            else tr("For my mood")
+        )
         name = await self.playlists.free_name(interaction.user.id, wanted)
         tracks = [pick.track_id for pick in made.picks]
         playlist = await self.playlists.create(interaction.user.id, name, tracks)
@@ -341,9 +347,11 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     async def put(self, interaction: Interaction, playlist: Playlist, track: Track) -> Card:
         """Add the track and say so."""
         added = await self.playlists.add(playlist.id, interaction.user.id, [track.id])
-        where = tr("**{title}** is in **{name}**", title=plain(track.title), name=plain(playlist.name))
+        names = {"title": plain(track.title), "playlist": plain(playlist.name)}
         return note_card(
-            f"{where} now." if added else f"{where} already.",
+            tr("**{title}** is in **{playlist}** now.", **names)
+            if added
+            else tr("**{title}** is in **{playlist}** already.", **names),
             Press("pl_show", playlist.id, label=tr("Open it")),
             colour=GOOD,
         )

@@ -259,7 +259,7 @@ def _steered(wish: Wish, kind: str, what: str) -> tuple[Wish, str, str | None]:
         steers = taken_back(wish.steers, what)
         return (
             replace(wish, steers=steers),
-            tr("{steer_label} taken back", steer_label=steer_label(what)),
+            tr("↩️ {steer} taken back", steer=steer_label(what)),
             opposite_of(what),
         )
     wish = replace(wish, steers=pressed(wish.steers, what))

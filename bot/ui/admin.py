@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot.i18n import tr
+from bot.i18n import mark, number, retold, tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, note_card, row, text
 from bot.ui.jobs import job_title
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from jobs.model import Job
 
 PAGE = 10
+
+COUNTED = {
+    "queued": mark("{count} waiting"),
+    "running": mark("{count} running"),
+    "done": mark("{count} done"),
+    "failed": mark("{count} failed"),
+    "cancelled": mark("{count} cancelled"),
+}
 
 
 @dataclass(frozen=True)
@@ -36,14 +44,22 @@ class Stats:
 
 def jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
     """Jobs of this server that wait or run, and how the last ones ended."""
-    counted = ", ".join(f"{count} {state}" for state, count in stats.items() if count) or tr("nothing yet")
+    counted = ", ".join(tr(COUNTED[state], count=count) for state, count in stats.items() if count) or tr(
+        "nothing yet"
+    )
     if not jobs:
         return note_card(
             tr("No job waits or runs. So far: {counted}.", counted=counted),
             Press("admin_jobs", label=tr("Refresh")),
         )
     lines = [
-        f"**{place}.** {job_title(job)} by <@{job.user_id}>: {_state(job)}"
+        tr(
+            "**{place}.** {job} by {member}: {state}",
+            place=place,
+            job=job_title(job),
+            member=f"<@{job.user_id}>",
+            state=_state(job),
+        )
         for place, job in enumerate(jobs, 1)
     ]
     return Card(
@@ -55,7 +71,7 @@ def jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
                     Press(
                         "admin_cancel",
                         job.id,
-                        label=tr("Cancel {start}", start=start + offset),
+                        label=tr("Cancel {place}", place=start + offset),
                         style=Style.danger,
                         disabled=job.cancel_requested,
                     )
@@ -70,15 +86,15 @@ def jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
 
 def _state(job: Job) -> str:
     if job.state == "running":
-        left = tr(", {roughly} to go", roughly=roughly(job.eta_s)) if job.eta_s else ""
-        return f"{job.progress:.0%}{left}"
-    return tr("number {position} in the queue", position=job.position)
+        left = tr(", {time} to go", time=roughly(job.eta_s)) if job.eta_s else ""
+        return f"{number(job.progress, '.0%')}{left}"
+    return tr("number {place} in the queue", place=job.position)
 
 
 def stats_card(stats: Stats) -> Card:
     tracks, jobs = stats.tracks, stats.jobs
     backup = f"<t:{stats.last_backup}:R>" if stats.last_backup else tr("none yet; `/admin backup` makes one")
-    worker = {0: "none is running; start `moodstem worker`", 1: "one"}.get(stats.runners, str(stats.runners))
+    worker = str(stats.runners) if stats.runners else tr("none is running; start `moodstem worker`")
     return Card(
         text(tr("## How things stand")),
         text(
@@ -111,7 +127,7 @@ def stats_card(stats: Stats) -> Card:
 def limits_card(here: LimitSettings, own: set[str]) -> Card:
     """Every limit that a server may set, and who set it."""
     lines = [
-        f"**{getattr(here, name) or tr('any number'):{'' if not getattr(here, name) else 'g'}}** {words}"
+        f"**{number(getattr(here, name), 'g') if getattr(here, name) else tr('any number')}** {tr(words)}"
         + (tr(" (set here)") if name in own else "")
         for name, words in LIMITS.items()
     ]
@@ -126,7 +142,7 @@ def log_card(entries: Sequence[Entry], page: int, more: bool) -> Card:
     if not entries:
         return note_card(tr("Nothing yet: what admins change with my commands will be listed here."))
     lines = [
-        f"<t:{entry.at}:d> <@{entry.user_id}> **{plain(entry.action)}** {plain(entry.detail, 160)}"
+        f"<t:{entry.at}:d> <@{entry.user_id}> **{plain(retold(entry.action))}** {plain(entry.detail, 160)}"
         for entry in entries
     ]
     return Card(

@@ -40,9 +40,9 @@ def details_card(track: Track, pictures: Sequence[str], audio_is_there: bool) ->
     for name in pictures:
         caption, description = CAPTIONS[name]
         picture = MediaGalleryItem(
-            f"attachment://{name}.png", description=description.format(title=plain(track.title))
+            f"attachment://{name}.png", description=tr(description, title=plain(track.title))
         )
-        items += [text(caption), ui.MediaGallery(picture)]
+        items += [text(tr(caption)), ui.MediaGallery(picture)]
     artist = f"-# {plain(track.artist)}" if track.artist else ""
     gone = (
         []

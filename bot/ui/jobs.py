@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from discord import MediaGalleryItem, ui
 
-from bot.i18n import mark, tr
+from bot.i18n import inside, mark, number, retold, tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, row, text
 from bot.ui.picks import similar_section
-from bot.ui.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, plain, roughly
+from bot.ui.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, key_name, plain, roughly, stem_name
 
 if TYPE_CHECKING:
     from core.analysis import TrackAnalysis
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PICTURE = "analysis.png"
 
 STAGES = {
-    "": "Starting",
+    "": mark("Starting"),
     "decode": mark("Reading the file"),
     "separate": mark("Separating the instruments"),
     "describe": mark("Measuring each instrument"),
@@ -31,25 +31,38 @@ STAGES = {
     "index": mark("Going through the files"),
 }
 
+FOUND = {
+    "added": mark("{count} added"),
+    "updated": mark("{count} updated"),
+    "renewed": mark("{count} heard again"),
+    "moved": mark("{count} moved"),
+    "removed": mark("{count} removed"),
+    "duplicates": mark("{count} there twice"),
+    "unchanged": mark("{count} unchanged"),
+}
+"""What a re-index did with files, by the names in its result."""
+
 
 def job_title(job: Job) -> str:
     """What the job is about, in somebody's words: the uploaded file's name or the folder's."""
     if job.kind == "index":
         return tr(
-            "Re-index of {rsplit}",
-            rsplit=plain(str(job.spec.get("folder", "")).rstrip("/").rsplit("/", 1)[-1]),
+            "Re-index of {folder}",
+            folder=plain(str(job.spec.get("folder", "")).rstrip("/").rsplit("/", 1)[-1]),
         )
     if job.kind == "renew":
         return tr("Uploads, heard again")
     if job.kind == "stems":
-        return tr("Stems of {get}", get=plain(job.spec.get("name"), 90))
+        return tr("Stems of {title}", title=plain(job.spec.get("name"), 90))
     return plain(job.spec.get("name"), 100)
 
 
 def end_notice(job: Job) -> str:
     """The message that tells somebody who has waited: an edited card rings no bell."""
-    verdict = tr("is done") if job.state == "done" else tr("could not be finished; the card says why")
-    return f"<@{job.user_id}> **{job_title(job)}** {verdict}."
+    words = {"member": f"<@{job.user_id}>", "job": job_title(job)}
+    if job.state == "done":
+        return tr("{member} **{job}** is done.", **words)
+    return tr("{member} **{job}** could not be finished; the card says why.", **words)
 
 
 def job_card(job: Job) -> Card:
@@ -60,30 +73,36 @@ def job_card(job: Job) -> Card:
     )
     refresh = Press("job_refresh", job.id, label=tr("Refresh"))
     tell = Press("job_tell", job.id, label=tr("Tell me when it is done"), emoji="🔔")
-    left = tr(", {roughly} to go", roughly=roughly(job.eta_s)) if job.eta_s else ""
+    left = tr(", {time} to go", time=roughly(job.eta_s)) if job.eta_s else ""
     match job.state:
         case "queued" if job.error:
             return Card(
                 title,
-                text(tr("{error} I'll try again in a moment{left}.", error=plain(job.error, 200), left=left)),
+                text(
+                    tr(
+                        "{error} I'll try again in a moment{left}.",
+                        error=plain(retold(job.error), 200),
+                        left=left,
+                    )
+                ),
                 row(refresh, tell, cancel),
             )
         case "queued":
             place = (
                 tr("Next in the queue")
                 if job.position == 1
-                else tr("Number {position} in the queue", position=job.position)
+                else tr("Number {place} in the queue", place=job.position)
             )
             return Card(title, text(f"⏳ {place}{left}."), row(refresh, tell, cancel))
         case "running":
-            stage = "Stopping" if job.cancel_requested else STAGES.get(job.stage, plain(job.stage))
+            stage = tr("Stopping") if job.cancel_requested else tr(STAGES.get(job.stage, plain(job.stage)))
             return Card(
                 title,
-                text(f"{bar(job.progress, 14)}  {job.progress:.0%}", f"{stage}{left}."),
+                text(f"{bar(job.progress, 14)}  {number(job.progress, '.0%')}", f"{stage}{left}."),
                 row(refresh, tell, cancel),
             )
         case "failed":
-            return Card(title, text(f"⚠️ {plain(job.error, 300)}"), colour=BAD)
+            return Card(title, text(f"⚠️ {plain(retold(job.error or ''), 300)}"), colour=BAD)
         case "cancelled":
             return Card(title, text(tr("Cancelled; nothing was kept.")), colour=NEUTRAL)
         case _:
@@ -107,7 +126,7 @@ def result_card(
     if analysis.tempo_bpm is not None:
         facts.append(f"{analysis.tempo_bpm:.0f} BPM")
     if analysis.key and analysis.mode:
-        facts.append(f"{analysis.key} {analysis.mode}")
+        facts.append(key_name(analysis.key, analysis.mode))
     artist = f"-# {plain(track.artist)}" if track.artist else ""
     heard = sorted(
         (
@@ -117,7 +136,9 @@ def result_card(
         ),
         reverse=True,
     )
-    stems = "  ".join(f"{STEM_EMOJI[stem]} {stem} {activity:.0%}" for activity, stem in heard)
+    stems = "  ".join(
+        f"{STEM_EMOJI[stem]} {inside(stem_name(stem))} {number(activity, '.0%')}" for activity, stem in heard
+    )
     spoke = text(
         tr("-# Separated by {separator}: take the instruments as an estimate.", separator=analysis.separator)
     )
@@ -129,13 +150,20 @@ def result_card(
             else tr("-# No instrument stands out.")
         ),
         *([spoke] if analysis.separator == "unet" else []),
-        *([text(*(f"-# {plain(note, 200)}" for note in analysis.notes[:3]))] if analysis.notes else []),
+        *(
+            [text(*(f"-# {plain(retold(note), 200)}" for note in analysis.notes[:3]))]
+            if analysis.notes
+            else []
+        ),
         *(
             [
                 ui.MediaGallery(
                     MediaGalleryItem(
                         f"attachment://{PICTURE}",
-                        description=f"Spectrogram of {plain(track.title)} and the activity of each stem over time",
+                        description=tr(
+                            "Spectrogram of {title} and the activity of each stem over time",
+                            title=plain(track.title),
+                        ),
                     )
                 )
             ]
@@ -168,17 +196,14 @@ def result_card(
 def index_card(job: Job) -> Card:
     """What a re-index found."""
     result = job.result or {}
-    counts = [
-        f"{result[name]} {name}"
-        for name in ("added", "updated", "renewed", "moved", "removed", "duplicates", "unchanged")
-        if result.get(name)
-    ]
+    counts = [tr(words, count=result[name]) for name, words in FOUND.items() if result.get(name)]
     failed = result.get("failed") or []
-    lines = [f"-# {plain(path, 60)}: {plain(sentence, 120)}" for path, sentence in failed[:5]]
+    lines = [f"-# {plain(path, 60)}: {plain(retold(sentence), 120)}" for path, sentence in failed[:5]]
     more = [tr("-# … and {count} more", count=len(failed) - 5)] if len(failed) > 5 else []
     return Card(
         text(
-            f"### {job_title(job)}", tr("Done: {value1}.", value1=", ".join(counts) or "no audio files found")
+            f"### {job_title(job)}",
+            tr("Done: {counts}.", counts=", ".join(counts) or tr("no audio files found")),
         ),
         *([text(tr("⚠️ {count} could not be read:", count=len(failed)), *lines, *more)] if failed else []),
         colour=GOOD,

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from discord import MediaGalleryItem, ui
 
-from bot.i18n import tr
+from bot.i18n import inside, number, tr, trn
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, mood_colour, row, text
-from bot.ui.theme import STEM_EMOJI, bar, clock, plain
+from bot.ui.theme import STEM_EMOJI, bar, clock, key_name, plain, stem_name
 from core.library.search import SOUNDS
 from core.moods.profile import mood_adjective
 from core.recommend.sound import estimated, in_words
+from core.recommend.table import occasion_label
 
 if TYPE_CHECKING:
     from core.library.history import Moment
@@ -67,10 +68,13 @@ def hits_card(asked: Asked, found: Found, search_id: int, page: int) -> Card:
 
 def nothing_card(asked: Asked) -> Card:
     """What was looked for without success, and what to do next."""
-    wanted = f" for “{plain(asked.text, 60)}”" if asked.text else ""
     understood = _understood(asked).removeprefix(" · ")
     return Card(
-        text(tr("Nothing in the library{wanted}.", wanted=wanted)),
+        text(
+            tr("Nothing in the library for “{words}”.", words=plain(asked.text, 60))
+            if asked.text
+            else tr("Nothing in the library.")
+        ),
         *([text(f"-# {understood}")] if understood else []),
         text(tr("Try fewer words or filters, or look around with /library browse.")),
     )
@@ -85,13 +89,16 @@ def track_card(
 ) -> Card:
     """Everything that is known about a track. `moods` are (name, score) of those that fit best."""
     facts = [clock(track.duration_s), *(_facts(hit) if hit else [])]
-    source = {"sample": "Comes with Moodstem", "upload": "Uploaded by a member"}.get(track.origin)
-    fits = [f"{bar(score, 8)}  {mood_adjective(mood)} **{score:+.2f}**" for mood, score in moods]
+    source = {"sample": tr("Comes with Moodstem"), "upload": tr("Uploaded by a member")}.get(track.origin)
+    fits = [f"{bar(score, 8)}  {mood_adjective(mood)} **{number(score, '+.2f')}**" for mood, score in moods]
     heard = sorted(
         ((share, stem) for stem, share in (hit.activity if hit else {}).items() if share >= 0.05),
         reverse=True,
     )
-    sounds = [f"{STEM_EMOJI[stem]} {bar(share, 8)}  {stem} {_percent(share)}" for share, stem in heard]
+    sounds = [
+        f"{STEM_EMOJI[stem]} {bar(share, 8)}  {inside(stem_name(stem))} {_percent(share)}"
+        for share, stem in heard
+    ]
     note = (
         tr("-# Separated by the bundled network: take guitar, piano and other as an estimate.")
         if hit and hit.separator == "unet" and heard
@@ -114,7 +121,10 @@ def track_card(
                 ui.MediaGallery(
                     MediaGalleryItem(
                         f"attachment://{PICTURE}",
-                        description=f"Spectrogram of {plain(track.title)} and the activity of each stem over time",
+                        description=tr(
+                            "Spectrogram of {title} and the activity of each stem over time",
+                            title=plain(track.title),
+                        ),
                     )
                 )
             ]
@@ -136,7 +146,7 @@ def history_card(moments: Sequence[Moment], total: int, kind: str, page: int) ->
     titles = {
         "": tr("What you heard and what I picked"),
         "played": tr("What you heard"),
-        "recommended": "What I picked",
+        "recommended": tr("What I picked"),
     }
     pages = -(-total // MOMENTS)
     items: list[ui.Item[Any]] = [text(f"## {titles[kind]}")]
@@ -155,10 +165,18 @@ def history_card(moments: Sequence[Moment], total: int, kind: str, page: int) ->
                 )
             )
         else:
-            for_what = f" for {moment.occasion}" if moment.occasion else ""
+            picked = (
+                tr(
+                    "🎧 Picked for {occasion}: {titles}",
+                    occasion=inside(occasion_label(moment.occasion)),
+                    titles=names + more,
+                )
+                if moment.occasion
+                else tr("🎧 Picked: {titles}", titles=names + more)
+            )
             items.append(
                 ui.Section(
-                    _lines(f"🎧 Picked{for_what}: {names}{more}", f"-# <t:{moment.at}:R>"),
+                    _lines(picked, f"-# <t:{moment.at}:R>"),
                     accessory=Press("hist_open", moment.id, label=tr("Show")),
                 )
             )
@@ -186,7 +204,7 @@ def by_line(*parts: str | None, raw: int = 0) -> str:
 def _facts(hit: Hit) -> list[str]:
     return [
         *([f"{hit.tempo_bpm:.0f} BPM"] if hit.tempo_bpm is not None else []),
-        *([str(hit.key)] if hit.key else []),
+        *([key_name(str(hit.key))] if hit.key else []),
     ]
 
 
@@ -199,8 +217,9 @@ def _met(hit: Hit) -> str:
 
 
 def _counted(found: Found) -> str:
-    how = {"beginnings": ", by how words begin", "parts": ", by parts of words"}.get(found.how, "")
-    return f"{found.total:,} track{'' if found.total == 1 else 's'}{how}"
+    how = {"beginnings": tr("by how words begin"), "parts": tr("by parts of words")}.get(found.how)
+    tracks = trn("{count:,} track", "{count:,} tracks", found.total)
+    return f"{tracks}, {how}" if how else tracks
 
 
 def _understood(asked: Asked) -> str:
@@ -208,20 +227,20 @@ def _understood(asked: Asked) -> str:
     filters, parts = asked.filters, []
     if asked.query.meant:
         words = [plain(term.text, 30) for term in asked.query.meant]
-        parts.append(tr("{words}: by sound or name", words=" and ".join(words)))
+        parts.append(tr("{words}: by sound or name", words=" + ".join(words)))
     if filters.genre:
         parts.append(plain(filters.genre, 40))
     if filters.tempo_from or filters.tempo_to:
-        ends = [f"from {filters.tempo_from:.0f}"] if filters.tempo_from else []
-        ends += [tr("up to {tempo_to:.0f}", tempo_to=filters.tempo_to)] if filters.tempo_to else []
+        ends = [tr("from {tempo:.0f}", tempo=filters.tempo_from)] if filters.tempo_from else []
+        ends += [tr("up to {tempo:.0f}", tempo=filters.tempo_to)] if filters.tempo_to else []
         parts.append(f"{' '.join(ends)} BPM")
     if filters.key:
-        parts.append(f"in {filters.key}")
+        parts.append(tr("in {key}", key=key_name(str(filters.key))))
     if filters.instrument:
         parts.append(
             tr(
                 "{instrument} at least {percent} of the time",
-                instrument=filters.instrument,
+                instrument=stem_name(filters.instrument),
                 percent=_percent(SOUNDS),
             )
         )

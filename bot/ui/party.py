@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bot.i18n import tr
+from bot.i18n import tr, trn
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, row, text
 from bot.ui.theme import bar, plain
@@ -96,13 +96,10 @@ def mention(guest: Guest) -> str:
 
 
 def _subject(opened: Opened) -> str:
-    occasion = f" for {occasion_label(opened.occasion).lower()}" if opened.occasion else ""
-    return tr(
-        "-# {count} tracks{occasion}, started by <@{host}>",
-        count=opened.count,
-        occasion=occasion,
-        host=opened.host,
-    )
+    about = trn("{count} track", "{count} tracks", opened.count)
+    if opened.occasion:
+        about += f" · {occasion_label(opened.occasion)}"
+    return tr("-# {what}, started by {member}", what=about, member=f"<@{opened.host}>")
 
 
 def _track(place: int, track: dict[str, Any], served: list[Guest]) -> ui.Section[Any]:

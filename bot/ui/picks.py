@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import discord
 from discord import ui
 
-from bot.i18n import tr
+from bot.i18n import inside, tr
 from bot.ui.buttons import Choose, Press
 from bot.ui.cards import Card, Style, line, mood_colour, row, text
 from bot.ui.theme import plain
+from core.i18n import ordinal
 from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
 from core.moods.profile import MOODS, mood_adjective, mood_label
 from core.recommend.explain import in_short, signed, why
@@ -85,16 +86,13 @@ def picks_card(made: Recommended, page: int = 0, *, steers: Sequence[str] = (), 
 def _heading(made: Recommended) -> list[str]:
     """What the picks are for, and what the last steer changed."""
     wish = made.wish
-    for_what = (
-        f"for {occasion_label(wish.occasion).lower()}" if wish.occasion else tr("for the mood of the moment")
-    )
-    about = [f"Music {for_what}"]
+    about = [_what_for(wish.occasion) if wish.occasion else tr("Music for the mood of the moment")]
     if wish.chosen:
         about.append(mood_adjective(wish.chosen))
     elif any(wish.profile.moods.values()):
         about.append(wish.profile.summary())
     if wish.steers:
-        about.append(f"steered: {listed(wish.steers)}")
+        about.append(tr("steered: {steers}", steers=listed(wish.steers)))
     lines = [tr("## For you, now"), f"-# {' · '.join(about)}"]
     if not any(wish.profile.moods.values()):
         lines.append(tr("-# Answer `/mood`, and I match how you feel, too."))
@@ -102,22 +100,22 @@ def _heading(made: Recommended) -> list[str]:
         lines.append(f"-# {aim_sentence(wish.profile, wish.aim, brief=True)}")
     if made.changed:
         title, _, changed = made.changed.partition(":")
-        lines.append(f"{_changed_emoji(title)}**{title}:**{changed}")
+        lines.append(f"{_changed_emoji(title)}**{title.removeprefix('↩️ ')}:**{changed}")
     return lines
 
 
 def _changed_emoji(title: str) -> str:
-    return "↩️ " if title.endswith("taken back") else ""
+    return "↩️ " if title.startswith("↩️ ") or title.endswith("taken back") else ""
+
+
+def _what_for(occasion: str) -> str:
+    return tr("Music for {occasion}", occasion=inside(occasion_label(occasion)))
 
 
 def _shared_heading(wish: Wish) -> list[str]:
     return [
         tr("## Picked to share"),
-        *(
-            [tr("-# Music for {occasion_label}", occasion_label=occasion_label(wish.occasion).lower())]
-            if wish.occasion
-            else []
-        ),
+        *([f"-# {_what_for(wish.occasion)}"] if wish.occasion else []),
     ]
 
 
@@ -177,7 +175,7 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
     """Why one track: for it, against it, and what would have ranked higher. Others' moods stay theirs."""
     pick = made.picks[position]
     found = why(pick)
-    place = f"{_ordinal(position + 1)} of {len(made.picks)}"
+    place = tr("{place} of {count}", place=ordinal(position + 1), count=len(made.picks))
     sources = sorted({reason.citation for reason in (*found.reasons, *found.against) if reason.citation})
     said = [f"**{signed(reason.contribution)}** {plain(reason.text, SENTENCE)}" for reason in found.reasons]
     against = [
@@ -185,7 +183,7 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
     ]
     small = [
         *(plain(note, SENTENCE) for note in found.notes),
-        *([f"After {'; '.join(sources)}."] if sources else []),
+        *([tr("After {sources}.", sources="; ".join(sources))] if sources else []),
     ]
     return Card(
         text(
@@ -256,8 +254,3 @@ def _section(button: Press, *lines: str) -> ui.Section[Any]:
 def _by_line(artist: str | None, genre: str | None) -> str:
     parts = [plain(part, 60) for part in (artist, genre) if part]
     return f"-# {' · '.join(parts)}" if parts else ""
-
-
-def _ordinal(place: int) -> str:
-    ending = {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
-    return f"{place}{'th' if place % 100 in (11, 12, 13) else ending}"

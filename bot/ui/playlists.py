@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from discord import ui
 
-from bot.i18n import tr
+from bot.i18n import tr, trn
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, row, text
 from bot.ui.library import by_line, turning
@@ -225,7 +225,7 @@ def _summary(playlist: Playlist, *, sharing: bool = True) -> str:
     if playlist.count:
         parts.append(_length(playlist.duration_s))
     if sharing:
-        parts.append("shared" if playlist.shared else tr("only you see it"))
+        parts.append(tr("shared") if playlist.shared else tr("only you see it"))
     return " · ".join(parts)
 
 
@@ -235,7 +235,7 @@ def _length(seconds: float) -> str:
 
 
 def _tracks(count: int) -> str:
-    return f"{count:,} track{'' if count == 1 else 's'}"
+    return trn("{count:,} track", "{count:,} tracks", count)
 
 
 def _button(name: str) -> str:

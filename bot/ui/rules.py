@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
-from bot.i18n import tr
+from bot.i18n import inside, mark, tr, trn
 from bot.ui.buttons import Choose, Form, Press
 from bot.ui.cards import Card, Style, mood_colour, note_card, row, text
-from bot.ui.theme import STEM_EMOJI, plain
+from bot.ui.theme import STEM_EMOJI, plain, stem_name
 from core.library.glossary import label, meaning
 from core.moods.profile import MOODS, PREFERENCES, mood_label
 from core.recommend.preview import TOP, Outcome, Sample
@@ -47,14 +47,17 @@ def rules_card(
         f"**{place}. {_about(rule)}**: {_why(rule)}\n-# {_counts(rule, weights)}"
         for place, rule in enumerate(shown, page * PAGE + 1)
     ]
-    of = "" if source == "all" else f" about {_source(source)}"
+    about = trn("{count} rule", "{count} rules", len(rules))
+    if source != "all":
+        about += f" · {_source(source)}"
     mine = sum(rule.id in weights for rule in rules)
-    own = tr("; {mine} with a weight of this server's own", mine=mine) if mine else ""
+    if mine:
+        about += f" · {tr('{count} with a weight of this server', count=mine)}"
     items: list[ui.Item[Any]] = [
-        text(tr("## Rules: {topic_label}", topic_label=topic_label(topic)), tr("-# {count} rules{of}{own}", count=len(rules), of=of, own=own)),
+        text(tr("## Rules: {topic}", topic=topic_label(topic)), f"-# {about}"),
         text(*(lines or [tr("No rule of this kind: choose another source.")])),
         row(_list("rules_topic", (source,), tr("Mood, occasion or wish"), [(t, topic_label(t), _emoji(t)) for t in topics()], topic)),
-        row(_list("rules_source", (topic,), "Source", [(s, _source(s), STEM_EMOJI.get(s)) for s in SOURCES], source)),
+        row(_list("rules_source", (topic,), tr("Source"), [(s, _source(s), STEM_EMOJI.get(s)) for s in SOURCES], source)),
     ]  # fmt: skip
     if shown:
         options = [
@@ -78,9 +81,9 @@ def rule_card(
     tries = [
         Press("rules_try", rule.id, weight_text(weight), emoji=emoji, label=name, disabled=disabled)
         for name, emoji, weight, disabled in (
-            ("Off", "🚫", 0.0, now == 0),
-            ("Less", "➖", (now or usual) / 2, now == 0),
-            ("More", "➕", min(2 * now, MOST) if now else usual, now >= MOST),
+            (tr("Off"), "🚫", 0.0, now == 0),
+            (tr("Less"), "➖", (now or usual) / 2, now == 0),
+            (tr("More"), "➕", min(2 * now, MOST) if now else usual, now >= MOST),
         )
     ]
     back = Press(
@@ -91,8 +94,8 @@ def rule_card(
         *([text(note)] if note else []),
         text(
             f"## {_heading(_about(rule))}",
-            tr("Speaks for **{topic_label}**: {why}.", topic_label=topic_label(rule.topic), why=_why(rule)),
-            tr("-# {value1}. The direction is the literature's and stays.", value1='; '.join(part for part in (about, rule.citation) if part)),
+            tr("Speaks for **{topic}**: {why}.", topic=topic_label(rule.topic), why=_why(rule)),
+            tr("-# {about}. The direction is the literature's and stays.", about='; '.join(part for part in (about, rule.citation) if part)),
         ),
         text(_heading(_counts(rule, weights)) + "."),
         row(*tries, back, Press("rules_number", rule.id, label=tr("Number …"), emoji="🔢")),
@@ -124,8 +127,8 @@ def preview_card(
     options = [(str(i), sample_label(outcome.sample), None) for i, outcome in enumerate(outcomes)]
     return Card(
         text(
-            tr("## {heading}: what would change", heading=_heading(_about(rule))),
-            tr("Now {counts}.\nThen {counts2}.", counts=_counts(rule, weights), counts2=_counts(rule, after)),
+            tr("## {rule}: what would change", rule=_heading(_about(rule))),
+            tr("Now {now}.\nThen {then}.", now=_counts(rule, weights), then=_counts(rule, after)),
         ),
         text(tr("**The top {top} of sample listeners**", top=TOP), *(f"-# {one}" for one in summary)),
         text(
@@ -152,12 +155,12 @@ def changes_card(found: Sequence[Change], rules: Mapping[str, Rule], page: int, 
     lines = [
         f"<t:{change.at}:d> <@{change.user_id}> {'↩️ ' if change.undoes else ''}"
         f"{_named(rules.get(change.rule), change.rule)}: {_was(change.before)} → {_was(change.after)}"
-        + (" (undone)" if change.undone else "")
+        + (f" ({tr('undone')})" if change.undone else "")
         for change in found
     ]
     undo = []
     if undoable:
-        name = f"Undo: {_named(rules.get(undoable.rule), undoable.rule)}"
+        name = tr("Undo: {rule}", rule=_named(rules.get(undoable.rule), undoable.rule))
         undo = [row(Press("rules_undo", undoable.id, label=name[:80], emoji="↩️"))]
     return Card(
         text(tr("## Changes of rules on this server")),
@@ -193,40 +196,51 @@ def weight_text(weight: float | None) -> str:
     return "usual" if weight is None else f"{weight:.3g}"
 
 
+def preference_label(name: str) -> str:
+    return tr(
+        {
+            "vocals": mark("singing"),
+            "harmony": mark("harmony"),
+            "rhythm": mark("rhythm"),
+            "brightness": mark("brightness"),
+        }[name]
+    )
+
+
 def topic_label(topic: str) -> str:
     if topic.startswith("preference."):
-        return tr("wish on {partition}", partition=topic.partition(".")[2])
+        return tr("wish: {preference}", preference=preference_label(topic.partition(".")[2]))
     return mood_label(topic) if topic in MOODS else occasion_label(topic)
 
 
 def sample_label(sample: Sample) -> str:
     """'tenderness', 'tenderness, study', 'power, wishes for more vocals'."""
-    parts = [mood_label(sample.mood).lower()]
+    parts = [inside(mood_label(sample.mood))]
     if sample.occasion:
-        parts.append(occasion_label(sample.occasion).lower())
+        parts.append(inside(occasion_label(sample.occasion)))
     if sample.preference:
-        parts.append(tr("wishes for more {preference}", preference=sample.preference))
+        parts.append(tr("wishes for more {preference}", preference=preference_label(sample.preference)))
     return ", ".join(parts)
 
 
 def rule_named(rule: Rule) -> str:
     """For the log: 'low tempo (the music) for Tenderness'."""
-    return f"{_about(rule)} for {topic_label(rule.topic)}"
+    return tr("{rule}, for {topic}", rule=_about(rule), topic=topic_label(rule.topic))
 
 
 def _about(rule: Rule) -> str:
     """'low tempo of the drums', 'tempo from 60 to 80'."""
-    of = "" if rule.source == "mix" else f" of {_source(rule.source)}"
     what = label(rule.feature)
+    if rule.source != "mix":
+        what += f" · {stem_name(rule.source)}"
     if rule.range is not None:
         return tr(
-            "{what}{of} from {range:g} to {range2:g}",
+            "{what} from {low:g} to {high:g}",
             what=what,
-            of=of,
-            range=rule.range[0],
-            range2=rule.range[1],
+            low=rule.range[0],
+            high=rule.range[1],
         )
-    return f"{rule.direction} {what}{of}"
+    return tr("low: {what}", what=what) if rule.direction == "low" else tr("high: {what}", what=what)
 
 
 def _heading(words: str) -> str:
@@ -234,7 +248,7 @@ def _heading(words: str) -> str:
 
 
 def _why(rule: Rule) -> str:
-    return plain(rule.text.replace("{more}", "more"), 200)
+    return plain(tr(rule.text).replace("{more}", tr("more")), 200)
 
 
 def _counts(rule: Rule, weights: Mapping[str, float]) -> str:
@@ -248,10 +262,10 @@ def _counts(rule: Rule, weights: Mapping[str, float]) -> str:
     if not now:
         return tr("switched off ({origin})", origin=origin)
     return tr(
-        "weight {now:g}, {value3:.1f} % of what speaks for {topic_label} ({origin})",
+        "weight {now:g}, {share:.1f} % of what speaks for {topic} ({origin})",
         now=now,
-        value3=100 * share(rule, weights),
-        topic_label=topic_label(rule.topic),
+        share=100 * share(rule, weights),
+        topic=topic_label(rule.topic),
         origin=origin,
     )
 
@@ -261,22 +275,28 @@ def _named(rule: Rule | None, rule_id: str) -> str:
 
 
 def _was(weight: float | None) -> str:
-    return tr("as shipped") if weight is None else "off" if not weight else f"{weight:g}"
+    return tr("as shipped") if weight is None else tr("off") if not weight else f"{weight:g}"
 
 
 def _difference(outcome: Outcome) -> str:
     if not outcome.new and not outcome.moved:
         return tr("the same")
-    parts = [f"{outcome.new} new"] if outcome.new else []
+    parts = [tr("{count} new", count=outcome.new)] if outcome.new else []
     return ", ".join(
-        [*parts, *([tr("{moved} in another place", moved=outcome.moved)] if outcome.moved else [])]
+        [*parts, *([tr("{count} in another place", count=outcome.moved)] if outcome.moved else [])]
     )
 
 
 def _moved(place: int, before: int | None) -> str:
     if before is None:
         return "🆕"
-    return "" if place == before else f"⬆️ from {before}" if place < before else f"⬇️ from {before}"
+    return (
+        ""
+        if place == before
+        else tr("⬆️ from {place}", place=before)
+        if place < before
+        else tr("⬇️ from {place}", place=before)
+    )
 
 
 def _by(artist: str | None) -> str:
@@ -284,7 +304,7 @@ def _by(artist: str | None) -> str:
 
 
 def _source(source: str) -> str:
-    return tr("all sources") if source == "all" else tr("the whole music") if source == "mix" else str(table()["sources"][source])  # fmt: skip
+    return tr("all sources") if source == "all" else tr("the whole music") if source == "mix" else tr(table()["sources"][source])  # fmt: skip
 
 
 def _emoji(topic: str) -> str | None:

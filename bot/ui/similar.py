@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import discord
 from discord import MediaGalleryItem, ui
 
-from bot.i18n import tr
+from bot.i18n import inside, mark, number, tr
 from bot.ui.buttons import Choose, Press
 from bot.ui.cards import Card, Style, line, row, text
 from bot.ui.library import by_line
-from bot.ui.theme import STEM_EMOJI, plain
+from bot.ui.theme import STEM_EMOJI, plain, stem_name
 from core.separation.base import STEMS
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from core.recommend.prominence import Prominent
     from core.recommend.similarity import Similar
 
-KINDS = {"sound": ("Sound", "🎚️"), "instruments": ("Instruments", "🎻")}
+KINDS = {"sound": (mark("Sound"), "🎚️"), "instruments": (mark("Instruments"), "🎻")}
 """What tracks can be compared by here: {name: (label, emoji)}."""
 
-METRICS = {"cosine": "Cosine", "euclidean": "Distance"}
+METRICS = {"cosine": mark("Cosine"), "euclidean": mark("Distance")}
 PICTURE = "comparison.png"
 COUNT = 5
 
@@ -70,11 +70,15 @@ def answer_card(
     reasons = {one.track.id: one for one in near}
     shown: list[tuple[Any, str, list[str]]] = (
         [
-            (one.track, f"prominence {one.prominence:.2f}", [one.text, *_first(reasons.get(one.track.id))])
+            (
+                one.track,
+                tr("prominence {value:.2f}", value=one.prominence),
+                [one.text, *_first(reasons.get(one.track.id))],
+            )
             for one in standing
         ]
         if question.practise
-        else [(one.track, f"{one.similarity:+.2f}", one.reasons[:2]) for one in near]
+        else [(one.track, number(one.similarity, "+.2f"), one.reasons[:2]) for one in near]
     )
     for place, (found, value, why) in enumerate(shown, 1):
         items.append(
@@ -116,28 +120,32 @@ def _first(one: Similar | None) -> list[str]:
 
 
 def _heading(question: Question, track: Track | None) -> list[str]:
-    by = f"by {KINDS[question.by][0].lower()}, {METRICS[question.metric].lower()}"
+    by = f"{inside(tr(KINDS[question.by][0]))}, {inside(tr(METRICS[question.metric]))}"
     if question.by == "instruments" and question.stems:
-        by += f", only {' and '.join(question.stems)}"
+        by += f" ({' + '.join(inside(stem_name(stem)) for stem in question.stems)})"
     if question.practise and track is None:
         return [
-            tr("## To practise {practise} with", practise=question.practise),
+            tr("## To practise {instrument} with", instrument=inside(stem_name(question.practise))),
             tr("-# Where it plays most of the time and stands out."),
         ]
     title = plain(track.title if track else "", 60)
     if question.practise:
         return [
-            tr("## Like {title}, to practise {practise} with", title=title, practise=question.practise),
-            tr("-# Among the most alike {by}.", by=by),
+            tr(
+                "## Like {title}, to practise {instrument} with",
+                title=title,
+                instrument=inside(stem_name(question.practise)),
+            ),
+            tr("-# Among the most alike by {measure}.", measure=by),
         ]
-    return [f"## Like {title}", tr("-# Compared {by}: +1 is the same.", by=by)]
+    return [tr("## Like {title}", title=title), tr("-# Compared by {measure}: +1 is the same.", measure=by)]
 
 
 def _ways(question: Question) -> list[ui.Item[Any]]:
     buttons = [
         Press(
             "sim", *replace(question, by=name, stems=question.stems if name == "instruments" else ()).arguments,
-            label=label, emoji=emoji, style=Style.primary if question.by == name else Style.secondary,
+            label=tr(label), emoji=emoji, style=Style.primary if question.by == name else Style.secondary,
             disabled=question.by == name,
         )
         for name, (label, emoji) in KINDS.items()
@@ -146,14 +154,18 @@ def _ways(question: Question) -> list[ui.Item[Any]]:
         Press(
             "sim_metric",
             *replace(question, metric=name).arguments,
-            label=label,
+            label=tr(label),
             disabled=question.metric == name,
         )
         for name, label in METRICS.items()
     ]
     options = [
         discord.SelectOption(
-            label=f"{'Without' if stem in question.stems else 'With'} {stem}",
+            label=(
+                tr("Without: {stem}", stem=stem_name(stem))
+                if stem in question.stems
+                else tr("With: {stem}", stem=stem_name(stem))
+            ),
             value=stem,
             emoji=STEM_EMOJI[stem],
         )
@@ -174,7 +186,9 @@ def _ways(question: Question) -> list[ui.Item[Any]]:
 
 def _practise(question: Question) -> list[discord.SelectOption]:
     options = [
-        discord.SelectOption(label=tr("Practise {stem}", stem=stem), value=stem, emoji=STEM_EMOJI[stem])
+        discord.SelectOption(
+            label=tr("Practise: {stem}", stem=stem_name(stem)), value=stem, emoji=STEM_EMOJI[stem]
+        )
         for stem in STEMS
         if stem not in ("other", question.practise)
     ]

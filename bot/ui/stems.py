@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bot.i18n import mark, tr
+from bot.i18n import inside, tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, note_card, row, text
-from bot.ui.theme import GOOD, STEM_EMOJI, plain
+from bot.ui.theme import GOOD, STEM_EMOJI, plain, stem_name
 
 if TYPE_CHECKING:
     from core.analysis import TrackAnalysis
@@ -15,16 +15,6 @@ if TYPE_CHECKING:
 
 SOUNDS = 0.02
 """A stem that sounds for less of the time than this is offered as silent."""
-
-
-STEM_NAMES = {
-    "drums": mark("Drums"),
-    "bass": mark("Bass"),
-    "vocals": mark("Vocals"),
-    "guitar": mark("Guitar"),
-    "piano": mark("Piano"),
-    "other": mark("The rest"),
-}
 
 
 def stems_card(job: Job, analysis: TrackAnalysis | None, until: float | None) -> Card:
@@ -37,7 +27,7 @@ def stems_card(job: Job, analysis: TrackAnalysis | None, until: float | None) ->
     result = job.result or {}
     activity = {stem: facts["activity"] for stem, facts in (analysis.instruments if analysis else {}).items()}
     loud = [stem for stem in result["sizes"] if activity.get(stem, 1.0) >= SOUNDS]
-    silent = [stem_name(stem).lower() for stem in result["sizes"] if stem not in loud]
+    silent = [inside(stem_name(stem)) for stem in result["sizes"] if stem not in loud]
     buttons = [
         Press("stem", job.id, stem, label=stem_name(stem), emoji=STEM_EMOJI.get(stem)) for stem in loud
     ]
@@ -60,8 +50,3 @@ def stems_card(job: Job, analysis: TrackAnalysis | None, until: float | None) ->
         ),
         colour=GOOD,
     )
-
-
-def stem_name(stem: str) -> str:
-    """As a label."""
-    return tr(STEM_NAMES[stem]) if stem in STEM_NAMES else stem
