@@ -35,6 +35,7 @@ from core.i18n import (
     LANGUAGES,
     catalogue,
     inside,
+    joined,
     mark,
     nearest,
     number,
@@ -52,6 +53,7 @@ from core.moods.profile import tables
 __all__ = [
     "LANGUAGES",
     "inside",
+    "joined",
     "mark",
     "number",
     "retold",

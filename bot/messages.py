@@ -194,6 +194,9 @@ class _Checker(ast.NodeVisitor):
     def visit_Assert(self, node: ast.Assert) -> None:
         pass
 
+    def visit_Compare(self, node: ast.Compare) -> None:
+        pass
+
     def visit_Lambda(self, node: ast.Lambda) -> None:
         self.depth += 1
         self.visit(node.body)

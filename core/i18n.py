@@ -10,7 +10,7 @@ import gettext
 import io
 import re
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
@@ -85,6 +85,13 @@ def number(value: float, how: str = "") -> str:
 def inside(label: str) -> str:
     """A label inside a sentence: 'study' for 'Study'; German nouns keep their capital."""
     return label if _language.get() == "de" else label.lower()
+
+
+def joined(words: Sequence[str]) -> str:
+    """'bass', 'bass and guitar', 'bass, guitar and piano'."""
+    if len(words) < 2:
+        return "".join(words)
+    return tr("{first} and {last}", first=", ".join(words[:-1]), last=words[-1])
 
 
 def ordinal(place: int) -> str:

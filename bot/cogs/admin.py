@@ -14,7 +14,7 @@ from bot.app import Moodstem
 from bot.cogs.language import AUTOMATIC, CHOICES
 from bot.cogs.rules import rules_view
 from bot.errors import answer_refusals
-from bot.i18n import LANGUAGES, language_of, speak, tr
+from bot.i18n import LANGUAGES, language_of, mark, speak, tr
 from bot.permissions import must_manage
 from bot.ui.admin import PAGE, Stats, jobs_card, limits_card, log_card, stats_card
 from bot.ui.buttons import on_press
@@ -160,7 +160,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
             raise UserError("Say which limit that number is for: choose a name as well.")
         if name is not None:
             await set_limit(self.bot.database, guild_id, name, value, limits)
-            change = f"{LIMITS[name]}: {'the usual' if value is None else f'{value:g}'}"
+            change = f"{LIMITS[name]}: {mark('the usual') if value is None else f'{value:g}'}"
             await record(self.bot.database, guild_id, interaction.user.id, "limit", change)
         here = await limits_of(self.bot.database, guild_id, limits)
         card = limits_card(here, set(await own_limits(self.bot.database, guild_id)))

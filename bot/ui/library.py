@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from discord import MediaGalleryItem, ui
 
-from bot.i18n import inside, number, tr, trn
+from bot.i18n import inside, joined, number, tr, trn
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, mood_colour, row, text
 from bot.ui.theme import STEM_EMOJI, bar, clock, key_name, plain, stem_name
@@ -227,7 +227,7 @@ def _understood(asked: Asked) -> str:
     filters, parts = asked.filters, []
     if asked.query.meant:
         words = [plain(term.text, 30) for term in asked.query.meant]
-        parts.append(tr("{words}: by sound or name", words=" + ".join(words)))
+        parts.append(tr("{words}: by sound or name", words=joined(words)))
     if filters.genre:
         parts.append(plain(filters.genre, 40))
     if filters.tempo_from or filters.tempo_to:

@@ -10,7 +10,7 @@ import discord
 from bot.i18n import inside, mark, tr, trn
 from bot.ui.buttons import Choose, Form, Press
 from bot.ui.cards import Card, Style, mood_colour, note_card, row, text
-from bot.ui.theme import STEM_EMOJI, plain, stem_name
+from bot.ui.theme import STEM_EMOJI, plain
 from core.library.glossary import label, meaning
 from core.moods.profile import MOODS, PREFERENCES, mood_label
 from core.recommend.preview import TOP, Outcome, Sample
@@ -30,6 +30,15 @@ PAGE = 8
 """Rules or changes on one card."""
 
 SOURCES = ("all", "mix", *STEMS)
+
+OF = {
+    "drums": mark(" of the drums"),
+    "bass": mark(" of the bass"),
+    "vocals": mark(" of the voice"),
+    "guitar": mark(" of the guitar"),
+    "piano": mark(" of the piano"),
+    "other": mark(" of the other instruments"),
+}
 
 
 def topics() -> tuple[str, ...]:
@@ -225,14 +234,14 @@ def sample_label(sample: Sample) -> str:
 
 def rule_named(rule: Rule) -> str:
     """For the log: 'low tempo (the music) for Tenderness'."""
-    return tr("{rule}, for {topic}", rule=_about(rule), topic=topic_label(rule.topic))
+    return tr("{rule} for {topic}", rule=_about(rule), topic=topic_label(rule.topic))
 
 
 def _about(rule: Rule) -> str:
     """'low tempo of the drums', 'tempo from 60 to 80'."""
     what = label(rule.feature)
     if rule.source != "mix":
-        what += f" · {stem_name(rule.source)}"
+        what += tr(OF[rule.source])
     if rule.range is not None:
         return tr(
             "{what} from {low:g} to {high:g}",
@@ -240,7 +249,7 @@ def _about(rule: Rule) -> str:
             low=rule.range[0],
             high=rule.range[1],
         )
-    return tr("low: {what}", what=what) if rule.direction == "low" else tr("high: {what}", what=what)
+    return tr("low {what}", what=what) if rule.direction == "low" else tr("high {what}", what=what)
 
 
 def _heading(words: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import discord
 from discord import MediaGalleryItem, ui
 
-from bot.i18n import inside, mark, number, tr
+from bot.i18n import inside, joined, mark, number, tr
 from bot.ui.buttons import Choose, Press
 from bot.ui.cards import Card, Style, line, row, text
 from bot.ui.library import by_line
@@ -122,7 +122,8 @@ def _first(one: Similar | None) -> list[str]:
 def _heading(question: Question, track: Track | None) -> list[str]:
     by = f"{inside(tr(KINDS[question.by][0]))}, {inside(tr(METRICS[question.metric]))}"
     if question.by == "instruments" and question.stems:
-        by += f" ({' + '.join(inside(stem_name(stem)) for stem in question.stems)})"
+        stems = joined([inside(stem_name(stem)) for stem in question.stems])
+        by = tr("{measure}, only {instruments}", measure=by, instruments=stems)
     if question.practise and track is None:
         return [
             tr("## To practise {instrument} with", instrument=inside(stem_name(question.practise))),

@@ -62,7 +62,7 @@ async def test_rules_can_be_browsed_by_mood_and_source(world: World) -> None:
         assert page in labels(card)
         within_budget(card)
     await choose(world, card, "rules_source", "drums")
-    assert "about the drums" in words(card) and "of the drums" in words(card)
+    assert "· the drums" in words(card) and "of the drums" in words(card)
     await choose(world, card, "rules_topic", "preference.vocals")
     await choose(world, card, "rules_source", "guitar")
     assert "No rule of this kind" in words(card)
