@@ -51,6 +51,7 @@ class Consent(commands.Cog):
         in_place = (
             discord.InteractionResponseType.message_update,
             discord.InteractionResponseType.deferred_message_update,
+            discord.InteractionResponseType.modal,  # what is sent with it takes the card's place
         )
         if waiting is not None and kind not in in_place and not waiting.interaction.is_expired():
             with contextlib.suppress(*TROUBLE):

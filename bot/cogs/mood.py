@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import discord
@@ -10,13 +11,20 @@ from discord.ext import commands
 
 from bot.app import Moodstem
 from bot.i18n import mark, spoken, tr, trn
-from bot.ui.buttons import Choose, Press, on_press
+from bot.ui.buttons import Choose, Form, Press, on_press
 from bot.ui.cards import Card, Style, line, mood_colour, note_card, row, step, text
 from bot.ui.theme import bar
 from core.errors import UserError
 from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
 from core.moods.profile import Profile, mood_label
-from core.moods.questionnaire import Question, next_question, profile, progress, questions
+from core.moods.questionnaire import (
+    Question,
+    next_question,
+    profile,
+    progress,
+    questions,
+    questions_at_once,
+)
 from core.moods.store import Moods, Sitting
 from core.recommend.table import occasion_emoji, occasion_label, occasions
 
@@ -45,14 +53,28 @@ class Mood(commands.Cog):
         self.moods = Moods(bot.database)
 
     @app_commands.command(description="Answer a few questions about how you feel; I pick music to match.")
-    @app_commands.describe(form="Short: about seven questions. Long: all forty.")
+    @app_commands.describe(
+        form="Short: about seven questions. Long: all forty. At once: five on one form. Or show or forget them."
+    )
     @app_commands.choices(
         form=[
             app_commands.Choice(name="short", value="short"),
             app_commands.Choice(name="long", value="long"),
+            app_commands.Choice(name="all at once", value="form"),
+            app_commands.Choice(name="show my mood", value="show"),
+            app_commands.Choice(name="forget my mood", value="forget"),
         ]
     )
     async def mood(self, interaction: discord.Interaction[Moodstem], form: str | None = None) -> None:
+        match form:
+            case "form":
+                return await self.open_form(interaction)
+            case "show":
+                return await self.show_profile(interaction)
+            case "forget":
+                await self.moods.forget(interaction.user.id)
+                await interaction.response.send_message(view=forgotten_card(), ephemeral=True)
+                return None
         sitting = await self.moods.sitting(interaction.user.id)
         resumed = sitting is not None and bool(sitting.answers)
         if sitting is None:
@@ -63,6 +85,41 @@ class Mood(commands.Cog):
         note = tr("Welcome back: here is where you left off.") if resumed else None
         card = await self.current_card(interaction.user.id, sitting, note)
         await interaction.response.send_message(view=card, ephemeral=True)
+        return None
+
+    async def show_profile(self, interaction: discord.Interaction[Moodstem]) -> None:
+        found = await self.moods.profile(interaction.user.id)
+        if found is None:
+            card = note_card(
+                tr("I don't know your mood yet."),
+                Press("mood_start", label=tr("Ask me"), style=Style.primary),
+                Press("mood_form", label=tr("Five questions at once"), emoji="📝"),
+            )
+        else:
+            card = profile_card(found)
+        await interaction.response.send_message(view=card, ephemeral=True)
+
+    @on_press("mood_form")
+    async def open_form(self, interaction: discord.Interaction[Moodstem]) -> None:
+        """Five questions on one form, beside what was answered already."""
+        sitting = await self.moods.sitting(interaction.user.id) or Sitting()
+        await interaction.response.send_modal(mood_form(questions_at_once(sitting.answers)))
+
+    @on_press("mood_formed")
+    async def take_form(self, interaction: discord.Interaction[Moodstem], *given: str) -> None:
+        """What was chosen on the form, each as 'question=answer', or nothing."""
+        sitting = await self.moods.sitting(interaction.user.id) or Sitting()
+        for one in filter(None, given):
+            question_id, _, answer = one.rpartition("=")
+            if not answer.isdecimal():
+                raise UserError("This form is from another version of me; use `/mood` to answer again.")
+            sitting.answers.append({"question": question_id, "answer": int(answer)})
+        card = await self.finish(interaction.user.id, sitting)
+        message = interaction.message
+        if message is not None and message.flags.ephemeral:
+            await interaction.response.edit_message(view=card)
+        else:
+            await interaction.response.send_message(view=card, ephemeral=True)
 
     @on_press("mood_start")
     async def start(self, interaction: discord.Interaction[Moodstem]) -> None:
@@ -142,12 +199,7 @@ class Mood(commands.Cog):
     @on_press("mood_forget")
     async def forget(self, interaction: discord.Interaction[Moodstem]) -> None:
         await self.moods.forget(interaction.user.id)
-        await interaction.response.edit_message(
-            view=note_card(
-                tr("Forgotten: your answers, your profile and what I recommended to you."),
-                Press("mood_start", label=tr("Start afresh")),
-            )
-        )
+        await interaction.response.edit_message(view=forgotten_card())
 
     async def open_sitting(self, interaction: discord.Interaction[Moodstem]) -> Sitting:
         sitting = await self.moods.sitting(interaction.user.id)
@@ -180,6 +232,38 @@ class Mood(commands.Cog):
         return profile_card(found)
 
 
+def mood_form(asked: Sequence[Question]) -> Form:
+    """Questions as lists to choose from. What is chosen says which question it answers, so that the form can be sent to
+    another process than the one that opened it."""
+    return Form(
+        "mood_formed",
+        title=tr("How do you feel?"),
+        fields=[
+            discord.ui.Label(
+                text=tr("{place} of {count}", place=place, count=len(asked)),
+                description=one.text,
+                component=discord.ui.Select(
+                    custom_id=one.id,
+                    placeholder=tr("Skip"),
+                    required=False,
+                    options=[
+                        discord.SelectOption(label=label, value=f"{one.id}={value}")
+                        for value, label in enumerate(one.answers)
+                    ],
+                ),
+            )
+            for place, one in enumerate(asked, 1)
+        ],
+    )
+
+
+def forgotten_card() -> Card:
+    return note_card(
+        tr("Forgotten: your answers, your profile and what I recommended to you."),
+        Press("mood_start", label=tr("Start afresh")),
+    )
+
+
 def question_card(asked: Question, answered: int, expected: int, note: str | None = None) -> Card:
     answers = [
         Press("mood_answer", asked.id, value, label=label, style=Style.primary)
@@ -193,6 +277,7 @@ def question_card(asked: Question, answered: int, expected: int, note: str | Non
             Press("mood_back", label=tr("Back"), emoji="◀️", disabled=answered == 0),
             Press("mood_skip", asked.id, label=tr("Skip")),
             Press("mood_stop", label=tr("Stop")),
+            *([Press("mood_form", label=tr("Five at once"), emoji="📝")] if answered == 0 else []),
         ),
     )
 

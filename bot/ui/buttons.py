@@ -114,7 +114,11 @@ class Form(discord.ui.Modal):
     """
 
     def __init__(
-        self, action: str, *arguments: object, title: str, fields: Sequence[discord.ui.TextInput[Any]]
+        self,
+        action: str,
+        *arguments: object,
+        title: str,
+        fields: Sequence[discord.ui.TextInput[Any] | discord.ui.Label[Any]],
     ) -> None:
         custom_id = f"mf:{action}:{':'.join(str(argument) for argument in arguments)}"
         super().__init__(title=title[:45], timeout=900, custom_id=custom_id)
@@ -142,5 +146,7 @@ def _values(components: Sequence[Mapping[str, Any]]) -> list[str]:
     for one in components:
         if "value" in one:
             found.append(str(one["value"]))
+        elif "values" in one:  # a list; nothing chosen is an empty field
+            found.append(str(next(iter(one["values"]), "")))
         found += _values([*one.get("components", ()), *([one["component"]] if "component" in one else ())])
     return found

@@ -157,7 +157,10 @@ def no_mood_card(occasion: str | None, aim: str, count: int) -> Card:
     options = [discord.SelectOption(label=mood_label(mood), value=mood) for mood in MOODS]
     return Card(
         text(tr("I don't know your mood yet: a few questions, about a minute, and I can choose.")),
-        row(Press("mood_start", label=tr("Ask me"), style=Style.primary)),
+        row(
+            Press("mood_start", label=tr("Ask me"), style=Style.primary),
+            Press("mood_form", label=tr("Five at once"), emoji="📝"),
+        ),
         row(
             Choose(
                 "recommend_mood",

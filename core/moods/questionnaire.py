@@ -30,6 +30,9 @@ from core.moods.profile import MOODS, PREFERENCES, Profile, tables, translated
 SHORT_FORM = 7
 """The short form asks at most this many questions, skipped ones included."""
 
+AT_ONCE = 5
+"""Questions on one form: Discord's forms have five fields."""
+
 CERTAIN = 0.10
 """The short form stops early when the weights' root mean square uncertainty falls below this."""
 
@@ -114,6 +117,17 @@ def next_question(answers: Answers, form: str = "short", language: str | None = 
     return None if found is None else question(found, language)
 
 
+def questions_at_once(
+    answers: Answers = (), count: int = AT_ONCE, language: str | None = None
+) -> list[Question]:
+    """The questions to ask together, when none can depend on the answer to another.
+
+    Each is the one that tells most beside those before it. How certain the moods become does not depend on what is
+    answered (the covariance of a Kalman step), so each is taken as answered as expected.
+    """
+    return [question(one, language) for one in _at_once(_key(answers), count)]
+
+
 def question(question_id: str, language: str | None = None) -> Question:
     """The question of this id; UserError when there is none (any more)."""
     _asked([{"question": question_id}])
@@ -132,6 +146,19 @@ def _key(answers: Answers) -> tuple[tuple[str, int | None], ...]:
     """What the short form's way depends on: which questions were asked, and their answers."""
     given = {answer["question"]: answer["answer"] for answer in _answered(answers)}
     return tuple((asked, given.get(asked)) for asked in sorted(_asked(answers)))
+
+
+@lru_cache(maxsize=512)
+def _at_once(key: tuple[tuple[str, int | None], ...], count: int) -> tuple[str, ...]:
+    asked = {question_id for question_id, _ in key}
+    mean, covariance = posterior([{"question": one, "answer": answer} for one, answer in key])
+    found: list[str] = []
+    while len(found) < count and (best := _most_telling(mean, covariance, asked, questions())) is not None:
+        found.append(best.id)
+        asked.add(best.id)
+        if best.mood is not None:
+            mean, covariance = _update(mean, covariance, best, float(asks(best) @ mean))
+    return tuple(found)
 
 
 @lru_cache(maxsize=4096)

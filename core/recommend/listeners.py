@@ -43,14 +43,16 @@ def evaluate_questionnaire(
     `overlap_with_occasion` with the occasion that the bot asks for as well; `correlation` is between the nine weights of
     both profiles over all listeners. To read them: `ceiling` is the same between two times that one listener answers all
     forty questions, so no short form that is judged by one of them can be expected to do better, and `strangers` is the
-    overlap of listeners who have nothing to do with each other. `random_order` asks seven of the forty at random.
+    overlap of listeners who have nothing to do with each other. `random_order` asks seven of the forty at random,
+    `at_once` the five of the form.
     Deterministic.
     """
     rng = np.random.default_rng(seed)
     root = np.linalg.cholesky(questionnaire.prior_covariance())
     everything = [question.id for question in questionnaire.questions()]
+    at_once = [question.id for question in questionnaire.questions_at_once()]
     asked: list[int] = []
-    found: dict[str, list[Profile]] = {"all": [], "again": [], "short": [], "random": []}
+    found: dict[str, list[Profile]] = {"all": [], "again": [], "short": [], "at_once": [], "random": []}
     retest: list[tuple[int, int]] = []
     for _ in range(listeners):
         moods, wishes = root @ rng.standard_normal(len(MOODS)), rng.standard_normal(len(PREFERENCES))
@@ -60,6 +62,7 @@ def evaluate_questionnaire(
         asked.append(len(short))
         order = rng.permutation(len(everything))[: questionnaire.SHORT_FORM]
         found["short"].append(profile_of(answers, short))
+        found["at_once"].append(profile_of(answers, at_once))
         found["all"].append(profile_of(answers, everything))
         found["again"].append(profile_of(again, everything))
         found["random"].append(profile_of(answers, [everything[i] for i in order]))
@@ -88,6 +91,7 @@ def evaluate_questionnaire(
         "listeners": listeners,
         "questions": float(np.mean(asked)),
         **against("short"),
+        "at_once": {"questions": len(at_once), **against("at_once")},
         "ceiling": against("again"),
         "random_order": {"questions": questionnaire.SHORT_FORM, **against("random")},
         "strangers": {

@@ -7,9 +7,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import bot
 from bot import cogs
-from core.moods.questionnaire import SHORT_FORM
+from bot.cogs.mood import mood_form
+from core.errors import UserError
+from core.i18n import LANGUAGES, speaking
+from core.moods.questionnaire import SHORT_FORM, profile, questions, questions_at_once
 from tests.bot.conftest import World, labels, press_ids, within_budget, words
 
 
@@ -148,5 +153,94 @@ async def test_every_extension_loads_and_every_button_has_a_handler(world: World
     modules = {module.name for module in pkgutil.iter_modules(cogs.__path__, "bot.cogs.")}
     assert modules == set(world.bot.extensions)
     source = "".join(path.read_text("utf-8") for path in Path(bot.__path__[0]).rglob("*.py"))
-    pressed = set(re.findall(r'(?:Press|Choose|turning)\(\s*"(\w+)"', source))
+    pressed = set(re.findall(r'(?:Press|Choose|Form|turning|_list)\(\s*"(\w+)"', source))
     assert pressed and pressed == set(world.bot.handlers)
+
+
+async def fill_in(world: World, shown: Any, answers: int = 5) -> Any:
+    """Choose the fourth answer to that many questions and send the form."""
+    asked = questions_at_once()
+    assert shown.modal is not None and len(shown.modal["components"]) == 5
+    return await world.alice.submit_modal(shown, {one.id: [f"{one.id}=3"] for one in asked[:answers]})
+
+
+async def test_five_questions_on_one_form(world: World) -> None:
+    done = await fill_in(world, await world.alice.slash(world.channel, "mood", form="form"))
+    assert done.ephemeral and "Your mood right now" in words(done.response)
+    within_budget(done.response)
+    moods = world.bot.get_cog("Mood").moods
+    expected = profile([{"question": one.id, "answer": 3} for one in questions_at_once()])
+    assert await moods.profile(world.alice.id) == expected, "the same posterior as one by one"
+    assert await moods.sitting(world.alice.id) is None
+
+
+async def test_a_form_from_before_a_restart_counts(world: World) -> None:
+    shown = await world.alice.slash(world.channel, "mood", form="form")
+    await world.restart()
+    done = await fill_in(world, shown, answers=2)
+    assert "Your mood right now" in words(done.response)
+    expected = profile([{"question": one.id, "answer": 3} for one in questions_at_once()[:2]])
+    assert await world.bot.get_cog("Mood").moods.profile(world.alice.id) == expected
+
+
+async def test_the_form_from_a_card_takes_its_place(world: World) -> None:
+    card = await begin(world)
+    shown = await world.alice.click(card.message, label="Five at once")
+    await fill_in(world, shown, answers=0)
+    assert "skipped every question" in words(card)
+    again = await begin(world)
+    await fill_in(world, await world.alice.click(again.message, label="Five at once"))
+    assert "Your mood right now" in words(again)
+
+
+async def test_the_form_knows_what_was_answered(world: World) -> None:
+    card = await begin(world)
+    first = press_ids(card, "mood_answer")[3]
+    await world.alice.click(card.message, custom_id=first)
+    assert "Five at once" not in labels(card)
+    sitting = await world.bot.get_cog("Mood").moods.sitting(world.alice.id)
+    assert sitting is not None
+    asked = questions_at_once(sitting.answers)
+    assert len(asked) == 5 and sitting.answers[0]["question"] not in {one.id for one in asked}
+
+
+async def test_a_form_that_was_tampered_with_is_refused(world: World) -> None:
+    mood = world.bot.handlers["mood_formed"].__self__
+    for given in ("nothing=3", "peacefulness_bore=9", "peacefulness_bore=x"):
+        with pytest.raises(UserError):
+            await mood.take_form(await interaction_of(world), given)
+    assert await mood.moods.profile(world.alice.id) is None
+
+
+async def interaction_of(world: World) -> Any:
+    class Nobody:
+        user = type("User", (), {"id": world.alice.id})
+        message = None
+
+    return Nobody()
+
+
+async def test_show_and_forget_by_command(world: World) -> None:
+    shown = await world.alice.slash(world.channel, "mood", form="show")
+    assert "don't know your mood" in words(shown.response)
+    done = await fill_in(
+        world, await world.alice.click(shown.response.message, label="Five questions at once")
+    )
+    assert done.acknowledged and "Your mood right now" in words(shown.response)
+    shown = await world.alice.slash(world.channel, "mood", form="show")
+    assert shown.ephemeral and "Your mood right now" in words(shown.response)
+    shown = await world.alice.slash(world.channel, "mood", form="forget")
+    assert "Forgotten" in words(shown.response)
+    assert await world.bot.get_cog("Mood").moods.profile(world.alice.id) is None
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_question_fits_a_form(language: str) -> None:
+    with speaking(language):
+        for first in range(0, 40, 5):
+            form = mood_form(questions()[first : first + 5]).to_dict()
+            assert len(form["title"]) <= 45 and len(form["custom_id"]) <= 100 and len(form["components"]) <= 5
+            for label in form["components"]:
+                assert len(label["label"]) <= 45 and len(label["description"]) <= 100
+                options = label["component"]["options"]
+                assert all(len(one["label"]) <= 100 and len(one["value"]) <= 100 for one in options)

@@ -185,3 +185,23 @@ def test_tables_have_every_language_everywhere() -> None:
     texts += [mood[key] for mood in data["moods"].values() for key in ("label", "adjective")]
     texts += list(data["summary"].values()) + [row["label"] for row in tables("occasions").values()]
     assert all(set(LANGUAGES) <= set(text) for text in texts)
+
+
+def test_five_at_once_tell_more_than_any_five_by_chance() -> None:
+    """What is left uncertain of the profile and of the order of tracks, beside a hundred random forms."""
+
+    def left(asked: list[str]) -> float:
+        return float(
+            q._uncertainty(
+                np.zeros((1, 9)), q.posterior([{"question": one, "answer": 2} for one in asked])[1]
+            )[0]
+        )
+
+    ours = [one.id for one in q.questions_at_once()]
+    assert len(set(ours)) == q.AT_ONCE == 5
+    dice = np.random.default_rng(1)
+    moods = [one.id for one in q.questions() if one.mood is not None]
+    others = [left(list(dice.choice(moods, 5, replace=False))) for _ in range(100)]
+    assert left(ours) < np.quantile(others, 0.1)
+    more = [one.id for one in q.questions_at_once([{"question": ours[0], "answer": 4}])]
+    assert len(set(more) - {ours[0]}) == 5
