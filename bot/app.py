@@ -27,7 +27,7 @@ from core.errors import UserError
 from core.i18n import catalogue
 from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog
-from core.library.loading import load_catalog
+from core.library.loading import Loader
 from core.library.store import Database
 from core.library.tracks import Library
 from core.recommend.prepared import tuned
@@ -115,6 +115,7 @@ class Moodstem(commands.Bot):
         self.closing = False
         self._answered: OrderedDict[int, None] = OrderedDict()
         self._resources = AsyncExitStack()
+        self._loader: Loader | None = None
         self._catalog: tuple[int, Catalog] | None = None
         self._catalog_lock = asyncio.Lock()
         self._tuned: OrderedDict[int, tuple[dict[str, float], Catalog]] = OrderedDict()
@@ -271,13 +272,14 @@ class Moodstem(commands.Bot):
     async def catalog(self, guild_id: int | None = None) -> Catalog:
         """The library in memory, as of now, with the weights of rules that this server has chosen.
 
-        Rebuilt in a thread when tracks or weights have changed, in whichever process.
+        Brought up to date in a thread when tracks or weights have changed, in whichever process.
         """
         async with self._catalog_lock:
             version = await self.library.version()
             if self._catalog is None or self._catalog[0] != version:
                 uploads = self.settings.library.recommend_uploads
-                self._catalog = version, await load_catalog(self.database, uploads=uploads)
+                self._loader = self._loader or Loader(self.database, uploads=uploads)
+                self._catalog = version, await self._loader.load()
                 self._tuned.clear()
             catalog = self._catalog[1]
             weights = await weights_of(self.database, guild_id) if guild_id is not None else {}
