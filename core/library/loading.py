@@ -137,14 +137,14 @@ def _joined(old: Catalog, parts: list[Catalog], wanted: dict[int, _Held]) -> Cat
         targets, rows = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
         for j, name in enumerate(part.names):  # column by column, as they lie in memory
             matrix[targets, column[name]] = part.features[rows, j]
-    known = ~np.isnan(matrix).all(axis=0)
-    names = [name for name, is_known in zip(names, known, strict=True) if is_known]
+    known = np.flatnonzero(~np.isnan(matrix).all(axis=0))
+    names = [names[j] for j in known]
     units = {name: unit for part in sources for name, unit in part.units.items()}
     measured = {*names, *(name.rpartition(".")[0] for name in names)}  # statistics have the unit of the whole
     return Catalog(
         tracks,
         [wanted[track.id].separator for track in tracks],
         names,
-        matrix if known.all() else matrix[:, known],
+        matrix if len(known) == matrix.shape[1] else matrix[:, known],
         {name: unit for name, unit in units.items() if name in measured},
     )
