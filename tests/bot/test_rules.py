@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from bot import create_bot
+from core.library.consent import agree
 from core.moods.profile import Profile
 from tests.bot.conftest import World, labels, press_ids, raw, walk, within_budget, words
 
@@ -158,6 +159,7 @@ async def test_weights_are_one_servers_only(world: World) -> None:
     mallory = world.env.create_user("mallory")
     other = world.env.create_guild("Other", owner=mallory)
     there, boss = other.create_text_channel("general"), other.add_member(mallory)
+    await agree(world.bot.database, mallory.id)
     before = await picks(world)
     card = await opened(world)
     await press(world, card, "Off")
