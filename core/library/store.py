@@ -278,15 +278,16 @@ class Transaction:
 
 def available_migrations() -> dict[int, str]:
     """{number: SQL} of every core/library/migrations/NNNN_name.sql; the numbers have no gap."""
-    found = {
-        int(match[1]): entry.read_text("utf-8")
+    found = sorted(
+        (int(match[1]), entry.read_text("utf-8"))
         for entry in files("core.library").joinpath("migrations").iterdir()
         if (match := re.fullmatch(r"(\d{4})_\w+\.sql", entry.name))
-    }
-    assert sorted(found) == list(range(1, len(found) + 1)), (
-        f"migrations are not numbered without gaps: {sorted(found)}"
     )
-    return found
+    numbers = [number for number, _ in found]
+    assert numbers == list(range(1, len(found) + 1)), (
+        f"migrations are not numbered without gaps and only once: {numbers}"
+    )
+    return dict(found)
 
 
 def split_statements(script: str) -> list[str]:
