@@ -138,13 +138,15 @@ def _of_tables() -> Iterator[str]:
         yield from (rule["change"] for rule in steer.get("rule", ()))
     for aim in _toml(moods / "aims.toml")["aim"].values():
         yield aim["text"]
+    for entry in _toml(ROOT / "core" / "library" / "glossary.toml").values():
+        yield entry["label"]
     phrases = _toml(ROOT / "core" / "recommend" / "descriptors.toml")
     sources, plural = phrases.pop("sources"), phrases.pop("plural")
     for source, stem in sources.items():
         yield stem
         if source != "mix":
             yield from (f" of {stem}", f" in {stem}", f"{stem} {'are' if plural.get(source) else 'is'}")
-    yield from ("it is", "than", "than in", "as", "as in")
+    yield from (", but ", "it is", "than", "than in", "as", "as in")
     for entry in phrases.values():
         yield from (entry[key] for key in ("none", "low", "mid", "high", "with", "short") if entry.get(key))
 

@@ -87,6 +87,11 @@ def inside(label: str) -> str:
     return label if _language.get() == "de" else label.lower()
 
 
+def lowered(label: str) -> str:
+    """A label that begins with an adjective or a verb inside a sentence: 'less vocals', 'weniger Gesang'."""
+    return label.lower() if _language.get() == "en" else label[:1].lower() + label[1:]
+
+
 def joined(words: Sequence[str]) -> str:
     """'bass', 'bass and guitar', 'bass, guitar and piano'."""
     if len(words) < 2:

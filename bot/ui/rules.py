@@ -13,6 +13,7 @@ from bot.ui.cards import Card, Style, mood_colour, note_card, row, text
 from bot.ui.theme import STEM_EMOJI, plain
 from core.library.glossary import label, meaning
 from core.moods.profile import MOODS, PREFERENCES, mood_label
+from core.recommend.explain import WISHES
 from core.recommend.preview import TOP, Outcome, Sample
 from core.recommend.rules import occasion_label, occasions
 from core.recommend.table import occasion_emoji
@@ -206,14 +207,7 @@ def weight_text(weight: float | None) -> str:
 
 
 def preference_label(name: str) -> str:
-    return tr(
-        {
-            "vocals": mark("singing"),
-            "harmony": mark("harmony"),
-            "rhythm": mark("rhythm"),
-            "brightness": mark("brightness"),
-        }[name]
-    )
+    return tr(WISHES[name])
 
 
 def topic_label(topic: str) -> str:

@@ -6,7 +6,13 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 
-_STATISTICS = {"std": "variation of", "p10": "low end of", "p90": "high end of"}
+from core.i18n import mark, tr
+
+_STATISTICS = {
+    "std": mark("variation of {what}"),
+    "p10": mark("low end of {what}"),
+    "p90": mark("high end of {what}"),
+}
 
 
 @cache
@@ -24,7 +30,8 @@ def label(feature: str) -> str:
     parts = feature.split(".")
     name = parts[-2] if parts[-1] in _STATISTICS and len(parts) > 1 else parts[-1]
     words = _table().get(name, {}).get("label", name.replace("_", " "))
-    return f"{_STATISTICS[parts[-1]]} {words}" if parts[-1] in _STATISTICS else words
+    words = tr(words)
+    return tr(_STATISTICS[parts[-1]], what=words) if parts[-1] in _STATISTICS else words
 
 
 def meaning(feature: str) -> str:

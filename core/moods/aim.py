@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.errors import UserError
+from core.i18n import joined, mark, tr
 from core.moods.profile import MOODS, Profile, mood_adjective, tables, translated
 
 AIMS = ("match", "lift", "settle")
+
+NAMES = {"match": mark("Match"), "lift": mark("Lift"), "settle": mark("Settle")}
 
 
 def _row(aim: str) -> Mapping[str, Any]:
@@ -66,15 +69,13 @@ def aim_sentence(profile: Profile, aim: str, language: str | None = None, *, bri
     """What the aim does with this profile: 'Lift: from sad towards joyful and amazed; it begins where you are ...'."""
     row = _row(aim)
     if aim == "match":
-        return f"Match: {row['text']}."
+        return tr("Match: {how}.", how=tr(row["text"]))
     target = _target(profile.moods, row)
     change = {mood: target[mood] - profile.moods.get(mood, 0.0) for mood in MOODS}
     losing = [mood for mood in sorted(MOODS, key=lambda mood: change[mood]) if change[mood] < -0.02][:2]
     gaining = [mood for mood in sorted(MOODS, key=lambda mood: -change[mood]) if change[mood] > 0.02][:2]
     if not losing or not gaining:
-        return f"{aim.capitalize()}: you are there already, so the music matches your mood."
-    start, goal = (
-        " and ".join(mood_adjective(mood, language) for mood in moods) for moods in (losing, gaining)
-    )
-    moved = f"{aim.capitalize()}: from {start} towards {goal}"
-    return f"{moved}." if brief else f"{moved}; {row['text']}."
+        return tr("{aim}: you are there already, so the music matches your mood.", aim=tr(NAMES[aim]))
+    start, goal = (joined([mood_adjective(mood, language) for mood in moods]) for moods in (losing, gaining))
+    moved = tr("{aim}: from {start} towards {goal}", aim=tr(NAMES[aim]), start=start, goal=goal)
+    return f"{moved}." if brief else f"{moved}; {tr(row['text'])}."

@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UserError
+from core.i18n import mark, number, tr
 from core.library.catalog import Catalog
 from core.library.reference import quantiles
 from core.recommend.table import trust
@@ -237,9 +238,9 @@ def in_words(
         if all(f"{term.source}.{DESCRIPTORS[term.descriptor][0]}" in one for one in (here, there))
     ]
     parts = {
-        (term.source, term.descriptor): f" ({term.contribution:+.2f})"
+        (term.source, term.descriptor): f" ({number(term.contribution, '+.2f')})"
         if metric == "cosine"
-        else f" ({-100 * _share(term, found):.0f} % of the distance)"
+        else tr(" ({share:.0f} % of the distance)", share=-100 * _share(term, found))
         for term in both
     }
     if metric == "cosine":
@@ -249,9 +250,12 @@ def in_words(
         both.sort(key=lambda term: -(_share(term, found) + _nominal(term)))
         alike = [term for term in both if _share(term, found) + _nominal(term) > 0]
         apart = [term for term in reversed(both) if _share(term, found) + _nominal(term) < 0]
-    for how, terms in (("Alike", alike[:agreeing]), ("Different", apart[:differing])):
+    for how, terms in (
+        (mark("Alike in {what}{part}."), alike[:agreeing]),
+        (mark("Different in {what}{part}."), apart[:differing]),
+    ):
         for term in terms:
-            yield f"{how} in {_words(term, here, there)}{parts[term.source, term.descriptor]}."
+            yield tr(how, what=_words(term, here, there), part=parts[term.source, term.descriptor])
 
 
 def _share(term: Agreement, found: list[Agreement]) -> float:
@@ -267,35 +271,45 @@ def _nominal(term: Agreement) -> float:
 
 
 def _words(term: Agreement, here: Mapping[str, float], there: Mapping[str, float]) -> str:
-    from core.recommend.wording import formatted, table
+    from core.recommend.wording import formatted
+    from core.recommend.wording import of as of_source
 
-    of = "" if term.source == "mix" else f" of {table()['sources'][term.source]}"
+    of = of_source(term.source)
 
     def values(name: str, how: str, unit: str) -> str:
         first, second = (formatted(one[f"{term.source}.{name}"], how) for one in (here, there))
-        return f"{first}{unit} here, {second}{unit} there"
+        return tr("{here} here, {there} there", here=f"{first}{unit}", there=f"{second}{unit}")
 
     match term.descriptor:
         case "tempo":
-            return f"tempo: {values('tempo', '0', ' BPM')}"
+            return tr("tempo: {values}", values=values("tempo", "0", " BPM"))
         case "centroid":
-            return f"brightness{of}: {values('spectral_centroid', '0', ' Hz')}"
+            return tr("brightness{of}: {values}", of=of, values=values("spectral_centroid", "0", " Hz"))
         case "zcr":
-            return f"noisiness{of}: the wave crosses zero in {values('zero_crossing_rate', '0.000', '')} of all samples"
+            return tr(
+                "noisiness{of}: the wave crosses zero in {values} of all samples",
+                of=of,
+                values=values("zero_crossing_rate", "0.000", ""),
+            )
         case "contrast":
             mean = {
                 name: sum(one[f"{term.source}.{column}"] for column in DESCRIPTORS["contrast"]) / 7
                 for name, one in (("here", here), ("there", there))
             }
-            return f"how far tones stand out{of}: {mean['here']:.1f} dB here, {mean['there']:.1f} dB there"
+            return tr("how far tones stand out{of}: {here:.1f} dB here, {there:.1f} dB there", of=of, **mean)
         case "chroma":
             strongest = [
                 strongest_notes([one[f"{term.source}.{name}"] for name in DESCRIPTORS["chroma"]])
                 for one in (here, there)
             ]
-            return f"the notes{of}: mostly {strongest[0]} here, {strongest[1]} there"
+            return tr(
+                "the notes{of}: mostly {here} here, {there} there",
+                of=of,
+                here=strongest[0],
+                there=strongest[1],
+            )
         case _:
-            return f"tone colour{of} (MFCC)"
+            return tr("tone colour{of} (MFCC)", of=of)
 
 
 LABELS = {

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.i18n import mark, tr
 from core.library.catalog import Catalog, blended_percentiles
 from core.library.reference import quantiles
 from core.recommend import wording
@@ -48,22 +49,28 @@ def ranks_higher(
     if position == 0:
         if len(found) == 1:
             return []
-        return [f"Nothing that I could pick ranks higher. {_beside(one, found[1], first=True)}"]
+        return [f"{tr('Nothing that I could pick ranks higher.')} {_beside(one, found[1], first=True)}"]
     lines = [_beside(found[position - 1], one)]
     above = found[position - 1]
     gap = found[0].score - _alone(one)
     stale = one.parts.get("freshness", 0.0)
     if gap <= CLOSE:
-        lines.append("By itself it would be 1st: it stands here since it is so much like one above.")
+        lines.append(tr("By itself it would be 1st: it stands here since it is so much like one above."))
     elif -stale > gap:
-        lines.append("Had you not been shown it lately, it would be 1st.")
+        lines.append(tr("Had you not been shown it lately, it would be 1st."))
     elif needed := smallest_change(catalog, topics, one, gap):
-        lines.append(f"{_needed(needed)} it would be 1st.")
+        lines.append(tr("With {then} instead of {now} it would be 1st.", **_needed(needed)))
     elif needed := smallest_change(catalog, topics, one, above.score - one.score):
         # What it loses to others only grows down the list, so further up it loses no more than now.
-        lines.append(f"{_needed(needed)} it would rank above “{above.track.title}”.")
+        lines.append(
+            tr(
+                "With {then} instead of {now} it would rank above “{title}”.",
+                title=above.track.title,
+                **_needed(needed),
+            )
+        )
     else:
-        lines.append(f"No single change of sound would do: it lacks {gap:.2f} to be 1st.")
+        lines.append(tr("No single change of sound would do: it lacks {gap:.2f} to be 1st.", gap=gap))
     return lines
 
 
@@ -145,20 +152,27 @@ def _grid(library: NDArray[np.float32], separator: str, feature: str, step: floa
     ) * np.float32(step)
 
 
-def _needed(needed: Needed) -> str:
+def _needed(needed: Needed) -> dict[str, str]:
     phrases = wording.table()
     entry = phrases[needed.descriptor]
-    stem = phrases["sources"][needed.source]
-    whole = needed.source == "mix"
     now, then = (wording.formatted(value, entry["format"]) for value in (needed.instead_of, needed.value))
-    told = entry["with"].format(
+    told = tr(entry["with"]).format(
         value=then,
         unit=needed.unit,
-        of="" if whole else f" of {stem}",
-        of_in="" if whole else f" in {stem}",
-        stem=stem,
+        of=wording.of(needed.source),
+        of_in=wording.of_in(needed.source),
+        stem=wording.stem_name(needed.source),
     )
-    return " ".join(f"With {told} instead of {now}".split())
+    return {"then": " ".join(told.split()), "now": now}
+
+
+OTHERWISE = {
+    (True, True): mark("{start}: it loses {amount:.2f} ({why})."),
+    (True, False): mark("{start}: it gains {amount:.2f} ({why})."),
+    (False, True): mark("{start}: this one loses {amount:.2f} ({why})."),
+    (False, False): mark("{start}: this one gains {amount:.2f} ({why})."),
+}
+"""By (the upper one is told about, it loses)."""
 
 
 def _beside(winner: Recommendation, loser: Recommendation, *, first: bool = False) -> str:
@@ -167,25 +181,32 @@ def _beside(winner: Recommendation, loser: Recommendation, *, first: bool = Fals
     gains = {key: _sum(above.get(key)) - _sum(below.get(key)) for key in sorted({*above, *below})}
     key = max(gains, key=lambda key: gains[key] if _differ(above.get(key), below.get(key)) else 0.0)
     if first:
-        start = f"The next, “{loser.track.title}”, is {winner.score - loser.score:.2f} behind"
+        start = tr(
+            "The next, “{title}”, is {gap:.2f} behind",
+            title=loser.track.title,
+            gap=winner.score - loser.score,
+        )
     else:
-        start = f"“{winner.track.title}” ranks above it ({signed(winner.score)})"
+        start = tr("“{title}” ranks above it ({score})", title=winner.track.title, score=signed(winner.score))
     better, worse = above.get(key, []), below.get(key, [])
     other = [*worse, *better][0]
     if other.rule == "surprise":
-        return f"{start}, by chance."
+        return tr("{start}, by chance.", start=start)
     if other.percentile is None:
         lost = _sum(worse) < 0
         term = (worse if lost else better)[0]
-        who = "it" if lost == first else "this one"
         text = term.text.rstrip(".")
-        amount = f"{'loses' if lost else 'gains'} {abs(_sum(worse if lost else better)):.2f}"
-        return f"{start}: {who} {amount} ({text[0].lower()}{text[1:]})."
+        return tr(
+            OTHERWISE[lost == first, lost],
+            start=start,
+            amount=abs(_sum(worse if lost else better)),
+            why=f"{text[0].lower()}{text[1:]}",
+        )
     there, here = (worse, better) if first else (better, worse)
     if not there:
-        return f"{start}: here {_fact(here[0])}, there it could not be measured."
-    told = wording.formatted(here[0].value, _format(here[0])) if here else "it could not be measured"
-    return f"{start}: there {_fact(there[0])}, here {told}."
+        return tr("{start}: here {fact}, there it could not be measured.", start=start, fact=_fact(here[0]))
+    told = wording.formatted(here[0].value, _format(here[0])) if here else tr("it could not be measured")
+    return tr("{start}: there {fact}, here {value}.", start=start, fact=_fact(there[0]), value=told)
 
 
 def _differ(one: Sequence[Reason] | None, other: Sequence[Reason] | None) -> bool:

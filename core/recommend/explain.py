@@ -7,17 +7,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from core.i18n import inside, joined, lowered, mark, number, tr
 from core.moods.profile import MOODS, mood_adjective
 from core.recommend.rules import Reason
 from core.recommend.steer import steer_label
 from core.recommend.table import PRESENCE, occasion_label, trust
-from core.recommend.wording import table
+from core.recommend.wording import stem_name
 
 WEIGHS = 0.005
 """A reason against a track is only named when it takes away this much."""
 
 NEARLY = 0.6
 """A reason that counts this share of the strongest may stand for it where that was said already."""
+
+WISHES = {
+    "vocals": mark("singing"),
+    "harmony": mark("harmony"),
+    "rhythm": mark("rhythm"),
+    "brightness": mark("brightness"),
+}
+"""Preferences in words."""
 
 PARTS = 5
 """The sum is shown in this many parts, the smallest ones together."""
@@ -106,7 +115,7 @@ def total(parts: Mapping[str, float], score: float) -> str:
     shown = ordered if len(ordered) <= PARTS else ordered[: PARTS - 1]
     named = [(part_label(topic), value) for topic, value in shown]
     if rest := ordered[len(shown) :]:
-        named.append(("all else", sum(value for _, value in rest)))
+        named.append((tr("all else"), sum(value for _, value in rest)))
     whole = [math.floor(100 * value) for _, value in named]
     remainders = sorted(range(len(named)), key=lambda i: whole[i] - 100 * named[i][1])
     for i in remainders[: max(round(100 * score) - sum(whole), 0)]:
@@ -121,51 +130,48 @@ def part_label(topic: str) -> str:
     if topic in MOODS:
         return mood_adjective(topic)
     if kind == "preference":
-        return f"your wish on {name}"
+        return tr("your wish: {preference}", preference=tr(WISHES[name]))
     if kind == "steer":
-        return steer_label(name).lower()
+        return lowered(steer_label(name))
     named = {
-        "freshness": "shown lately",
-        "surprise": "chance",
-        "diversity": "like others here",
+        "freshness": tr("shown lately"),
+        "surprise": tr("chance"),
+        "diversity": tr("like others here"),
         "journey": "off the way",
         "flow": "the step to it",
-        "taste": "your taste",
+        "taste": tr("your taste"),
     }
-    return named[topic] if topic in named else occasion_label(topic).lower()
+    return named[topic] if topic in named else inside(occasion_label(topic))
 
 
 def signed(value: float) -> str:
     """'+0.08' or '−0.08'."""
-    return f"{value:+.2f}".replace("-", "\u2212")
+    return number(value, "+.2f").replace("-", "\u2212")
 
 
 def left_out(missing: Sequence[str]) -> str | None:
     """Which stems' rules were left out of the sum."""
     if not missing:
         return None
-    return f"Left out of the sum, in part: {_listed(missing)} (not heard here, or not told apart for sure)."
+    return tr(
+        "Left out of the sum, in part: {instruments} (not heard here, or not told apart for sure).",
+        instruments=joined([stem_name(stem) for stem in missing]),
+    )
 
 
 def heard_by(separator: str, reasons: Sequence[Reason]) -> str | None:
     """Who told the instruments apart, and how far the reasons could rely on it."""
     if separator == "none":
-        return "No instruments were told apart in this track, so only the music as a whole speaks."
+        return tr("No instruments were told apart in this track, so only the music as a whole speaks.")
     stems = dict.fromkeys(
         reason.source for reason in reasons if reason.percentile is not None and reason.source != "mix"
     )
     if not stems:
         return None
-    name = {"unet": "the bundled U-Net"}.get(separator, f"`{separator}`")
-    first, *more = (f"of {_name(stem)}|{100 * trust(separator, stem):.0f} %" for stem in stems)
-    shares = ", ".join([first.replace("|", " counts "), *(share.replace("|", " ") for share in more)])
-    return f"The instruments were told apart by {name}: what it says {shares}."
-
-
-def _name(stem: str) -> str:
-    return str(table()["sources"][stem])
-
-
-def _listed(stems: Sequence[str]) -> str:
-    names = [_name(stem) for stem in stems]
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    name = tr("the bundled U-Net") if separator == "unet" else f"`{separator}`"
+    shares = [f"{stem_name(stem)} {100 * trust(separator, stem):.0f} %" for stem in stems]
+    return tr(
+        "The instruments were told apart by {separator}, and count that much: {shares}.",
+        separator=name,
+        shares=", ".join(shares),
+    )

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.i18n import tr
 from core.library.catalog import Catalog
 from core.library.store import Database
 from core.recommend.sequence import Share
@@ -114,20 +115,33 @@ class TasteTerm:
         strongest = int(np.argmax(parts if value >= 0 else -parts))
         title = self.catalog.tracks[self.rows[strongest]].title
         liked = self.weights[strongest] > 0
-        verb = "sounds like" if alike[strongest] > 0 else "sounds unlike"
-        thought = "which you like" if liked else "which you did not like"
-        text = f"It {verb} “{title}”, {thought}."
         if self.rows[strongest] == row:
-            text = "You like this one." if liked else "You did not like this one."
+            text = tr("You like this one.") if liked else tr("You did not like this one.")
+        elif alike[strongest] > 0:
+            text = (
+                tr("It sounds like “{title}”, which you like.", title=title)
+                if liked
+                else tr("It sounds like “{title}”, which you did not like.", title=title)
+            )
+        else:
+            text = (
+                tr("It sounds unlike “{title}”, which you like.", title=title)
+                if liked
+                else tr("It sounds unlike “{title}”, which you did not like.", title=title)
+            )
         shares = [Share("taste.sound", value, float(alike[strongest]), "cosine", text)]
         if row in self.community:
             gains = self.community[row]
             total = sum(gain for _, gain in gains)
             first = self.catalog.tracks[max(gains, key=lambda one: one[1] * np.sign(total))[0]].title
-            text = f"Others who like “{first}” {'like it, too' if total > 0 else 'rarely like it'}."
+            text = (
+                tr("Others who like “{title}” like it, too.", title=first)
+                if total > 0
+                else tr("Others who like “{title}” rarely like it.", title=first)
+            )
             shares.append(Share("taste.others", total, total, "score", text))
         if row in self.refused:
-            shares.append(Share("taste.no", -REFUSED, 1.0, "opinion", "You said no to this one."))
+            shares.append(Share("taste.no", -REFUSED, 1.0, "opinion", tr("You said no to this one.")))
         return shares
 
 

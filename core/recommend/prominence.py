@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import UserError
+from core.i18n import mark, tr
 from core.library.catalog import Catalog, TrackLike
 from core.recommend import wording
 from core.recommend.table import Matrix, trust
@@ -31,6 +32,15 @@ class Prominent:
     activity: float
     energy: float
     text: str
+
+
+SENTENCES = {
+    (False, False): mark("{stem} sounds {activity} of the time and holds {energy} of the energy."),
+    (False, True): mark("{stem} sounds about {activity} of the time and holds {energy} of the energy."),
+    (True, False): mark("{stem} sound {activity} of the time and hold {energy} of the energy."),
+    (True, True): mark("{stem} sound about {activity} of the time and hold {energy} of the energy."),
+}
+"""By (the name is a plural, an estimate)."""
 
 
 def checked_instrument(name: str) -> str:
@@ -71,9 +81,8 @@ def prominent(
     values, activity, energy = prominence(catalog, instrument)
     ids = np.array([track.id for track in catalog.tracks], dtype=np.int64)
     order = np.lexsort((ids, -values))
-    name = str(wording.table()["sources"][instrument])
-    verb = "sound" if wording.table()["plural"].get(instrument) else "sounds"
-    holds = "hold" if verb == "sound" else "holds"
+    name = wording.stem_name(instrument)
+    name = name[:1].upper() + name[1:]
     found: list[Prominent] = []
     for row in order:
         if values[row] <= 0 or len(found) >= count:
@@ -81,10 +90,12 @@ def prominent(
         if among is not None and catalog.tracks[row].id not in among:
             continue
         estimate = trust(catalog.separators[row], instrument, "activity") == 0
-        text = (
-            f"{name.capitalize()} {verb} {'about ' if estimate else ''}{wording.formatted(float(activity[row]), '%')} of the"
-            f" time and {holds} {wording.formatted(float(energy[row]), '%')} of the energy."
-        )
+        numbers = {
+            "activity": wording.formatted(float(activity[row]), "%"),
+            "energy": wording.formatted(float(energy[row]), "%"),
+        }
+        plural = bool(wording.table()["plural"].get(instrument))
+        text = tr(SENTENCES[plural, estimate], stem=name, **numbers)
         found.append(
             Prominent(catalog.tracks[row], float(values[row]), float(activity[row]), float(energy[row]), text)
         )

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.i18n import tr
 from core.library.catalog import Catalog
 from core.recommend.similarity import timbre_vectors
 
@@ -77,8 +78,13 @@ class Freshness:
         if row not in self.days:
             return []
         days = self.days[row]
-        ago = "today" if days < 0.75 else "yesterday" if days < 1.5 else f"{days:.0f} days ago"
-        return [Share("freshness", -self.lost(row), days, "days", f"You were shown this one {ago}.")]
+        if days < 0.75:
+            said = tr("You were shown this one today.")
+        elif days < 1.5:
+            said = tr("You were shown this one yesterday.")
+        else:
+            said = tr("You were shown this one {days:.0f} days ago.", days=days)
+        return [Share("freshness", -self.lost(row), days, "days", said)]
 
 
 class Surprise:
@@ -99,8 +105,11 @@ class Surprise:
 
     def at(self, row: int) -> list[Share]:
         value = float(self.values[row])
-        speaks = "for" if value >= 0 else "against"
-        text = f"You asked for a surprise, and chance speaks {speaks} it."
+        text = (
+            tr("You asked for a surprise, and chance speaks for it.")
+            if value >= 0
+            else tr("You asked for a surprise, and chance speaks against it.")
+        )
         return [Share("surprise", value, value, "score", text)]
 
 
@@ -158,7 +167,7 @@ def _lost(
         shares.append(
             Share(
                 "diversity.similar", -float(alike[pick]), float(alike[pick]), "score",
-                f"It sounds much like “{other}”, which is already in the list.",
+                tr("It sounds much like “{title}”, which is already in the list.", title=other),
             )
         )  # fmt: skip
     if artist[pick] > 0:
@@ -166,7 +175,7 @@ def _lost(
         shares.append(
             Share(
                 "diversity.artist", -float(artist[pick]), float(times), "tracks",
-                f"The list already has {times} by the same artist.",
+                tr("The list already has {count} by the same artist.", count=times),
             )
         )  # fmt: skip
     return shares

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UserError
+from core.i18n import tr
 from core.library.catalog import Catalog, TrackLike
 from core.library.reference import quantiles
 from core.recommend import alike, wording
@@ -220,8 +221,12 @@ def _shared_instruments(
         here, there = float(np.nan_to_num(catalog.values(name)[row])), features.get(name) or 0.0
         both.append((min(here, there), name.partition(".")[0], here, there))
     return [
-        f"{wording.table()['sources'][stem].capitalize()} can be heard {wording.formatted(here, '%')} of the time"
-        f" here and {wording.formatted(there, '%')} there."
+        tr(
+            "{stem} can be heard {here} of the time here and {there} there.",
+            stem=wording.stem_name(stem)[:1].upper() + wording.stem_name(stem)[1:],
+            here=wording.formatted(here, "%"),
+            there=wording.formatted(there, "%"),
+        )
         for least, stem, here, there in sorted(both, key=lambda item: -item[0])[:3]
         if least > 0.05
     ]
@@ -251,5 +256,7 @@ def _shared(catalog: Catalog, row: int, features: Mapping[str, float]) -> list[s
         percentile = float(catalog.percentiles(name)[row])
         stated = wording.fact(source, descriptor, here, catalog.units.get(name, ""), percentile)
         how = wording.table().get(descriptor, {}).get("format", "")
-        lines.append(f"In both, {stated} here, {wording.formatted(there, how)} there.")
+        lines.append(
+            tr("In both, {fact} here, {value} there.", fact=stated, value=wording.formatted(there, how))
+        )
     return lines

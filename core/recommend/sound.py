@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from core.i18n import inside, mark, number, tr
 from core.library.catalog import Catalog
 from core.library.query import Meaning
 from core.library.search import SOUNDS
 from core.moods.profile import mood_adjective
 from core.recommend.rules import occasion_label, prepare, trust
 from core.recommend.table import Matrix
-from core.recommend.wording import table
 
 SILENT = 0.05
 CLEAR = 0.6
@@ -52,23 +52,36 @@ def in_words(meaning: Meaning, strength: float, *, estimate: bool = False) -> st
     share = f"{strength:.0%}".replace("%", " %")
     match meaning.kind:
         case "mood":
-            return f"{mood_adjective(meaning.name)} {2 * strength - 1:+.2f}"
+            return f"{mood_adjective(meaning.name)} {number(2 * strength - 1, '+.2f')}"
         case "occasion":
-            return f"{occasion_label(meaning.name).lower()} {2 * strength - 1:+.2f}"
+            return f"{inside(occasion_label(meaning.name))} {number(2 * strength - 1, '+.2f')}"
         case "instrument":
-            return f"{meaning.name} {'about ' if estimate else ''}{share} of the time"
+            stem = tr(NAMES[meaning.name])
+            if estimate:
+                return tr("{stem} about {share} of the time", stem=stem, share=share)
+            return tr("{stem} {share} of the time", stem=stem, share=share)
         case "without":
-            name = str(table()["sources"][meaning.name]).removeprefix("the ")
-            return f"no {name}" if strength > 0.995 else f"almost no {name}"
+            stem = tr(NAMES[meaning.name])
+            return tr("no {stem}", stem=stem) if strength > 0.995 else tr("almost no {stem}", stem=stem)
         case _:
-            return f"{_COMPARATIVES[meaning.name][meaning.kind == 'low']} than {share}"
+            how = tr(_COMPARATIVES[meaning.name][meaning.kind == "low"])
+            return tr("{how} than {share}", how=how, share=share)
 
+
+NAMES = {
+    "drums": mark("drums"),
+    "bass": mark("bass"),
+    "vocals": mark("vocals"),
+    "guitar": mark("guitar"),
+    "piano": mark("piano"),
+    "other": mark("other instruments"),
+}
 
 _COMPARATIVES = {
-    "mix.tempo": ("faster", "slower"),
-    "mix.loudness": ("louder", "quieter"),
-    "mix.spectral_centroid": ("brighter", "darker"),
-    "mix.percussive_ratio": ("more rhythmic", "less rhythmic"),
+    "mix.tempo": (mark("faster"), mark("slower")),
+    "mix.loudness": (mark("louder"), mark("quieter")),
+    "mix.spectral_centroid": (mark("brighter"), mark("darker")),
+    "mix.percussive_ratio": (mark("more rhythmic"), mark("less rhythmic")),
 }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import UserError
+from core.i18n import lowered, tr, trn
 from core.library.catalog import Catalog
 from core.moods.profile import tables, translated
 from core.recommend import wording
@@ -108,7 +109,7 @@ def listed(applied: Sequence[str], language: str | None = None) -> str:
     """What is applied, in one phrase: 'calmer ×2, less vocals'."""
     counts = Counter(applied)
     return ", ".join(
-        steer_label(name, language).lower() + (f" ×{count}" if count > 1 else "")
+        lowered(steer_label(name, language)) + (f" ×{count}" if count > 1 else "")
         for name, count in counts.items()
     )
 
@@ -134,12 +135,13 @@ def change(
     `name` of a steer only the new ones are counted.
     """
     fresh = len(set(after) - set(before))
-    new = f"{fresh} of {len(after)} {'is' if fresh == 1 else 'are'} new"
+    new = trn("{count} of {all} is new", "{count} of {all} are new", fresh, all=len(after))
     if not fresh:
-        new = f"the same picks, in {'the same' if list(before) == list(after) else 'another'} order"
+        same = list(before) == list(after)
+        new = tr("the same picks, in the same order") if same else tr("the same picks, in another order")
     rows = [[catalog.index(track) for track in ids if track in catalog] for ids in (before, after)]
     moved = [
-        (rule.weight * gain, how["change"] + numbers)
+        (rule.weight * gain, tr(how["change"]) + numbers)
         for rule, how in (
             zip(_rules(name), _row(name).get("rule", ()), strict=True) if name and all(rows) else ()
         )
@@ -166,4 +168,4 @@ def _moved(catalog: Catalog, rule: Rule, rows: Sequence[Sequence[int]]) -> tuple
     if "short" not in entry:
         return gain, ""
     first, second = (wording.formatted(float(values[some].mean()), str(entry["format"])) for some in known)
-    return gain, f" ({first} → {second} {entry['short']}".rstrip() + ")" if first != second else ""
+    return gain, f" ({first} → {second} {tr(entry['short'])}".rstrip() + ")" if first != second else ""

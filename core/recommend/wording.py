@@ -7,6 +7,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from core.i18n import number, spoken, tr
+
 if TYPE_CHECKING:
     from core.recommend.table import Rule
 
@@ -19,14 +21,16 @@ def sentence(
 ) -> str:
     """One sentence: the measured fact, then why it speaks for or against the track; `less` of it was wished for."""
     level = _level(rule.descriptor, value, percentile)
-    before, after, how = _pattern(rule.source, rule.descriptor, level, unit, capital=True)
-    why = rule.text.replace("{more}", "less" if less else "more") if rule.preference else rule.text
-    return f"{before}{formatted(value, how)}{after}{'; ' if contribution >= 0 else ', but '}{why}."
+    before, after, how = _pattern(rule.source, rule.descriptor, level, unit, spoken(), capital=True)
+    why = tr(rule.text)
+    if rule.preference:
+        why = why.replace("{more}", tr("less") if less else tr("more"))
+    return f"{before}{formatted(value, how)}{after}{'; ' if contribution >= 0 else tr(', but ')}{why}."
 
 
 def fact(source: str, descriptor: str, value: float, unit: str, percentile: float) -> str:
     """What was measured: 'the beat is slower than most, 72 beats a minute'."""
-    before, after, how = _pattern(source, descriptor, _level(descriptor, value, percentile), unit)
+    before, after, how = _pattern(source, descriptor, _level(descriptor, value, percentile), unit, spoken())
     return f"{before}{formatted(value, how)}{after}"
 
 
@@ -38,32 +42,45 @@ def _level(descriptor: str, value: float, percentile: float) -> str:
 
 @cache
 def _pattern(
-    source: str, descriptor: str, level: str, unit: str, capital: bool = False
+    source: str, descriptor: str, level: str, unit: str, language: str, capital: bool = False
 ) -> tuple[str, str, str]:
-    """What stands before and after the value, and how to print it."""
+    """What stands before and after the value, and how to print it; `language` is the reader's."""
     phrases = table()
-    stem = phrases["sources"].get(source, source)
-    of, of_in = ("", "") if source == "mix" else (f" of {stem}", f" in {stem}")
     verb = "are" if phrases["plural"].get(source) else "is"
-    it = "it is" if source == "mix" else f"{stem} {verb}"
-    compared = {"than": "than", "as": "as"} if source == "mix" else {"than": "than in", "as": "as in"}
+    it = tr("it is" if source == "mix" else f"{phrases['sources'].get(source, source)} {verb}")
+    compared = {word: tr(word if source == "mix" else f"{word} in") for word in ("than", "as")}
     entry = phrases.get(descriptor)
     if entry is None:
         grade = {"mid": "average", "high": "higher than most"}.get(level, "lower than most")
         name = descriptor.replace("_", " ").replace(".std", " spread")
-        return f"{'The' if capital else 'the'} {name}{of} is {grade} (", f" {unit})", ""
-    text = str(entry.get(level, entry["low"])).format(
-        value="\0", unit=unit, of=of, of_in=of_in, stem=stem, it=it, **compared
+        return f"{'The' if capital else 'the'} {name}{of(source)} is {grade} (", f" {unit})", ""
+    text = tr(entry.get(level, entry["low"])).format(
+        value="\0", unit=unit, of=of(source), of_in=of_in(source), stem=stem_name(source), it=it, **compared
     )
     before, _, after = (text[0].upper() + text[1:] if capital and text[0] != "\0" else text).partition("\0")
     return before, after, str(entry["format"])
+
+
+def stem_name(source: str) -> str:
+    """'the drums', 'the music'."""
+    return tr(table()["sources"].get(source, source))
+
+
+def of(source: str) -> str:
+    """' of the drums'; nothing for the whole music."""
+    return "" if source == "mix" else tr(" of " + table()["sources"].get(source, source))
+
+
+def of_in(source: str) -> str:
+    """' in the drums'; nothing for the whole music."""
+    return "" if source == "mix" else tr(" in " + table()["sources"].get(source, source))
 
 
 def formatted(value: float, how: str = "") -> str:
     """A number for humans: '0', '0.0', '+0.00' set the decimals, '%' makes a share a percentage."""
     if how == "%":
         return f"{100 * value:.0f} %"
-    text = f"{value:{_specification(how) if how else (',.0f' if abs(value) >= 100 else ',.2f')}}"
+    text = number(value, _specification(how) if how else (",.0f" if abs(value) >= 100 else ",.2f"))
     if value >= 0:
         return text
     return text.replace("-", "\u2212") if any(digit in text for digit in "123456789") else text.lstrip("-")
