@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TYPE_CHECKING, cast
 
 import discord
 from discord import app_commands
@@ -16,10 +17,14 @@ from bot.ui.cards import note_card
 from bot.ui.party import playlist_card, waiting_card, why_card
 from core.errors import UserError
 from core.library.consent import agreed
+from core.library.playlists import Playlists
 from core.moods.store import Moods
 from core.recommend.parties import Opened, Parties
 from core.recommend.party import party
 from core.recommend.rules import occasion_label, occasions
+
+if TYPE_CHECKING:
+    from bot.cogs.playlists import PlaylistCommands
 
 MOST_GUESTS = 20
 
@@ -109,6 +114,21 @@ class PartyCog(commands.Cog, name="Party"):
         if int(place) >= len(opened.tracks):
             raise UserError("This playlist was made again and is shorter now; look at the card above.")
         await interaction.response.send_message(view=why_card(opened, int(place)), ephemeral=True)
+
+    @on_press("party_save")
+    async def save(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
+        """The party's tracks as a playlist of one's own: for everybody who sees the card."""
+        opened = await self.stored(party_id)
+        if not opened.tracks:
+            raise UserError("There is no playlist yet; who started this makes it.")
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        playlists = Playlists(self.bot.database)
+        name = await playlists.free_name(interaction.user.id, tr("Our party"))
+        playlist = await playlists.create(
+            interaction.user.id, name, [track["track_id"] for track in opened.tracks]
+        )
+        lists = cast("PlaylistCommands", self.bot.get_cog("PlaylistCommands"))
+        await lists.show(interaction, playlist, tr("Saved; give it another name with /playlist rename."))
 
     async def show(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
         opened = await self.stored(party_id)

@@ -17,6 +17,7 @@ from bot.i18n import tr
 from bot.ui.buttons import Press, on_press
 from bot.ui.cards import Card, problem_card
 from bot.ui.picks import PAGE, no_mood_card, picks_card, why_card
+from bot.ui.theme import plain
 from core.errors import UserError
 from core.moods.aim import AIMS, aim_label
 from core.moods.profile import MOODS, Profile, mood_label
@@ -165,8 +166,37 @@ class Recommend(commands.Cog):
         await interaction.response.defer()
         kind, _, what = name.rpartition(".")
         wish, title, measured = _steered(before.wish, kind, what)
-        # A surprise is a new question: what was just shown counts as shown.
-        root = None if name == SURPRISE else before.root_id
+        await self.turn(interaction, before, wish, title, measured, anew=name == SURPRISE)
+
+    @on_press("rec_less")
+    async def less(
+        self, interaction: discord.Interaction[Moodstem], recommendation_id: str, track_id: str
+    ) -> None:
+        """A no to one track, which counts against what sounds like it, and picks that know it."""
+        before = await self.own(interaction, recommendation_id)
+        await interaction.response.defer()
+        track = await self.bot.library.get(int(track_id))
+        if track is None:
+            raise UserError("This track is no longer in the library; use /recommend for new picks.")
+        await self.feedback.say(interaction.user.id, track.id, False)
+        title = tr(
+            "Less like {title}", title=plain(track.title.replace(":", " "))
+        )  # up to the colon, it is bold
+        await self.turn(interaction, before, before.wish, title, None, anew=True)
+
+    async def turn(
+        self,
+        interaction: discord.Interaction[Moodstem],
+        before: Recommended,
+        wish: Wish,
+        title: str,
+        measured: str | None,
+        *,
+        anew: bool,
+    ) -> None:
+        """Other picks in place of those before, and what changed. `anew`: it is a new question, so that what was just
+        shown counts as shown, and what the member likes counts as of now."""
+        root = None if anew else before.root_id
         now = int(time.time())
         shown = await self.recommendations.shown_before(interaction.user.id, root, at=now)
         asked = now if root is None else await self.recommendations.asked_at(root) or now

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 PAGE = 5
 
+FEW = 8
+"""Guests to whom two reasons each can be told on one card."""
+
 
 def waiting_card(opened: Opened) -> Card:
     """Before the playlist: who has joined, and how to."""
@@ -65,6 +68,7 @@ def playlist_card(opened: Opened, page: int = 0) -> Card:
         Press("party_page", opened.id, (page + 1) % pages, label=f"{page % pages + 1} / {pages}", emoji="▶️")
     ]
     items.append(_doors(opened, tr("Make it again"), *(turn if pages > 1 else [])))
+    items.append(row(Press("party_save", opened.id, label=tr("Save as my playlist"), emoji="💾")))
     return Card(*items)
 
 
@@ -75,9 +79,8 @@ def why_card(opened: Opened, place: int) -> Card:
     lines = [
         f"{mention(guest)} **{one.score:+.2f}** ".replace("-", "−")
         + (
-            plain(one.reasons[0], 160)
-            if one.reasons
-            else tr("Nothing speaks for it; others gain more by it.")
+            " ".join(plain(reason, 120) for reason in one.reasons[: 2 if len(heard) <= FEW else 1])
+            or tr("Nothing speaks for it; others gain more by it.")
         )
         for guest, one in heard[:20]
     ]

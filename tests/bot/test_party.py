@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from core.library.playlists import Playlists
 from core.moods.profile import Profile
 from jobs.members import erase_member
 from tests.bot.conftest import World, labels, press_ids, within_budget, words
@@ -114,3 +115,32 @@ async def test_twenty_guests_with_the_longest_names_fit(world: World) -> None:
     within_budget(card)
     why = await world.alice.click(card.message, label="Why 1?")
     within_budget(why.response)
+
+
+async def test_everybody_can_save_it_as_a_playlist(world: World) -> None:
+    await moods(world, alice={"peacefulness": 1.0}, bob={"power": 1.0})
+    card = await opened(world, count=12)
+    await world.alice.click(card.message, label="Make the playlist")
+    within_budget(card)
+    await world.restart()
+    tracks = (await world.bot.get_cog("Party").stored(press_ids(card, "party_make")[0].split(":")[2])).tracks
+    for member in (world.bob, world.bob, world.alice):  # twice: under another name
+        saved = await member.click(card.message, label="Save as my playlist")
+        assert saved.ephemeral and "Saved" in words(saved.response) and "Our party" in words(saved.response)
+    lists = Playlists(world.bot.database)
+    found = await lists.of(world.bob.id)
+    assert len(found) == 2 and len({one.name for one in found}) == 2
+    entries = await lists.entries(found[0].id)
+    assert [entry.track_id for entry in entries] == [track["track_id"] for track in tracks]
+
+
+async def test_each_one_gets_two_reasons_where_there_is_room(world: World) -> None:
+    await moods(world, alice={"peacefulness": 1.0}, bob={"power": 1.0})
+    card = await opened(world, count=5)
+    await world.bob.click(card.message, label="Join")
+    await world.alice.click(card.message, label="Make the playlist")
+    party = await world.bot.get_cog("Party").stored(press_ids(card, "party_make")[0].split(":")[2])
+    why = await world.alice.click(card.message, label="Why 1?")
+    for guest in party.guests:
+        for reason in guest.heard[0].reasons[:2]:
+            assert reason[:40] in words(why.response), guest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.moods.profile import Profile
-from tests.bot.conftest import World, press_ids, within_budget, words
+from tests.bot.conftest import World, labels, press_ids, within_budget, words
 
 
 async def picks(world: World, who: Any) -> Any:
@@ -54,3 +54,24 @@ async def test_taste_is_named_among_the_reasons(world: World) -> None:
     again = await picks(world, world.alice)
     [row] = await world.bot.database.fetch("SELECT tracks FROM recommendation")
     assert "taste.sound" in row["tracks"] and again is not None
+
+
+async def test_less_like_this_gives_other_picks_that_know_the_no(world: World) -> None:
+    card = await picks(world, world.alice)
+    disliked = first(card)
+    before = {one.split(":")[2] for one in press_ids(card, "play")}
+    why = (await world.alice.click(card.message, label="Why 1?")).response
+    shared = await world.alice.click(card.message, label="Share")
+    others = (await world.bob.click(shared.response.message, label="Why 1?")).response
+    assert "Less like this" in labels(why) and "Less like this" not in labels(others)
+    await world.restart()
+    await world.alice.click(why.message, label="Less like this")
+    within_budget(why)
+    after = [one.split(":")[2] for one in press_ids(why, "play")]
+    assert "**Less like " in words(why) and "new" in words(why)
+    assert disliked not in after and set(after) != before and len(after) == 5
+    assert await world.bot.get_cog("Tracks").feedback.said(world.alice.id, int(disliked)) is False
+    reasons = (await world.alice.click(why.message, label="Why 1?")).response
+    assert "can no longer be told" not in words(reasons), "the same question has the same answer"
+    await world.alice.click(why.message, label="Undo")
+    assert first(why) == disliked
