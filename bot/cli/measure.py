@@ -166,6 +166,64 @@ def unet(preset: str, stems: Path, out: Path, **options: Any) -> None:
         fit(preset, stems, out, progress=advance, **options)
 
 
+@train.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="Report, pictures and weights go here."
+)
+@click.option(
+    "--network",
+    "networks",
+    type=click.Choice(["texture", "cnn", "crnn", "cnn1d"]),
+    multiple=True,
+    default=("texture",),
+    show_default=True,
+    help="Repeatable; the first that hears sound gives the weights.",
+)
+@click.option(
+    "--size", type=click.Choice(["small", "medium", "large", "full"]), help="Which of FMA's sets SOURCE is."
+)
+@click.option(
+    "--metadata", type=click.Path(path_type=Path), help="FMA's tracks.csv, where it is not beside SOURCE."
+)
+@click.option("--seconds", default=30.0, show_default=True, help="How much of each track's middle is heard.")
+@click.option(
+    "--folds", "fold_count", default=0, help="Cross-validate by artist with so many parts (for small sets)."
+)
+@click.option("--repeats", default=1, show_default=True, help="So many times, each split anew.")
+@click.option(
+    "--baselines/--no-baselines", default=True, show_default=True, help="Classifiers on statistics, too."
+)
+@click.option("--epochs", type=click.IntRange(1), help="At most so many (each network has its own number).")
+@click.option("--rate", type=float, help="Learning rate (likewise).")
+@click.option(
+    "--cache", type=click.Path(path_type=Path), help="Where spectrograms are kept; OUT/heard when not said."
+)
+@click.option("--threads", default=1, show_default=True, help="CPU threads.")
+@click.option("--seed", default=0, show_default=True)
+@JSON
+def genre(source: Path, as_json: bool, epochs: int | None, rate: float | None, **options: Any) -> None:
+    """Train genre networks (FMA's folder, a folder of tagged music, or a CSV of path,artist,genre); resumes.
+
+    Any artist is in one part only. Writes report.json, table.md, pictures and genre.safetensors, which `[jobs]
+    genre_model` in config.toml then names.
+    """
+    from jobs.training.train_genre import table
+    from jobs.training.train_genre import train as fit
+
+    if 1 <= options["fold_count"] < 3:
+        raise click.UsageError(
+            "--folds needs at least 3: one for the test, one to stop by, one to learn from."
+        )
+    changes = {name: value for name, value in (("epochs", epochs), ("rate", rate)) if value is not None}
+    with progress_bar(source.name) as advance:
+        report = fit(source, changes=changes, progress=advance, **options)
+    if as_json:
+        print_json(report)
+    else:
+        click.echo(table(report))
+
+
 def read_manifest(path: Path) -> list[dict[str, Any]]:
     """The rows of a manifest: `path` absolute, `artist` where given, mood columns as numbers.
 

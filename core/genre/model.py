@@ -1,0 +1,157 @@
+"""A trained network at work: the genre of a recording and its latent vector, from the mel spectrogram that is there anyway.
+
+A model is one safetensors file. Its metadata say the architecture, the genres, and what it was trained on; its version is
+a hash of its weights, stored with every vector, since vectors of two models are never compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from core.audio.spectrum import Floats
+from core.errors import UserError
+from core.genre.features import SECONDS, excerpt, slices
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from core.genre.network import Genre
+
+BUNDLED = Path(__file__).with_name("weights") / "genre.safetensors"
+CHOSEN = "MOODSTEM_GENRE_MODEL"
+"""Environment variable that names another model than the bundled one; workers inherit it."""
+CODE_VERSION = 1
+"""Raise it when this code, or that of features and networks, may give other vectors from the same weights."""
+HEARD = 10
+"""Slices of a half minute that a network hears, side by side."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a network says about one recording. `vector` has length 1; `genres` sum to 1."""
+
+    model: str
+    vector: list[float]
+    genres: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class Model:
+    """A network with its weights, for inference only. Deterministic on the same machine."""
+
+    def __init__(self, network: Genre, genres: list[str], version: str, facts: dict[str, str]) -> None:
+        self.network, self.genres, self.version, self.facts = network.eval(), genres, version, facts
+        self.width = network.width
+
+    def hear(self, power_mel: Floats) -> Heard | None:
+        """What it says about the half minute in the middle of a (128, T) mel power spectrogram; None where it is silent.
+
+        The latent vector is the mean over ten slices, scaled to length 1; genres are the mean of the slices'
+        probabilities.
+        """
+        mel = excerpt(power_mel, SECONDS)
+        if mel is None:
+            return None
+        latent, shares = outputs(self.network, slices(mel, HEARD))
+        vector = latent.mean(axis=0)
+        vector = vector / max(float(np.linalg.norm(vector)), 1e-12)
+        mean = shares.mean(axis=0)
+        return Heard(
+            self.version,
+            [round(float(value), 6) for value in vector],
+            {genre: round(float(share), 4) for genre, share in zip(self.genres, mean, strict=True)},
+        )
+
+
+def outputs(network: Genre, heard: Any) -> tuple[Floats, Floats]:
+    """Latent vectors (n, width) and genre probabilities (n, genres) of slices (n, 128, 128) in bytes, or of statistics."""
+    import torch
+
+    x = torch.from_numpy(np.ascontiguousarray(heard))
+    with torch.inference_mode():
+        latents, shares = [], []
+        for part in torch.split(x, 32):
+            latent = network.latent(part.float() / 255 if part.dtype == torch.uint8 else part.float())
+            latents.append(latent)
+            shares.append(torch.softmax(network.tell(latent), 1))
+        return torch.cat(latents).numpy(), torch.cat(shares).numpy()
+
+
+def save(network: Genre, name: str, genres: list[str], path: Path, facts: dict[str, str]) -> str:
+    """Write a model file and return its version."""
+    from safetensors.torch import save_file
+
+    tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
+    version = version_of(name, genres, tensors)
+    metadata = {"architecture": name, "genres": json.dumps(genres), **facts}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    save_file(tensors, part, metadata=dict(sorted(metadata.items())))
+    part.replace(path)
+    return version
+
+
+def version_of(name: str, genres: list[str], tensors: Mapping[str, Tensor]) -> str:
+    """Of what is computed with, and not of the file, whose metadata safetensors writes in any order."""
+    digest = hashlib.sha256(f"{CODE_VERSION} {name} {genres}".encode())
+    for key in sorted(tensors):
+        digest.update(key.encode())
+        digest.update(tensors[key].numpy().tobytes())
+    return digest.hexdigest()[:12]
+
+
+def load(path: Path) -> Model:
+    """A model that `save` wrote. Raises UserError for anything else."""
+    from safetensors import SafetensorError, safe_open
+
+    from core.genre.network import NETWORKS, build
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = dict(file.metadata() or {})
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
+        genres = [str(genre) for genre in json.loads(facts["genres"])]
+        name = facts["architecture"]
+        if name not in NETWORKS or NETWORKS[name].hears != "slices":
+            raise UserError(
+                f"{path} hears statistics, not sound: train cnn, crnn or texture for latent vectors."
+            )
+        network = build(name, len(genres))
+        network.load_state_dict(tensors)
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise UserError(f"{path} is not a genre model: make one with `moodstem train genre`.") from error
+    return Model(network, genres, version_of(name, genres, tensors), facts)
+
+
+def model_file() -> Path | None:
+    """The operator's model, else the bundled one, else None."""
+    chosen = os.environ.get(CHOSEN)
+    if chosen:
+        return Path(chosen)
+    return BUNDLED if BUNDLED.is_file() else None
+
+
+def current() -> Model | None:
+    """The model in use, loaded once; None where there is none. Raises UserError when the operator's is not there."""
+    path = model_file()
+    if path is None:
+        return None
+    if not path.is_file():
+        raise UserError(f"There is no genre model {path}: correct {CHOSEN}, or leave it out.")
+    return _loaded(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _loaded(path: Path, changed: int) -> Model:
+    return load(path)
