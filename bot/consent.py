@@ -21,7 +21,17 @@ from core.library.store import Database
 from core.settings import RetentionSettings
 
 FREE_COMMANDS = frozenset(
-    {"help", "jobs", "privacy", "history", "library track", "playlist show", "playlist play", "similar"}
+    {
+        "help",
+        "jobs",
+        "privacy",
+        "history",
+        "library track",
+        "playlist show",
+        "playlist play",
+        "similar",
+        "library map",
+    }
 )
 """Commands that store nothing about who uses them; all others ask first, and so does what is added later."""
 

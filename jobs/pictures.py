@@ -1,5 +1,5 @@
 """Pictures of more than one track, drawn in a child process as those of `jobs.details`: two tracks
-compared, the path of a journey."""
+compared, the path of a journey, the map of the library."""
 
 from __future__ import annotations
 
@@ -42,6 +42,11 @@ async def draw_journey(drawn: Mapping[str, object]) -> bytes:
     return (await drawn_by(MODULE, {"kind": "journey", "drawn": dict(drawn)}))["journey"]
 
 
+async def draw_map(drawn: Mapping[str, object]) -> bytes:
+    """PNG of what core.library.music_map.drawn tells. Raises UserError."""
+    return (await drawn_by(MODULE, {"kind": "map", "drawn": dict(drawn)}))["map"]
+
+
 def compute(order: dict[str, Any]) -> dict[str, bytes]:
     """The child's side."""
     kind = str(order["kind"])
@@ -74,9 +79,16 @@ def _journey(order: dict[str, Any]) -> bytes:
     return journey_picture(order["drawn"])
 
 
+def _map(order: dict[str, Any]) -> bytes:
+    from core.library.map_picture import map_picture
+
+    return map_picture(order["drawn"])
+
+
 KINDS: dict[str, Callable[[dict[str, Any]], bytes]] = {
     "comparison": _comparison,
     "journey": _journey,
+    "map": _map,
 }
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from discord.ext import commands
 from bot import choices
 from bot.app import Moodstem
 from bot.errors import answer_refusals
+from bot.maps import Maps
 from bot.ui.buttons import on_press
 from bot.ui.cards import Card
 from bot.ui.library import PAGE, PICTURE, Asked, hits_card, nothing_card, track_card
@@ -41,6 +42,7 @@ class LibraryCommands(
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
         self.history = History(bot.database)
+        self.maps = Maps(bot)
 
     @app_commands.command(name="search", description="By title, artist, genre, or how it sounds: calm piano.")
     @app_commands.describe(
@@ -95,6 +97,14 @@ class LibraryCommands(
     async def track(self, interaction: discord.Interaction[Moodstem], track: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await self.show_track(interaction, await choices.chosen_track(self.bot, track))
+
+    @app_commands.command(
+        name="map", description="The whole library as a picture: what sounds alike, and where moods lie."
+    )
+    @answer_refusals
+    async def map_(self, interaction: discord.Interaction[Moodstem]) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await self.maps.answer(interaction)
 
     async def answer(
         self,

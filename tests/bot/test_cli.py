@@ -232,3 +232,11 @@ def test_journey(cli: Any, tmp_path: Path) -> None:
         assert total == pytest.approx(track["score"], abs=1e-6)
     assert "there already" in cli("journey", "--from", "power", "--to", "power", code=1)
     cli("journey", "--from", "kazoo", "--to", "power", code=2)
+
+
+def test_report_map(cli: Any, tmp_path: Path) -> None:
+    found = cli("report", "map", "--out", tmp_path / "map.png", "--mood", "sadness=1", "-n", 3, "--json")
+    assert (tmp_path / "map.png").read_bytes()[:4] == b"\x89PNG" and len(found["marked"]) == 3
+    assert len(found["tracks"]) == 30 and len(found["moods"]) == 9 and 0 < sum(found["explained"]) < 1
+    assert "cannot be written" in cli("report", "map", "--out", tmp_path / "no" / "map.png", code=1)
+    cli("report", "map", code=2)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.library.history import History
-from tests.bot.conftest import World, labels, press_ids, previews_ready, within_budget, words
+from tests.bot.conftest import World, labels, press_ids, previews_ready, raw, walk, within_budget, words
 from tests.bot.test_recommend import with_mood
 
 
@@ -192,3 +192,19 @@ async def test_history_pages(world: World) -> None:
         within_budget(card)
         seen |= {line for line in words(card).splitlines() if line.startswith("▶️")}
     assert len(seen) == 20
+
+
+async def test_the_map_is_drawn_and_told_with_the_last_recommendation(world: World) -> None:
+    first = await world.alice.slash(world.channel, "library map")
+    within_budget(first.response)
+    assert first.ephemeral and "Ask me with /recommend" in words(first.response)
+    await world.alice.slash(world.channel, "recommend", mood="sadness", count=5)
+    shown = await world.alice.slash(world.channel, "library map")
+    within_budget(shown.response)
+    [picture] = shown.response.attachments
+    assert (await picture.read())[:4] == b"\x89PNG"
+    [gallery] = [part for part in walk(raw(shown.response)) if part.get("type") == 12]
+    told = gallery["items"][0]["description"]
+    assert "A map of 30 tracks." in told and "Recommended last: 1. " in told and "sad: " in told
+    bobs = await world.bob.slash(world.channel, "library map")
+    assert "Ask me with /recommend" in words(bobs.response)

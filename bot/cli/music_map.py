@@ -1,0 +1,72 @@
+"""report map: the library as a picture."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from bot.cli import print_json, settings_of
+from bot.cli.journey import write_picture
+from bot.cli.library import _moods, the_catalog
+from bot.cli.report import JSON, report
+
+
+@report.command(name="map")
+@click.option(
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The PNG file to write."
+)
+@click.option("--light", is_flag=True, help="On white, for print.")
+@click.option(
+    "--mood",
+    "moods",
+    metavar="NAME=0..1",
+    multiple=True,
+    callback=_moods,
+    help="Mark the tracks that fit best.",
+)
+@click.option(
+    "-n",
+    "count",
+    default=5,
+    show_default=True,
+    type=click.IntRange(1, 10),
+    help="How many are marked with --mood.",
+)
+@JSON
+@click.pass_context
+def map_(
+    ctx: click.Context, out: Path, light: bool, moods: dict[str, float], count: int, as_json: bool
+) -> None:
+    """The library as a map: what sounds alike lies near, moods are directions."""
+    from core.library.map_picture import map_picture
+    from core.library.music_map import drawn, music_map
+    from core.moods.profile import Profile
+    from core.recommend.rules import recommend
+
+    catalog = asyncio.run(the_catalog(settings_of(ctx)))
+    found = music_map(catalog)
+    picked = [one.track.id for one in recommend(catalog, Profile(moods), None, count)] if moods else []
+    write_picture(out, map_picture(drawn(catalog, picked), light))
+    if as_json:
+        print_json(
+            {
+                "picture": str(out),
+                "explained": list(found.explained),
+                "axes": [list(ends) for ends in found.axes],
+                "moods": {
+                    one.mood: {"x": one.x, "y": one.y, "strength": one.strength} for one in found.directions
+                },
+                "tracks": [
+                    {"id": track.id, "title": track.title, "x": float(x), "y": float(y), "mood": mood}
+                    for track, (x, y), mood in zip(catalog.tracks, found.points, found.moods, strict=True)
+                ],
+                "marked": picked,
+            }
+        )
+        return
+    shares = " and ".join(f"{share:.0%}" for share in found.explained)
+    click.echo(f"{out}: {len(catalog)} tracks; the axes hold {shares} of what tells their sounds apart")
+    for one in sorted(found.directions, key=lambda one: -one.strength):
+        click.echo(f"  {one.mood}: ({one.x:+.2f}, {one.y:+.2f}), holds to {one.strength:.2f}")
