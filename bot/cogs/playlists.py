@@ -35,6 +35,7 @@ from core.library.matching import match
 from core.library.playlist_files import FORMATS, MOST_BYTES, item_of, read, write
 from core.library.playlists import MOST_ENTRIES, Playlist, Playlists
 from core.library.tracks import Track
+from core.recommend.flow import ordered
 from core.recommend.rules import occasion_label
 
 if TYPE_CHECKING:
@@ -254,11 +255,17 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         )
 
     @on_press("pl_on")
-    async def play_on(self, interaction: Interaction, playlist_id: str, place: str, _side: str) -> None:
+    async def play_on(self, interaction: Interaction, playlist_id: str, place: str, side: str) -> None:
+        """The next one (side 'f') or the one before; to go on at once says something about what plays."""
         await interaction.response.defer()
-        await self.listen(
-            interaction, await self.playlists.visible(int(playlist_id), interaction.user.id), int(place)
-        )
+        playlist = await self.playlists.visible(int(playlist_id), interaction.user.id)
+        if side == "f":
+            here = [
+                one.track_id for one in await self.playlists.entries(playlist.id) if one.track_id is not None
+            ]
+            if here:
+                await self.history.skipped(interaction.user.id, here[(int(place) - 1) % len(here)])
+        await self.listen(interaction, playlist, int(place))
 
     # -- buttons: change ----------------------------------------------------------------------------------
 
@@ -274,6 +281,16 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     @on_press("pl_down")
     async def down(self, interaction: Interaction, playlist_id: str, entry_id: str, page: str) -> None:
         await self.shift(interaction, int(playlist_id), int(entry_id), page, 1)
+
+    @on_press("pl_flow")
+    async def let_flow(self, interaction: Interaction, playlist_id: str, page: str) -> None:
+        """The order in which tempo, key and loudness change least from track to track; the first stays first."""
+        playlist = await self.playlists.own(int(playlist_id), interaction.user.id)
+        entries = await self.playlists.entries(playlist.id)
+        by_track = {entry.track_id: entry.id for entry in entries if entry.track_id is not None}
+        order = await asyncio.to_thread(ordered, await self.bot.catalog(), list(by_track))
+        await self.playlists.arrange(playlist.id, interaction.user.id, [by_track[one] for one in order])
+        await self.show_edited(interaction, playlist.id, page)
 
     @on_press("pl_drop")
     async def drop(self, interaction: Interaction, playlist_id: str, entry_id: str, page: str) -> None:

@@ -124,6 +124,9 @@ def edit_card(playlist: Playlist, entries: Sequence[Entry], page: int = 0) -> Ca
     items.append(
         row(
             Press("pl_page", playlist.id, 0, label=tr("Done"), style=Style.primary),
+            Press(
+                "pl_flow", playlist.id, page, label=tr("Let it flow"), emoji="🌊", disabled=len(entries) < 3
+            ),
             *(turning("pl_edit", playlist.id, page=page, pages=pages) if pages > 1 else ()),
         )
     )

@@ -8,6 +8,9 @@ from typing import Any
 
 from core.library.store import Database
 
+SKIP_S = 10
+"""Who goes on within this time did not want to hear it; a preview has thirty seconds, and Discord takes some to show it."""
+
 NAMED = 3
 """Titles that an entry about a recommendation names."""
 
@@ -51,6 +54,14 @@ class History:
         """The member listened to the track; nothing happens when it is no longer there."""
         await self._database.write(
             "INSERT INTO play (user_id, track_id) SELECT ?, id FROM track WHERE id = ?", [user_id, track_id]
+        )
+
+    async def skipped(self, user_id: int, track_id: int) -> None:
+        """The member went on within SKIP_S of pressing Play; later than that, the track was heard."""
+        await self._database.write(
+            "UPDATE play SET skipped_at = unixepoch() WHERE id = (SELECT max(id) FROM play WHERE user_id = ? AND track_id = ?)"
+            " AND at > unixepoch() - ?",
+            [user_id, track_id, SKIP_S],
         )
 
     async def moments(

@@ -154,6 +154,19 @@ class Playlists:
             await _touch(transaction, playlist_id)
         return place
 
+    async def arrange(self, playlist_id: int, user_id: int, entry_ids: Sequence[int]) -> None:
+        """Put the entries in this order; those that it does not name stay behind them as they were."""
+        await self.own(playlist_id, user_id)
+        wanted = {entry_id: place for place, entry_id in enumerate(entry_ids)}
+        async with self._database.transaction() as transaction:
+            rows = await transaction.run(
+                "SELECT id FROM playlist_entry WHERE playlist_id = ? ORDER BY position, id", [playlist_id]
+            )
+            order = sorted((row["id"] for row in rows), key=lambda one: wanted.get(one, len(wanted)))
+            for position, one in enumerate(order, 1):
+                await transaction.run("UPDATE playlist_entry SET position = ? WHERE id = ?", [position, one])
+            await _touch(transaction, playlist_id)
+
     async def rename(self, playlist_id: int, user_id: int, name: str) -> Playlist:
         """Raises UserError when the name is empty, too long or taken."""
         name = _checked(name)

@@ -1,9 +1,9 @@
 """What a member thinks of tracks, and the term that it adds to every score.
 
-Explicit opinions (👍 👎) count fully, what one saved or played counts less; all fade with time. A track gains by sounding
-like what was liked and loses by sounding like what was not (Rocchio 1971, on standardised timbre), and gains when
-those who liked the same tracks liked it, too (core.recommend.taste). Who has said nothing has no term at all: mood and
-occasion decide alone.
+Explicit opinions (👍 👎) count fully; what one saved, played again, played or skipped counts less (KINDS) and fades sooner.
+A track gains by sounding like what was liked and loses by sounding like what was not (Rocchio 1971, on standardised
+timbre), and gains when those who liked the same tracks liked it, too, and when members with the same taste like it
+(core.recommend.community). Who has said nothing has no term at all: mood and occasion decide alone.
 """
 
 from __future__ import annotations
@@ -11,22 +11,25 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.i18n import tr
+from core.i18n import mark, tr
 from core.library.catalog import Catalog
 from core.library.store import Database
+from core.recommend.community import ITEMS, USERS, Community, community
 from core.recommend.sequence import Share
 from core.recommend.similarity import timbre_vectors
-from core.recommend.taste import Interactions, Parameters, item_weights, strengths
 
 LIKE, DISLIKE = 1.0, -1.0
-SAVED, PLAYED = 0.6, 0.2
-HALF_LIFE_DAYS = 180.0
-"""After which an opinion counts half: tastes change over seasons, not weeks."""
+SAVED, REPLAYED, PLAYED, SKIPPED = 0.6, 0.4, 0.2, -0.3
+KINDS = {"saved": SAVED, "replayed": REPLAYED, "played": PLAYED, "skipped": SKIPPED}
+"""What counts without a word: saved in a playlist, played again, played, left within SKIP_S (core.library.history)."""
+
+HALF_LIFE_DAYS, IMPLICIT_HALF_LIFE_DAYS = 180.0, 60.0
+"""After which an opinion, and what was only played or saved, counts half: tastes change over seasons, not weeks."""
 
 SOUND = 0.15
 """What a track gains that sounds exactly like everything one likes: as much as the strongest preference."""
@@ -40,6 +43,9 @@ REFUSED = 0.5
 SHRINKAGE = 2.0
 """Opinions that everybody is taken to have had without an effect: one like does not turn the list over."""
 
+AGAIN_S = 60
+"""Seconds within which two presses are not yet playing it again."""
+
 FEWEST_MEMBERS = 5
 """With fewer who said something, nothing is told from one to the other, and nobody's opinion can be guessed."""
 
@@ -48,13 +54,43 @@ FEWEST_MEMBERS = 5
 class Opinions:
     """One member's view: {track id: weight}, negative for dislikes, and what the community adds by item.
 
-    `explicit` are the tracks that the member judged; `others` are the item-item weights of the community, with the track
-    ids of its rows and columns, or None where too few have said anything.
+    `explicit` are the tracks that the member judged, `kinds` says of the others why they count (KINDS); `others` are the
+    item-item weights of the community, with the track ids of its rows and columns, or None where too few have said
+    anything; `neighbours` what members with the same taste think: {track id: (mean, how many)}.
     """
 
     weights: Mapping[int, float]
     explicit: frozenset[int] = frozenset()
     others: tuple[tuple[int, ...], NDArray[np.float32]] | None = None
+    kinds: Mapping[int, str] = field(default_factory=dict)
+    neighbours: Mapping[int, tuple[float, int]] = field(default_factory=dict)
+
+
+LIKE_IT = {
+    "liked": mark("It sounds like “{title}”, which you like."),
+    "disliked": mark("It sounds like “{title}”, which you did not like."),
+    "saved": mark("It sounds like “{title}”, which you saved (counts {weight:.2f} of 1)."),
+    "replayed": mark("It sounds like “{title}”, which you played again (counts {weight:.2f} of 1)."),
+    "played": mark("It sounds like “{title}”, which you played (counts {weight:.2f} of 1)."),
+    "skipped": mark("It sounds like “{title}”, which you skipped (counts {weight:.2f} of 1)."),
+}
+UNLIKE_IT = {
+    "liked": mark("It sounds unlike “{title}”, which you like."),
+    "disliked": mark("It sounds unlike “{title}”, which you did not like."),
+    "saved": mark("It sounds unlike “{title}”, which you saved (counts {weight:.2f} of 1)."),
+    "replayed": mark("It sounds unlike “{title}”, which you played again (counts {weight:.2f} of 1)."),
+    "played": mark("It sounds unlike “{title}”, which you played (counts {weight:.2f} of 1)."),
+    "skipped": mark("It sounds unlike “{title}”, which you skipped (counts {weight:.2f} of 1)."),
+}
+ITSELF = {
+    "liked": mark("You like this one."),
+    "disliked": mark("You did not like this one."),
+    "saved": mark("You saved this one (counts {weight:.2f} of 1)."),
+    "replayed": mark("You played this one again (counts {weight:.2f} of 1)."),
+    "played": mark("You played this one (counts {weight:.2f} of 1)."),
+    "skipped": mark("You skipped this one (counts {weight:.2f} of 1)."),
+}
+"""Why a track has a term of taste; the number is what is left of the opinion's weight today."""
 
 
 class TasteTerm:
@@ -65,6 +101,10 @@ class TasteTerm:
         known = [(track_id, weight) for track_id, weight in opinions.weights.items() if track_id in catalog]
         self.rows = [catalog.index(track_id) for track_id, _ in known]
         self.weights = np.array([weight for _, weight in known], dtype=np.float32)
+        self.said = [
+            (opinions.kinds.get(track_id) or ("liked" if weight > 0 else "disliked"), abs(weight))
+            for track_id, weight in known
+        ]
         self.weights /= max(float(np.abs(self.weights).sum()) + SHRINKAGE, 1e-9)
         self.refused = {
             catalog.index(track_id)
@@ -73,6 +113,11 @@ class TasteTerm:
         }
         self.vectors = timbre_vectors(catalog)
         self.community = self._community(opinions)
+        self.neighbours = {
+            catalog.index(track_id): (OTHERS * USERS * mean, count)
+            for track_id, (mean, count) in opinions.neighbours.items()
+            if track_id in catalog and track_id not in opinions.weights and mean
+        }
 
     def _community(self, opinions: Opinions) -> dict[int, list[tuple[int, float]]]:
         """{row: what each of the member's tracks adds, [(row of it, gain)]}, for tracks that the community knows."""
@@ -91,7 +136,7 @@ class TasteTerm:
                 continue
             parts = [(row, float(weight * table[number, column])) for number, row, weight in own]
             total = sum(gain for _, gain in parts)
-            scale = OTHERS * math.tanh(total) / total if abs(total) > 1e-6 else 0.0
+            scale = OTHERS * ITEMS * math.tanh(total) / total if abs(total) > 1e-6 else 0.0
             if scale:
                 found[self.catalog.index(track_id)] = [(row, gain * scale) for row, gain in parts]
         return found
@@ -102,6 +147,8 @@ class TasteTerm:
         scores += SOUND * (self.vectors @ (self.weights @ self.vectors[self.rows]))
         for row, parts in self.community.items():
             scores[row] += sum(gain for _, gain in parts)
+        for row, (gain, _) in self.neighbours.items():
+            scores[row] += gain
         for row in self.refused:
             scores[row] -= REFUSED
 
@@ -114,21 +161,9 @@ class TasteTerm:
         value = float(parts.sum())
         strongest = int(np.argmax(parts if value >= 0 else -parts))
         title = self.catalog.tracks[self.rows[strongest]].title
-        liked = self.weights[strongest] > 0
-        if self.rows[strongest] == row:
-            text = tr("You like this one.") if liked else tr("You did not like this one.")
-        elif alike[strongest] > 0:
-            text = (
-                tr("It sounds like “{title}”, which you like.", title=title)
-                if liked
-                else tr("It sounds like “{title}”, which you did not like.", title=title)
-            )
-        else:
-            text = (
-                tr("It sounds unlike “{title}”, which you like.", title=title)
-                if liked
-                else tr("It sounds unlike “{title}”, which you did not like.", title=title)
-            )
+        kind, weight = self.said[strongest]
+        told = ITSELF if self.rows[strongest] == row else LIKE_IT if alike[strongest] > 0 else UNLIKE_IT
+        text = tr(told[kind], title=title, weight=weight)
         shares = [Share("taste.sound", value, float(alike[strongest]), "cosine", text)]
         if row in self.community:
             gains = self.community[row]
@@ -140,6 +175,14 @@ class TasteTerm:
                 else tr("Others who like “{title}” rarely like it.", title=first)
             )
             shares.append(Share("taste.others", total, total, "score", text))
+        if row in self.neighbours:
+            gain, count = self.neighbours[row]
+            text = (
+                tr("{count} members with a taste like yours like it.", count=count)
+                if gain > 0
+                else tr("{count} members with a taste like yours do not like it.", count=count)
+            )
+            shares.append(Share("taste.neighbours", gain, float(count), "members", text))
         if row in self.refused:
             shares.append(Share("taste.no", -REFUSED, 1.0, "opinion", tr("You said no to this one.")))
         return shares
@@ -150,7 +193,7 @@ class Feedback:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._others: tuple[int, tuple[tuple[int, ...], NDArray[np.float32]] | None] | None = None
+        self._others: tuple[int, Community | None] | None = None
 
     async def say(self, user_id: int, track_id: int, liked: bool | None) -> None:
         """Keep 👍 (True) or 👎 (False), or take it back (None)."""
@@ -175,18 +218,28 @@ class Feedback:
         """What the member said, saved and played until `at` (now), the explicit word above all, and what the community
         adds."""
         now = time.time() if at is None else at
-        rows = await self._database.fetch(_OPINIONS, {"user": user_id, "now": now})
+        rows = await self._database.fetch(_OPINIONS, {"user": user_id, "now": now, "again": AGAIN_S})
         weights: dict[int, float] = {}
-        explicit: set[int] = set()
+        kinds: dict[int, str] = {}
         for row in rows:  # the weakest first
-            faded = 0.5 ** (max(now - row["at"], 0) / 86_400 / HALF_LIFE_DAYS)
-            weights[row["track_id"]] = faded * row["weight"]
-            if row["said"]:
-                explicit.add(row["track_id"])
-        return Opinions(weights, frozenset(explicit), await self._community() if weights else None)
+            half = IMPLICIT_HALF_LIFE_DAYS if row["kind"] in KINDS else HALF_LIFE_DAYS
+            faded = 0.5 ** (max(now - row["at"], 0) / 86_400 / half)
+            weights[row["track_id"]] = faded * KINDS.get(
+                row["kind"], LIKE if row["kind"] == "liked" else DISLIKE
+            )
+            kinds[row["track_id"]] = row["kind"]
+        explicit = frozenset(track_id for track_id, kind in kinds.items() if kind not in KINDS)
+        known = await self._community() if weights else None
+        return Opinions(
+            weights,
+            explicit,
+            (known.tracks, known.table) if known else None,
+            kinds,
+            known.of(user_id) if known else {},
+        )
 
-    async def _community(self) -> tuple[tuple[int, ...], NDArray[np.float32]] | None:
-        """Item-item weights of everybody's explicit opinions, made again when one has changed."""
+    async def _community(self) -> Community | None:
+        """Everybody's explicit opinions, put together again when one has changed; None while too few have one."""
         [row] = await self._database.fetch(
             "SELECT count(*) AS number, coalesce(max(at), 0) AS latest, coalesce(sum(liked), 0) AS likes,"
             " count(DISTINCT user_id) AS members FROM feedback"
@@ -197,25 +250,24 @@ class Feedback:
         found = None
         if row["members"] >= FEWEST_MEMBERS:
             rows = await self._database.fetch("SELECT user_id, track_id, liked FROM feedback ORDER BY at")
-            users, user = np.unique([one["user_id"] for one in rows], return_inverse=True)
-            items, item = np.unique([one["track_id"] for one in rows], return_inverse=True)
-            value = np.array([LIKE if one["liked"] else DISLIKE for one in rows])
-            names = tuple(map(str, users.tolist())), tuple(map(str, items.tolist()))
-            data = Interactions(*names, user, item, value, None)
-            table = item_weights(strengths(data, Parameters(power=1.0)), ridge=max(5.0, len(users) / 4))
-            found = tuple(int(one) for one in items), table
+            found = community(
+                (one["user_id"], one["track_id"], LIKE if one["liked"] else DISLIKE) for one in rows
+            )
         self._others = version, found
         return found
 
 
-_OPINIONS = f"""
-SELECT track_id, {PLAYED} AS weight, max(at) AS at, 0 AS said FROM play
-WHERE user_id = :user AND at <= :now GROUP BY track_id
+# What was skipped last counts as skipped, whatever was before; presses within AGAIN_S are one.
+_OPINIONS = """
+SELECT track_id, at, CASE WHEN skipped THEN 'skipped' WHEN times > 1 THEN 'replayed' ELSE 'played' END AS kind FROM (
+    SELECT track_id, max(at) AS at, count(DISTINCT at / :again) AS times, coalesce(skipped_at <= :now, 0) AS skipped
+    FROM play WHERE user_id = :user AND at <= :now GROUP BY track_id
+)
 UNION ALL
-SELECT entry.track_id, {SAVED}, playlist.changed_at, 0 FROM playlist_entry AS entry
+SELECT entry.track_id, playlist.changed_at, 'saved' FROM playlist_entry AS entry
 JOIN playlist ON playlist.id = entry.playlist_id
 WHERE playlist.user_id = :user AND entry.track_id IS NOT NULL AND playlist.changed_at <= :now
 UNION ALL
-SELECT track_id, CASE liked WHEN 1 THEN {LIKE} ELSE {DISLIKE} END, at, 1 FROM feedback
+SELECT track_id, at, CASE liked WHEN 1 THEN 'liked' ELSE 'disliked' END FROM feedback
 WHERE user_id = :user AND at <= :now
 """

@@ -385,3 +385,43 @@ async def test_tracks_that_went_stay_named_and_come_back(world: World) -> None:
     back = await library.upsert_track(origin="folder", **facts | {"title": "Back"})
     [entry] = await lists.entries(playlist.id)
     assert (entry.track_id, entry.title) == (back, "Back")
+
+
+async def test_next_at_once_is_a_skip_and_later_is_not(world: World) -> None:
+    await previews_ready(world)
+    await filled(world)
+    heard = await run(world, "play", playlist="Sunday")
+    await world.alice.click(heard.message, label="Next")
+    await world.bot.database.write("UPDATE play SET at = at - 25 WHERE skipped_at IS NULL")
+    await world.alice.click(heard.message, label="Next")
+    rows = await world.bot.database.fetch("SELECT track_id, skipped_at FROM play ORDER BY id")
+    tracks = [track.id for track in await world.bot.library.tracks()][:3]
+    assert [row["track_id"] for row in rows] == tracks
+    assert [row["skipped_at"] is not None for row in rows] == [True, False, False]
+    feedback = world.bot.get_cog("Tracks").feedback
+    found = await feedback.opinions(world.alice.id)
+    assert found.kinds[tracks[0]] == "saved"  # what was saved counts, whatever was skipped
+    await world.bot.database.write("DELETE FROM playlist")
+    assert (await feedback.opinions(world.alice.id)).kinds[tracks[0]] == "skipped"
+
+
+async def test_a_playlist_that_flows(world: World) -> None:
+    from core.recommend.flow import flow, ordered
+
+    playlist = await filled(world, count=12)
+    card = await run(world, "show", playlist="Sunday")
+    await world.alice.click(card.message, label="Edit")
+    await world.alice.click(card.message, label="Let it flow")
+    within_budget(card)
+    now = [entry.track_id for entry in await Playlists(world.bot.database).entries(playlist.id)]
+    before = [track.id for track in await world.bot.library.tracks()][:12]
+    catalog = await world.bot.catalog()
+    assert now == ordered(catalog, before) and now[0] == before[0] and sorted(now) == sorted(before)
+
+    def cost(tracks: list[int]) -> float:
+        rows = [catalog.index(track_id) for track_id in tracks]
+        return float(
+            sum(flow(catalog).costs(rows[k : k + 1], rows[k + 1 : k + 2])[0, 0] for k in range(len(rows) - 1))
+        )
+
+    assert cost(now) < 0.7 * cost(before)

@@ -10,10 +10,22 @@ import numpy as np
 import pytest
 
 from core.library.bundled import ensure_samples
+from core.library.playlists import Playlists
 from core.library.store import Database
 from core.library.tracks import Library
 from core.moods.profile import Profile
-from core.recommend.feedback import FEWEST_MEMBERS, HALF_LIFE_DAYS, OTHERS, Feedback, Opinions, TasteTerm
+from core.recommend.community import USERS
+from core.recommend.feedback import (
+    FEWEST_MEMBERS,
+    HALF_LIFE_DAYS,
+    IMPLICIT_HALF_LIFE_DAYS,
+    OTHERS,
+    REPLAYED,
+    SKIPPED,
+    Feedback,
+    Opinions,
+    TasteTerm,
+)
 from core.recommend.rules import recommend
 from tests.core.recommend.worlds import random_catalog
 
@@ -94,3 +106,59 @@ async def test_others_count_once_enough_have_spoken(tmp_path: Path) -> None:
         assert opinions.others is not None
         ids, table = opinions.others
         assert table[ids.index(1), ids.index(2)] > 0
+
+
+async def test_what_was_played_skipped_and_saved_counts_without_a_word_and_fades_sooner(
+    tmp_path: Path,
+) -> None:
+    day = 86_400
+    async with await Database.open(tmp_path / "m.db") as database:
+        await ensure_samples(Library(database))
+        feedback = Feedback(database)
+        await database.write(
+            "INSERT INTO play (user_id, track_id, at, skipped_at) VALUES (1, 1, 1000, NULL), (1, 2, 1000, NULL),"
+            " (1, 2, 1010, NULL), (1, 3, 1000, NULL), (1, 3, 9000, NULL), (1, 4, 1000, NULL), (1, 4, 9000, 9005),"
+            " (1, 5, 9000, 9005)"
+        )
+        await Playlists(database).create(1, "Kept", [5])
+        await database.write("UPDATE playlist SET changed_at = 9006")
+        found = await feedback.opinions(1, 9010)
+        assert found.kinds == {1: "played", 2: "played", 3: "replayed", 4: "skipped", 5: "saved"}
+        assert found.explicit == frozenset() and found.weights[4] == pytest.approx(SKIPPED, abs=0.001)
+        assert found.weights[1] < found.weights[3] < found.weights[5]
+        assert (await feedback.opinions(1, 9001)).kinds[4] == "replayed"  # before it was skipped
+        later = await feedback.opinions(1, 9000 + IMPLICIT_HALF_LIFE_DAYS * day)
+        assert later.weights[3] == pytest.approx(REPLAYED / 2) and later.weights[4] == pytest.approx(
+            SKIPPED / 2
+        )
+        term = TasteTerm(WORLD, found)
+        assert term.at(WORLD.index(3))[0].text == "You played this one again (counts 0.40 of 1)."
+        assert not term.refused  # to skip is not to say no
+
+
+async def test_members_with_the_same_taste_speak_and_nobody_alone(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path / "m.db") as database:
+        await ensure_samples(Library(database))
+        feedback = Feedback(database)
+        for user in (1, 2, 3):  # like what 9 likes; two of them track 7, one of them track 8
+            for track in (1, 2, 3):
+                await feedback.say(user, track, True)
+        await feedback.say(1, 7, True)
+        await feedback.say(2, 7, True)
+        await feedback.say(3, 8, True)
+        await feedback.say(4, 1, False)
+        await feedback.say(4, 10, True)
+        await feedback.say(5, 11, True)
+        for track in (1, 2, 3):
+            await feedback.say(9, track, True)
+        found = await feedback.opinions(9)
+        assert found.neighbours[7] == (pytest.approx(1.0), 2) and 8 not in found.neighbours
+        term = TasteTerm(WORLD, found)
+        [share] = [one for one in term.at(WORLD.index(7)) if one.name == "taste.neighbours"]
+        assert share.contribution == pytest.approx(OTHERS * USERS)
+        assert share.text == "2 members with a taste like yours like it."
+        values = np.zeros(len(WORLD), dtype=np.float32)
+        term.add_to(values)
+        for row in range(len(WORLD)):
+            assert sum(one.contribution for one in term.at(row)) == pytest.approx(values[row], abs=1e-6)
+        assert [one for one in term.at(WORLD.index(7)) if one.name == "taste.others"]  # by items, too
