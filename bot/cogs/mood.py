@@ -244,8 +244,9 @@ def mood_form(asked: Sequence[Question]) -> Form:
                 description=one.text,
                 component=discord.ui.Select(
                     custom_id=one.id,
-                    placeholder=tr("Skip"),
+                    placeholder=tr("Tap to answer"),
                     required=False,
+                    min_values=0,
                     options=[
                         discord.SelectOption(label=label, value=f"{one.id}={value}")
                         for value, label in enumerate(one.answers)

@@ -85,7 +85,7 @@ def job_card(job: Job) -> Card:
                         left=left,
                     )
                 ),
-                row(refresh, tell, cancel),
+                row(refresh, cancel, tell),
             )
         case "queued":
             place = (
@@ -93,13 +93,13 @@ def job_card(job: Job) -> Card:
                 if job.position == 1
                 else tr("Number {place} in the queue", place=job.position)
             )
-            return Card(title, text(f"⏳ {place}{left}."), row(refresh, tell, cancel))
+            return Card(title, text(f"⏳ {place}{left}."), row(refresh, cancel, tell))
         case "running":
             stage = tr("Stopping") if job.cancel_requested else tr(STAGES.get(job.stage, plain(job.stage)))
             return Card(
                 title,
                 text(f"{bar(job.progress, 14)}  {number(job.progress, '.0%')}", f"{stage}{left}."),
-                row(refresh, tell, cancel),
+                row(refresh, cancel, tell),
             )
         case "failed":
             return Card(title, text(f"⚠️ {plain(retold(job.error or ''), 300)}"), colour=BAD)

@@ -206,11 +206,7 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
         row(
             Press("play", pick.track_id, label=tr("Play"), emoji="▶️"),
             Press("like_this", pick.track_id, label=tr("More like this")),
-            *(
-                [Press("rec_less", made.id, pick.track_id, label=tr("Less like this"), style=Style.danger)]
-                if own
-                else []
-            ),
+            *([Press("rec_less", made.id, pick.track_id, label=tr("Less like this"))] if own else []),
             Press("details", pick.track_id, label=tr("Details"), emoji="🔍"),
         ),
         row(

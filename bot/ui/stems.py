@@ -31,7 +31,7 @@ def stems_card(job: Job, analysis: TrackAnalysis | None, until: float | None) ->
     buttons = [
         Press("stem", job.id, stem, label=stem_name(stem), emoji=STEM_EMOJI.get(stem)) for stem in loud
     ]
-    rows = [row(*buttons[first : first + 3]) for first in range(0, len(buttons), 3)]
+    rows = [row(*buttons[first : first + 2]) for first in range(0, len(buttons), 2)]  # as a phone shows them
     estimate = tr("-# Separated by the small bundled model: expect traces of the others in each.")
     return Card(
         text(

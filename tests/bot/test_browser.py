@@ -125,7 +125,7 @@ def test_mood_recommend_and_upload(page: Page) -> None:
     button(page, "Why 1?")
     shows(page, "What speaks for it")
     page.screenshot(path=ARTIFACTS / "4-why.png")
-    button(page, "Play")
+    button(page, re.compile("Play$"))
     expect(page.locator("audio").last).to_be_attached()
     page.screenshot(path=ARTIFACTS / "5-play.png")
 
@@ -135,3 +135,24 @@ def test_mood_recommend_and_upload(page: Page) -> None:
     shows(page, "Goes well with", timeout=180_000)
     expect(page.locator("img[alt*=Spectrogram]").last).to_be_visible()
     page.screenshot(path=ARTIFACTS / "6-upload.png")
+    button(page, "Stems")
+    shows(page, "Tap one to hear it", timeout=180_000)
+    page.screenshot(path=ARTIFACTS / "7-stems.png")
+    players = page.locator("audio").count()
+    button(page, re.compile("(Drums|Bass|Guitar|Piano|The rest)$"))
+    expect(page.locator("audio")).to_have_count(players + 1)
+    page.screenshot(path=ARTIFACTS / "8-stem.png")
+
+
+def test_mood_on_one_form(page: Page) -> None:
+    choose_command(page, "mood")
+    send(page)
+    button(page, "Agree and go on")
+    button(page, "Five at once")
+    shows(page, "5 of 5")
+    for _ in range(5):
+        page.locator("[role=dialog] button", has_text="Tap to answer").first.click()
+        page.locator("[role=option]:visible", has_text="Very much").first.click()
+    page.screenshot(path=ARTIFACTS / "9-form.png")
+    page.locator("[role=dialog] button", has_text="Submit").click()
+    shows(page, "Your mood right now")
