@@ -92,6 +92,9 @@ def found() -> set[str | tuple[str, str]]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 messages.update(_of_call(node))
+            elif isinstance(node, ast.ClassDef):  # a group of commands
+                given = [_text(keyword.value) for keyword in node.keywords if keyword.arg in DESCRIBING]
+                messages.update(text for text in given if text)
     messages.update(_of_tables())
     return messages
 

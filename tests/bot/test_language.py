@@ -9,7 +9,10 @@ from unittest import mock
 
 import discord
 import pytest
+from discord import app_commands
 
+from bot.i18n import LANGUAGES, NAMES, Words, labels
+from bot.messages import found
 from core.i18n import spoken
 from tests.bot.conftest import World, words
 from tests.bot.test_upload import tick, tone, upload
@@ -105,3 +108,40 @@ async def test_a_busy_database_leaves_the_language_of_discord(world: World, butt
     fault = sqlite3.OperationalError("database is locked")
     with mock.patch("core.library.languages.chosen", side_effect=fault), discord_set_to("de"):
         assert GERMAN in await refused(world)
+
+
+async def test_commands_are_described_in_every_language(world: World) -> None:
+    """Descriptions and choices, at most as long as Discord takes them; names stay what guides call them."""
+    asked: set[str] = set()
+    too_long: list[str] = []
+
+    class Listening(Words):
+        async def translate(self, string: Any, locale: discord.Locale, context: Any) -> str | None:
+            said = await super().translate(string, locale, context)
+            if context.location not in NAMES or isinstance(context.data, app_commands.ContextMenu):
+                asked.add(string.message)
+            else:
+                assert said is None
+            too_long.extend([said] if said and len(said) > 100 else [])
+            return said
+
+    tree = world.bot.tree
+    for command in [*tree.get_commands(), *tree.get_commands(type=discord.AppCommandType.message)]:
+        await command.get_translated_payload(tree, Listening())
+    assert not too_long and len(asked) > 50
+    known = {message for message in found() if isinstance(message, str)}
+    assert asked - known - set(labels()) - SAME == set()
+
+
+SAME = {*LANGUAGES.values(), "M3U8", "XSPF", "JSPF"}
+"""Choices that are names."""
+
+
+async def test_discord_gets_the_descriptions_in_every_language(world: World) -> None:
+    [sent] = [one for one in world.env.http_requests if one.method == "PUT" and "commands" in one.path]
+    [recommend] = [one for one in sent.json if one["name"] == "recommend"]
+    assert recommend["description_localizations"]["de"] == "Musik für deine Stimmung, mit Begründung."
+    moods = next(option for option in recommend["options"] if option["name"] == "mood")["choices"]
+    assert moods[-1]["name"] == "Sadness" and moods[-1]["name_localizations"]["de"] == "Traurigkeit"
+    [menu] = [one for one in sent.json if one.get("type") == 3]
+    assert menu["name_localizations"]["es-ES"] == "Analizar este tema"

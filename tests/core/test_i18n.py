@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import re
+import string
+from pathlib import Path
+from typing import Any
 
 import pytest
+from babel.messages.pofile import read_po
 
+from bot import messages
+from bot.messages import CATALOGUES, faults, found
 from core.errors import UserError
 from core.i18n import LANGUAGES, nearest, number, retold, speaking, spoken, tr, trn
 from core.moods.profile import Profile, mood_label
@@ -76,3 +84,76 @@ def test_moods_and_questions_follow_the_reader() -> None:
     assert german[0] == mood_label("sadness", "de") != english[0]
     assert german[1] is not None and english[1] is not None and german[1].text != english[1].text
     assert german[2] == Profile({"sadness": 1.0}).summary("de") != english[2]
+
+
+@pytest.mark.parametrize("language", ["de", "es"])
+def test_every_text_is_translated_with_the_same_placeholders(language: str) -> None:
+    """`make messages` adds what is missing here; its empty msgstr is to be filled in."""
+    known = {
+        (entry.id if isinstance(entry.id, str) else entry.id[0]): entry
+        for entry in read(language)
+        if entry.id
+    }
+    missing, differing = [], []
+    for message in found():
+        one, forms = (message, (message,)) if isinstance(message, str) else (message[0], message)
+        entry = known.get(one)
+        said = () if entry is None else (entry.string,) if isinstance(entry.string, str) else entry.string
+        if len(said) != len(forms) or not all(said) or (entry is not None and entry.fuzzy):
+            missing.append(one)
+            continue
+        wanted = {field for form in forms for field in fields(form)}
+        differing += [text for text in said if fields(text) != wanted]
+    assert not missing and not differing
+
+
+@pytest.mark.parametrize("language", ["de", "es"])
+def test_catalogues_hold_nothing_else_and_nothing_twice(language: str) -> None:
+    text = (CATALOGUES / f"{language}.po").read_text("utf-8")
+    ids = re.findall(r'^msgid "(.*)"$', text, re.MULTILINE)
+    ids = [one for one in ids if one]  # texts of several lines begin with an empty one
+    assert len(ids) == len(set(ids)), "make messages"
+    wanted = {message if isinstance(message, str) else message[0] for message in found()}
+    written = {entry.id if isinstance(entry.id, str) else entry.id[0] for entry in read(language) if entry.id}
+    assert written == wanted, "make messages"
+
+
+def test_every_text_on_a_card_is_marked() -> None:
+    assert [str(fault) for fault in faults()] == []
+
+
+def test_what_is_not_marked_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "ROOT", tmp_path)
+    (tmp_path / "bot" / "ui").mkdir(parents=True)
+    (tmp_path / "bot" / "ui" / "card.py").write_text(
+        '"""A card with these words."""\n'
+        "WORDS = tr('too early')\n"
+        "def card(name):\n"
+        "    text('Unmarked'); text(tr('marked words')); text(f'hello there {name}')\n"
+        "    Press('act', label='Go'); log.info('words in a log'); raise UserError(f'no {name} here')\n"
+    )
+    found_faults = [str(fault) for fault in faults()]
+    assert len(found_faults) == 5
+    assert all(
+        any(word in fault for fault in found_faults) for word in ("Unmarked", "hello", "Go", "mark()", "f'")
+    )
+
+
+@pytest.mark.parametrize("language", ["de", "es"])
+def test_finished_sentences_are_told_again_whatever_they_hold(language: str) -> None:
+    """Every refusal and note with placeholders is recognised among all the others."""
+    from core.audio.decode import REFUSALS
+
+    with speaking(language):
+        for template in REFUSALS.values():
+            sentence = template.format(number=1.5, minutes=12.0)
+            assert retold(sentence) != sentence
+            assert retold(sentence) == tr(template, number=1.5, minutes=12.0)
+
+
+def read(language: str) -> Any:
+    return read_po(io.BytesIO((CATALOGUES / f"{language}.po").read_bytes()), locale=language)
+
+
+def fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
