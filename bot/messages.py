@@ -41,6 +41,7 @@ OPERATORS = (
     "core/recommend/evaluate",
     "core/recommend/listeners",
     "core/recommend/quadrants",
+    "core/recommend/similarity_evaluate",
     "core/recommend/taste_evaluate",
     "core/separation",
     "core/settings",

@@ -42,6 +42,25 @@ def relevance(ctx: click.Context, manifest: Path, separator: str | None, as_json
 
 
 @eval_.command()
+@click.argument("manifest", type=click.Path(path_type=Path))
+@SEPARATOR
+@JSON
+@click.pass_context
+def similarity(ctx: click.Context, manifest: Path, separator: str | None, as_json: bool) -> None:
+    """Whether similar tracks have the same genre, among other artists (columns: path, genre, artist)."""
+    from core.recommend.similarity_evaluate import evaluate
+
+    rows = read_manifest(manifest)
+    for name in ("genre", "artist"):
+        if missing := [number for number, row in enumerate(rows, 2) if not row.get(name)]:
+            raise UserError(
+                f"Line {missing[0]} of {manifest} has no {name}: name path, genre and artist of each track."
+            )
+    found = _analyses(ctx, rows, separator)
+    _show(evaluate(found, [row["genre"] for row in rows], [row["artist"] for row in rows]), as_json)
+
+
+@eval_.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @SEPARATOR
 @JSON

@@ -13,7 +13,7 @@ import soundfile
 from core.analysis import TrackAnalysis, analyse
 from core.audio.descriptors import describe
 from core.library.catalog import Catalog
-from core.recommend.alike import BLOCK, BLOCKS, METRICS, NAMES, SoundSpace, agreements
+from core.recommend.alike import BLOCK, BLOCKS, METRICS, NAMES, WEIGHTS, SoundSpace, agreements
 from core.recommend.prominence import energy_shares, prominence, prominent
 from core.recommend.similarity import similar
 from core.separation import load_separator
@@ -98,11 +98,15 @@ def test_terms_add_up_and_reasons_name_what_agrees(
 
 
 def test_opposites_differ() -> None:
-    up = {name: [1.0, -1.0, 0.5] for name in NAMES}
-    space = SoundSpace(catalog({**up, "mix.tempo": [120.0, 60.0, 110.0]}))
-    alike, _ = agreements(space.vectors[0], space.vectors[2])
-    apart, _ = agreements(space.vectors[0], space.vectors[1])
-    assert apart < 0 < alike
+    ramp = np.linspace(-1, 1, 40)
+    space = SoundSpace(catalog({name: list(ramp) for name in NAMES}))
+    alike, _ = agreements(space.vectors[39], space.vectors[38])
+    apart, terms = agreements(space.vectors[39], space.vectors[0])
+    assert apart == pytest.approx(-1, abs=1e-3) and alike == pytest.approx(1, abs=1e-3)
+    # Each descriptor has the part that it weighs, whatever its numbers.
+    parts = {term.descriptor: term.contribution for term in terms if term.source == "mix"}
+    assert parts["mfcc"] / parts["zcr"] == pytest.approx(WEIGHTS["mfcc"] / WEIGHTS["zcr"], rel=0.01)
+    assert sum(parts.values()) == pytest.approx(-0.5, abs=1e-3)
 
 
 def test_unknown_sound_is_like_nothing() -> None:
@@ -112,12 +116,12 @@ def test_unknown_sound_is_like_nothing() -> None:
 
 
 def test_what_vectors_and_a_question_take() -> None:
-    """464 bytes for each vector, so that a million take 464 MB and their lengths 4 MB more."""
+    """530 bytes for each vector, so that a million take 530 MB and their lengths 4 MB more."""
     count = 20 * BLOCK
     space = SoundSpace(catalog({"mix.tempo": [60.0, 120.0]}))
     space.vectors = np.ones((count, len(NAMES)), dtype=np.float16)
     space.norms = np.ones(count, dtype=np.float32)
-    assert space.vectors.nbytes + space.norms.nbytes == count * 468
+    assert space.vectors.nbytes + space.norms.nbytes == count * 534
     own = space.vectors[0]
     tracemalloc.start()
     space.similarities(own)
