@@ -8,6 +8,7 @@ import inspect
 import json
 import logging
 import pkgutil
+import re
 from collections import OrderedDict
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
@@ -133,6 +134,7 @@ class Moodstem(commands.Bot):
         for module in pkgutil.iter_modules(cogs.__path__, f"{cogs.__name__}."):
             await self.load_extension(module.name)
         self.add_dynamic_items(Press, Choose)
+        self._connection._view_store.schedule_dynamic_item_call = _call_item  # type: ignore[method-assign, assignment]
         await self._sync_commands()
 
     async def _sync_commands(self) -> None:
@@ -293,6 +295,19 @@ class Moodstem(commands.Bot):
             if len(self._tuned) > REMEMBERED_SERVERS:
                 self._tuned.popitem(last=False)
             return known[1]
+
+
+async def _call_item(
+    kind: int,
+    factory: type[discord.ui.DynamicItem[Any]],
+    interaction: discord.Interaction[Any],
+    custom_id: str,
+    match: re.Match[str],
+) -> None:
+    """Run a button or list. discord.py's own way builds the whole card from the message first, to find the item in it;
+    ours need their custom id only, and what they raise is reported by `Moodstem.press`."""
+    item = await factory.from_custom_id(interaction, discord.utils.MISSING, match)
+    await item.callback(interaction)
 
 
 def _is_form(interaction: discord.Interaction[Any]) -> bool:

@@ -26,7 +26,7 @@ from core.recommend.counterfactual import ranks_higher
 from core.recommend.feedback import Feedback, TasteTerm
 from core.recommend.rules import Recommendation, occasion_label, occasions, recommend, topic_weights
 from core.recommend.steer import SURPRISE, change, opposite_of, possible, pressed, steer_label, taken_back
-from core.recommend.store import Pick, Recommendations, Recommended, Wish, just_shown
+from core.recommend.store import Pick, Recommendations, Recommended, Wish, just_shown, reasons_needed
 
 SAME = 1e-9
 """Scores that are asked for again agree this well unless the library or the rules have changed."""
@@ -126,7 +126,14 @@ class Recommend(commands.Cog):
         await interaction.edit_original_response(view=await self.card(made))
 
     async def choose(
-        self, user_id: int, wish: Wish, before: dict[int, float], at: int, guild_id: int | None
+        self,
+        user_id: int,
+        wish: Wish,
+        before: dict[int, float],
+        at: int,
+        guild_id: int | None,
+        *,
+        all_reasons: bool = False,
     ) -> list[Recommendation]:
         """The tracks for a wish, by the weights of this server's rules; `before` says what the member was shown, and how
         many days ago. What the member likes counts as it stood at `at`, so that the same question has the same answer."""
@@ -143,7 +150,8 @@ class Recommend(commands.Cog):
             recent=before,
             seed=wish.seed,
             terms=[TasteTerm(catalog, opinions)] if opinions.weights else (),
-            all_reasons=True,
+            reasons=reasons_needed(wish),
+            all_reasons=all_reasons,
         )
 
     async def card(self, made: Recommended, page: int = 0) -> Card:
@@ -251,7 +259,7 @@ class Recommend(commands.Cog):
         """What would have ranked higher, by asking again; only if the answer is still the same."""
         before = await self.recommendations.shown_before(made.user_id, made.root_id)
         asked = await self.recommendations.asked_at(made.root_id) or int(time.time())
-        found = await self.choose(made.user_id, made.wish, before, asked, guild_id)
+        found = await self.choose(made.user_id, made.wish, before, asked, guild_id, all_reasons=True)
         same = len(found) == len(made.picks) and all(
             one.track.id == pick.track_id and abs(one.score - pick.score) < SAME
             for one, pick in zip(found, made.picks, strict=True)

@@ -52,7 +52,7 @@ NEGLIGIBLE = 1e-4
 """Moods and preferences that weigh less are left out."""
 
 STRONGEST, AGAINST = 6, 4
-"""Reasons for and against that a recommendation names unless all are asked for."""
+"""Reasons for and against that a recommendation names unless more or all are asked for: each is put into words."""
 
 POOL = 5
 """Diversity chooses among this many times more candidates than are asked for."""
@@ -115,6 +115,7 @@ def recommend(
     recent: Mapping[int, float] | None = None,
     seed: int = 0,
     terms: Sequence[sequence.Term] = (),
+    reasons: int = STRONGEST,
     all_reasons: bool = False,
     rules: Sequence[Rule] | None = None,
 ) -> list[Recommendation]:
@@ -140,7 +141,7 @@ def recommend(
     scores[left_out] = -np.inf
     candidates = best_first(scores, min(len(catalog) - len(left_out), max(POOL * count, 50)), catalog)
     picks = sequence.diverse(catalog, candidates, scores, count)
-    return _explained(catalog, prepared, topics, picks, every, all_reasons)
+    return _explained(catalog, prepared, topics, picks, every, None if all_reasons else reasons)
 
 
 def explain_tracks(
@@ -148,7 +149,7 @@ def explain_tracks(
 ) -> list[Recommendation]:
     """What the rules say of given tracks, in their order: a `Recommendation` for each, without terms of a list."""
     picks: list[tuple[int, list[sequence.Share]]] = [(catalog.index(track_id), []) for track_id in track_ids]
-    return _explained(catalog, prepare(catalog), topic_weights(profile, occasion), picks, (), False)
+    return _explained(catalog, prepare(catalog), topic_weights(profile, occasion), picks, (), STRONGEST)
 
 
 def explain_rows(
@@ -160,7 +161,7 @@ def explain_rows(
     all_reasons: bool = False,
 ) -> list[Recommendation]:
     """A `Recommendation` for each (row, terms of its own), in their order, with the `terms` that all have."""
-    return _explained(catalog, prepare(catalog), topics, picks, terms, all_reasons)
+    return _explained(catalog, prepare(catalog), topics, picks, terms, None if all_reasons else STRONGEST)
 
 
 def topic_weights(
@@ -206,9 +207,9 @@ def _explained(
     topics: dict[str, float],
     picks: Sequence[tuple[int, list[sequence.Share]]],
     others: Sequence[sequence.Term],
-    all_reasons: bool,
+    reasons: int | None,
 ) -> list[Recommendation]:
-    """The recommendations of some rows: every term in float64, so that they add up to the score exactly."""
+    """The recommendations of some rows, each with so many reasons for it, or with None all of them: every term in float64, so that they add up to the score exactly."""
     rows = np.array([row for row, _ in picks], dtype=np.intp)
     codes = catalog.separator_codes[rows]
     scale = prepared.scale(topics)[codes]
@@ -240,7 +241,7 @@ def _explained(
             parts[kind] = parts.get(kind, 0.0) + share.contribution
         terms.extend((share.contribution, _other_reason, (share,)) for share in visible)
         terms.sort(key=lambda term: -abs(term[0]))
-        shown = terms if all_reasons else [term for term in terms if term[0] > 0][:STRONGEST]
+        shown = terms if reasons is None else [term for term in terms if term[0] > 0][:reasons]
         against = [term for term in terms if term[0] < 0][:AGAINST]
         missing: dict[str, float] = {}
         for r in np.flatnonzero(~known[:, i]).tolist():

@@ -12,6 +12,7 @@ from core.moods.aim import aimed
 from core.moods.profile import Profile
 from core.recommend.rules import Reason, Recommendation
 from core.recommend.sequence import FRESHNESS_DAYS
+from core.recommend.table import load_steers
 
 FOR, UNSTEERED, AGAINST = 8, 3, 4
 """Reasons kept for each track: for it, those among them that no steer gave, against it. All can be had again."""
@@ -52,6 +53,11 @@ class Wish:
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         known["profile"] = Profile.from_json(data.get("profile", {}))
         return cls(**{**known, "steers": tuple(data.get("steers", ()))})
+
+
+def reasons_needed(wish: Wish) -> int:
+    """So many of a track's strongest reasons hold all that `Pick.of` keeps."""
+    return FOR + UNSTEERED + sum(rule.steer in wish.steers for rule in load_steers())
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ class Recommendations:
         """`at` (Unix time) is when the question was asked, where that matters (see `shown_before`)."""
         [row] = await self._database.write(
             "INSERT INTO recommendation (user_id, occasion, tracks, wish, root_id, parent_id, changed, made_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, coalesce(?, unixepoch())) RETURNING *",
+            " VALUES (?, ?, ?, ?, ?, ?, ?, coalesce(?, unixepoch())) RETURNING id",
             (
                 user_id,
                 wish.occasion,
@@ -131,7 +137,17 @@ class Recommendations:
                 at,
             ),
         )
-        return _recommended(row)
+        occasion = wish.occasion
+        return Recommended(
+            row["id"],
+            user_id,
+            occasion,
+            picks,
+            wish,
+            root_id or row["id"],
+            parent.id if parent else None,
+            changed,
+        )
 
     async def get(self, recommendation_id: int) -> Recommended:
         """Raises UserError when it is no longer kept."""
