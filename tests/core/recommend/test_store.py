@@ -24,7 +24,7 @@ WISHES = (
         seed=3,
         count=9,
     ),
-    Wish(chosen="power", others=True),
+    Wish(Profile({"power": 1.0}), chosen="power", others=True),
 )
 
 
