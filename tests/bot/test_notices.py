@@ -149,3 +149,28 @@ async def test_cancelled_by_oneself_is_no_news_and_ended_says_so(world: World, d
     assert "done already" in words(late.response)
     await tick(world, 3)
     assert not dora.told
+
+
+async def test_a_private_card_follows_by_itself_and_after_its_time_by_refresh(
+    world: World, dora: Dora
+) -> None:
+    """In direct messages there is no channel to write to: the answer itself is the card, for a quarter of an hour."""
+    shown = await dora.user.slash("upload", track=("song.wav", tone()))
+    assert shown.ephemeral and "Next in the queue" in words(shown.response)
+    claimed = await world.bot.queue.claim("me", 7200.0)
+    await world.bot.queue.progress(claimed, "separate", 0.4)
+    await tick(world, 5)
+    assert "40%" in words(shown.response)
+    await dora.user.click(shown.response.message, label=BELL)
+    await tick(world, 16 * 60)
+    await world.bot.queue.progress(claimed, "separate", 0.8)
+    await tick(world, 5)
+    assert "40%" in words(shown.response) and not world.bot.job_cards.private, "its token is too old"
+    await dora.user.click(shown.response.message, label="Refresh")
+    assert "80%" in words(shown.response)
+    [track, *_] = await world.bot.library.tracks()
+    await world.bot.queue.finish(claimed, {"track_id": track.id})
+    await tick(world, 5)
+    assert "**song.wav** is done" in words(dora.told[-1])
+    await dora.user.click(shown.response.message, label="Refresh")
+    assert "Goes well with" in words(shown.response)
