@@ -40,7 +40,7 @@ WITNESS = (
     "CREATE TRIGGER saw_done AFTER UPDATE OF state ON job WHEN new.state = 'done'"
     " BEGIN INSERT INTO witness VALUES ('done', new.id); END",
     "CREATE TRIGGER saw_analysis AFTER INSERT ON analysis BEGIN INSERT INTO witness VALUES ('analysed', new.track_id); END",
-    "CREATE TRIGGER saw_again AFTER UPDATE ON analysis BEGIN INSERT INTO witness VALUES ('analysed', new.track_id); END",
+    "CREATE TRIGGER saw_again AFTER UPDATE OF data ON analysis BEGIN INSERT INTO witness VALUES ('analysed', new.track_id); END",
 )
 
 
