@@ -242,6 +242,13 @@ def similar_card(track: Track, near: Sequence[Similar]) -> Card:
     return Card(
         text(tr("## Sounds like {title}", title=plain(track.title))),
         *(similar_section(one) for one in near),
+        row(
+            *(
+                Press("compare", track.id, one.track.id, label=tr("Compare {place}", place=place))
+                for place, one in enumerate(near[:5], 1)
+            )
+        ),
+        row(Press("sim", track.id, "sound", "cosine", "", "", label=tr("More ways to compare"), emoji="🎚️")),
     )
 
 

@@ -94,7 +94,8 @@ def journey(
         count = round(60 * minutes / max(float(np.median(lengths[free])), 1.0))
     longest = min(LONGEST, len(free))
     count = min(max(count, SHORTEST), longest)
-    rows = _Way(catalog, ends, start, free, terms).rows(count)
+    way = _Way(catalog, ends, start, free, terms)
+    rows = way.rows(count)
     if minutes is not None:  # tracks differ in length: one more or less may come nearer
         tried = {count: rows}
         while True:
@@ -102,11 +103,10 @@ def journey(
             other = min(max(count + (1 if off > 0 else -1), SHORTEST), longest)
             if other in tried:
                 break
-            tried[other] = _Way(catalog, ends, start, free, terms).rows(other)
+            tried[other] = way.rows(other)
             if abs(60 * minutes - float(lengths[tried[other]].sum())) >= abs(off):
                 break
             count, rows = other, tried[other]
-    way = _Way(catalog, ends, start, free, terms)
     return Journey(start, goal, way.steps(rows, all_reasons), float(lengths[rows].sum()))
 
 

@@ -106,3 +106,14 @@ async def test_compare_draws_both_beside_each_other(world: World) -> None:
     await world.bot.library.remove(int(second.split(":")[3]))
     gone = await world.alice.click(card.message, custom_id=second)
     assert "no longer in the library" in words(gone.response)
+
+
+async def test_more_like_this_leads_to_comparing(world: World) -> None:
+    card = await asked(world, track="Letters from Trieste")
+    track = press_ids(card, "play")[0].split(":")[2]
+    why = await world.alice.slash(world.channel, "library track", track=f"track:{track}")
+    more = await world.alice.click(why.response.message, label="More like this")
+    within_budget(more.response)
+    assert len(press_ids(more.response, "compare")) == 5
+    await world.alice.click(more.response.message, label="More ways to compare")
+    assert "by sound, cosine" in words(more.response)
