@@ -62,13 +62,20 @@ async def report(interaction: discord.Interaction[Any], error: BaseException) ->
         log.warning("Discord did not take an answer to %s: %s", name_of(interaction), error)
     try:
         await say(interaction, sentence)
-    except TROUBLE as failure:
+    except (*TROUBLE, RuntimeError) as failure:
+        if isinstance(failure, RuntimeError) and not is_closed(failure):
+            raise
         log.warning("could not tell about an error in %s: %s", name_of(interaction), failure)
 
 
 def has_expired(error: BaseException) -> bool:
     """Is the interaction one that Discord no longer lets us answer?"""
     return isinstance(error, discord.HTTPException) and error.code in EXPIRED
+
+
+def is_closed(error: BaseException) -> bool:
+    """Did the bot stop while Discord was asked once more? aiohttp has only this for it."""
+    return isinstance(error, RuntimeError) and str(error) == "Session is closed"
 
 
 def sentence_for(error: BaseException) -> str | None:
@@ -84,6 +91,8 @@ def sentence_for(error: BaseException) -> str | None:
             return tr("That works in a server only; use the command in one of its channels.")
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
             return tr("This command has just changed; please restart Discord (Ctrl+R) and try again.")
+        case _ if is_closed(error):
+            return tr("I am being restarted; please try again in a minute.")
         case _ if is_disk_full(error):
             return tr(
                 "There is no room left on my disk, so nothing was changed; please tell whoever runs me."

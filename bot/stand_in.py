@@ -82,6 +82,7 @@ class StandIn:
         self._events: list[dict[str, Any]] = []
         self._socket: web.WebSocketResponse | None = None
         self._deflate: Any = None
+        self._transport: Any = None
         self._number = place * 1_000_000
         self._runner: web.AppRunner | None = None
 
@@ -188,6 +189,16 @@ class StandIn:
         """What Discord does every few hours: reconnect, please (op 7)."""
         await self._send({"op": 7, "d": None, "s": None, "t": None})
 
+    async def forget_session(self) -> None:
+        """Invalid session, not to be resumed (op 9)."""
+        await self._send({"op": 9, "d": False, "s": None, "t": None})
+
+    def cut(self) -> None:
+        """The connection breaks without a word."""
+        if self._transport is not None:
+            self._transport.abort()
+            self._socket = self._transport = None
+
     async def hang_up(self, code: int) -> None:
         if self._socket is not None:
             await self._socket.close(code=code)
@@ -205,7 +216,7 @@ class StandIn:
     async def _gateway(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
-        self._socket = socket
+        self._socket, self._transport = socket, request.transport
         self._deflate = zlib.compressobj() if request.query.get("compress") == "zlib-stream" else None
         await self._send({"op": 10, "d": {"heartbeat_interval": 20_000}, "s": None, "t": None})
         async for message in socket:

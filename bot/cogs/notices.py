@@ -78,12 +78,13 @@ class Notices(commands.Cog):
         jobs = {one.job_id for one in due}
         self.not_before = {job_id: at for job_id, at in self.not_before.items() if job_id in jobs}
         waiting = [one for one in due if time.monotonic() >= self.not_before.get(one.job_id, 0.0)]
-        for notice in waiting[:FEW]:
-            job = await self.bot.queue.get(notice.job_id)
-            if job is not None:
-                with speaking(notice.language):
-                    await self.tell(notice, job)
-        if len(waiting) > FEW:
+        ended = [(notice, await self.bot.queue.get(notice.job_id)) for notice in waiting]
+        # Of several processes, the one that has the card of the job tells of its end, too.
+        mine = [(notice, job) for notice, job in ended if job is not None and self.bot.serves(job.guild_id)]
+        for notice, job in mine[:FEW]:
+            with speaking(notice.language):
+                await self.tell(notice, job)
+        if len(mine) > FEW:
             self.seen_change = -1
 
     @follow.before_loop

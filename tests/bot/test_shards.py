@@ -16,6 +16,7 @@ from bot.stand_in import StandIn
 from core.library.samples import manifest
 from core.library.store import Database
 from core.settings import DiscordSettings, JobSettings, Settings
+from jobs import notices
 from jobs.cards import Promise, promise_card
 from jobs.queue import Queue
 from jobs.schedule import Due
@@ -92,6 +93,40 @@ async def test_a_promised_card_is_sent_by_the_process_of_its_server_only(tmp_pat
     finally:
         await first.stop()
         await second.stop()
+
+
+async def test_a_member_is_told_once_by_the_process_of_the_jobs_server(tmp_path: Path) -> None:
+    first, second = StandIn(place=0), StandIn(place=1)
+    await first.start()
+    await second.start()
+    try:
+        async with await Database.open(tmp_path / "data" / "moodstem.db") as database:
+            queue = Queue(database)
+            for place, discord in enumerate((first, second)):
+                job = await queue.enqueue(
+                    "analyse", {"name": f"{place}.ogg"}, user_id=7 + place, guild_id=discord.guild
+                )
+                await notices.ask(database, notices.Notice(job.id, 7 + place, None, "en"))
+            async with running(first, tmp_path, **shard(0)), running(second, tmp_path, **shard(1)):
+                for _ in range(2):
+                    claimed = await queue.claim("me", 60.0)
+                    assert claimed is not None
+                    await queue.fail(claimed, "No luck.", code="input", permanent=True)
+                for discord in (first, second):
+                    await comes(discord, lambda d=discord: told(d))  # type: ignore[misc]
+                await asyncio.sleep(2.5)
+                assert [len(told(discord)) for discord in (first, second)] == [1, 1]
+    finally:
+        await first.stop()
+        await second.stop()
+
+
+def told(discord: StandIn) -> list[str]:
+    """Direct messages that were taken."""
+    mailbox = f"channels/{discord.channel + 1000}/messages"
+    return [
+        path for method, path, status in discord.requests if (method, path, status) == ("POST", mailbox, 200)
+    ]
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3])
