@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,11 @@ from core.audio.decode import DecodeLimits, decode
 from core.audio.descriptors import describe
 from core.audio.device import fastest_device
 from core.audio.spectrum import resample
+from core.errors import UserError
 from core.i18n import mark
 from core.separation.base import Progress, Separator
+
+log = logging.getLogger(__name__)
 
 DECODED, SEPARATED = 0.05, 0.95
 """Progress once the file is decoded and once the stems are there."""
@@ -47,6 +51,9 @@ class TrackAnalysis:
     descriptors: dict[str, dict[str, dict[str, Any]]]
     activity_curve: dict[str, list[float]]
     notes: list[str] = field(default_factory=list)
+    latent: dict[str, Any] | None = None
+    """What the genre network says of its middle half minute (core.genre.model.Heard); kept in a table of its own, so that
+    an analysis from the library has none."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -120,4 +127,30 @@ def analyse(
         descriptors=described.descriptors,
         activity_curve=described.activity_curve,
         notes=notes,
+        latent=_latent(described.power_mel),
     )
+
+
+def genre_model() -> str:
+    """The version of the genre network in use; empty where there is none."""
+    from core.genre.model import current
+
+    try:
+        model = current()
+    except UserError as error:
+        log.warning("No latent vectors: %s", error)
+        return ""
+    return model.version if model is not None else ""
+
+
+def _latent(power_mel: Any) -> dict[str, Any] | None:
+    """Some 10 ms, since the spectrogram is there; None without a model, and for silence."""
+    from core.genre.model import current
+
+    try:
+        model = current()
+    except UserError as error:
+        log.warning("No latent vectors: %s", error)
+        return None
+    heard = model.hear(power_mel) if model is not None and power_mel is not None else None
+    return heard.to_json() if heard is not None else None

@@ -58,6 +58,8 @@ class JobSettings(_Area):
     """'auto', 'htdemucs_6s', 'unet', 'none' or one that an installed package brings."""
     weights: Path | None = None
     """Folder with htdemucs_6s weights; without one those that demucs keeps, or the bundled separator."""
+    genre_model: Path | None = None
+    """A model of `moodstem train genre`, in place of the bundled one (core.genre.model)."""
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     """CPU threads of each worker."""
     engine: Literal["local", "ray"] = "local"

@@ -224,7 +224,14 @@ async def enqueue_reindex(queue: Queue, folders: Sequence[Path]) -> None:
         await queue.enqueue(
             "index", {"folder": folder}, user_id=NOBODY, priority=BACKGROUND, dedup=f"index:{folder}"
         )
-    if await queue.database.fetch("SELECT 1 FROM track WHERE origin = 'upload' LIMIT 1"):
+    from core.genre.model import model_file
+
+    if await queue.database.fetch("SELECT 1 FROM track WHERE origin = 'upload' LIMIT 1") or (
+        model_file() is not None
+        and await queue.database.fetch(
+            "SELECT 1 FROM track WHERE NOT EXISTS (SELECT 1 FROM latent WHERE track_id = track.id) LIMIT 1"
+        )
+    ):
         await queue.enqueue("renew", {}, user_id=NOBODY, priority=BACKGROUND, dedup="renew")
 
 

@@ -32,7 +32,11 @@ from jobs.tasks.base import Context
 
 log = logging.getLogger(__name__)
 
-TASKS = {"analyse": "jobs.tasks.analyse:compute", "stems": "jobs.tasks.stems:compute"}
+TASKS = {
+    "analyse": "jobs.tasks.analyse:compute",
+    "latent": "jobs.tasks.latent:compute",
+    "stems": "jobs.tasks.stems:compute",
+}
 """What a worker can do: task name -> function(arguments, Context) -> JSON data."""
 
 
@@ -139,9 +143,10 @@ def versions() -> dict[str, Any]:
     """What else decides about the numbers in an analysis, besides the separator."""
     from importlib.metadata import version
 
-    from core.analysis import ANALYSER_VERSION
+    from core.analysis import ANALYSER_VERSION, genre_model
 
     return {
+        "genre_model": genre_model(),
         "analyser_version": ANALYSER_VERSION,
         "python": ".".join(platform.python_version_tuple()[:2]),
         "torch": version("torch").partition("+")[0],  # builds for CPU and GPU count as the same

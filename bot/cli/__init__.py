@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,10 @@ def settings_of(ctx: click.Context) -> Settings:
     """The settings, with --data before everything else."""
     from core.settings import load_settings
 
-    return load_settings(ctx.find_root().obj)
+    settings = load_settings(ctx.find_root().obj)
+    if settings.jobs.genre_model is not None:  # worker processes inherit it
+        os.environ["MOODSTEM_GENRE_MODEL"] = str(settings.jobs.genre_model.expanduser().resolve())
+    return settings
 
 
 def print_json(document: Any) -> None:

@@ -104,6 +104,7 @@ async def _index(settings: Settings, folder: Path, allow_empty: bool) -> dict[st
     from core.library.store import Database
     from jobs.configure import engine as configured_engine
     from jobs.tasks.index import index_folder
+    from jobs.tasks.latent import hear_missing
 
     engine = configured_engine(settings)
     async with await Database.open(settings.database) as database:
@@ -115,6 +116,13 @@ async def _index(settings: Settings, folder: Path, allow_empty: bool) -> dict[st
                     engine,
                     lambda now: advance(now.done / max(now.total, 1)),
                     allow_empty=allow_empty,
+                )
+            with progress_bar("latent vectors") as advance:  # of what was analysed before there was a model
+                await hear_missing(
+                    database,
+                    engine,
+                    settings.data,
+                    progress=lambda done, total: advance(done / max(total, 1)),
                 )
         finally:
             await engine.stop()

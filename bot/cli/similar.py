@@ -39,9 +39,10 @@ def _stems(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
 @click.option("--file", "path", type=click.Path(path_type=Path), help="An audio file, analysed now.")
 @click.option(
     "--by",
-    type=click.Choice(["instruments", "sound", "timbre"]),
+    type=click.Choice(["instruments", "sound", "timbre", "latent"]),
     help="What is compared (sound when not said, instruments with --instrument): how much each stem sounds; MFCC, chroma,"
-    " tempo, centroid, zero crossings and contrast of the mix and the stems; the mix's timbre.",
+    " tempo, centroid, zero crossings and contrast of the mix and the stems; the mix's timbre; the genre network's"
+    " latent vector of the middle half minute.",
 )
 @click.option(
     "--instrument",
@@ -84,7 +85,13 @@ def similar(
         raise click.UsageError(f"--instrument goes with --by instruments, not with --by {by}.")
     if path is not None and not path.is_file():
         raise UserError(f"There is no file {path}: give the path of an audio file.")
-    near = asyncio.run(_similar(settings_of(ctx), track, path, by, instruments, metric, practise, count))
+    settings = settings_of(ctx)
+    if by == "latent":
+        if practise is not None or metric != "cosine":
+            raise click.UsageError("--by latent has the cosine only, and does not go with --practise.")
+        near = asyncio.run(_by_latent(settings, track, path, count))
+    else:
+        near = asyncio.run(_similar(settings, track, path, by, instruments, metric, practise, count))
     if as_json:
         print_json({"tracks": near})
         return
@@ -176,3 +183,66 @@ async def _asked(
     )
     with progress_bar(path.name) as advance:
         return track, analyse(path, separator, advance, settings.decode_limits)
+
+
+async def _by_latent(
+    settings: Settings, track: int | None, path: Path | None, count: int
+) -> list[dict[str, Any]]:
+    """By the genre network's vectors: those of the library, and the file's own, made now (it is not separated)."""
+    import numpy as np
+
+    from core.analysis import content_hash
+    from core.genre.latents import load_latents, told
+    from core.genre.model import hear_file
+    from core.library.store import Database
+    from core.library.tracks import Library
+
+    catalog = await the_catalog(settings)
+    async with await Database.open(settings.database) as database:
+        query, own, model = None, {}, None
+        if path is not None:
+            known = await Library(database).find_by_hash(content_hash(path))
+            track = known.id if known else None
+            heard = hear_file(path)
+            if heard is None:
+                raise UserError(f"Nothing is to be heard in the middle of {path}: choose another file.")
+            query, own, model = np.array(heard.vector, np.float32), heard.genres, heard.model
+        elif track is not None and track not in catalog:
+            raise UserError(
+                f"There is no track {track} in the library: `moodstem recommend --json` shows ids."
+            )
+        elif track is not None:
+            row = await database.fetch_one("SELECT model FROM latent WHERE track_id = ?", [track])
+            model = row["model"] if row else None
+        latents = await load_latents(database, model)
+        if query is None and track is not None:
+            query, own = latents.of(track), await told(database, track)
+        if query is None:
+            raise UserError(
+                f"Track {track} has no latent vector yet: `moodstem index FOLDER` of its folder makes it."
+            )
+        found = latents.near(query, count, {one.id for one in catalog.tracks}, track)
+        return [
+            {
+                "id": near,
+                "title": catalog.track(near).title,
+                "artist": catalog.track(near).artist,
+                "similarity": cosine,
+                "reasons": _latent_reasons(cosine, await told(database, near), own),
+            }
+            for near, cosine in found
+        ]
+
+
+def _latent_reasons(cosine: float, here: dict[str, float], there: dict[str, float]) -> list[str]:
+    """Why, as far as a network can say: how near, and what it takes both for."""
+    reasons = [f"To the genre network they sound alike: cosine {cosine:+.2f}."]
+    if here and there:
+        first, second = max(here, key=here.__getitem__), max(there, key=there.__getitem__)
+        shares = f"{here[first]:.0%}", f"{there[second]:.0%}"
+        reasons.append(
+            f"It takes both for {first} ({shares[0]} and {shares[1]})."
+            if first == second
+            else f"It takes this one for {first} ({shares[0]}), the other for {second} ({shares[1]})."
+        )
+    return reasons

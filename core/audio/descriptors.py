@@ -53,6 +53,8 @@ class Description:
     tempo_bpm: float | None = None
     key: str | None = None
     mode: str | None = None
+    power_mel: Floats | None = None
+    """(128, T) of the mix, for what else listens (core.genre)."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,7 @@ def describe(
         },
         activity_curve={stem: activity.curve(masks[stem], SLICES) for stem in stems},
         musical_contrast=picture,
+        power_mel=frames.power_mel,
     )
     if "mix" not in heard:
         return described

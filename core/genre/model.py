@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.audio.spectrum import Floats
+from core.audio.spectrum import HOP, Floats
 from core.errors import UserError
 from core.genre.features import SECONDS, excerpt, slices
 
@@ -72,6 +72,32 @@ class Model:
             [round(float(value), 6) for value in vector],
             {genre: round(float(share), 4) for genre, share in zip(self.genres, mean, strict=True)},
         )
+
+
+def hear_file(path: Path) -> Heard | None:
+    """What the model in use says about an audio file, without separating or describing it; None for silence.
+
+    Raises UserError as `decode` does, and where there is no model.
+    """
+    from core.audio.decode import DecodeLimits, decode
+    from core.audio.spectrum import FRAME_RATE, analyse_frames, mono
+    from core.genre.features import middle
+
+    model = current()
+    if model is None:
+        raise UserError(
+            "There is no genre model: make one with `moodstem train genre` and name it in [jobs] genre_model."
+        )
+    audio = decode(
+        path, DecodeLimits(max_seconds=3600, memory_bytes=2 << 30, cpu_seconds=300, wall_seconds=300)
+    )
+    signal = mono(audio.samples, audio.rate)
+    frames = len(signal) // HOP + 1
+    part = middle(frames, round(SECONDS * FRAME_RATE))
+    # A few frames more on each side, so that the first and last ones hear what they hear in the whole track.
+    first = max(part.start - 4, 0)
+    whole = analyse_frames(signal[first * HOP : (part.stop + 4) * HOP]).power_mel
+    return model.hear(whole[:, part.start - first : part.stop - first])
 
 
 def outputs(network: Genre, heard: Any) -> tuple[Floats, Floats]:

@@ -1,5 +1,6 @@
 """The sample pieces in the database, with the analyses that ship with them, so that the first answer needs no wait.
 
+python -m core.library.bundled --latents   # only the latent vectors: after another genre model
 python -m core.library.bundled      # analyse the samples anew: after new pieces, weights or descriptors
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import sys
 import tempfile
 from importlib.resources import files
 from pathlib import Path
@@ -41,6 +43,7 @@ async def ensure_samples(library: Library) -> None:
             "SELECT track_id, separator_version, analyser_version FROM analysis"
         )
     }
+    heard = {row["track_id"] for row in await library.database.fetch("SELECT track_id FROM latent")}
     async with library.database.transaction() as transaction:
         for digest, track in known.items():
             if digest not in samples:  # a piece that this version no longer has
@@ -51,6 +54,7 @@ async def ensure_samples(library: Library) -> None:
                 current is not None
                 and current.path == str(path)
                 and shown.get(current.id) == (analysis.separator_version, analysis.analyser_version)
+                and (current.id in heard or analysis.latent is None)
             ):
                 continue
             tags = read_tags(path)
@@ -93,6 +97,21 @@ def analyse_samples() -> None:
         for path in paths:
             analysis = analyse_cached(path, separator, cache)
             analyses[analysis.content_hash] = analysis.to_json()
+    _write(analyses)
+
+
+def hear_samples() -> None:
+    """Make only the latent vectors anew: after another genre model."""
+    from core.genre.model import hear_file
+
+    analyses = shipped_analyses()
+    for path in sorted(sample_folder().glob("*.ogg")):
+        heard = hear_file(path)
+        analyses[content_hash(path)]["latent"] = heard.to_json() if heard else None
+    _write(analyses)
+
+
+def _write(analyses: dict[str, dict[str, Any]]) -> None:
     target = sample_folder() / ANALYSES
     text = json.dumps(_rounded(analyses), separators=(",", ":"), sort_keys=True, allow_nan=False)
     target.write_bytes(gzip.compress(text.encode(), mtime=0))
@@ -111,4 +130,4 @@ def _rounded(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    analyse_samples()
+    hear_samples() if "--latents" in sys.argv else analyse_samples()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
 
 from core.analysis import TrackAnalysis
+from core.genre.likely import likely
 from core.library.store import Database, Row, Transaction
 
 Origin = Literal["sample", "folder", "upload"]
@@ -165,7 +168,11 @@ async def put_track(
 
 
 async def put_analysis(transaction: Transaction, track_id: int, analysis: TrackAnalysis) -> None:
-    """`Library.save_analysis` inside an open transaction."""
+    """`Library.save_analysis` inside an open transaction. What the genre network said goes to its own table."""
+    data = analysis.to_json()
+    latent = data.pop("latent", None)
+    if latent is not None:
+        await put_latent(transaction, track_id, latent)
     await transaction.run(
         "INSERT INTO analysis (track_id, separator, separator_version, analyser_version, data) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (track_id, separator) DO UPDATE SET separator_version = excluded.separator_version,"
@@ -175,9 +182,22 @@ async def put_analysis(transaction: Transaction, track_id: int, analysis: TrackA
             analysis.separator,
             analysis.separator_version,
             analysis.analyser_version,
-            json.dumps(analysis.to_json(), allow_nan=False, separators=(",", ":")),
+            json.dumps(data, allow_nan=False, separators=(",", ":")),
         ],
     )
+
+
+async def put_latent(transaction: Transaction, track_id: int, heard: dict[str, Any]) -> None:
+    """Store what a genre network said (core.genre.model.Heard as JSON), in place of what was said before."""
+    vector = np.asarray(heard["vector"], "<f4").tobytes()
+    genres = json.dumps(heard["genres"], separators=(",", ":"))
+    await transaction.run("DELETE FROM latent WHERE track_id = ?", [track_id])
+    await transaction.run(
+        "INSERT INTO latent (track_id, model, vector, genres) VALUES (?, ?, ?, ?)",
+        [track_id, heard["model"], vector, genres],
+    )
+    for genre in likely(heard["genres"]):
+        await transaction.run("INSERT INTO told_genre (genre, track_id) VALUES (?, ?)", [genre, track_id])
 
 
 def _track(row: Row | None) -> Track | None:

@@ -35,6 +35,7 @@ WHAT = {
     "separator": "the separator",
     "separator_version": "its version",
     "analyser_version": "Moodstem's analyser",
+    "genre_model": "the genre model",
     "torch": "torch",
     "python": "Python",
 }

@@ -3,8 +3,10 @@
 Tracks of folders are renewed when their folder is indexed. Of uploads, those are left as they are whose audio has
 been removed after its time.
 
-spec:   {"after": id of the track where an earlier run gave way}
-result: {"renewed": int, "failed": int}
+Then latent vectors are made for whatever track of the library has none by the present genre model.
+
+spec:   {"after": id of the track where an earlier run gave way, "heard": likewise for latent vectors}
+result: {"renewed": int, "failed": int, "latents"?: int}
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from core.library.tracks import put_analysis
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Request, TaskFailed, TimedOut, Unavailable
 from jobs.tasks.base import Done, GiveBack, TaskKind, Work
+from jobs.tasks.latent import hear_missing
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +51,21 @@ async def run(work: Work) -> Done:
         after = int(row["id"])
         if await work.give_way():
             raise GiveBack({"after": after})
-    return Done(counts, measured=False)
+
+    async def between(track_id: int) -> None:
+        if await work.give_way():
+            raise GiveBack({"after": after, "heard": track_id})
+
+    made = await hear_missing(
+        work.database,
+        work.engine,
+        work.settings.data,
+        after=int(work.claimed.spec.get("heard", 0)),
+        should_stop=work.should_stop,
+        progress=lambda done, total: work.report(f"{done} of {total} tracks", done / max(total, 1)),
+        between=between,
+    )
+    return Done({**counts, **({"latents": made} if made else {})}, measured=False)
 
 
 async def _renew(work: Work, row: Row) -> bool:

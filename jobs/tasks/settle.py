@@ -108,6 +108,7 @@ async def _new_track(
     await transaction.run(
         "DELETE FROM analysis WHERE track_id = ? AND separator <> ?", [track_id, place.separator]
     )
+    await transaction.run("DELETE FROM latent WHERE track_id = ?", [track_id])  # of the old content
     return track_id
 
 

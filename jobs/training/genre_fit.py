@@ -67,6 +67,8 @@ class Fitted:
 
     shares: Floats
     """(tracks, genres): the mean of the slices' probabilities."""
+    vectors: Floats
+    """(tracks, width): the mean of the slices' latent vectors."""
     slice_accuracy: float
     epoch: int
     log: list[dict[str, float]]
@@ -102,11 +104,13 @@ def fit(
     if again:
         run = _Run(name, plan, data, labels, genres, known + held, seed)
         run.train([], epoch, out / "again.pt", lambda share: say((1 + share) / 2))
-    shares, right = run.hear(parts["test"])
+    shares, right, vectors = run.hear(parts["test"])
     _write(out / "weights.pt", run.network.state_dict())
     (out / "log.json").write_text(json.dumps(log))
     with (out / "result.part").open("wb") as file:
-        np.savez(file, shares=shares, slice_accuracy=right, epoch=epoch, parameters=run.parameters)
+        np.savez(
+            file, shares=shares, vectors=vectors, slice_accuracy=right, epoch=epoch, parameters=run.parameters
+        )
     (out / "result.part").replace(out / "result.npz")
     for file_name in ("checkpoint.pt", "again.pt"):
         (out / file_name).unlink(missing_ok=True)
@@ -117,7 +121,12 @@ def _kept(out: Path) -> Fitted:
     found = np.load(out / "result.npz")
     log = json.loads((out / "log.json").read_text())
     return Fitted(
-        found["shares"], float(found["slice_accuracy"]), int(found["epoch"]), log, int(found["parameters"])
+        found["shares"],
+        found["vectors"],
+        float(found["slice_accuracy"]),
+        int(found["epoch"]),
+        log,
+        int(found["parameters"]),
     )
 
 
@@ -246,31 +255,34 @@ class _Run:
 
     def _score(self, rows: Sequence[int]) -> tuple[float, float]:
         """Mean cross-entropy and accuracy of whole tracks."""
-        shares, _ = self.hear(rows)
+        shares, _, _ = self.hear(rows)
         known = self.labels[np.asarray(rows)]
         loss = -np.log(np.maximum(shares[np.arange(len(rows)), known], 1e-6)).mean()
         return float(loss), float((shares.argmax(axis=1) == known).mean())
 
-    def hear(self, rows: Sequence[int]) -> tuple[Floats, float]:
-        """(tracks, genres) mean probabilities of each track's slices, and the share of slices that are right alone."""
+    def hear(self, rows: Sequence[int]) -> tuple[Floats, float, Floats]:
+        """(tracks, genres) mean probabilities of each track's slices, the share of slices that are right alone, and the mean
+        latent vectors."""
         import torch
 
         from core.genre.model import outputs
 
         self.network.eval()
-        means, right = [], []
+        means, right, vectors = [], [], []
         for row in rows:
             if self.measured is not None:
                 with torch.inference_mode():
-                    logits = self.network.tell(self.network.think(torch.from_numpy(self.measured[row])))
-                heard = np.asarray(torch.softmax(logits, 1).numpy())
+                    thought = self.network.think(torch.from_numpy(self.measured[row]))
+                    heard = np.asarray(torch.softmax(self.network.tell(thought), 1).numpy())
+                latent = thought.numpy()
             elif self.sound:
-                heard = outputs(self.network, slices(self.data.mel(row), TESTED))[1]
+                latent, heard = outputs(self.network, slices(self.data.mel(row), TESTED))
             else:
-                heard = outputs(self.network, self.scale(self.data.statistics[[row]]))[1]
+                latent, heard = outputs(self.network, self.scale(self.data.statistics[[row]]))
             means.append(heard.mean(axis=0))
+            vectors.append(latent.mean(axis=0))
             right.append((heard.argmax(axis=1) == self.labels[row]).mean())
-        return np.stack(means), float(np.mean(right))
+        return np.stack(means), float(np.mean(right)), np.stack(vectors)
 
 
 def _share(say: Callable[[float], None], done: int, epochs: int, share: float) -> None:

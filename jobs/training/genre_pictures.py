@@ -84,7 +84,9 @@ def _curves(path: Path, runs: Sequence[Log], name: str) -> None:
             longest = max(map(len, lines), default=0)
             if len(lines) > 1 and longest:
                 padded = np.array([line + [np.nan] * (longest - len(line)) for line in lines])
-                seen = np.flatnonzero(np.isfinite(padded).any(axis=0))
+                seen = np.flatnonzero(
+                    np.isfinite(padded).sum(axis=0) * 2 >= len(lines)
+                )  # not of the few that went on
                 axes.plot(seen + 1, np.nanmean(padded[:, seen], axis=0), color=colour, linewidth=2.2)
             axes.plot([], [], color=colour, label=label)
         axes.set_xlabel("epoch")

@@ -1,0 +1,72 @@
+"""Latent vectors of the library: how tracks are found that sound alike to the genre network."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Container
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.errors import UserError
+from core.genre.neighbours import Vectors, neighbours, unit
+from core.library.store import Database, Row
+
+NONE = (
+    "No track has a latent vector yet: `moodstem index FOLDER` makes them, with the model that `[jobs] genre_model` names"
+    " or the bundled one."
+)
+
+
+@dataclass(frozen=True)
+class Latents:
+    """The vectors of one model: `vectors` (tracks, width) have length 1 and are float32, in the order of `ids`.
+
+    A million of 128 numbers take 512 MB.
+    """
+
+    model: str
+    ids: list[int]
+    vectors: Vectors
+
+    def near(
+        self, query: Vectors, count: int, visible: Container[int], exclude: int | None = None
+    ) -> list[tuple[int, float]]:
+        """(track id, cosine) of the `count` visible tracks nearest to a vector of length 1, nearest first; exact."""
+        hidden = [
+            row for row, track_id in enumerate(self.ids) if track_id == exclude or track_id not in visible
+        ]
+        rows, found = neighbours(self.vectors, query, count, hidden)
+        return [(self.ids[row], float(cosine)) for row, cosine in zip(rows.tolist(), found, strict=True)]
+
+    def of(self, track_id: int) -> Vectors | None:
+        return self.vectors[self.ids.index(track_id)] if track_id in self.ids else None
+
+
+async def load_latents(database: Database, model: str | None = None) -> Latents:
+    """All vectors of a model, by default of that which has most of the tracks. Raises UserError where there are none."""
+    if model is None:
+        row = await database.fetch_one(
+            "SELECT model FROM latent GROUP BY model ORDER BY count(*) DESC, model LIMIT 1"
+        )
+        if row is None:
+            raise UserError(NONE)
+        model = str(row["model"])
+    rows = await database.fetch(
+        "SELECT track_id, vector FROM latent WHERE model = ? ORDER BY track_id", [model]
+    )
+    if not rows:
+        raise UserError(NONE)
+    return await asyncio.to_thread(_latents, model, rows)
+
+
+def _latents(model: str, rows: list[Row]) -> Latents:
+    matrix = np.frombuffer(b"".join(row["vector"] for row in rows), "<f4").reshape(len(rows), -1)
+    return Latents(model, [row["track_id"] for row in rows], unit(matrix))
+
+
+async def told(database: Database, track_id: int) -> dict[str, float]:
+    """{genre: probability} as the network has it for a track; empty where it was not asked."""
+    row = await database.fetch_one("SELECT genres FROM latent WHERE track_id = ?", [track_id])
+    return dict(json.loads(row["genres"])) if row else {}
