@@ -49,7 +49,7 @@ def hits_card(asked: Asked, found: Found, search_id: int, page: int) -> Card:
         ui.Section(
             _lines(
                 f"**{place}. {plain(hit.track.title)}**",
-                by_line(hit.track.artist, hit.track.genre, *_facts(hit)),
+                by_line(hit.track.artist, genre_line(hit.track, hit), *_facts(hit)),
                 _met(hit),
             ),
             accessory=Press("play", hit.track.id, label=tr("Play"), emoji="▶️"),
@@ -107,7 +107,7 @@ def track_card(
     return Card(
         text(
             f"## {plain(track.title)}",
-            by_line(track.artist, track.album, track.genre) or tr("-# Artist unknown"),
+            by_line(track.artist, track.album, genre_line(track, hit)) or tr("-# Artist unknown"),
             " · ".join(facts),
         ),
         *([text(tr("**How it fits**"), *fits)] if fits else []),
@@ -199,6 +199,15 @@ def by_line(*parts: str | None, raw: int = 0) -> str:
     cut = len(parts) - raw
     shown = [*(plain(part, 50) for part in parts[:cut] if part), *(part for part in parts[cut:] if part)]
     return f"-# {' · '.join(shown)}" if shown else ""
+
+
+def genre_line(track: Track, hit: Hit | None) -> str | None:
+    """The genre of the tags, else what the network takes the track for, which it then says."""
+    if track.genre is not None or hit is None or not hit.told:
+        return track.genre
+    if len(hit.told) == 1:
+        return tr("{genre}, by its sound", genre=hit.told[0])
+    return tr("{first} or {second}, by its sound", first=hit.told[0], second=hit.told[1])
 
 
 def _facts(hit: Hit) -> list[str]:

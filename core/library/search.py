@@ -13,10 +13,12 @@ term by artist and title.
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from core.genre.likely import likely
 from core.library.loading import VISIBLE
 from core.library.query import Key, Meaning, Query, Term, parse_key, split
 from core.library.store import Database, Row
@@ -42,7 +44,8 @@ _SOUND = "track_sound.tempo_bpm, track_sound.key, track_sound.mode, track_sound.
 
 @dataclass(frozen=True)
 class Filters:
-    """What a track must have. `genre` is met by its words in the track's genre: 'rock' finds 'Punk Rock'."""
+    """What a track must have. `genre` is met by its words in the track's genre: 'rock' finds 'Punk Rock'; where the
+    tags name no genre, by what the genre network takes the track for."""
 
     genre: str | None = None
     tempo_from: float | None = None
@@ -65,6 +68,8 @@ class Hit:
     activity: dict[str, float]
     score: float
     met: dict[Meaning, float] = field(default_factory=dict)
+    told: tuple[str, ...] = ()
+    """The one or two genres that the genre network takes it for, where its tags name none (core.genre.likely)."""
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,14 @@ async def genres(database: Database, text: str = "", *, uploads: bool = True, li
         f" SELECT genre FROM one WHERE EXISTS (SELECT 1 FROM track WHERE track.genre = one.genre AND {VISIBLE})",
         {"uploads": uploads},
     )
+    told = await database.fetch(
+        "WITH RECURSIVE one (genre) AS (SELECT min(genre) FROM told_genre UNION ALL"
+        " SELECT (SELECT min(genre) FROM told_genre WHERE genre > one.genre) FROM one WHERE one.genre IS NOT NULL)"
+        " SELECT genre FROM one WHERE EXISTS (SELECT 1 FROM told_genre JOIN track ON track.id = track_id"
+        f" WHERE told_genre.genre = one.genre AND track.genre IS NULL AND {VISIBLE})",
+        {"uploads": uploads},
+    )
+    rows = [*rows, *told]
     words = [word.casefold() for word in split(text[:100])]
     # 'Rock' and 'rock' are one genre to a reader.
     named = {row["genre"].casefold(): row["genre"] for row in reversed(rows)}
@@ -284,7 +297,11 @@ def _conditions(filters: Filters) -> tuple[list[str], dict[str, Any]]:
     parameters: dict[str, Any] = {}
     words = split(filters.genre or "")
     if words:
-        where.append("track.id IN (SELECT rowid FROM track_text WHERE track_text MATCH :genre)")
+        where.append(
+            "(track.id IN (SELECT rowid FROM track_text WHERE track_text MATCH :genre) OR (track.genre IS NULL"
+            " AND track.id IN (SELECT track_id FROM told_genre WHERE told_genre.genre = :told)))"
+        )
+        parameters["told"] = (filters.genre or "").strip()
         cut = " *" if len(filters.genre or "") >= CUT else ""
         parameters["genre"] = f"genre : {quoted(' '.join(words))}{cut}"
     elif filters.genre:
@@ -324,10 +341,12 @@ async def _hits(
         [track_id for _, track_id in ranked],
     )
     by_id = {row["id"]: row for row in rows}
+    told = await _told(database, [row["id"] for row in rows if row["genre"] is None])
     return [
         _hit(
             by_id[track_id],
             score,
+            told.get(track_id, ()),
             {
                 term.meaning: sounding[track_id]
                 for term, sounding in heard.items()
@@ -339,7 +358,15 @@ async def _hits(
     ]
 
 
-def _hit(row: Row, score: float, met: dict[Meaning, float]) -> Hit:
+async def _told(database: Database, track_ids: Sequence[int]) -> dict[int, tuple[str, ...]]:
+    rows = await database.fetch(
+        f"SELECT track_id, genres FROM latent WHERE track_id IN ({', '.join('?' * len(track_ids))})",
+        track_ids,
+    )
+    return {row["track_id"]: tuple(likely(json.loads(row["genres"]))) for row in rows}
+
+
+def _hit(row: Row, score: float, told: tuple[str, ...], met: dict[Meaning, float]) -> Hit:
     return Hit(
         Track(*tuple(row)[:9]),
         row["tempo_bpm"],
@@ -348,6 +375,7 @@ def _hit(row: Row, score: float, met: dict[Meaning, float]) -> Hit:
         {stem: row[stem] for stem in STEMS if row[stem] is not None},
         score,
         met,
+        told,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from core.library.history import History
+from core.library.tracks import put_latent
 from tests.bot.conftest import World, labels, press_ids, previews_ready, raw, walk, within_budget, words
 from tests.bot.test_recommend import with_mood
 
@@ -208,3 +209,17 @@ async def test_the_map_is_drawn_and_told_with_the_last_recommendation(world: Wor
     assert "A map of 30 tracks." in told and "Recommended last: 1. " in told and "sad: " in told
     bobs = await world.bob.slash(world.channel, "library map")
     assert "Ask me with /recommend" in words(bobs.response)
+
+
+async def test_a_genre_that_was_told_by_sound_says_so(world: World) -> None:
+    database = world.bot.database
+    [[track, title]] = await database.fetch("SELECT id, title FROM track WHERE title = 'Pillow of Snow'")
+    await database.write("UPDATE track SET genre = NULL WHERE id = ?", [track])
+    async with database.transaction() as transaction:
+        heard = {"model": "m", "vector": [1.0], "genres": {"polka": 0.9, "rock": 0.1}}
+        await put_latent(transaction, track, heard)
+    text = words(await ask(world, "library track", track=f"track:{track}"))
+    assert "polka, by its sound" in text and "Classical" not in text
+    text = words(await ask(world, "library browse", genre="Polka"))
+    assert "1 track" in text and title in text and "polka, by its sound" in text
+    assert "by its sound" not in words(await ask(world, "library browse", genre="Folk"))

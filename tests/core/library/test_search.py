@@ -17,7 +17,7 @@ from core.library.loading import load_catalog
 from core.library.query import Key, parse
 from core.library.search import SOUNDS, Filters, Found, complete, genres, hit, search, visible
 from core.library.store import Database
-from core.library.tracks import Library
+from core.library.tracks import Library, put_latent
 from core.recommend.sound import in_words, strengths
 
 
@@ -220,3 +220,34 @@ def test_no_text_breaks_the_search(tmp_path: Path) -> None:
         for track in runner.run(library.tracks()):
             assert track.id in {one.track.id for one in runner.run(search(database, parse(track.title))).hits}
         runner.run(database.close())
+
+
+async def test_a_genre_is_found_by_its_sound_where_tags_name_none(empty: Library) -> None:
+    said = {"model": "m", "vector": [1.0, 0.0]}
+    ids = {}
+    for title, genre, shares in (
+        ("tagged", "Folk", {"rock": 0.9, "pop": 0.1, "jazz": 0.0}),
+        ("told", None, {"rock": 0.9, "pop": 0.1, "jazz": 0.0}),
+        ("between", None, {"rock": 0.35, "pop": 0.45, "jazz": 0.2}),
+        ("unsure", None, {"rock": 0.2, "pop": 0.15, "jazz": 0.15, "folk": 0.2, "blues": 0.3}),
+        ("unheard", None, None),
+    ):
+        ids[title] = await put(empty, title, genre=genre)
+        if shares is not None:
+            async with empty.database.transaction() as transaction:
+                await put_latent(transaction, ids[title], {**said, "genres": shares})
+
+    async def named(genre: str) -> set[str]:
+        found = await search(empty.database, parse(""), Filters(genre=genre))
+        return {one.track.title for one in found.hits}
+
+    assert await named("Rock") == {"told", "between"}, "a track with a tag is what its tag says"
+    assert await named("pop") == {"between"} and await named("folk") == {"tagged"} and not await named("jazz")
+    assert [one.lower() for one in await genres(empty.database)] == ["folk", "pop", "rock"]
+    seen = {title: await hit(empty.database, track_id) for title, track_id in ids.items()}
+    assert {title: one.told for title, one in seen.items() if one} == {
+        "tagged": (), "told": ("rock",), "between": ("pop", "rock"), "unsure": (), "unheard": (),
+    }  # fmt: skip
+    async with empty.database.transaction() as transaction:
+        await put_latent(transaction, ids["told"], {**said, "genres": {"rock": 0.1, "pop": 0.8, "jazz": 0.1}})
+    assert await named("rock") == {"between"}, "what another model says takes the place of what was said"
