@@ -96,7 +96,7 @@ def drawn(count: int, seed: int = 0) -> Vectors:
     """(count, 128) vectors of length 1."""
     rng = np.random.default_rng(seed)
     spread = rng.standard_normal((16, WIDTH)).astype(np.float32)
-    clouds = 0.5 * rng.standard_normal((200, 16), dtype=np.float32)
+    clouds = 1.5 * rng.standard_normal((200, 16), dtype=np.float32)
     result = np.empty((count, WIDTH), np.float32)
     for start in range(0, count, 50_000):
         stop = min(start + 50_000, count)
