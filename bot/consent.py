@@ -76,7 +76,12 @@ class Gate:
     async def open_for_command(self, interaction: discord.Interaction[Any]) -> bool:
         """May this command run? If not, its member has been asked."""
         name = getattr(interaction.command, "qualified_name", "")
-        if name in FREE_COMMANDS or await agreed(self.database, interaction.user.id):
+        wanted = getattr(interaction.namespace, "form", None) if name == "mood" else None
+        if (
+            name in FREE_COMMANDS
+            or wanted in ("show", "forget")
+            or await agreed(self.database, interaction.user.id)
+        ):
             return True
         data: dict[str, Any] = dict(interaction.data or {})
         await self._ask(interaction, data, ())

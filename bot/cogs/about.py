@@ -46,7 +46,9 @@ class About(commands.Cog):
                 ),
                 tr("**/journey** leads from how you feel to another mood, step by step."),
                 tr("**/party** makes one playlist of several people's moods, fair to each."),
-                tr("**/upload** takes a track apart, shows what each instrument does and what goes with it."),
+                tr(
+                    "**/upload** takes a track apart, shows what each instrument does and what goes with it, and hands you its stems."
+                ),
                 tr(
                     "**/similar** finds tracks like one of yours or the library's, or music to practise an instrument with."
                 ),

@@ -134,6 +134,9 @@ async def test_what_asks_nothing_stores_nothing(world: World, carol: Any) -> Non
         shown = await carol.slash(world.channel, name, **FREE_USES.get(name, {}))
         assert shown.response is not None and ASKED not in words(shown.response), name
         assert not await kept(world, carol), f"/{name} stored something"
+    for form in ("show", "forget"):
+        shown = await carol.slash(world.channel, "mood", form=form)
+        assert ASKED not in words(shown.response) and not await kept(world, carol), form
     channel: Any = world.bot.get_channel(world.channel.id)
     assert set(world.bot.handlers) >= FREE_BUTTONS
     for action in sorted(FREE_BUTTONS - {"consent_yes"}):
