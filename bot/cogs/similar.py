@@ -15,6 +15,7 @@ from discord.ext import commands
 from bot import choices
 from bot.app import Moodstem
 from bot.errors import answer_refusals
+from bot.i18n import spoken, tr
 from bot.ui.buttons import on_press
 from bot.ui.similar import COUNT, KINDS, PICTURE, Question, answer_card, comparison_card
 from core.analysis import TrackAnalysis
@@ -42,7 +43,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
         self.one_at_a_time = asyncio.Lock()
-        self.made: OrderedDict[tuple[int, int, int], tuple[bytes, list[str], bool]] = OrderedDict()
+        self.made: OrderedDict[tuple[int, int, int, str], tuple[bytes, list[str], bool]] = OrderedDict()
 
     @app_commands.command(
         description="Tracks like one of the library or your own, or music to practise with."
@@ -116,7 +117,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
         """Two tracks beside each other; the picture takes some seconds, in a process of its own."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         (left, first), (right, second) = await self.known(int(one)), await self.known(int(other))
-        key = left.id, right.id, await self.bot.library.version()
+        key = left.id, right.id, await self.bot.library.version(), spoken()
         async with self.one_at_a_time:
             if key not in self.made:
                 self.made[key] = await self.draw((left, first), (right, second))
@@ -141,7 +142,13 @@ class SimilarCommands(commands.Cog, name="Similar"):
         tracks = [(track.title, analysis, path) for (track, analysis), path in zip(sides, audio, strict=True)]
         longest = max(self.bot.settings.limits.duration_min * 60, 900.0)
         parts = alike.side_by_side(terms, left[0], right[0])
-        picture = await draw_comparison(tracks, similarity, parts, longest)
+        words = {
+            "how": tr("How alike they sound: {similarity}"),
+            "alike": tr("alike"),
+            "apart": tr("apart"),
+            "gone": tr("its audio is no longer kept"),
+        }
+        picture = await draw_comparison(tracks, similarity, parts, longest, words)
         return picture, list(alike.in_words(terms, left[0], right[0])), None not in audio
 
     async def known(self, track_id: int) -> tuple[Track, TrackAnalysis]:

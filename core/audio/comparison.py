@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +28,17 @@ if TYPE_CHECKING:
 
 SIZE, DPI = (12.0, 10.0), 100
 ALIKE, APART = "#69db7c", "#ff922b"
-SIDES = ((0.085, 0.42), (0.565, 0.42))
+SIDES = ((0.085, 0.41), (0.555, 0.41))
 """Left edge and width of the two spectrograms, of the picture's width."""
+
+
+WORDS = {
+    "how": "How alike they sound: {similarity}",
+    "alike": "alike",
+    "apart": "apart",
+    "gone": "its audio is no longer kept",
+}
+"""What the picture says where the caller names no words of another language."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +52,11 @@ class Side:
 
 
 def comparison_picture(
-    left: Side, right: Side, similarity: float, parts: Sequence[tuple[str, str, str, float]]
+    left: Side,
+    right: Side,
+    similarity: float,
+    parts: Sequence[tuple[str, str, str, float]],
+    words: Mapping[str, str] = WORDS,
 ) -> bytes:
     """PNG of 1200 x 1000 pixels: mel spectrograms in dB below each one's loudest, then what each descriptor adds.
 
@@ -77,7 +90,7 @@ def comparison_picture(
                 axes.text(
                     0.5,
                     0.5,
-                    "its audio is no longer kept",
+                    words["gone"],
                     color=FAINT,
                     fontsize=16,
                     ha="center",
@@ -87,23 +100,31 @@ def comparison_picture(
                 spectrogram(axes, mel, side.analysis.duration_s, labels=True)
                 if side is right:
                     axes.set_yticklabels([])
-        _bars(figure.add_axes((0.0, 0.015, 1.0, 0.42)), similarity, parts)
+        _bars(figure.add_axes((0.0, 0.015, 1.0, 0.42)), similarity, parts, words)
         return as_png(figure)
 
 
-def _bars(axes: Axes, similarity: float, parts: Sequence[tuple[str, str, str, float]]) -> None:
+def _bars(
+    axes: Axes, similarity: float, parts: Sequence[tuple[str, str, str, float]], words: Mapping[str, str]
+) -> None:
     axes.set(xlim=(0, 1), ylim=(len(parts) - 0.3, -1.25))
     axes.axis("off")
     middle, half = 0.66, 0.13
     largest = max((abs(added) for *_, added in parts), default=0.0) or 1.0
     style: dict[str, Any] = {"va": "center_baseline", "fontsize": 17, "parse_math": False}
-    axes.text(0.035, -0.8, f"How alike they sound: {similarity:+.2f}", color=TEXT, weight="bold", **style)
-    axes.text(middle - 0.01, -0.8, "apart", color=APART, ha="right", **style)
-    axes.text(middle + 0.01, -0.8, "alike", color=ALIKE, **style)
+    axes.text(
+        0.035, -0.8, words["how"].format(similarity=_signed(similarity)), color=TEXT, weight="bold", **style
+    )
+    axes.text(middle - 0.01, -0.8, words["apart"], color=APART, ha="right", **style)
+    axes.text(middle + 0.01, -0.8, words["alike"], color=ALIKE, **style)
     for row, (name, here, there, added) in enumerate(parts):
         axes.text(0.035, row, name, color=TEXT, **style)
         axes.text(0.37, row, here, color=FAINT, ha="right", **style)
         axes.text(0.50, row, there, color=FAINT, ha="right", **style)
         axes.barh(row, half * added / largest, left=middle, height=0.62, color=ALIKE if added > 0 else APART)
-        axes.text(middle + half + 0.03, row, f"{added:+.2f}", color=TEXT, **style)
+        axes.text(middle + half + 0.03, row, _signed(added), color=TEXT, **style)
     axes.plot([middle, middle], [-0.45, len(parts) - 0.55], color=FAINT, linewidth=1.5)
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "\u2212")

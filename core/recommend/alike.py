@@ -325,12 +325,12 @@ def _words(term: Agreement, here: Mapping[str, float], there: Mapping[str, float
 
 
 LABELS = {
-    "mfcc": "tone colour (MFCC)",
-    "chroma": "notes (chroma)",
-    "tempo": "tempo",
-    "centroid": "brightness",
-    "zcr": "zero crossings",
-    "contrast": "spectral contrast",
+    "mfcc": mark("tone colour (MFCC)"),
+    "chroma": mark("notes (chroma)"),
+    "tempo": mark("tempo"),
+    "centroid": mark("brightness"),
+    "zcr": mark("zero crossings"),
+    "contrast": mark("spectral contrast"),
 }
 
 
@@ -342,7 +342,9 @@ def side_by_side(
         name: math.fsum(term.contribution for term in found if term.descriptor == name)
         for name in DESCRIPTORS
     }
-    rows = [(LABELS[name], _value(name, left), _value(name, right), value) for name, value in added.items()]
+    rows = [
+        (tr(LABELS[name]), _value(name, left), _value(name, right), value) for name, value in added.items()
+    ]
     return sorted(rows, key=lambda row: -row[3])
 
 

@@ -137,8 +137,8 @@ def part_label(topic: str) -> str:
         "freshness": tr("shown lately"),
         "surprise": tr("chance"),
         "diversity": tr("like others here"),
-        "journey": "off the way",
-        "flow": "the step to it",
+        "journey": tr("off the way"),
+        "flow": tr("the step to it"),
         "taste": tr("your taste"),
     }
     return named[topic] if topic in named else inside(occasion_label(topic))
