@@ -143,7 +143,7 @@ def _of_tables() -> Iterator[str]:
     for aim in _toml(moods / "aims.toml")["aim"].values():
         yield aim["text"]
     for entry in _toml(ROOT / "core" / "library" / "glossary.toml").values():
-        yield entry["label"]
+        yield from (entry["label"], entry["meaning"])
     phrases = _toml(ROOT / "core" / "recommend" / "descriptors.toml")
     sources, plural = phrases.pop("sources"), phrases.pop("plural")
     for source, stem in sources.items():

@@ -50,7 +50,7 @@ async def reindex(interaction: discord.Interaction[Moodstem]) -> None:
         bot.database,
         must_manage(interaction),
         interaction.user.id,
-        "re-index",
+        mark("re-index"),
         ", ".join(folder.name for folder in folders),
     )
 
@@ -97,7 +97,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
                 self.bot.database,
                 guild_id,
                 interaction.user.id,
-                "cancelled a job",
+                mark("cancelled a job"),
                 str(job.spec.get("name", job.kind)),
             )
         await interaction.response.edit_message(view=await self.jobs_view(guild_id))
@@ -137,7 +137,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         settings = self.bot.settings
         copy = await backup(self.bot.database, settings.data / "backups", keep=settings.retention.backups)
         rows = await rehearse(copy)
-        await record(self.bot.database, guild_id, interaction.user.id, "backup", copy.name)
+        await record(self.bot.database, guild_id, interaction.user.id, mark("backup"), copy.name)
         sentence = tr(
             "💾 {name} is written and was restored on trial: {rows} rows in {tables} tables.",
             name=copy.name,
@@ -161,7 +161,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         if name is not None:
             await set_limit(self.bot.database, guild_id, name, value, limits)
             change = f"{LIMITS[name]}: {mark('the usual') if value is None else f'{value:g}'}"
-            await record(self.bot.database, guild_id, interaction.user.id, "limit", change)
+            await record(self.bot.database, guild_id, interaction.user.id, mark("limit"), change)
         here = await limits_of(self.bot.database, guild_id, limits)
         card = limits_card(here, set(await own_limits(self.bot.database, guild_id)))
         await interaction.response.send_message(view=card, ephemeral=True)
@@ -181,7 +181,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         guild_id = must_manage(interaction)
         chosen = None if language == AUTOMATIC else language
         await languages.choose_for_server(self.bot.database, guild_id, chosen)
-        await record(self.bot.database, guild_id, interaction.user.id, "language", chosen or "")
+        await record(self.bot.database, guild_id, interaction.user.id, mark("language"), chosen or "")
         speak(await language_of(self.bot.database, interaction))
         sentence = (
             tr("I speak {language} here with everybody who chose nothing else.", language=LANGUAGES[chosen])

@@ -8,7 +8,7 @@ import discord
 from discord.ext import commands
 
 from bot.app import Moodstem
-from bot.i18n import tr
+from bot.i18n import mark, tr
 from bot.permissions import must_manage
 from bot.ui.buttons import on_press
 from bot.ui.cards import Card
@@ -131,7 +131,7 @@ class Rules(commands.Cog):
         change = await set_weight(
             self.bot.database, guild_id, interaction.user.id, rule_id, _weight(wanted), seen
         )
-        await self.log(guild_id, interaction.user.id, "rule", change)
+        await self.log(guild_id, interaction.user.id, mark("rule"), change)
         view = await self.rule_view(guild_id, rule, tr("✅ Saved: it counts from the next answer on."))
         await interaction.response.edit_message(view=view)
 
@@ -139,7 +139,7 @@ class Rules(commands.Cog):
     async def undo(self, interaction: discord.Interaction[Moodstem], change_id: str) -> None:
         guild_id = must_manage(interaction)
         change = await undo(self.bot.database, guild_id, interaction.user.id, _whole(change_id))
-        await self.log(guild_id, interaction.user.id, "rule undone", change)
+        await self.log(guild_id, interaction.user.id, mark("rule undone"), change)
         view = await self.rule_view(
             guild_id, the_rule(change.rule), tr("↩️ Undone: the weight is what it was before.")
         )
@@ -162,7 +162,7 @@ class Rules(commands.Cog):
         was, now = (
             tr("as shipped") if weight is None else f"{weight:g}" for weight in (change.before, change.after)
         )
-        detail = f"{rule_named(the_rule(change.rule))}: {was} to {now}"
+        detail = f"{rule_named(the_rule(change.rule))}: {was} → {now}"
         await record(self.bot.database, guild_id, user_id, action, detail)
 
 

@@ -142,7 +142,7 @@ def log_card(entries: Sequence[Entry], page: int, more: bool) -> Card:
     if not entries:
         return note_card(tr("Nothing yet: what admins change with my commands will be listed here."))
     lines = [
-        f"<t:{entry.at}:d> <@{entry.user_id}> **{plain(retold(entry.action))}** {plain(entry.detail, 160)}"
+        f"<t:{entry.at}:d> <@{entry.user_id}> **{plain(retold(entry.action))}** {plain(': '.join(retold(part) for part in entry.detail.split(': ')), 160)}"
         for entry in entries
     ]
     return Card(

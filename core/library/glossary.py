@@ -37,4 +37,5 @@ def label(feature: str) -> str:
 def meaning(feature: str) -> str:
     """What the descriptor measures, or ''."""
     parts = [part for part in feature.split(".") if part not in _STATISTICS]
-    return _table().get(parts[-1], {}).get("meaning", "")
+    found = _table().get(parts[-1], {}).get("meaning", "")
+    return tr(found) if found else ""

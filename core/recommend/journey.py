@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UserError
-from core.i18n import mark
+from core.i18n import mark, spoken
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile, mood_adjective
 from core.recommend.affect import plane, ranked
@@ -215,12 +215,12 @@ class _Way:
         return found
 
 
-def _names(weights: NDArray[np.float64], language: str = "en") -> str:
+def _names(weights: NDArray[np.float64], language: str | None = None) -> str:
     """The strongest mood, and a second one where it counts about as much: 'sad and tense'."""
     order = sorted(range(len(MOODS)), key=lambda i: -weights[i])
     second = [order[1]] if weights[order[1]] > 0.6 * weights[order[0]] else []
     both = [mood_adjective(MOODS[i], language) for i in (order[0], *second)]
-    return f" {AND[language]} ".join(both)
+    return f" {AND[language or spoken()]} ".join(both)
 
 
 AND = {"en": "and", "de": "und", "es": "y"}
