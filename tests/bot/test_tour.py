@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from core.i18n import speaking
+from core.library.consent import agree
 from core.library.store import Database
 from core.moods.profile import Profile
 from jobs.engines.local import LocalEngine
@@ -133,7 +134,9 @@ class Tour:
 
     async def press_one(self, message: Any, action: str) -> None:
         """The first button of this action, if the card has one."""
-        parts = (part for part in walk(raw(message)) if part.get("custom_id", "").startswith(f"ms:{action}:"))
+        parts = (
+            part for part in walk(raw(message)) if re.match(rf"m[sc]:{action}:", part.get("custom_id", ""))
+        )
         if (part := next(parts, None)) is not None:
             await self.press(message, part)
 
@@ -232,7 +235,12 @@ async def test_everything_in_another_language(world: World, runner: Runner, lang
             await tour.press_one(asked, action)
         await tour.press_all(taking_away=False)
         await tour.press_all(taking_away=True)
-        for name in ("recommend", "journey", *LAST):  # of somebody who is not known any more
+        await agree(world.bot.database, world.admin.id)
+        await world.bot.get_cog("Mood").moods.forget(world.admin.id)
+        for name, action in (("recommend", "recommend_mood"), ("journey", "jr_from")):  # of somebody unknown
+            await world.bot.get_cog("Mood").moods.forget(world.admin.id)
+            await tour.press_one((await world.admin.slash(world.channel, name)).response, action)
+        for name in LAST:
             needed = {one.name: OPTIONS[one.name] for one in commands[name].parameters if one.required}
             await tour.answer(await world.admin.slash(world.channel, name, **needed))
         await tour.press_all(taking_away=False)
