@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from bot import create_bot
+from bot.ui.rules import PAGE, changes_card, number_form, preview_card, rule_card, rules_card, topics
+from core.i18n import LANGUAGES, speaking
 from core.library.consent import agree
 from core.moods.profile import Profile
+from core.recommend.preview import Outcome, Place, samples
+from core.recommend.table import load_rules
+from core.recommend.tuning import Change
 from tests.bot.conftest import World, labels, press_ids, raw, walk, within_budget, words
 
 LOUDNESS = "peacefulness.mix.loudness"
@@ -236,3 +245,49 @@ def _rule() -> Any:
     from core.recommend.tuning import the_rule
 
     return the_rule(LOUDNESS)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_card_of_every_rule_fits_in_every_language(language: str) -> None:
+    """With the longest titles that a library may have."""
+    titles = [FakeTrack(number, "W" * 300, "M" * 300) for number in range(20)]
+    everything = {rule.id: 9.99 for rule in load_rules()}
+    with speaking(language):
+        for topic in topics():
+            rules = [rule for rule in load_rules() if rule.topic == topic]
+            for page in range(-(-len(rules) // PAGE)):
+                fits(rules_card(rules, everything, topic, "all", page))
+        for rule in load_rules():
+            fits(
+                rule_card(
+                    rule, everything, "✅", Change(10**9, 10**18, rule.id, 1.0, 2.0, 10**9, None, False)
+                )
+            )
+            asked = number_form(rule, 9.99)
+            assert len(asked.title) <= 45 and len(asked.custom_id) <= 100
+        longest = max(load_rules(), key=lambda rule: len(rule.id))
+        outcomes = [
+            Outcome(
+                sample, [Place(track, place, None) for place, track in enumerate(titles[:10], 1)], titles[10:]
+            )
+            for sample in samples(longest)
+        ]
+        fits(preview_card(longest, everything, {**everything, longest.id: 0.0}, "9.99", outcomes, 0))
+        changes = [
+            Change(10**9 + number, 10**18, longest.id, 1.23, 9.99, 10**9, 5, True) for number in range(PAGE)
+        ]
+        known = {rule.id: rule for rule in load_rules()}
+        fits(changes_card(changes, known, 3, more=True, undoable=changes[0]))
+
+
+@dataclass(frozen=True)
+class FakeTrack:
+    id: int
+    title: str
+    artist: str
+    genre: str = "Folk"
+    content_hash: str = "0"
+
+
+def fits(card: Any) -> None:
+    within_budget(SimpleNamespace(components=card.to_components()))
