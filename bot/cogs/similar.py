@@ -20,6 +20,7 @@ from bot.ui.buttons import on_press
 from bot.ui.similar import COUNT, KINDS, PICTURE, Question, answer_card, comparison_card
 from core.analysis import TrackAnalysis
 from core.errors import UserError
+from core.genre.latents import Latents, load_latents, told
 from core.library.catalog import Catalog
 from core.library.tracks import Track
 from core.recommend import alike
@@ -43,6 +44,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
         self.one_at_a_time = asyncio.Lock()
+        self.latents: tuple[int, Latents] | None = None
         self.made: OrderedDict[tuple[int, int, int, str], tuple[bytes, list[str], bool]] = OrderedDict()
 
     @app_commands.command(
@@ -50,7 +52,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
     )
     @app_commands.describe(
         track="Begin to type a title; your own uploads come first",
-        by="What is compared: the sound (when not said), or how much each instrument plays",
+        by="What is compared: the sound (when not said), instruments, or what the network hears",
         instrument="Compare only how much this one plays",
         practise="Music to practise this instrument with: where it stands out",
     )
@@ -85,8 +87,32 @@ class SimilarCommands(commands.Cog, name="Similar"):
         """In place of the deferred answer, or of the card whose button was pressed."""
         track, analysis = await self.known(question.track_id) if question.track_id else (None, None)
         catalog = await self.bot.catalog()
-        near, standing = await asyncio.to_thread(find, catalog, question, analysis)
+        heard = (
+            await self.heard_alike(catalog, question, track) if question.by == "latent" and track else None
+        )
+        near, standing = await asyncio.to_thread(find, catalog, question, analysis, heard)
         await interaction.edit_original_response(view=answer_card(question, track, near, standing))
+
+    async def heard_alike(self, catalog: Catalog, question: Question, track: Track) -> list[Similar]:
+        """By the genre network's vectors, which are there once a track has been heard by it."""
+        version = await self.bot.library.version()
+        if self.latents is None or self.latents[0] != version:
+            self.latents = version, await load_latents(self.bot.database)
+        latents = self.latents[1]
+        own = latents.of(track.id)
+        if own is None:
+            raise UserError(
+                "The network has not heard this track yet: compare it by sound, or try again tomorrow."
+            )
+        count = COUNT * POOL if question.practise else COUNT
+        visible = {one.id for one in catalog.tracks}
+        near = await asyncio.to_thread(latents.near, own, count, visible, track.id)
+        here = await told(self.bot.database, track.id)
+        found = []
+        for track_id, cosine in near:
+            there = await told(self.bot.database, track_id)
+            found.append(Similar(catalog.track(track_id), cosine, _genres(there, here)))
+        return found
 
     @on_press("sim")
     async def again(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
@@ -159,12 +185,32 @@ class SimilarCommands(commands.Cog, name="Similar"):
         return track, analysis
 
 
+def _genres(here: dict[str, float], there: dict[str, float]) -> list[str]:
+    """The genre that the network hears in both most."""
+    common = {name: min(share, there[name]) for name, share in here.items() if name in there}
+    if not common:
+        return []
+    name = max(common, key=lambda one: common[one])
+    return [
+        tr(
+            "To the network this one is {here:.0%} {genre}, the other {there:.0%}.",
+            here=here[name],
+            there=there[name],
+            genre=name,
+        )
+    ]
+
+
 def find(
-    catalog: Catalog, question: Question, analysis: TrackAnalysis | None
+    catalog: Catalog,
+    question: Question,
+    analysis: TrackAnalysis | None,
+    heard: list[Similar] | None = None,
 ) -> tuple[list[Similar], list[Prominent]]:
-    """What is similar, and of it what stands out, where an instrument is to be practised."""
-    near: list[Similar] = []
-    if analysis is not None:
+    """What is similar (`heard`: by the network, found already), and of it what stands out, where an instrument is to be
+    practised."""
+    near: list[Similar] = heard or []
+    if analysis is not None and heard is None:
         own = [track.id for track in catalog.tracks if track.content_hash == analysis.content_hash]
         near = similar(
             catalog,

@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from core.recommend.prominence import Prominent
     from core.recommend.similarity import Similar
 
-KINDS = {"sound": (mark("Sound"), "🎚️"), "instruments": (mark("Instruments"), "🎻")}
+KINDS = {
+    "sound": (mark("Sound"), "🎚️"),
+    "instruments": (mark("Instruments"), "🎻"),
+    "latent": (mark("Network"), "🧠"),
+}
 """What tracks can be compared by here: {name: (label, emoji)}."""
 
 METRICS = {"cosine": mark("Cosine"), "euclidean": mark("Distance")}
@@ -156,7 +160,7 @@ def _ways(question: Question) -> list[ui.Item[Any]]:
             "sim_metric",
             *replace(question, metric=name).arguments,
             label=tr(label),
-            disabled=question.metric == name,
+            disabled=question.metric == name or question.by == "latent",  # those vectors have a length of 1
         )
         for name, label in METRICS.items()
     ]

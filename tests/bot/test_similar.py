@@ -117,3 +117,15 @@ async def test_more_like_this_leads_to_comparing(world: World) -> None:
     assert len(press_ids(more.response, "compare")) == 5
     await world.alice.click(more.response.message, label="More ways to compare")
     assert "by sound, cosine" in words(more.response)
+
+
+async def test_by_what_the_network_hears(world: World) -> None:
+    card = await asked(world, track="Letters from Trieste", by="latent")
+    assert "by network" in words(card) and "To the network this one is " in words(card)
+    assert len(press_ids(card, "play")) == 5
+    await world.alice.select(card.message, ["piano"], custom_id=choose(card, "sim_practise"))
+    within_budget(card)
+    assert "to practise" in words(card)
+    await world.bot.database.write("DELETE FROM latent WHERE track_id = 3")
+    await world.bot.database.write("UPDATE counter SET value = value + 1 WHERE name = 'library'")
+    assert "not heard this track yet" in words(await asked(world, track="track:3", by="latent"))
