@@ -6,7 +6,8 @@ What the documents leave open, and what was chosen:
   16 x 2 > 6 x 1 > 2 x 1, only come about with pools of (2, 4), (2, 4), (2, 4), (3, 5), (4, 4), the last two padded as
   Keras' "same" does: the pools of the FCN-5 of Choi, Fazekas & Sandler (2016), with the widths (47, 95, 95, 142, 190) of
   its version of half a million parameters in Choi et al. (2017). Not told: ReLU behind each convolution (that paper's ELU
-  would show no parameters either), no dropout in the table, so none here but what `train` adds before the last layer.
+  would show no parameters either), no dropout in the table, so none here but what `train` adds before the last layer. It begins as Keras' layers do (Glorot):
+  without batch normalisation torch's smaller random weights leave the last layer with hardly anything to tell from.
 - CRNN. The table is a picture that did not come through; only its accuracy is told (75 %), and its source: Adiyansjah et
   al. (2019), who take the CRNN of Choi et al. (2017). Its widths of half a million parameters (68, 137, 137, 137, and two
   GRU layers of 68) are used; that paper pools 96 x 1366 points to 1 x 15. A slice has a tenth of these frames, so time is
@@ -96,6 +97,10 @@ class CNN(Genre):
         for inputs, outputs, pool in zip((1, *CNN_WIDTHS), CNN_WIDTHS, CNN_POOLS, strict=False):
             layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.ReLU(), SamePool(pool)]
         self.layers = nn.Sequential(*layers)
+        for layer in (*layers, self.tell):
+            if isinstance(layer, nn.Conv2d | nn.Linear):
+                nn.init.xavier_uniform_(layer.weight)
+                nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def think(self, x: Tensor) -> Tensor:
         x = x.transpose(1, 2).unsqueeze(1).contiguous(memory_format=torch.channels_last)  # pitch x time
