@@ -107,3 +107,26 @@ async def test_an_upload_that_cannot_be_heard_keeps_its_values(
     assert await runner.run_one()
     assert (await runner.queue.jobs(limit=1))[0].result == {"renewed": 1, "failed": 1}
     assert await versions(database) == [0, 0, ANALYSER_VERSION]
+
+
+async def test_latent_vectors_that_are_missing_are_made_without_separating(
+    runner: Runner, uploads: list[Path], database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await database.write("UPDATE analysis SET analyser_version = ?", [ANALYSER_VERSION])
+    made = [tuple(row) for row in await database.fetch("SELECT track_id, model, vector FROM latent")]
+    assert len(made) == 3, "uploads bring theirs"
+    await database.write("UPDATE latent SET model = 'an older one' WHERE track_id = ?", [made[0][0]])
+    await database.write("DELETE FROM latent WHERE track_id <> ?", [made[0][0]])
+    real, asked = runner.engine.run, []
+
+    async def run(request: Request, *more: Any) -> dict[str, Any]:
+        asked.append(request.task)
+        return await real(request, *more)
+
+    monkeypatch.setattr(runner.engine, "run", run)
+    await renew(runner.queue)
+    assert await runner.run_one()
+    assert (await runner.queue.jobs(limit=1))[0].result == {"renewed": 0, "failed": 0, "latents": 2}
+    assert set(asked) == {"latent"}
+    again = [tuple(row) for row in await database.fetch("SELECT track_id, model, vector FROM latent")]
+    assert [row[:2] for row in again] == [made[0][:2], made[2][:2]], "the second one's audio is gone"
