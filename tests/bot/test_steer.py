@@ -11,6 +11,7 @@ import pytest
 
 from bot.cogs.mood import profile_card
 from bot.ui.picks import no_mood_card, picks_card, why_card
+from core.i18n import LANGUAGES, speaking
 from core.moods.aim import AIMS
 from core.moods.profile import MOODS, PREFERENCES, Profile
 from core.recommend.rules import Reason, load_rules
@@ -289,8 +290,14 @@ def longest() -> Recommended:
     )
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("page", [0, 3])
-def test_the_longest_cards_fit(page: int) -> None:
+def test_the_longest_cards_fit(page: int, language: str) -> None:
+    with speaking(language):
+        longest_cards(page)
+
+
+def longest_cards(page: int) -> None:
     made = longest()
     ranking = [
         "“" + "*W_" * 100 + "” ranks above it (+0.50): there it is louder, here not." for _ in range(2)
