@@ -101,7 +101,9 @@ async def test_a_change_is_shown_before_it_is_made_and_counts_at_once(world: Wor
     assert "Undone" in words(card) and "set here" not in words(card)
     assert await picks(world) == before
     log = words((await world.admin.slash(world.channel, "admin log")).response)
-    assert "**rule** low loudness for Peacefulness: as shipped → 2.43" in log.replace("\\", "")
+    [rule] = [rule for rule in load_rules() if rule.id == "peacefulness.mix.loudness"]
+    doubled = f"{2 * rule.weight:.2f}"
+    assert f"**rule** low loudness for Peacefulness: as shipped → {doubled}" in log.replace("\\", "")
     assert "rule undone" in log
 
 

@@ -117,7 +117,7 @@ async def test_an_interaction_that_expired_leaves_nothing_behind(bot: Bot) -> No
     async with await Database.open(bot.folder / "data" / "moodstem.db") as database:
         assert await Queue(database).jobs(user_id=25) == []
     song = bytes([25])
-    assert not [one for one in (bot.folder / "data" / "uploads").iterdir() if one.read_bytes().endswith(song)]
+    assert not [one for one in (bot.folder / "data" / "uploads").glob("*") if one.read_bytes().endswith(song)]
 
 
 async def test_an_answer_whose_token_has_expired_loses_no_job(bot: Bot) -> None:

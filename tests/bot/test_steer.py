@@ -81,7 +81,8 @@ async def test_one_tap_changes_the_picks_and_says_what(world: World) -> None:
     assert "steered: calmer" in said and "**Calmer:**" in said
     assert "less drums" in said and f"{len(set(after) - set(before))} of 5" in said
     loud = [await mean(world, ids, "mix.loudness") for ids in (before, after)]
-    assert f"softer ({loud[0]:.1f} → {loud[1]:.1f} LUFS)".replace("-", "−") in said and loud[1] < loud[0]
+    beats = [await mean(world, ids, "mix.tempo") for ids in (before, after)]
+    assert f"slower ({beats[0]:.0f} → {beats[1]:.0f} BPM)" in said and loud[1] < loud[0]
     assert await mean(world, after, "drums.level_db") < await mean(world, before, "drums.level_db")
     assert any(
         reason.steer == "calmer" for pick in (await stored(world, card)).picks for reason in pick.reasons
