@@ -9,6 +9,7 @@ rows equally long (Bachrach et al. 2014).
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from statistics import median
@@ -26,6 +27,9 @@ OCCASION = "relaxation"
 
 def run(tracks: int = TRACKS, many: int = MANY, rounds: int = ROUNDS) -> dict[str, Any]:
     """Measure; about a minute and 3 GB with the defaults. Times are milliseconds, medians of alternating rounds."""
+    # OpenMP's threads (FAISS, scikit-learn) otherwise keep both cores busy with waiting long after their turn: FAISS
+    # itself then takes 15 ms instead of 1.3, and whoever comes next twice its time.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from sklearn.neighbors import BallTree, KDTree
 
     from core.moods.profile import Profile

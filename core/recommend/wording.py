@@ -35,9 +35,15 @@ def fact(source: str, descriptor: str, value: float, unit: str, percentile: floa
 
 
 def _level(descriptor: str, value: float, percentile: float) -> str:
-    if value == table().get(descriptor, {}).get("silent", 0):
+    if value == _silent(descriptor):
         return "none"
     return "low" if percentile < LOW else "high" if percentile > HIGH else "mid"
+
+
+@cache
+def _silent(descriptor: str) -> float:
+    """The value that stands for silence."""
+    return float(table().get(descriptor, {}).get("silent", 0))
 
 
 @cache
