@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
 
 import discord
 from discord import app_commands
@@ -20,7 +21,7 @@ from core.errors import UserError
 from core.library.playlists import Playlists
 from core.moods.profile import MOODS, Profile, mood_label
 from core.moods.store import Moods
-from core.recommend.feedback import Feedback, TasteTerm
+from core.recommend.feedback import Feedback
 from core.recommend.journey import Journey, drawn, journey
 from core.recommend.journeys import Journeys, Made, Question
 from jobs.pictures import draw_journey
@@ -28,6 +29,7 @@ from jobs.pictures import draw_journey
 if TYPE_CHECKING:
     from bot.cogs.playlists import PlaylistCommands
     from core.library.catalog import Catalog
+    from core.recommend.sequence import Term
 
 Interaction = discord.Interaction[Moodstem]
 
@@ -106,8 +108,7 @@ class JourneyCommands(commands.Cog, name="Journey"):
     ) -> None:
         """Choose, keep and show; the picture follows some seconds later."""
         catalog = await self.bot.catalog(interaction.guild_id)
-        opinions = await self.feedback.opinions(interaction.user.id)
-        terms = [TasteTerm(catalog, opinions)] if opinions.weights else []
+        terms = await self.feedback.terms(interaction.user.id, catalog)
         found, shown = await asyncio.to_thread(_chosen, catalog, question, without, terms)
         made = await self.journeys.save(interaction.user.id, question, found, shown)
         await interaction.edit_original_response(view=journey_card(made, drawing=True), attachments=[])
@@ -168,7 +169,7 @@ class JourneyCommands(commands.Cog, name="Journey"):
 
 
 def _chosen(
-    catalog: Catalog, question: Question, without: frozenset[int], terms: list[Any]
+    catalog: Catalog, question: Question, without: frozenset[int], terms: Sequence[Term]
 ) -> tuple[Journey, dict[str, object]]:
     found = journey(
         catalog,

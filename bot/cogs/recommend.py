@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from dataclasses import replace
+from typing import TYPE_CHECKING, cast
 
 import discord
 from discord import app_commands
@@ -19,14 +20,18 @@ from bot.ui.cards import Card, problem_card
 from bot.ui.picks import PAGE, no_mood_card, picks_card, why_card
 from bot.ui.theme import plain
 from core.errors import UserError
+from core.library.history import History
 from core.moods.aim import AIMS, aim_label
 from core.moods.profile import MOODS, Profile, mood_label
 from core.moods.store import Moods
 from core.recommend.counterfactual import ranks_higher
-from core.recommend.feedback import Feedback, TasteTerm
+from core.recommend.feedback import Feedback
 from core.recommend.rules import Recommendation, occasion_label, occasions, recommend, topic_weights
 from core.recommend.steer import SURPRISE, change, opposite_of, possible, pressed, steer_label, taken_back
 from core.recommend.store import Pick, Recommendations, Recommended, Wish, just_shown, reasons_needed
+
+if TYPE_CHECKING:
+    from bot.cogs.tracks import Tracks
 
 SAME = 1e-9
 """Scores that are asked for again agree this well unless the library or the rules have changed."""
@@ -40,6 +45,7 @@ class Recommend(commands.Cog):
         self.moods = Moods(bot.database)
         self.recommendations = Recommendations(bot.database)
         self.feedback = Feedback(bot.database)
+        self.history = History(bot.database)
 
     @app_commands.command(name="recommend", description="Music for your mood, with the reasons.")
     @app_commands.describe(
@@ -138,7 +144,7 @@ class Recommend(commands.Cog):
         """The tracks for a wish, by the weights of this server's rules; `before` says what the member was shown, and how
         many days ago. What the member likes counts as it stood at `at`, so that the same question has the same answer."""
         catalog = await self.bot.catalog(guild_id)
-        opinions = await self.feedback.opinions(user_id, at)
+        terms = await self.feedback.terms(user_id, catalog, at)
         return await asyncio.to_thread(
             recommend,
             catalog,
@@ -146,10 +152,10 @@ class Recommend(commands.Cog):
             wish.occasion,
             wish.count,
             steers=wish.steers,
-            exclude=just_shown(before) if wish.others else (),
+            exclude={*wish.without, *(just_shown(before) if wish.others else ())},
             recent=before,
             seed=wish.seed,
-            terms=[TasteTerm(catalog, opinions)] if opinions.weights else (),
+            terms=terms,
             reasons=reasons_needed(wish),
             all_reasons=all_reasons,
         )
@@ -169,12 +175,44 @@ class Recommend(commands.Cog):
     async def steer(
         self, interaction: discord.Interaction[Moodstem], recommendation_id: str, name: str
     ) -> None:
-        """One tap changes the picks in place: a steer, 'back.' and a steer, or 'aim.' and an aim."""
+        """One tap changes the picks in place: a steer, 'back.' and a steer, 'aim.' and an aim, 'skip.' and a track."""
+        kind, _, what = name.rpartition(".")
+        if kind == "skip":
+            await self.skip(interaction, recommendation_id, what)
+            return
         before = await self.own(interaction, recommendation_id)
         await interaction.response.defer()
-        kind, _, what = name.rpartition(".")
         wish, title, measured = _steered(before.wish, kind, what)
         await self.turn(interaction, before, wish, title, measured, anew=name == SURPRISE)
+
+    @on_press("rec_skip")
+    async def skip(
+        self, interaction: discord.Interaction[Moodstem], recommendation_id: str, track_id: str
+    ) -> None:
+        """The same answer without one track, so that the next best moves up. The skip itself counts from the next
+        answer on, so that the others stay what they are and their reasons still add up."""
+        before = await self.own(interaction, recommendation_id)
+        await interaction.response.defer()
+        places = [place for place, pick in enumerate(before.picks) if pick.track_id == int(track_id)]
+        if not places:
+            raise UserError("This track is not among these picks; use /recommend for new ones.")
+        title = before.picks[places[0]].title.replace(":", " ")
+        wish = replace(before.wish, without=(*before.wish.without, int(track_id)))
+        said = tr("Skipped {title}", title=plain(title))
+        await self.turn(interaction, before, wish, said, None, anew=False, page=places[0] // PAGE)
+        await self.history.passed_over(interaction.user.id, int(track_id))
+
+    @on_press("rec_next")
+    async def play_next(
+        self, interaction: discord.Interaction[Moodstem], recommendation_id: str, place: str
+    ) -> None:
+        """⏭ under a preview: the next pick in its place; whoever goes on at once did not want to hear it."""
+        made = await self.own(interaction, recommendation_id)
+        await interaction.response.defer()
+        place_now = int(place) % len(made.picks)
+        await self.history.skipped(interaction.user.id, made.picks[place_now - 1].track_id)
+        tracks = cast("Tracks", self.bot.get_cog("Tracks"))
+        await tracks.listen(interaction, await tracks.track(str(made.picks[place_now].track_id)))
 
     @on_press("rec_less")
     async def less(
@@ -201,6 +239,7 @@ class Recommend(commands.Cog):
         measured: str | None,
         *,
         anew: bool,
+        page: int = 0,
     ) -> None:
         """Other picks in place of those before, and what changed. `anew`: it is a new question, so that what was just
         shown counts as shown, and what the member likes counts as of now."""
@@ -223,7 +262,7 @@ class Recommend(commands.Cog):
             changed=changed,
             at=now,
         )
-        await interaction.edit_original_response(view=await self.card(made))
+        await interaction.edit_original_response(view=await self.card(made, page))
 
     @on_press("rec_undo")
     async def undo(self, interaction: discord.Interaction[Moodstem], recommendation_id: str) -> None:

@@ -12,7 +12,7 @@ from bot.clips import clip
 from bot.i18n import tr
 from bot.ui.buttons import on_press
 from bot.ui.cards import note_card
-from bot.ui.picks import opinion_view, similar_card
+from bot.ui.picks import next_button, opinion_view, similar_card
 from bot.ui.theme import plain
 from core.errors import UserError
 from core.library.consent import agreed
@@ -20,6 +20,7 @@ from core.library.history import History
 from core.library.tracks import Track
 from core.recommend.feedback import Feedback
 from core.recommend.similarity import similar
+from core.recommend.store import Recommendations
 
 
 class Tracks(commands.Cog):
@@ -33,12 +34,15 @@ class Tracks(commands.Cog):
     async def play(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
         """Thirty seconds to hear, as an ordinary attachment: Discord shows its player for those."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        track = await self.track(track_id)
+        await self.listen(interaction, await self.track(track_id))
+
+    async def listen(self, interaction: discord.Interaction[Moodstem], track: Track) -> None:
+        """In place of the deferred answer, or of the preview whose button was pressed."""
         sound = await clip(self.bot.settings, track)
         await interaction.edit_original_response(
             content=f"▶️ **{plain(track.title)}**" + (f" · {plain(track.artist)}" if track.artist else ""),
             attachments=[sound],
-            view=opinion_view(track.id, await self.feedback.said(interaction.user.id, track.id)),
+            view=await self.buttons(interaction.user.id, track.id),
         )
         if await agreed(self.bot.database, interaction.user.id):
             await History(self.bot.database).played(interaction.user.id, track.id)
@@ -51,7 +55,8 @@ class Tracks(commands.Cog):
         said = None if before is (liked == "1") else liked == "1"
         await self.feedback.say(interaction.user.id, track.id, said)
         if interaction.message is not None and not interaction.message.flags.components_v2:
-            await interaction.response.edit_message(view=opinion_view(track.id, said))
+            view = await self.buttons(interaction.user.id, track.id)
+            await interaction.response.edit_message(view=view)
             return
         name = plain(track.title)
         sentence = {
@@ -73,6 +78,14 @@ class Tracks(commands.Cog):
             similar, catalog, analysis.features(), "timbre", count=5, exclude=[track.id]
         )
         await interaction.edit_original_response(view=similar_card(track, near))
+
+    async def buttons(self, user_id: int, track_id: int) -> discord.ui.View:
+        """Under a preview: 👍 👎, and ⏭ where the track is one of the member's picks of now."""
+        view = opinion_view(track_id, await self.feedback.said(user_id, track_id))
+        made = await Recommendations(self.bot.database).latest_with(user_id, track_id)
+        if made is not None and len(made.picks) > 1:
+            view.add_item(next_button(made, track_id))
+        return view
 
     async def track(self, track_id: str) -> Track:
         track = await self.bot.library.get(int(track_id))

@@ -11,7 +11,7 @@ from discord import ui
 from bot.i18n import inside, tr
 from bot.ui.buttons import Choose, Press
 from bot.ui.cards import Card, Style, line, mood_colour, row, text
-from bot.ui.theme import plain
+from bot.ui.theme import plain, short
 from core.i18n import ordinal
 from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
 from core.moods.profile import MOODS, mood_adjective, mood_label
@@ -22,7 +22,7 @@ from core.recommend.steer import SURPRISE, listed, quick_steers, steer_emoji, st
 if TYPE_CHECKING:
     from core.library.tracks import Track
     from core.recommend.similarity import Similar
-    from core.recommend.store import Recommended, Wish
+    from core.recommend.store import Pick, Recommended, Wish
 
 PAGE = 5
 """Tracks on one card: a card holds at most 40 components, and more than five reasons to listen are none."""
@@ -70,7 +70,7 @@ def picks_card(made: Recommended, page: int = 0, *, steers: Sequence[str] = (), 
         )
     )
     if not shared:
-        items += _steering(made, steers)
+        items += _steering(made, shown, steers)
         items.append(
             row(
                 *([Press("rec_undo", made.id, label=tr("Undo"), emoji="↩️")] if made.parent_id else ()),
@@ -119,8 +119,9 @@ def _shared_heading(wish: Wish) -> list[str]:
     ]
 
 
-def _steering(made: Recommended, steers: Sequence[str]) -> list[ui.Item[Any]]:
-    """A row of one-tap steers, and a list of the others, of the aims and of what can be taken back."""
+def _steering(made: Recommended, shown: Sequence[Pick], steers: Sequence[str]) -> list[ui.Item[Any]]:
+    """A row of one-tap steers, and a list of the others, of the aims, of what can be taken back or skipped: buttons to
+    skip each would be more than a card holds."""
     quick = [name for name in quick_steers() if name in steers and name != SURPRISE]
     applied = made.wish.steers
     buttons = [
@@ -138,9 +139,10 @@ def _steering(made: Recommended, steers: Sequence[str]) -> list[ui.Item[Any]]:
         if name != SURPRISE
     ]
     options += [
-        discord.SelectOption(label=steer_label(name), value=name, emoji=steer_emoji(name))
-        for name in steers
-        if name not in on_buttons
+        discord.SelectOption(
+            label=short(tr("Skip {title}", title=pick.title)), value=f"skip.{pick.track_id}", emoji="⏭️"
+        )
+        for pick in shown
     ]
     if any(made.wish.profile.moods.values()):
         options += [
@@ -148,7 +150,18 @@ def _steering(made: Recommended, steers: Sequence[str]) -> list[ui.Item[Any]]:
             for aim in AIMS
             if aim != made.wish.aim
         ]
-    more = [row(Choose("rec_steer", made.id, placeholder=tr("More ways to steer"), options=options[:25]))]
+    options += [
+        discord.SelectOption(label=steer_label(name), value=name, emoji=steer_emoji(name))
+        for name in steers
+        if name not in on_buttons
+    ]
+    more = [
+        row(
+            Choose(
+                "rec_steer", made.id, placeholder=tr("Skip one, or more ways to steer"), options=options[:25]
+            )
+        )
+    ]
     return [row(*buttons), *(more if options else ())]
 
 
@@ -211,6 +224,7 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
         ),
         row(
             *opinion_buttons(pick.track_id),
+            *([Press("rec_skip", made.id, pick.track_id, emoji="⏭️", label=tr("Skip"))] if own else []),
             Press("pl_pick", pick.track_id, label=tr("Add to playlist"), emoji="➕"),
         ),
     )
@@ -222,6 +236,12 @@ def opinion_buttons(track_id: int, said: bool | None = None) -> list[Press]:
         Press("rate", track_id, 1, emoji="👍", style=Style.success if said is True else Style.secondary),
         Press("rate", track_id, 0, emoji="👎", style=Style.danger if said is False else Style.secondary),
     ]
+
+
+def next_button(made: Recommended, track_id: int) -> Press:
+    """⏭ under the preview of a pick: plays the one after it."""
+    place = [pick.track_id for pick in made.picks].index(track_id)
+    return Press("rec_next", made.id, (place + 1) % len(made.picks), emoji="⏭️", label=tr("Next"))
 
 
 def opinion_view(track_id: int, said: bool | None) -> ui.View:

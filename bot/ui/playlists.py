@@ -11,7 +11,7 @@ from bot.i18n import tr, trn
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, row, text
 from bot.ui.library import by_line, turning
-from bot.ui.theme import GOOD, clock, plain
+from bot.ui.theme import GOOD, clock, plain, short
 
 if TYPE_CHECKING:
     from core.library.matching import Match
@@ -150,9 +150,9 @@ def shared_card(playlist: Playlist, entries: Sequence[Entry]) -> Card:
 
 def choose_card(track: Track, playlists: Sequence[Playlist]) -> Card:
     """Which playlist a track goes into."""
-    buttons = [Press("pl_put", one.id, track.id, label=_button(one.name)) for one in playlists[:CHOICES]] + [
-        Press("pl_new", track.id, label=tr("New playlist"), emoji="➕", style=Style.primary)
-    ]
+    buttons = [
+        Press("pl_put", one.id, track.id, label=short(one.name, 40)) for one in playlists[:CHOICES]
+    ] + [Press("pl_new", track.id, label=tr("New playlist"), emoji="➕", style=Style.primary)]
     rows = [row(*buttons[first : first + 5]) for first in range(0, len(buttons), 5)]
     older = [text(tr("-# Older playlists: use /playlist add."))] if len(playlists) > CHOICES else []
     return Card(text(tr("Add **{title}** to which playlist?", title=plain(track.title))), *rows, *older)
@@ -239,7 +239,3 @@ def _length(seconds: float) -> str:
 
 def _tracks(count: int) -> str:
     return trn("{count:,} track", "{count:,} tracks", count)
-
-
-def _button(name: str) -> str:
-    return name if len(name) <= 40 else f"{name[:39].rstrip()}…"

@@ -34,7 +34,7 @@ class Moment:
 
 _MOMENTS = """
 SELECT 'played' AS kind, track_id AS id, at, title, artist, NULL AS occasion, NULL AS tracks, play.id AS nth
-FROM play JOIN track ON track.id = track_id WHERE user_id = :user AND :kind IN ('', 'played')
+FROM play JOIN track ON track.id = track_id WHERE user_id = :user AND heard AND :kind IN ('', 'played')
 UNION ALL
 SELECT 'recommended', id, made_at, NULL, NULL, occasion, tracks, id
 FROM recommendation WHERE user_id = :user AND :kind IN ('', 'recommended')
@@ -62,6 +62,13 @@ class History:
             "UPDATE play SET skipped_at = unixepoch() WHERE id = (SELECT max(id) FROM play WHERE user_id = ? AND track_id = ?)"
             " AND at > unixepoch() - ?",
             [user_id, track_id, SKIP_S],
+        )
+
+    async def passed_over(self, user_id: int, track_id: int) -> None:
+        """The member skipped the track where it was only shown; nothing happens when it is no longer there."""
+        await self._database.write(
+            "INSERT INTO play (user_id, track_id, skipped_at, heard) SELECT ?, id, unixepoch(), 0 FROM track WHERE id = ?",
+            [user_id, track_id],
         )
 
     async def moments(

@@ -238,6 +238,11 @@ class Feedback:
             known.of(user_id) if known else {},
         )
 
+    async def terms(self, user_id: int, catalog: Catalog, at: float | None = None) -> list[TasteTerm]:
+        """What the member's taste adds to every score, as it stood at `at` (now); nothing of who has said nothing."""
+        opinions = await self.opinions(user_id, at)
+        return [TasteTerm(catalog, opinions)] if opinions.weights else []
+
     async def _community(self) -> Community | None:
         """Everybody's explicit opinions, put together again when one has changed; None while too few have one."""
         [row] = await self._database.fetch(
@@ -260,7 +265,7 @@ class Feedback:
 # What was skipped last counts as skipped, whatever was before; presses within AGAIN_S are one.
 _OPINIONS = """
 SELECT track_id, at, CASE WHEN skipped THEN 'skipped' WHEN times > 1 THEN 'replayed' ELSE 'played' END AS kind FROM (
-    SELECT track_id, max(at) AS at, count(DISTINCT at / :again) AS times, coalesce(skipped_at <= :now, 0) AS skipped
+    SELECT track_id, max(at) AS at, count(DISTINCT at / :again) FILTER (WHERE heard) AS times, coalesce(skipped_at <= :now, 0) AS skipped
     FROM play WHERE user_id = :user AND at <= :now GROUP BY track_id
 )
 UNION ALL

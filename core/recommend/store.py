@@ -28,7 +28,7 @@ class Wish:
     """What was asked for: enough to ask again, steered or not.
 
     `profile` is the listener's own mood, whatever the aim; `chosen` is a mood that was named with the command instead.
-    `others` asks for nothing that was shown just before.
+    `others` asks for nothing that was shown just before, `without` (track ids) for nothing that was skipped since.
     """
 
     profile: Profile = field(default_factory=Profile)
@@ -39,6 +39,7 @@ class Wish:
     count: int = 5
     chosen: str | None = None
     others: bool = False
+    without: tuple[int, ...] = ()
 
     @property
     def target(self) -> Profile:
@@ -52,7 +53,7 @@ class Wish:
     def from_json(cls, data: dict[str, Any]) -> Wish:
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         known["profile"] = Profile.from_json(data.get("profile", {}))
-        return cls(**{**known, "steers": tuple(data.get("steers", ()))})
+        return cls(**{**known, **{name: tuple(data.get(name, ())) for name in ("steers", "without")}})
 
 
 def reasons_needed(wish: Wish) -> int:
@@ -155,6 +156,14 @@ class Recommendations:
         if row is None:
             raise UserError("These picks are no longer kept; use /recommend for new ones.")
         return _recommended(row)
+
+    async def latest_with(self, user_id: int, track_id: int) -> Recommended | None:
+        """The member's last picks, if this track is one of them."""
+        row = await self._database.fetch_one(
+            "SELECT * FROM recommendation WHERE user_id=? ORDER BY id DESC LIMIT 1", (user_id,)
+        )
+        made = _recommended(row) if row else None
+        return made if made and track_id in [pick.track_id for pick in made.picks] else None
 
     async def asked_at(self, recommendation_id: int) -> int | None:
         """When it was asked for, Unix time."""
