@@ -10,21 +10,12 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Moodstem
-from bot.i18n import mark, tr
-from bot.ui.buttons import Press, on_press
-from bot.ui.cards import Card, Style, note_card, row, text
-from bot.ui.jobs import job_title
-from bot.ui.privacy import privacy_card
-from bot.ui.theme import roughly
+from bot.i18n import tr
+from bot.ui.about import help_card, jobs_card
+from bot.ui.buttons import on_press
+from bot.ui.cards import note_card
+from bot.ui.privacy import erase_card, privacy_card
 from jobs.members import erase_member, export_member
-
-STATES = {
-    "queued": mark("waiting"),
-    "running": mark("being analysed"),
-    "done": mark("done"),
-    "failed": mark("failed"),
-    "cancelled": mark("cancelled"),
-}
 
 
 class About(commands.Cog):
@@ -35,51 +26,12 @@ class About(commands.Cog):
 
     @app_commands.command(name="help", description="What I can do, in a few lines.")
     async def help_(self, interaction: discord.Interaction[Moodstem]) -> None:
-        card = Card(
-            text(tr("## Music that fits your mood, with reasons")),
-            text(
-                tr(
-                    "**/mood** asks about seven short questions and keeps your answers, even if you stop half-way."
-                ),
-                tr(
-                    "**/recommend** picks tracks whose *instruments* fit, and says why in measured numbers; a tap steers them: calmer, less vocals, a surprise."
-                ),
-                tr("**/journey** leads from how you feel to another mood, step by step."),
-                tr("**/party** makes one playlist of several people's moods, fair to each."),
-                tr(
-                    "**/upload** takes a track apart, shows what each instrument does and what goes with it, and hands you its stems."
-                ),
-                tr(
-                    "**/similar** finds tracks like one of yours or the library's, or music to practise an instrument with."
-                ),
-                tr(
-                    "**/library** finds music by name or by sound (“calm piano”); **/playlist** keeps what you like."
-                ),
-                tr(
-                    "**/jobs** lists your uploads. **/privacy** shows, hands out or erases what I keep about you."
-                ),
-            ),
-            row(Press("mood_start", label=tr("Ask me"), style=Style.primary)),
-        )
-        await interaction.response.send_message(view=card, ephemeral=True)
+        await interaction.response.send_message(view=help_card(), ephemeral=True)
 
     @app_commands.command(description="Your uploads and how far they are.")
     async def jobs(self, interaction: discord.Interaction[Moodstem]) -> None:
         found = await self.bot.queue.jobs(user_id=interaction.user.id, limit=5)
-        if not found:
-            card = note_card(tr("Nothing yet: give me a track with /upload."))
-        else:
-            lines = [f"**{job_title(job)}**: {_state(job.state, job.eta_s)}" for job in found]
-            card = Card(
-                text(tr("### Your latest jobs"), *lines),
-                row(
-                    *(
-                        Press("job_show", job.id, label=tr("Show {place}", place=place))
-                        for place, job in enumerate(found, 1)
-                    )
-                ),
-            )
-        await interaction.response.send_message(view=card, ephemeral=True)
+        await interaction.response.send_message(view=jobs_card(found), ephemeral=True)
 
     @on_press("job_show")
     async def show_job(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
@@ -105,13 +57,7 @@ class About(commands.Cog):
 
     @on_press("privacy_ask")
     async def ask(self, interaction: discord.Interaction[Moodstem]) -> None:
-        card = note_card(
-            tr(
-                "Erase your answers, profile, recommendations, ratings, playlists, uploads and all else? This cannot be undone."
-            ),
-            Press("privacy_erase", label=tr("Erase"), style=Style.danger),
-        )
-        await interaction.response.send_message(view=card, ephemeral=True)
+        await interaction.response.send_message(view=erase_card(), ephemeral=True)
 
     @on_press("privacy_erase")
     async def erase(self, interaction: discord.Interaction[Moodstem]) -> None:
@@ -127,12 +73,6 @@ class About(commands.Cog):
                 )
             )
         )
-
-
-def _state(state: str, eta_s: float | None) -> str:
-    left = tr(", {time} to go", time=roughly(eta_s)) if eta_s else ""
-    word = tr(STATES.get(state, state))
-    return f"{word}{left}" if state in ("queued", "running") else word
 
 
 async def setup(bot: Moodstem) -> None:

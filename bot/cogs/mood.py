@@ -291,7 +291,7 @@ def profile_card(found: Profile, aim: str = "match") -> Card:
     quick = [occasion for occasion, _, _ in QUICK_OCCASIONS]
     return Card(
         text(tr("## Your mood right now"), tr("You sound {summary}.", summary=found.summary())),
-        text(*bars),
+        *([text(*bars)] if bars else []),
         *([text(tr("-# You asked for {wishes}.", wishes=", ".join(wishes)))] if wishes else []),
         line(),
         text(tr("**What should the music do?**"), f"-# {aim_sentence(found, aim)}"),

@@ -17,9 +17,10 @@ from bot.clips import clip, file_name
 from bot.errors import answer_refusals
 from bot.i18n import inside, tr
 from bot.ui.buttons import Press, on_press
-from bot.ui.cards import Card, Style, note_card
+from bot.ui.cards import Card, note_card
 from bot.ui.playlists import (
     choose_card,
+    delete_card,
     edit_card,
     import_card,
     lists_card,
@@ -146,7 +147,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     async def delete(self, interaction: Interaction, playlist: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         chosen = await choices.chosen_playlist(interaction, playlist)
-        await interaction.edit_original_response(view=_ask_delete(chosen))
+        await interaction.edit_original_response(view=delete_card(chosen))
 
     @app_commands.command(description="Show a playlist to everybody in this channel.")
     @app_commands.describe(playlist="Which playlist")
@@ -313,7 +314,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     @on_press("pl_delete")
     async def ask_delete(self, interaction: Interaction, playlist_id: str) -> None:
         playlist = await self.playlists.own(int(playlist_id), interaction.user.id)
-        await interaction.response.edit_message(view=_ask_delete(playlist))
+        await interaction.response.edit_message(view=delete_card(playlist))
 
     @on_press("pl_gone")
     async def really_delete(self, interaction: Interaction, playlist_id: str) -> None:
@@ -439,14 +440,6 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         if track is None:
             raise UserError("This track is no longer in the library; find another with /library search.")
         return track
-
-
-def _ask_delete(playlist: Playlist) -> Card:
-    return note_card(
-        tr("Delete **{name}**? This cannot be undone.", name=plain(playlist.name)),
-        Press("pl_gone", playlist.id, label=tr("Delete it"), style=Style.danger),
-        Press("pl_page", playlist.id, 0, label=tr("Keep it")),
-    )
 
 
 def _text_file(name: str, content: str) -> discord.File:

@@ -10,6 +10,7 @@ from discord import ui
 from bot.i18n import tr
 from bot.ui.buttons import Choose, Press
 from bot.ui.theme import BAD, MOOD_COLOURS, NEUTRAL, bar
+from core.recommend.wording import short
 
 Style = discord.ButtonStyle
 
@@ -41,7 +42,7 @@ def note_card(sentence: str, *buttons: Press, colour: discord.Colour = NEUTRAL) 
 
 
 def problem_card(sentence: str, *buttons: Press) -> Card:
-    return note_card(f"⚠️ {discord.utils.escape_mentions(sentence)}", *buttons, colour=BAD)
+    return note_card(f"⚠️ {discord.utils.escape_mentions(short(sentence, 1000))}", *buttons, colour=BAD)
 
 
 def mood_colour(mood: str | None) -> discord.Colour:

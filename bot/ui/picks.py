@@ -11,13 +11,14 @@ from discord import ui
 from bot.i18n import inside, tr
 from bot.ui.buttons import Choose, Press
 from bot.ui.cards import Card, Style, line, mood_colour, row, text
-from bot.ui.theme import plain, short
+from bot.ui.theme import plain
 from core.i18n import ordinal
 from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
 from core.moods.profile import MOODS, mood_adjective, mood_label
 from core.recommend.explain import in_short, signed, why
 from core.recommend.rules import occasion_label
 from core.recommend.steer import SURPRISE, listed, quick_steers, steer_emoji, steer_label
+from core.recommend.wording import short
 
 if TYPE_CHECKING:
     from core.library.tracks import Track
@@ -140,7 +141,7 @@ def _steering(made: Recommended, shown: Sequence[Pick], steers: Sequence[str]) -
     ]
     options += [
         discord.SelectOption(
-            label=short(tr("Skip {title}", title=pick.title)), value=f"skip.{pick.track_id}", emoji="⏭️"
+            label=tr("Skip {title}", title=short(pick.title)), value=f"skip.{pick.track_id}", emoji="⏭️"
         )
         for pick in shown
     ]

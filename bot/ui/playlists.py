@@ -9,9 +9,10 @@ from discord import ui
 
 from bot.i18n import tr, trn
 from bot.ui.buttons import Press
-from bot.ui.cards import Card, Style, line, row, text
+from bot.ui.cards import Card, Style, line, note_card, row, text
 from bot.ui.library import by_line, turning
-from bot.ui.theme import GOOD, clock, plain, short
+from bot.ui.theme import GOOD, clock, plain
+from core.recommend.wording import short
 
 if TYPE_CHECKING:
     from core.library.matching import Match
@@ -193,6 +194,15 @@ def import_card(playlist: Playlist | None, name: str, matches: Sequence[Match], 
         *([text(tr("**Not found**"), *lines, *more)] if missing else []),
         *([row(Press("pl_show", playlist.id, label=tr("Open"), style=Style.primary))] if playlist else []),
         colour=GOOD,
+    )
+
+
+def delete_card(playlist: Playlist) -> Card:
+    """Before a list goes."""
+    return note_card(
+        tr("Delete **{name}**? This cannot be undone.", name=plain(playlist.name)),
+        Press("pl_gone", playlist.id, label=tr("Delete it"), style=Style.danger),
+        Press("pl_page", playlist.id, 0, label=tr("Keep it")),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.i18n import mark, tr
 from bot.ui.buttons import Press
-from bot.ui.cards import Card, Style, row, text
+from bot.ui.cards import Card, Style, note_card, row, text
 from core.settings import RetentionSettings
 
 KEPT = mark(
@@ -39,6 +39,16 @@ def privacy_card(kept: RetentionSettings) -> Card:
             Press("privacy_export", label=tr("Hand it out"), emoji="📦"),
             Press("privacy_ask", label=tr("Erase all"), style=Style.danger),
         ),
+    )
+
+
+def erase_card() -> Card:
+    """Before all of it goes."""
+    return note_card(
+        tr(
+            "Erase your answers, profile, recommendations, ratings, playlists, uploads and all else? This cannot be undone."
+        ),
+        Press("privacy_erase", label=tr("Erase"), style=Style.danger),
     )
 
 

@@ -96,11 +96,6 @@ def plain(text: str | None, limit: int = 80) -> str:
     return discord.utils.escape_mentions(_MARKUP.sub(r"\\\g<0>", line))
 
 
-def short(text: str, limit: int = 100) -> str:
-    """For labels, where nothing is markup: at most `limit` characters."""
-    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
-
-
 def clock(seconds: float) -> str:
     """Minutes and seconds, 3:07."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

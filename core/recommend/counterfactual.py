@@ -65,7 +65,7 @@ def ranks_higher(
         lines.append(
             tr(
                 "With {then} instead of {now} it would rank above “{title}”.",
-                title=above.track.title,
+                title=wording.short(above.track.title),
                 **_needed(needed),
             )
         )
@@ -183,11 +183,15 @@ def _beside(winner: Recommendation, loser: Recommendation, *, first: bool = Fals
     if first:
         start = tr(
             "The next, “{title}”, is {gap:.2f} behind",
-            title=loser.track.title,
+            title=wording.short(loser.track.title),
             gap=winner.score - loser.score,
         )
     else:
-        start = tr("“{title}” ranks above it ({score})", title=winner.track.title, score=signed(winner.score))
+        start = tr(
+            "“{title}” ranks above it ({score})",
+            title=wording.short(winner.track.title),
+            score=signed(winner.score),
+        )
     better, worse = above.get(key, []), below.get(key, [])
     other = [*worse, *better][0]
     if other.rule == "surprise":

@@ -22,6 +22,7 @@ from core.library.store import Database
 from core.recommend.community import ITEMS, USERS, Community, community
 from core.recommend.sequence import Share
 from core.recommend.similarity import timbre_vectors
+from core.recommend.wording import short
 
 LIKE, DISLIKE = 1.0, -1.0
 SAVED, REPLAYED, PLAYED, SKIPPED = 0.6, 0.4, 0.2, -0.3
@@ -160,7 +161,7 @@ class TasteTerm:
         parts = SOUND * self.weights * alike
         value = float(parts.sum())
         strongest = int(np.argmax(parts if value >= 0 else -parts))
-        title = self.catalog.tracks[self.rows[strongest]].title
+        title = short(self.catalog.tracks[self.rows[strongest]].title)
         kind, weight = self.said[strongest]
         told = ITSELF if self.rows[strongest] == row else LIKE_IT if alike[strongest] > 0 else UNLIKE_IT
         text = tr(told[kind], title=title, weight=weight)
@@ -168,7 +169,7 @@ class TasteTerm:
         if row in self.community:
             gains = self.community[row]
             total = sum(gain for _, gain in gains)
-            first = self.catalog.tracks[max(gains, key=lambda one: one[1] * np.sign(total))[0]].title
+            first = short(self.catalog.tracks[max(gains, key=lambda one: one[1] * np.sign(total))[0]].title)
             text = (
                 tr("Others who like “{title}” like it, too.", title=first)
                 if total > 0

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from core.i18n import tr
 from core.library.catalog import Catalog
 from core.recommend.similarity import timbre_vectors
+from core.recommend.wording import short
 
 ARTIST_PENALTY = 0.05
 """Lost for each earlier track by the same artist."""
@@ -163,7 +164,7 @@ def _lost(
 ) -> list[Share]:
     shares = []
     if alike[pick] > 0:
-        other = catalog.tracks[candidates[nearest[pick]]].title
+        other = short(catalog.tracks[candidates[nearest[pick]]].title)
         shares.append(
             Share(
                 "diversity.similar", -float(alike[pick]), float(alike[pick]), "score",

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-import pytest
 
 from bot.cogs.mood import profile_card
-from bot.ui.picks import no_mood_card, picks_card, why_card
-from core.i18n import LANGUAGES, speaking
-from core.moods.aim import AIMS
-from core.moods.profile import MOODS, PREFERENCES, Profile
-from core.recommend.rules import Reason, load_rules
-from core.recommend.steer import MOST, MOST_EACH, steers
-from core.recommend.store import AGAINST, FOR, Pick, Recommended, Wish
-from core.recommend.table import load_steers, occasions
-from core.recommend.wording import sentence
+from bot.ui.picks import picks_card
+from core.moods.profile import Profile
+from core.recommend.steer import MOST_EACH, steers
+from core.recommend.store import Recommended
 from tests.bot.conftest import World, labels, press_ids, walk, within_budget, words
 from tests.bot.test_recommend import picks, with_mood
 
@@ -256,62 +249,3 @@ async def test_asking_again_brings_something_fresh(world: World) -> None:
     assert len(set(first) & {pick.track_id for pick in again.picks}) <= 2
     await world.bot.database.write("UPDATE recommendation SET made_at = made_at - 8 * 86400")
     assert await shown(world, await picks(world)) == first
-
-
-def longest() -> Recommended:
-    """Picks with the longest titles, sentences and headings that can come up."""
-
-    def reason(rule: Any) -> Reason:
-        text = sentence(rule, 12345.678, "LUFS", 0.9, -0.05)
-        return Reason(
-            rule.id, rule.mood, rule.occasion, rule.preference, rule.source, rule.descriptor, 12345.678, "LUFS", 0.9,
-            -0.05, text, rule.citation, rule.steer,
-        )  # fmt: skip
-
-    every = sorted((reason(rule) for rule in (*load_rules(), *load_steers())), key=lambda one: -len(one.text))
-    worst = list({(one.source, one.descriptor): one for one in reversed(every)}.values())[::-1]
-    positive = [replace(one, contribution=0.05) for one in worst[:FOR]]
-    pick = Pick(
-        track_id=2**62, title="*W_" * 100, artist="@Ö" * 100, genre="`Ж" * 50, score=-0.555, reasons=positive,
-        against=worst[FOR : FOR + AGAINST], missing=["drums", "bass", "vocals", "guitar", "piano", "other"],
-        parts=dict.fromkeys([*MOODS, *occasions()[:3], "freshness", "diversity"], -0.1), separator="htdemucs_6s",
-    )  # fmt: skip
-    wordy = sorted(steers(), key=len)[-MOST:]
-    profile = Profile(dict.fromkeys(MOODS, 0.9), preferences=dict.fromkeys(PREFERENCES, 1.0))
-    wish = Wish(profile, "celebration", "settle", (*wordy,), 2**31 - 1, 20)
-    return Recommended(
-        2**62,
-        1,
-        "celebration",
-        [replace(pick, track_id=2**62 + place) for place in range(20)],
-        wish,
-        1,
-        2**62,
-        "Less vocals taken back: " + "x, " * 60,
-    )
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("page", [0, 3])
-def test_the_longest_cards_fit(page: int, language: str) -> None:
-    with speaking(language):
-        longest_cards(page)
-
-
-def longest_cards(page: int) -> None:
-    made = longest()
-    ranking = [
-        "“" + "*W_" * 100 + "” ranks above it (+0.50): there it is louder, here not." for _ in range(2)
-    ]
-    cards = [
-        picks_card(made, page, steers=steers()),
-        picks_card(made, page, steers=steers(), shared=True),
-        why_card(made, 5 * page, ranking),
-        no_mood_card("celebration", "settle", 20),
-        *(profile_card(made.wish.profile, aim) for aim in AIMS),
-    ]
-    for card in cards:
-        within_budget(SimpleNamespace(components=card.to_components()))
-        for part in walk(card.to_components()):
-            assert len(part.get("options", ())) <= 25
-            assert all(len(option["label"]) <= 100 for option in part.get("options", ()))
