@@ -110,7 +110,7 @@ class Form(discord.ui.Modal):
     """A form that calls the handler of its action with its arguments and what was filled in, in order.
 
     discord.py knows the forms of this process only, so the bot takes them all by their custom id (`sent_form`) and
-    `press` runs the handler; what discord.py does with a form that it knows is nothing.
+    `press` runs the handler.
     """
 
     def __init__(
@@ -121,14 +121,13 @@ class Form(discord.ui.Modal):
         fields: Sequence[discord.ui.TextInput[Any] | discord.ui.Label[Any]],
     ) -> None:
         custom_id = f"mf:{action}:{':'.join(str(argument) for argument in arguments)}"
-        super().__init__(title=title[:45], timeout=900, custom_id=custom_id)
+        super().__init__(title=title[:45], timeout=None, custom_id=custom_id)
         for field in fields:
             self.add_item(field)
 
-    async def on_error(self, interaction: discord.Interaction[Any], error: Exception, /) -> None:  # type: ignore[override]  # as in discord.ui.Modal
-        from bot.errors import report  # whose cards are made of this module's buttons
-
-        await report(interaction, error)
+    def is_finished(self) -> bool:
+        """Always: discord.py keeps the others, each with a task, until they time out."""
+        return True
 
 
 def sent_form(data: Mapping[str, Any]) -> tuple[str, tuple[str, ...]] | None:

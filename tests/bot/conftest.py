@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import importlib
+import json
+import threading
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +92,18 @@ async def previews_ready(world: World) -> None:
     world.settings.previews.mkdir(parents=True, exist_ok=True)
     for track in await world.bot.library.tracks():
         (world.settings.previews / f"{track.content_hash}.ogg").write_bytes(sound.getvalue())
+
+
+@pytest.fixture
+def drawn_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are drawn in a thread instead of a process each that loads matplotlib first: for tests that are not
+    about those processes, as those of tests/jobs/test_details.py are."""
+
+    def run(module: str, order: bytes, given_up: threading.Event) -> bytes:
+        made = importlib.import_module(module).compute(json.loads(order))
+        return json.dumps({name: base64.b64encode(png).decode() for name, png in made.items()}).encode()
+
+    monkeypatch.setattr("jobs.details._run", run)
 
 
 def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

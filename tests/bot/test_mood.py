@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import pkgutil
 import re
 from pathlib import Path
@@ -186,6 +187,15 @@ async def test_a_form_from_before_a_restart_counts(world: World) -> None:
     assert "Your mood right now" in words(done.response)
     expected = profile([{"question": one.id, "answer": 3} for one in questions_at_once()[:2]])
     assert await world.bot.get_cog("Mood").moods.profile(world.alice.id) == expected
+
+
+async def test_discord_py_keeps_neither_cards_nor_forms(world: World) -> None:
+    """It would keep each private one for a quarter of an hour, with a task that waits for its end."""
+    await fill_in(world, await world.alice.slash(world.channel, "mood", form="form"))
+    await begin(world)
+    store = world.bot._connection._view_store
+    assert not store._views and not store._modals and not store._synced_message_views
+    assert not [task for task in asyncio.all_tasks() if "timeout_task" in repr(task.get_coro())]
 
 
 async def test_the_form_from_a_card_takes_its_place(world: World) -> None:

@@ -183,7 +183,9 @@ def filled(modal: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("language", ["de", "es"])
-async def test_everything_in_another_language(world: World, runner: Runner, language: str) -> None:
+async def test_everything_in_another_language(
+    world: World, runner: Runner, drawn_here: None, language: str
+) -> None:
     with discord_set_to(language), speaking("en"):
         await previews_ready(world)
         await world.bot.get_cog("Mood").moods.finish(
