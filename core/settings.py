@@ -20,6 +20,7 @@ from pydantic_settings import (
 )
 
 from core.errors import UserError
+from core.folders import DataFolder
 from core.logs import Format, Level
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ class DiscordSettings(_Area):
         return self
 
 
-class Settings(BaseSettings):
+class Settings(DataFolder, BaseSettings):
     """Everything an operator can set."""
 
     model_config = SettingsConfigDict(
@@ -154,35 +155,11 @@ class Settings(BaseSettings):
     monitor: MonitorSettings = MonitorSettings()
 
     @property
-    def database(self) -> Path:
-        return self.data / "moodstem.db"
-
-    @property
-    def uploads(self) -> Path:
-        return self.data / "uploads"
-
-    @property
-    def pictures(self) -> Path:
-        return self.data / "pictures"
-
-    @property
-    def previews(self) -> Path:
-        return self.data / "previews"
-
-    @property
-    def stems(self) -> Path:
-        return self.data / "stems"
-
-    @property
     def decode_limits(self) -> DecodeLimits:
         """What one file may cost on the command line; uploads and folders have the same duration."""
         from core.audio.decode import DecodeLimits
 
         return DecodeLimits(max_seconds=self.limits.duration_min * 60)
-
-    @property
-    def backups(self) -> Path:
-        return self.data / "backups"
 
     @classmethod
     def settings_customise_sources(

@@ -134,16 +134,6 @@ class Queue:
         )
         return bool(rows)
 
-    async def retry(self, job_id: int) -> bool:
-        """Give a failed job all its attempts again. False when it has not failed or its twin is active."""
-        rows = await self.database.write(
-            "UPDATE OR IGNORE job SET state = 'queued', failures = 0, crashes = 0, losses = 0, run_at = 0,"
-            " cancel_requested = 0, error = NULL, error_code = NULL, finished_at = NULL, progress = 0, stage = ''"
-            " WHERE id = ? AND state = 'failed' RETURNING id",
-            [job_id],
-        )
-        return bool(rows)
-
     async def get(self, job_id: int) -> Job | None:
         """The job as it stands, with its place in the queue and the time that is left."""
         row = await self.database.fetch_one("SELECT * FROM job WHERE id = ?", [job_id])

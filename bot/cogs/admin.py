@@ -115,7 +115,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
             lambda: (
                 shutil.disk_usage(data).free / 1e9,
                 self.bot.settings.database.stat().st_size / 1e6,
-                next((int(path.stat().st_mtime) for path in backups(data / "backups")), None),
+                next((int(path.stat().st_mtime) for path in backups(self.bot.settings.backups)), None),
             )
         )
         stats = Stats(
@@ -135,7 +135,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         guild_id = must_manage(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         settings = self.bot.settings
-        copy = await backup(self.bot.database, settings.data / "backups", keep=settings.retention.backups)
+        copy = await backup(self.bot.database, settings.backups, keep=settings.retention.backups)
         rows = await rehearse(copy)
         await record(self.bot.database, guild_id, interaction.user.id, mark("backup"), copy.name)
         sentence = tr(

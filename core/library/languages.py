@@ -17,11 +17,6 @@ async def chosen(database: Database, user_id: int, guild_id: int | None) -> str 
     return row["language"] if row else None
 
 
-async def of_server(database: Database, guild_id: int | None) -> str | None:
-    row = await database.fetch_one("SELECT language FROM server_language WHERE guild_id=?", (guild_id,))
-    return row["language"] if row else None
-
-
 async def choose(database: Database, user_id: int, language: str | None) -> None:
     """For this member everywhere; None: no choice of their own any more. Raises UserError for an unknown language."""
     await _set(database, "member_language", "user_id", user_id, language)

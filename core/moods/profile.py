@@ -52,9 +52,6 @@ def mood_adjective(mood: str, language: str | None = None) -> str:
     return str(translated(tables("questions")["moods"][mood]["adjective"], language))
 
 
-MOOD_LABELS: dict[str, str] = {mood: mood_label(mood) for mood in MOODS}
-
-
 @dataclass(frozen=True)
 class Profile:
     """Weights of moods in 0..1, their standard deviations, and preferences in -1 (less) .. 1 (more).

@@ -129,13 +129,6 @@ class Taste:
         total[unknown] = parts[2][unknown]
         return total
 
-    def because(self, user: int, item: int, count: int = 3) -> list[tuple[int, float]]:
-        """The liked items that add most to this one, with what each adds to the score by items."""
-        row = self.liked[user]
-        added = row.data * self.item_weights[row.indices, item]
-        order = np.argsort(-added, kind="stable")[:count]
-        return [(int(row.indices[k]), float(added[k])) for k in order if added[k] > 0]
-
 
 def mixed(parts: tuple[Matrix, Matrix, Matrix], weights: tuple[float, float, float]) -> Matrix:
     """The weighted sum of the parts."""

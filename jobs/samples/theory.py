@@ -39,11 +39,6 @@ QUALITIES: dict[str, tuple[int, ...]] = {
 }
 """Intervals above the root in semitones, by the usual chord suffix."""
 
-MODES = {
-    "major": (0, 2, 4, 5, 7, 9, 11),
-    "minor": (0, 2, 3, 5, 7, 8, 10),
-}
-
 _PITCH = re.compile(r"([A-G])([#b]*)(-?\d+)$")
 _CHORD = re.compile(r"([A-G][#b]?)([^/]*)(?:/([A-G][#b]?))?$")
 

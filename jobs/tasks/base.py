@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.folders import DataFolder
 from core.separation.base import Separator
 
 if TYPE_CHECKING:  # the worker imports this module too, and needs none of these
@@ -17,24 +18,12 @@ if TYPE_CHECKING:  # the worker imports this module too, and needs none of these
 
 
 @dataclass(frozen=True)
-class TaskSettings:
+class TaskSettings(DataFolder):
     """What tasks need to know of the configuration. `data` is the data folder; lengths are in seconds."""
 
     data: Path
     upload_seconds: float = 600.0
     folder_seconds: float = 900.0
-
-    @property
-    def uploads(self) -> Path:
-        return self.data / "uploads"
-
-    @property
-    def pictures(self) -> Path:
-        return self.data / "pictures"
-
-    @property
-    def stems(self) -> Path:
-        return self.data / "stems"
 
 
 @dataclass

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from core.errors import UserError
-from core.moods.profile import MOOD_LABELS, MOODS, Profile
+from core.moods.profile import MOODS, Profile, mood_label
 
 
 def test_a_profile_survives_the_way_through_json() -> None:
@@ -49,4 +49,5 @@ def test_what_makes_no_sense_is_refused(wrong: dict[str, dict[str, float]]) -> N
 
 
 def test_every_mood_has_a_label() -> None:
-    assert list(MOOD_LABELS) == list(MOODS) and MOOD_LABELS["joyful_activation"] == "Joyful activation"
+    assert all(mood_label(mood) for mood in MOODS) and mood_label("joyful_activation") == "Joyful activation"
+    assert mood_label("joyful_activation", "de") != "Joyful activation"

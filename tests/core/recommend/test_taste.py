@@ -39,19 +39,6 @@ def test_it_beats_popularity_where_people_differ(timed: bool) -> None:
     assert found == evaluate(camps(timed=timed))
 
 
-def test_because_adds_up_to_the_score_by_items() -> None:
-    model = Taste(DATA)
-    user, item = 4, 31
-    whole = float(np.asarray(model.liked[user] @ model.item_weights)[0, item])
-    row = model.liked[user]
-    every = [
-        float(value * model.item_weights[k, item]) for k, value in zip(row.indices, row.data, strict=True)
-    ]
-    assert sum(every) == pytest.approx(whole, abs=1e-5)
-    told = model.because(user, item, 3)
-    assert [added for _, added in told] == sorted((one for one in every if one > 0), reverse=True)[:3]
-
-
 def test_who_has_said_nothing_gets_what_is_popular() -> None:
     quiet = replace(DATA, users=(*DATA.users, "new"))
     scores = Taste(quiet).scores(np.array([len(DATA.users)]))[0]
