@@ -5,13 +5,29 @@ PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: try test faults lint format messages lock samples clean
+.PHONY: try test coverage mutants faults lint format messages lock samples clean
 
 try: .venv/try
 	$(BIN)/moodstem try
 
 test: .venv/dev lint
 	$(BIN)/python -m pytest -n 2
+
+# Lines and branches that the tests reach, in processes of their own as well; then each package's share.
+coverage: export COVERAGE_FILE = $(CURDIR)/.coverage
+coverage: .venv/dev
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest -n 2
+	$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report --skip-covered
+	@for package in bot core core/audio core/genre core/library core/moods core/recommend core/separation jobs jobs/engines \
+	    jobs/tasks jobs/training; do \
+	    printf '%-16s ' $$package; $(BIN)/coverage report --include="$$package/*" | tail -1; done
+
+# Are scoring, queue and questionnaire held by their tests? Each small change to them should make one fail.
+mutants: .venv/dev
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
 
 # The fault test at length: 1,000 uploads while the bot, its runners and their workers are killed at random.
 faults: .venv/dev

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class _Area(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class LibrarySettings(_Area):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import importlib
+import math
 import pkgutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import click
 import bot.bench
 from bot.cli import calibration, main, print_json, settings_of
 from bot.cli.library import SeparatorName, progress_bar
+from core.csv_rows import read_rows
 from core.errors import UserError
 
 if TYPE_CHECKING:
@@ -250,31 +251,28 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
     """
     from core.moods.profile import MOODS
 
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows: list[dict[str, Any]] = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(
-            f"The manifest {path} cannot be read ({error}): give a CSV file with the column path."
-        ) from error
-    if not rows or "path" not in rows[0]:
-        raise UserError(f"The manifest {path} has no rows with the column path: add one line for each track.")
+    rows: list[dict[str, Any]] = [dict(row) for row in read_rows(path, ("path",))]
     for number, row in enumerate(rows, 2):
-        audio = path.parent / (row["path"] or "")
+        audio = path.parent / row["path"]
         if not audio.is_file():
             raise UserError(
                 f"Line {number} of {path} names {row['path']}, which is not there: correct its path."
             )
         row["path"] = str(audio)
         for mood in MOODS:
-            if row.get(mood) not in (None, ""):
-                try:
-                    row[mood] = float(row[mood])
-                except ValueError:
-                    raise UserError(
-                        f"Line {number} of {path}: {mood} must be a number, not {row[mood]!r}."
-                    ) from None
+            if row.get(mood, ""):
+                row[mood] = _label(row[mood], f"Line {number} of {path}: {mood}")
     return rows
+
+
+def _label(text: str, where: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not math.isfinite(value):
+        raise UserError(f"{where} must be a number, not {text!r}.")
+    return value
 
 
 def _analyses(ctx: click.Context, rows: list[dict[str, Any]], separator: str | None) -> list[TrackAnalysis]:

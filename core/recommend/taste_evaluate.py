@@ -7,7 +7,6 @@ the same way, so nobody is tuned on what is reported.
 
 from __future__ import annotations
 
-import csv
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from core.csv_rows import read_rows
 from core.errors import UserError
 from core.recommend.taste import MIXTURES, Interactions, Matrix, Parameters, Taste, grid, mixed, strengths
 from core.separation.base import Progress
@@ -33,13 +33,7 @@ def read_interactions(path: Path) -> Interactions:
 
     Raises UserError naming the line that is wrong.
     """
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path} cannot be read ({error}): give a CSV file with user,item,value.") from error
-    if not rows or not {"user", "item", "value"} <= set(rows[0]):
-        raise UserError(f"{path} has no rows with the columns user, item and value: add them.")
+    rows = read_rows(path, ("user", "item", "value"))
     timed = "timestamp" in rows[0]
     value, time = np.empty(len(rows)), np.empty(len(rows)) if timed else None
     for line, row in enumerate(rows):
@@ -47,7 +41,7 @@ def read_interactions(path: Path) -> Interactions:
             value[line] = float(row["value"])
             if time is not None:
                 time[line] = float(row["timestamp"])
-        except (TypeError, ValueError):
+        except ValueError:
             value[line] = np.nan
         if not np.isfinite(value[line]) or (time is not None and not np.isfinite(time[line])):
             raise UserError(f"Line {line + 2} of {path} has no number where one is needed: correct it.")
