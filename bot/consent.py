@@ -31,6 +31,9 @@ FREE_COMMANDS = frozenset(
         "playlist play",
         "similar",
         "library map",
+        "admin jobs",
+        "admin log",
+        "admin stats",
     }
 )
 """Commands that store nothing about who uses them; all others ask first, and so does what is added later."""

@@ -110,11 +110,11 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
     async def stats(self, interaction: discord.Interaction[Moodstem]) -> None:
         guild_id = must_manage(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        data = self.bot.settings.data
+        data, database = self.bot.settings.data, self.bot.settings.database
         free, size, last = await asyncio.to_thread(
             lambda: (
                 shutil.disk_usage(data).free / 1e9,
-                self.bot.settings.database.stat().st_size / 1e6,
+                sum(path.stat().st_size for path in data.glob(f"{database.name}*")) / 1e6,
                 next((int(path.stat().st_mtime) for path in backups(self.bot.settings.backups)), None),
             )
         )

@@ -63,7 +63,7 @@ def simcord_bot(settings: Settings) -> Any:
 
 @pytest.fixture
 async def world(simcord_env: simcord.Env, settings: Settings) -> AsyncIterator[World]:
-    simcord_env.settle_timeout = 60.0  # children and threads decode and draw, on machines that may be busy
+    simcord_env.settle_timeout = 150.0  # children and threads decode and draw, on machines that may be busy
     owner = simcord_env.create_user("admin")
     guild = simcord_env.create_guild("Moodstem", owner=owner)
     channel = guild.create_text_channel("music")

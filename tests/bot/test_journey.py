@@ -14,6 +14,8 @@ from jobs.members import erase_member, export_member
 from tests.bot.conftest import World, press_ids, raw, walk, within_budget, words
 from tests.bot.test_similar import choose
 
+pytestmark = pytest.mark.usefixtures("drawn_here")
+
 
 async def asked(world: World, **options: Any) -> Any:
     shown = await world.alice.slash(world.channel, "journey", **options)
