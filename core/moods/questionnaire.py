@@ -256,9 +256,9 @@ def _update(mean: Vector, covariance: Vector, question: Question, reading: float
 
 
 def _weights(mean: Vector, covariance: Vector) -> tuple[Vector, Vector]:
-    """Expected weights and their standard deviations; the variance shrinks the weight towards the middle
-    (MacKay's approximation of a logistic under a Gaussian)."""
-    variance = np.diagonal(covariance)
+    """Expected weights and their standard deviations, of one mean (9,) or several (n, 9); the variance shrinks the
+    weight towards the middle (MacKay's approximation of a logistic under a Gaussian, 1992)."""
+    variance = np.diagonal(covariance, axis1=-2, axis2=-1)
     shrink = np.sqrt(1 + math.pi / 8 * STEEPNESS**2 * variance)
     weights = 1 / (1 + np.exp(-STEEPNESS * (mean - MIDDLE) / shrink))
     return weights, weights * (1 - weights) * STEEPNESS * np.sqrt(variance)
@@ -271,7 +271,7 @@ def _certain(mean: Vector, covariance: Vector) -> bool:
 
 def _uncertainty(means: Vector, covariances: Vector) -> Vector:
     """(n,): what the next question should make small, for n possible means (n, 9) and covariances (n, 9, 9), or one
-    covariance (9, 9) for all; 1 before any question.
+    covariance (9, 9) for all; 1 before any question, once what preferences leave open is added.
 
     The variance of the scores is that of the moods' shares w / sum(w), to first order in z, times how the moods order
     tracks.
@@ -286,10 +286,7 @@ def _uncertainty(means: Vector, covariances: Vector) -> Vector:
 
 def _parts(means: Vector, covariances: Vector) -> tuple[Vector, Vector]:
     """Variance of the weights, and of the tracks' scores as far as they come from moods; each (n,)."""
-    variance = np.diagonal(covariances, axis1=-2, axis2=-1)
-    weights = 1 / (
-        1 + np.exp(-STEEPNESS * (means - MIDDLE) / np.sqrt(1 + math.pi / 8 * STEEPNESS**2 * variance))
-    )
+    weights, spread = _weights(means, covariances)
     slope = STEEPNESS * weights * (1 - weights)
     total = weights.sum(axis=1)[:, None, None]
     shares = (
@@ -297,7 +294,7 @@ def _parts(means: Vector, covariances: Vector) -> tuple[Vector, Vector]:
     ) / total
     order = np.array(tables("questions")["ranking"]["moods"])
     moved = shares @ covariances @ shares.transpose(0, 2, 1)
-    return np.sum(slope**2 * variance, axis=1), np.sum(moved * order, axis=(1, 2))
+    return np.sum(spread**2, axis=1), np.sum(moved * order, axis=(1, 2))
 
 
 @cache

@@ -401,3 +401,81 @@ async def test_a_locked_database_confirms_nothing_and_loses_nothing(queue: Queue
     other.close()
     assert await queue.finish(claimed, {})
     assert (await take(queue)).id == waiting.id
+
+
+async def test_lists_and_counts_by_state_server_and_member(queue: Queue) -> None:
+    waiting, running, done = [await put(queue, user, guild_id=user) for user in (1, 2, 2)]
+    await queue.cancel(waiting.id)
+    claimed = await take(queue)
+    assert claimed.id == running.id
+    assert [job.id for job in await queue.jobs()] == [done.id, running.id, waiting.id], "newest first"
+    assert [job.id for job in await queue.jobs(state="running")] == [running.id]
+    assert [job.id for job in await queue.jobs(state=("queued", "cancelled"))] == [done.id, waiting.id]
+    assert [job.id for job in await queue.jobs(user_id=2, limit=1)] == [done.id]
+    assert [job.id for job in await queue.jobs(guild_id=1)] == [waiting.id]
+    none = {"queued": 0, "running": 0, "done": 0, "failed": 0, "cancelled": 0}
+    assert await queue.counts() == none | {"queued": 1, "running": 1, "cancelled": 1}
+    assert await queue.counts(1) == none | {"cancelled": 1} and await queue.counts(3) == none
+
+
+async def test_a_heartbeat_tells_of_a_cancellation_and_progress_stays_within_bounds(queue: Queue) -> None:
+    job = await put(queue)
+    claimed = await take(queue)
+    beat = await queue.heartbeat(claimed, LEASE)
+    assert beat is not None and beat.cancel is False
+    for said, kept in ((-1.0, 0.0), (1.7, 1.0)):
+        await queue.progress(claimed, "separate", said)
+        seen = await queue.get(job.id)
+        assert seen is not None and seen.progress == kept
+    await queue.cancel(job.id)
+    beat = await queue.heartbeat(claimed, LEASE)
+    assert beat is not None and beat.cancel is True
+
+
+async def test_what_is_given_back_keeps_its_spec_and_takes_notes_along(queue: Queue) -> None:
+    await put(queue, spec={"path": "x", "done": 1})
+    claimed = await take(queue)
+    assert await queue.give_back(claimed) is True and await queue.give_back(claimed) is False
+    claimed = await take(queue)
+    assert claimed.spec == {"path": "x", "done": 1}
+    assert await queue.give_back(claimed, {"done": 2})
+    assert (await take(queue)).spec == {"path": "x", "done": 2}
+
+
+async def test_reaping_counts_what_it_took_and_says_why(queue: Queue, clock: Any) -> None:
+    jobs = [await put(queue, user) for user in (1, 2, 3)]
+    for owner in ("a", "b", "c"):
+        await take(queue, owner)
+    clock.forward(LEASE - 1)
+    assert await queue.reap(lambda owner: owner in ("a", "b")) == 2
+    assert [await state(queue, job) for job in jobs] == ["queued", "queued", "running"]
+    seen = await queue.get(jobs[0].id)
+    assert seen is not None and seen.error == "The worker stopped in the middle."
+    clock.forward(2)
+    assert await queue.reap(lambda _: False) == 1, "its lease ran out"
+
+
+async def test_runners_are_forgotten_when_they_are_dead_or_silent_for_a_day(queue: Queue, clock: Any) -> None:
+    began = clock.now
+    await queue.seen("old", {"slots": 1})
+    clock.forward(60)
+    await queue.seen("dead", {})
+    await queue.seen("old", {"slots": 2})
+    assert await queue.runners() == [
+        {"owner": "old", "started_at": began, "seen_at": clock.now, "slots": 2},
+        {"owner": "dead", "started_at": clock.now, "seen_at": clock.now},
+    ]
+    await queue.reap(lambda owner: owner == "dead")
+    assert [one["owner"] for one in await queue.runners()] == ["old"]
+    clock.forward(86_400)
+    await queue.reap()
+    assert len(await queue.runners()) == 1, "a day, not more"
+    clock.forward(1)
+    await queue.reap()
+    assert not await queue.runners()
+
+
+async def test_only_what_the_runner_can_do_is_urgent_to_it(queue: Queue) -> None:
+    await put(queue, priority=5)
+    assert await queue.urgent(0) and await queue.urgent(0, ["analyse"])
+    assert not await queue.urgent(0, ["index"]) and not await queue.urgent(5)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import UserError
+from core.i18n import speaking
 from core.moods import questionnaire as q
 from core.moods.profile import LANGUAGES, MOODS, PREFERENCES, tables
 
@@ -205,3 +207,106 @@ def test_five_at_once_tell_more_than_any_five_by_chance() -> None:
     assert left(ours) < np.quantile(others, 0.1)
     more = [one.id for one in q.questions_at_once([{"question": ours[0], "answer": 4}])]
     assert len(set(more) - {ours[0]}) == 5
+
+
+SOME_STATES = [[], [{"question": "joy_dance", "answer": 4}], answered({"sadness": 4, "tension": 3})]
+
+
+@pytest.mark.parametrize("state", SOME_STATES)
+def test_weights_and_their_spread_are_those_of_the_logistic_under_the_posterior(state: State) -> None:
+    """The closed form beside a numerical integral over the Gaussian."""
+    mean, covariance = q.posterior(state)
+    points, shares = np.polynomial.hermite_e.hermegauss(60)
+    shares = shares / shares.sum()
+    found = q.profile(state)
+    for k, mood in enumerate(MOODS):
+        z = mean[k] + np.sqrt(covariance[k, k]) * points
+        weight = 1 / (1 + np.exp(-1.5 * (z - 0.5)))
+        expected = float(shares @ weight)
+        spread = float(np.sqrt(shares @ (weight - expected) ** 2))
+        assert found.moods[mood] == pytest.approx(expected, abs=0.006)
+        assert 0.95 * spread < found.uncertainty[mood] < 1.4 * spread, (
+            "to first order, which is on the safe side"
+        )
+
+
+def test_uncertainty_is_the_variance_of_what_it_says_to_first_order() -> None:
+    """For a small covariance, beside derivatives by differences; both parts are 1 before any question."""
+    rng = np.random.default_rng(7)
+    factor = rng.normal(size=(9, 9)) * 1e-4
+    covariance = factor @ factor.T
+    means = rng.normal(size=(3, 9))
+    profile_part, order_part = q._parts(means, covariance)
+    order = np.array(tables("questions")["ranking"]["moods"])
+
+    def weights(z: Any) -> Any:
+        return 1 / (1 + np.exp(-1.5 * (z - 0.5)))
+
+    def shares(z: Any) -> Any:
+        return weights(z) / weights(z).sum()
+
+    step = 1e-5
+    for mean, of_profile, of_order in zip(means, profile_part, order_part, strict=True):
+        moved = [step * row for row in np.eye(9)]
+        slopes = np.array([(weights(mean + one) - weights(mean - one)) / (2 * step) for one in moved]).T
+        jacobian = np.array([(shares(mean + one) - shares(mean - one)) / (2 * step) for one in moved]).T
+        assert of_profile == pytest.approx(np.sum(slopes**2 * np.diag(covariance)), rel=1e-3)
+        assert of_order == pytest.approx(np.sum(jacobian @ covariance @ jacobian.T * order), rel=1e-3)
+    gains = q._scales()[2]
+    before = float(q._uncertainty(np.zeros((1, 9)), q.prior_covariance())[0])
+    assert before + sum(gains.values()) / q.RELIABILITY == pytest.approx(1)
+    assert set(gains) == set(PREFERENCES) and all(gain > 0 for gain in gains.values())
+
+
+@pytest.mark.parametrize("state", SOME_STATES)
+def test_what_a_question_leaves_open_is_the_mean_over_its_five_answers(state: State) -> None:
+    """All questions at once beside one answer after the other, as likely as a Gaussian falls between two buttons."""
+    mean, covariance = q.posterior(state)
+    candidates = [one for one in q.questions() if one.mood is not None][:12]
+    found = q._expected_uncertainty(mean, covariance, candidates)
+    for question, left in zip(candidates, found, strict=True):
+        direction = q.asks(question)
+        reading = NormalDist(
+            float(direction @ mean), float(np.sqrt(direction @ covariance @ direction + q.NOISE**2))
+        )
+        edges = [0.0, *(reading.cdf(edge) for edge in (-1.5, -0.5, 0.5, 1.5)), 1.0]
+        expected = 0.0
+        for answer in range(5):
+            after = q._update(mean, covariance, question, answer - 2.0)
+            expected += (edges[answer + 1] - edges[answer]) * float(
+                q._uncertainty(after[0][None], after[1])[0]
+            )
+        assert left == pytest.approx(expected, rel=1e-9)
+
+
+def test_the_most_telling_question_leaves_least_open() -> None:
+    first = q.next_question([])
+    assert first is not None
+    on_moods = [one for one in q.questions() if one.mood is not None]
+    left = q._expected_uncertainty(*q.posterior([]), on_moods)
+    best = on_moods[int(np.argmin(left.round(9)))]
+    assert first.id == best.id
+    assert q._most_telling(*q.posterior([]), {one.id for one in q.questions()}, q.questions()) is None
+
+
+def test_questions_come_in_the_language_that_is_asked_for_or_spoken() -> None:
+    german = {one.id: one.text for one in q.questions("de")}
+    for form in ("short", "long"):
+        asked = q.next_question([], form, language="de")
+        assert asked is not None and asked.text == german[asked.id] != q.question(asked.id, "en").text
+        with speaking("de"):
+            spoken = q.next_question([], form)
+            assert spoken == asked and q.question(asked.id) == asked
+            english = q.next_question([], form, language="en")
+            assert english is not None and english.text != asked.text
+    assert [one.text for one in q.questions_at_once(language="de")] == [
+        german[one.id] for one in q.questions_at_once(language="en")
+    ]
+    with pytest.raises(UserError, match=r"^There is no form 'medium': choose short or long\.$"):
+        q.next_question([], "medium")
+
+
+def test_several_answers_on_one_preference_are_averaged() -> None:
+    state = [{"question": one.id, "answer": 4} for one in q.questions() if one.preference == "vocals"]
+    assert len(state) == 1 and q.profile(state).preferences == {"vocals": round(q.RELIABILITY, 4)}
+    assert q.progress([{"question": one.id, "answer": 2} for one in q.questions()][:7]) == (7, 7)
