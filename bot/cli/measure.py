@@ -216,13 +216,27 @@ def unet(preset: str, stems: Path, out: Path, **options: Any) -> None:
 )
 @click.option("--epochs", type=click.IntRange(1), help="At most so many (each network has its own number).")
 @click.option("--rate", type=float, help="Learning rate (likewise).")
+@click.option("--patience", type=click.IntRange(1), help="Epochs without progress that end it (likewise).")
+@click.option(
+    "--refit/--no-refit",
+    default=None,
+    help="Learn anew from training and validation part, for as many epochs as were best (small sets).",
+)
 @click.option(
     "--cache", type=click.Path(path_type=Path), help="Where spectrograms are kept; OUT/heard when not said."
 )
 @click.option("--threads", default=1, show_default=True, help="CPU threads.")
 @click.option("--seed", default=0, show_default=True)
 @JSON
-def genre(source: Path, as_json: bool, epochs: int | None, rate: float | None, **options: Any) -> None:
+def genre(
+    source: Path,
+    as_json: bool,
+    epochs: int | None,
+    rate: float | None,
+    patience: int | None,
+    refit: bool | None,
+    **options: Any,
+) -> None:
     """Train genre networks (FMA's folder, a folder of tagged music, or a CSV of path,artist,genre); resumes.
 
     Any artist is in one part only. Writes report.json, table.md, pictures and genre.safetensors, which `[jobs]
@@ -235,7 +249,8 @@ def genre(source: Path, as_json: bool, epochs: int | None, rate: float | None, *
         raise click.UsageError(
             "--folds needs at least 3: one for the test, one to stop by, one to learn from."
         )
-    changes = {name: value for name, value in (("epochs", epochs), ("rate", rate)) if value is not None}
+    wished = {"epochs": epochs, "rate": rate, "patience": patience, "refit": refit}
+    changes = {name: value for name, value in wished.items() if value is not None}
     with progress_bar(source.name) as advance:
         report = fit(source, changes=changes, progress=advance, **options)
     if as_json:

@@ -221,7 +221,7 @@ async def _by_latent(
             raise UserError(
                 f"Track {track} has no latent vector yet: `moodstem index FOLDER` of its folder makes it."
             )
-        found = latents.near(query, count, {one.id for one in catalog.tracks}, track)
+        found = latents.near(query, count, catalog, track)
         return [
             {
                 "id": near,

@@ -105,8 +105,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
                 "The network has not heard this track yet: compare it by sound, or try again tomorrow."
             )
         count = COUNT * POOL if question.practise else COUNT
-        visible = {one.id for one in catalog.tracks}
-        near = await asyncio.to_thread(latents.near, own, count, visible, track.id)
+        near = await asyncio.to_thread(latents.near, own, count, catalog, track.id)
         here = await told(self.bot.database, track.id)
         found = []
         for track_id, cosine in near:

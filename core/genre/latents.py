@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from bisect import bisect_left
 from collections.abc import Container
 from dataclasses import dataclass
 
@@ -21,7 +22,8 @@ NONE = (
 
 @dataclass(frozen=True)
 class Latents:
-    """The vectors of one model: `vectors` (tracks, width) have length 1 and are float32, in the order of `ids`.
+    """The vectors of one model: `vectors` (tracks, width) have length 1 and are float32, in the order of `ids`, which
+    rise.
 
     A million of 128 numbers take 512 MB.
     """
@@ -34,14 +36,21 @@ class Latents:
         self, query: Vectors, count: int, visible: Container[int], exclude: int | None = None
     ) -> list[tuple[int, float]]:
         """(track id, cosine) of the `count` visible tracks nearest to a vector of length 1, nearest first; exact."""
-        hidden = [
-            row for row, track_id in enumerate(self.ids) if track_id == exclude or track_id not in visible
-        ]
-        rows, found = neighbours(self.vectors, query, count, hidden)
-        return [(self.ids[row], float(cosine)) for row, cosine in zip(rows.tolist(), found, strict=True)]
+        wanted = count + 1
+        while True:  # hardly ever more than once: looking at each id would take longer than the search
+            rows, found = neighbours(self.vectors, query, wanted)
+            near = [
+                (self.ids[row], float(cosine))
+                for row, cosine in zip(rows.tolist(), found, strict=True)
+                if self.ids[row] != exclude and self.ids[row] in visible
+            ]
+            if len(near) >= count or wanted >= len(self.ids):
+                return near[:count]
+            wanted *= 4
 
     def of(self, track_id: int) -> Vectors | None:
-        return self.vectors[self.ids.index(track_id)] if track_id in self.ids else None
+        row = bisect_left(self.ids, track_id)
+        return self.vectors[row] if row < len(self.ids) and self.ids[row] == track_id else None
 
 
 async def load_latents(database: Database, model: str | None = None) -> Latents:

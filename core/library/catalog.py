@@ -107,7 +107,7 @@ class Catalog:
     def __len__(self) -> int:
         return len(self.tracks)
 
-    def __contains__(self, track_id: int) -> bool:
+    def __contains__(self, track_id: object) -> bool:
         return track_id in self._index
 
     def index(self, track_id: int) -> int:

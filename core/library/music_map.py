@@ -21,7 +21,7 @@ from core.i18n import mark
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, mood_adjective
 from core.recommend.affect import plane
-from core.recommend.alike import BLOCK, sound_space
+from core.recommend.alike import BLOCK, ONE, sound_space
 from core.recommend.prepared import prepare
 
 MOST = 20_000
@@ -91,18 +91,18 @@ def components(catalog: Catalog) -> tuple[Vector, tuple[float, float]]:
     count, width = vectors.shape
     mean = np.zeros(width)
     for start in range(0, count, BLOCK):
-        mean += vectors[start : start + BLOCK].astype(np.float64).sum(axis=0)
+        mean += (vectors[start : start + BLOCK] / ONE).sum(axis=0)
     mean /= count
     covariance = np.zeros((width, width))
     for start in range(0, count, BLOCK):
-        part = vectors[start : start + BLOCK].astype(np.float64) - mean
+        part = (vectors[start : start + BLOCK] / ONE) - mean
         covariance += part.T @ part
     values, basis = np.linalg.eigh(covariance)
     total = max(float(values.sum()), 1e-12)
     first, second = basis[:, -1], basis[:, -2]
     points = np.empty((count, 2))
     for start in range(0, count, BLOCK):
-        part = vectors[start : start + BLOCK].astype(np.float64) - mean
+        part = (vectors[start : start + BLOCK] / ONE) - mean
         points[start : start + BLOCK] = np.stack([part @ first, part @ second], axis=1)
     shares = [max(float(value), 0.0) / total for value in (values[-1], values[-2])]
     return points, (shares[0], shares[1])

@@ -46,7 +46,6 @@ def test_a_with_b_is_to_the_last_digit_b_with_a() -> None:
 
 
 def test_the_approximate_index_misses_few() -> None:
-    pytest.importorskip("faiss")
     vectors = rows(20_000)
     index = ApproximateIndex(vectors, probes=0.1)
     recall = np.mean(

@@ -17,7 +17,7 @@ from core.library.catalog import Catalog
 from core.library.map_picture import apart, map_picture
 from core.library.music_map import MOST, components, corner, drawn, music_map
 from core.recommend.affect import plane
-from core.recommend.alike import sound_space
+from core.recommend.alike import ONE, sound_space
 from core.recommend.rules import prepare
 from tests.core.recommend.worlds import Track, random_catalog
 
@@ -33,7 +33,7 @@ def samples() -> Catalog:
 
 def test_components_are_those_of_a_singular_value_decomposition(samples: Catalog) -> None:
     points, explained = components(samples)
-    vectors = sound_space(samples).vectors.astype(np.float64)
+    vectors = sound_space(samples).vectors / ONE
     _, values, _ = np.linalg.svd(vectors - vectors.mean(axis=0))
     assert explained == pytest.approx(tuple(values[:2] ** 2 / (values**2).sum()), rel=1e-6)
     np.testing.assert_allclose(np.linalg.norm(points, axis=0), values[:2], rtol=1e-6)
@@ -41,7 +41,7 @@ def test_components_are_those_of_a_singular_value_decomposition(samples: Catalog
 
 def test_near_on_the_map_is_alike(samples: Catalog) -> None:
     found = music_map(samples)
-    vectors = sound_space(samples).vectors.astype(np.float64)
+    vectors = sound_space(samples).vectors / ONE
     one, other = np.triu_indices(len(samples), 1)
     on_map = np.linalg.norm(found.points[one] - found.points[other], axis=1)
     measured = np.linalg.norm(vectors[one] - vectors[other], axis=1)
