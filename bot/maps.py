@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import MediaGalleryItem, ui
 
-from bot.i18n import mark, spoken, tr, trn
+from bot.drawings import Drawings
+from bot.i18n import spoken, tr, trn
 from bot.ui.cards import Card, text
 from bot.ui.theme import plain
 from core.library.music_map import corner, drawn
@@ -27,32 +27,21 @@ PICKED = 10
 KEPT = 8
 """Pictures that stay in memory, about 0.2 MB each."""
 
-AXES = (
-    mark("slower"), mark("faster"), mark("quieter"), mark("louder"), mark("darker"), mark("brighter"),
-    mark("less rhythmic"), mark("more rhythmic"), mark("minor"), mark("major"),
-)  # fmt: skip
-
 
 class Maps:
-    """Draws one map at a time and keeps the last ones."""
+    """Draws maps of the library."""
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
-        self.one_at_a_time = asyncio.Lock()
-        self.made: OrderedDict[tuple[Any, ...], bytes] = OrderedDict()
+        self.pictures: Drawings[bytes] = Drawings(KEPT)
 
     async def answer(self, interaction: discord.Interaction[Moodstem]) -> None:
         """In place of the deferred answer. Raises UserError where the library is too small."""
         catalog = await self.bot.catalog(interaction.guild_id)
         picked = await self.last_picked(interaction.user.id)
         told = await asyncio.to_thread(drawn, catalog, picked, spoken())
-        key = await self.bot.library.version(), str(catalog.weights), tuple(picked), spoken()
-        async with self.one_at_a_time:
-            if key not in self.made:
-                self.made[key] = await draw_map({**told, "words": _words()})
-                while len(self.made) > KEPT:
-                    self.made.popitem(last=False)
-            picture = self.made[key]
+        key = await self.bot.library.version(), str(catalog.weights), tuple(picked)
+        picture = await self.pictures.get(key, lambda: draw_map(told))
         await interaction.edit_original_response(
             view=map_card(told), attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)]
         )
@@ -100,13 +89,3 @@ def described(told: dict[str, Any]) -> str:
         )
         said += " " + tr("Recommended last: {places}.", places=places)
     return said[:1000]
-
-
-def _words() -> dict[str, str]:
-    return {
-        "title": tr("The library as a map"),
-        "key": tr("{count} tracks · alike is near · arrows: moods"),
-        "shown": tr("{shown} of {count} tracks drawn"),
-        "picked": tr("recommended last"),
-        **{word: tr(word) for word in AXES},
-    }

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import UserError
+from core.i18n import speak, spoken
 
 if TYPE_CHECKING:
     from core.analysis import TrackAnalysis
@@ -57,8 +58,9 @@ async def draw(
 
 
 async def drawn_by(module: str, order: Mapping[str, Any]) -> dict[str, bytes]:
-    """PNGs by name from a child process that runs `module`. Raises UserError when it fails; a cancelled call takes the
-    child along."""
+    """PNGs by name from a child process that runs `module`, in the language of the running task. Raises UserError when it
+    fails; a cancelled call takes the child along."""
+    order = {**order, "language": spoken()}
     given_up = threading.Event()
     try:
         out = await asyncio.to_thread(_run, module, json.dumps(order).encode(), given_up)
@@ -116,7 +118,9 @@ def answer(draw_all: Callable[[dict[str, Any]], dict[str, bytes]]) -> None:
     """The child: what is asked for on standard input, the pictures on standard output."""
     if hasattr(os, "nice"):
         os.nice(10)
-    made = draw_all(json.load(sys.stdin))
+    order = json.load(sys.stdin)
+    speak(order["language"])
+    made = draw_all(order)
     json.dump({name: base64.b64encode(content).decode() for name, content in made.items()}, sys.stdout)
 
 

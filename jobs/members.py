@@ -9,6 +9,7 @@ from typing import Any
 
 from core.library.playlists import Playlists
 from core.library.store import Database
+from core.library.tracks import picture_name
 
 # In the order in which rows must go. A test fails when a table with a user column is missing here.
 TABLES = (
@@ -33,7 +34,7 @@ TABLES = (
 )
 
 _UPLOADED = """
-SELECT DISTINCT track.id, track.path, track.content_hash, json_extract(job.result, '$.picture') AS picture
+SELECT DISTINCT track.id, track.path, track.content_hash
 FROM job JOIN track ON track.id = json_extract(job.result, '$.track_id')
 WHERE job.user_id = :user AND job.kind = 'analyse' AND track.origin = 'upload'
   AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.user_id <> :user
@@ -82,7 +83,11 @@ async def erase_member(database: Database, data: Path, user_id: int) -> dict[str
                 await transaction.run(f"DELETE FROM {table} WHERE user_id=? RETURNING 1", (user_id,))
             )
     files = [data / row["path"] for row in uploads if not Path(row["path"]).is_absolute()]
-    files += [data / row["picture"] for row in uploads if row["picture"]]
+    files += [
+        path
+        for row in uploads
+        for path in sorted((data / "pictures").glob(picture_name(row["content_hash"], "*", "*")))
+    ]
     files += [data / "previews" / f"{row['content_hash']}.ogg" for row in uploads]
     files += [data / "uploads" / Path(row["path"]).name for row in waiting if row["path"]]
     files += [

@@ -21,10 +21,9 @@ async def draw_comparison(
     similarity: float,
     parts: Sequence[tuple[str, str, str, float]],
     max_seconds: float,
-    words: Mapping[str, str],
 ) -> bytes:
     """PNG of two tracks, each (title, analysis, audio where it is kept), beside each other; see
-    core.audio.comparison for `parts` and `words`. Raises UserError."""
+    core.audio.comparison for `parts`. Raises UserError."""
     order = {
         "kind": "comparison",
         "tracks": [
@@ -34,7 +33,6 @@ async def draw_comparison(
         "similarity": similarity,
         "parts": [list(part) for part in parts],
         "max_seconds": max_seconds,
-        "words": dict(words),
     }
     return (await drawn_by(MODULE, order))["comparison"]
 
@@ -71,7 +69,7 @@ def _comparison(order: dict[str, Any]) -> bytes:
                 pass
         sides.append(Side(track["title"], TrackAnalysis.from_json(track["analysis"]), sound, rate))
     parts = [tuple(part) for part in order["parts"]]
-    return comparison_picture(sides[0], sides[1], order["similarity"], parts, order["words"])
+    return comparison_picture(sides[0], sides[1], order["similarity"], parts)
 
 
 def _journey(order: dict[str, Any]) -> bytes:

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import discord
 from discord.ext import commands
 
 from bot.app import Moodstem
+from bot.drawings import Drawings
 from bot.ui.buttons import on_press
 from bot.ui.details import details_card
 from core.errors import UserError
 from core.library.profile_picture import features
 from jobs.details import draw
 
+if TYPE_CHECKING:
+    from core.analysis import TrackAnalysis
+    from core.library.tracks import Track
+
 KEPT = 12
 """Tracks whose pictures stay in memory, about half a megabyte each: a shared card's button is pressed by several."""
 
 
 class Details(commands.Cog):
-    """Draws one track at a time, whoever asks."""
+    """Draws how a track sounds, whoever asks."""
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
-        self.one_at_a_time = asyncio.Lock()
-        self.made: OrderedDict[tuple[int, int, bool], dict[str, bytes]] = OrderedDict()
+        self.pictures: Drawings[dict[str, bytes]] = Drawings(KEPT)
 
     @on_press("details")
     async def show(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
@@ -38,28 +43,24 @@ class Details(commands.Cog):
         audio = self.bot.settings.data / track.path
         there = await asyncio.to_thread(audio.is_file)
         key = track.id, await self.bot.library.version(), there
-        async with self.one_at_a_time:
-            if key not in self.made:
-                catalog = await self.bot.catalog()
-                self.made[key] = await draw(
-                    analysis,
-                    await asyncio.to_thread(catalog.standing, analysis, features()),
-                    title=track.title,
-                    tracks=len(catalog),
-                    audio=audio if there else None,
-                    max_seconds=max(
-                        self.bot.settings.limits.duration_min * 60, 900.0
-                    ),  # a folder's tracks may be longer
-                )
-                while len(self.made) > KEPT:
-                    self.made.popitem(last=False)
-            pictures = self.made[key]
+        pictures = await self.pictures.get(key, lambda: self.draw(track, analysis, audio if there else None))
         await interaction.edit_original_response(
             view=details_card(track, list(pictures), there),
             attachments=[
                 discord.File(io.BytesIO(content), filename=f"{name}.png")
                 for name, content in pictures.items()
             ],
+        )
+
+    async def draw(self, track: Track, analysis: TrackAnalysis, audio: Path | None) -> dict[str, bytes]:
+        catalog = await self.bot.catalog()
+        return await draw(
+            analysis,
+            await asyncio.to_thread(catalog.standing, analysis, features()),
+            title=track.title,
+            tracks=len(catalog),
+            audio=audio,
+            max_seconds=max(self.bot.settings.limits.duration_min * 60, 900.0),  # a folder's may be longer
         )
 
 

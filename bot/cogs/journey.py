@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -13,6 +12,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Moodstem
+from bot.drawings import Drawings
 from bot.errors import answer_refusals
 from bot.i18n import spoken, tr
 from bot.ui.buttons import on_press
@@ -49,8 +49,7 @@ class JourneyCommands(commands.Cog, name="Journey"):
         self.journeys = Journeys(bot.database)
         self.feedback = Feedback(bot.database)
         self.playlists = Playlists(bot.database)
-        self.one_at_a_time = asyncio.Lock()
-        self.made: OrderedDict[int, bytes] = OrderedDict()
+        self.pictures: Drawings[bytes] = Drawings(KEPT)
 
     @app_commands.command(
         description="Music that begins with how you feel and leads somewhere else, step by step."
@@ -117,14 +116,8 @@ class JourneyCommands(commands.Cog, name="Journey"):
     async def show(self, interaction: Interaction, made: Made, page: int) -> None:
         """With its picture, drawn in a process of its own; without it when it cannot be drawn."""
         try:
-            async with self.one_at_a_time:
-                if made.id not in self.made:
-                    self.made[made.id] = await draw_journey(
-                        {**made.drawn, "ends": made.ends(spoken()), "words": _words()}
-                    )
-                    while len(self.made) > KEPT:
-                        self.made.popitem(last=False)
-                picture = self.made[made.id]
+            told = {**made.drawn, "ends": made.ends(spoken())}
+            picture = await self.pictures.get(made.id, lambda: draw_journey(told))
         except UserError:
             await interaction.edit_original_response(view=journey_card(made, page), attachments=[])
             return
@@ -181,24 +174,6 @@ def _chosen(
         terms=terms,
     )
     return found, drawn(catalog, found)
-
-
-def _words() -> dict[str, str]:
-    """What the picture says, in the member's language."""
-    return {
-        "title": tr("From {start} to {goal}"),
-        "key": tr("dots: the tracks · dashed: what was aimed at"),
-        "least": tr("least"),
-        "half": tr("half"),
-        "most": tr("most"),
-        "tense": tr("tense"),
-        "lively": tr("lively"),
-        "sad": tr("sad"),
-        "calm": tr("calm"),
-        "valence": tr("valence: unpleasant → pleasant"),
-        "arousal": tr("arousal: calm → excited"),
-        "language": spoken(),
-    }
 
 
 async def setup(bot: Moodstem) -> None:

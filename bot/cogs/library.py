@@ -13,6 +13,7 @@ from discord.ext import commands
 from bot import choices
 from bot.app import Moodstem
 from bot.errors import answer_refusals
+from bot.i18n import LANGUAGES, spoken
 from bot.maps import Maps
 from bot.ui.buttons import on_press
 from bot.ui.cards import Card
@@ -22,7 +23,7 @@ from core.library.history import History
 from core.library.loading import PREFERENCE
 from core.library.query import parse, parse_key
 from core.library.search import Filters, hit, search
-from core.library.tracks import Track
+from core.library.tracks import Track, picture_name
 from core.moods.profile import MOODS
 from core.recommend.rules import prepare
 from core.recommend.sound import strengths
@@ -194,9 +195,10 @@ class LibraryCommands(
         picture = next(
             (
                 path
+                for language in dict.fromkeys((spoken(), *LANGUAGES))
                 for separator in PREFERENCE
                 if (
-                    path := self.bot.settings.pictures / f"{track.content_hash[:32]}-{separator}.png"
+                    path := self.bot.settings.pictures / picture_name(track.content_hash, separator, language)
                 ).is_file()
             ),
             None,

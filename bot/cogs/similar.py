@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +13,9 @@ from discord.ext import commands
 
 from bot import choices
 from bot.app import Moodstem
+from bot.drawings import Drawings
 from bot.errors import answer_refusals
-from bot.i18n import spoken, tr
+from bot.i18n import tr
 from bot.ui.buttons import on_press
 from bot.ui.similar import COUNT, KINDS, PICTURE, Question, answer_card, comparison_card
 from core.analysis import TrackAnalysis
@@ -43,9 +43,8 @@ class SimilarCommands(commands.Cog, name="Similar"):
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
-        self.one_at_a_time = asyncio.Lock()
         self.latents: tuple[int, Latents] | None = None
-        self.made: OrderedDict[tuple[int, int, int, str], tuple[bytes, list[str], bool]] = OrderedDict()
+        self.comparisons: Drawings[tuple[bytes, list[str], bool]] = Drawings(KEPT)
 
     @app_commands.command(
         description="Tracks like one of the library or your own, or music to practise with."
@@ -142,13 +141,10 @@ class SimilarCommands(commands.Cog, name="Similar"):
         """Two tracks beside each other; the picture takes some seconds, in a process of its own."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         (left, first), (right, second) = await self.known(int(one)), await self.known(int(other))
-        key = left.id, right.id, await self.bot.library.version(), spoken()
-        async with self.one_at_a_time:
-            if key not in self.made:
-                self.made[key] = await self.draw((left, first), (right, second))
-                while len(self.made) > KEPT:
-                    self.made.popitem(last=False)
-            picture, lines, there = self.made[key]
+        key = left.id, right.id, await self.bot.library.version()
+        picture, lines, there = await self.comparisons.get(
+            key, lambda: self.draw((left, first), (right, second))
+        )
         await interaction.edit_original_response(
             view=comparison_card(left, right, lines, there),
             attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)],
@@ -167,13 +163,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
         tracks = [(track.title, analysis, path) for (track, analysis), path in zip(sides, audio, strict=True)]
         longest = max(self.bot.settings.limits.duration_min * 60, 900.0)
         parts = alike.side_by_side(terms, left[0], right[0])
-        words = {
-            "how": tr("How alike they sound: {similarity}"),
-            "alike": tr("alike"),
-            "apart": tr("apart"),
-            "gone": tr("its audio is no longer kept"),
-        }
-        picture = await draw_comparison(tracks, similarity, parts, longest, words)
+        picture = await draw_comparison(tracks, similarity, parts, longest)
         return picture, list(alike.in_words(terms, left[0], right[0])), None not in audio
 
     async def known(self, track_id: int) -> tuple[Track, TrackAnalysis]:

@@ -20,10 +20,11 @@ from bot.errors import TOO_LARGE
 from bot.i18n import tr
 from bot.ui.buttons import Press, on_press
 from bot.ui.cards import problem_card
-from bot.ui.theme import STEM_EMOJI, plain, stem_name
+from bot.ui.theme import STEM_EMOJI, plain
 from core.errors import UserError
 from core.library.servers import limits_of
 from core.separation.base import STEMS
+from core.words import stem_name
 from jobs.configure import quotas
 from jobs.model import INTERACTIVE, Job
 from jobs.tasks.stems import FORMS, read_stem

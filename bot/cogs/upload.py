@@ -13,12 +13,13 @@ from discord.ext import commands
 from bot import downloads
 from bot.app import Moodstem
 from bot.errors import answer_refusals
-from bot.i18n import tr
+from bot.i18n import spoken, tr
 from bot.ui.buttons import on_press
 from bot.ui.cards import note_card
 from core.audio.length import probable_seconds
 from core.errors import UserError
 from core.library.servers import limits_of
+from core.library.tracks import picture_name
 from jobs.configure import quotas
 from jobs.model import INTERACTIVE, Job
 
@@ -68,6 +69,7 @@ class Upload(commands.Cog):
                 {
                     "path": kept.path.name,
                     "name": track.filename,
+                    "language": spoken(),
                     "kept_back": self.bot.settings.library.uploads_join == "when asked",
                 },
                 user_id=user,
@@ -116,10 +118,8 @@ class Upload(commands.Cog):
                 self.bot.settings.data / track.path,
                 self.bot.settings.previews / f"{track.content_hash}.ogg",
                 *self.bot.settings.stems.glob(f"{track.content_hash[:32]}-*.zip"),
+                *self.bot.settings.pictures.glob(picture_name(track.content_hash, "*", "*")),
             )
-            picture = (job.result or {}).get("picture")
-            if picture:
-                await asyncio.to_thread(_unlink, self.bot.settings.data / picture)
             sentence = tr("Removed: the audio, its analysis and its picture.")
         elif track is not None:
             raise UserError(

@@ -9,7 +9,8 @@ from discord import ui
 
 from bot.i18n import tr
 from bot.ui.buttons import Choose, Press
-from bot.ui.theme import BAD, MOOD_COLOURS, NEUTRAL, bar
+from bot.ui.theme import BAD, NEUTRAL, bar
+from core.colours import MOOD_COLOURS
 from core.recommend.wording import short
 
 Style = discord.ButtonStyle
@@ -50,7 +51,7 @@ def problem_card(sentence: str, *buttons: Press) -> Card:
 
 
 def mood_colour(mood: str | None) -> discord.Colour:
-    return MOOD_COLOURS.get(mood or "", NEUTRAL)
+    return discord.Colour.from_str(MOOD_COLOURS[mood]) if mood in MOOD_COLOURS else NEUTRAL
 
 
 def step(asked: int, expected: int) -> str:

@@ -11,7 +11,8 @@ from bot.i18n import inside, mark, number, retold, tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, row, text
 from bot.ui.picks import similar_section
-from bot.ui.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, key_name, plain, roughly, stem_name
+from bot.ui.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, plain, roughly
+from core.words import key_name, stem_name
 
 if TYPE_CHECKING:
     from core.analysis import TrackAnalysis

@@ -11,11 +11,12 @@ from discord import MediaGalleryItem, ui
 from bot.i18n import inside, joined, number, tr, trn
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, mood_colour, row, text
-from bot.ui.theme import STEM_EMOJI, bar, clock, key_name, plain, stem_name
+from bot.ui.theme import STEM_EMOJI, bar, clock, plain
 from core.library.search import SOUNDS
 from core.moods.profile import mood_adjective
 from core.recommend.sound import estimated, in_words
 from core.recommend.table import occasion_label
+from core.words import key_name, stem_name
 
 if TYPE_CHECKING:
     from core.library.history import Moment

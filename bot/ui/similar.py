@@ -13,8 +13,9 @@ from bot.i18n import inside, joined, mark, number, tr
 from bot.ui.buttons import Choose, Press
 from bot.ui.cards import Card, Style, line, row, text
 from bot.ui.library import by_line
-from bot.ui.theme import STEM_EMOJI, plain, stem_name
+from bot.ui.theme import STEM_EMOJI, plain
 from core.separation.base import STEMS
+from core.words import stem_name
 
 if TYPE_CHECKING:
     from core.library.tracks import Track

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from bot.i18n import inside, tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, note_card, row, text
-from bot.ui.theme import GOOD, STEM_EMOJI, plain, stem_name
+from bot.ui.theme import GOOD, STEM_EMOJI, plain
+from core.words import stem_name
 
 if TYPE_CHECKING:
     from core.analysis import TrackAnalysis

@@ -6,23 +6,11 @@ import re
 
 import discord
 
-from bot.i18n import mark, spoken, tr, trn
+from bot.i18n import tr, trn
 
 NEUTRAL = discord.Colour(0x7C8CF8)
 GOOD = discord.Colour(0x5FB98A)
 BAD = discord.Colour(0xD9705F)
-
-MOOD_COLOURS = {
-    "wonder": discord.Colour(0xB58CF5),
-    "transcendence": discord.Colour(0x8E9BE8),
-    "tenderness": discord.Colour(0xF29BB2),
-    "nostalgia": discord.Colour(0xD9A866),
-    "peacefulness": discord.Colour(0x6FC3B2),
-    "power": discord.Colour(0xE8643C),
-    "joyful_activation": discord.Colour(0xF5C542),
-    "tension": discord.Colour(0xA03E5B),
-    "sadness": discord.Colour(0x5B84B8),
-}
 
 STEM_EMOJI = {
     "drums": "🥁",
@@ -33,48 +21,6 @@ STEM_EMOJI = {
     "other": "🎻",
     "mix": "🎧",
 }
-
-STEM_NAMES = {
-    "drums": mark("Drums"),
-    "bass": mark("Bass"),
-    "vocals": mark("Vocals"),
-    "guitar": mark("Guitar"),
-    "piano": mark("Piano"),
-    "other": mark("The rest"),
-}
-
-
-def stem_name(stem: str) -> str:
-    """'Drums', for buttons; `inside(stem_name(stem))` within a line."""
-    return tr(STEM_NAMES[stem])
-
-
-def key_name(key: str, mode: str | None = None) -> str:
-    """'D minor' as musicians write it: 'd-Moll' in German, 're menor' in Spanish."""
-    if key in _MODES:
-        return tr(_MODES[key])
-    tonic, _, own = key.partition(" ")
-    name = {"de": _GERMAN, "es": _SPANISH}.get(spoken(), {}).get(tonic, tonic)
-    mode = mode or own
-    if spoken() == "de" and mode:
-        return f"{name.lower() if mode == 'minor' else name}-{tr(_MODES[mode])}"
-    return f"{name} {tr(_MODES.get(mode, mode))}".strip()
-
-
-_MODES = {"minor": mark("minor"), "major": mark("major")}
-_GERMAN = {
-    "C#": "Cis", "Db": "Des", "D#": "Dis", "Eb": "Es", "F#": "Fis", "Gb": "Ges", "G#": "Gis", "Ab": "As", "A#": "Ais",
-    "Bb": "B", "B": "H", "C♯": "Cis", "D♭": "Des", "D♯": "Dis", "E♭": "Es", "F♯": "Fis", "G♭": "Ges", "G♯": "Gis",
-    "A♭": "As", "A♯": "Ais", "B♭": "B",
-}  # fmt: skip
-_SPANISH = {
-    sharp: name + sign
-    for letter, name in zip("CDEFGAB", ("do", "re", "mi", "fa", "sol", "la", "si"), strict=True)
-    for sharp, sign in (
-        (letter, ""), (f"{letter}#", " sostenido"), (f"{letter}♯", " sostenido"), (f"{letter}b", " bemol"),
-        (f"{letter}♭", " bemol"),
-    )
-}  # fmt: skip
 
 
 def bar(share: float, width: int = 10) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,34 +11,28 @@ from numpy.typing import NDArray
 
 from core.analysis import TrackAnalysis
 from core.audio.pictures import (
-    BACKGROUND,
+    DPI,
     DRAWING,
     FAINT,
     PANEL,
     TEXT,
     as_png,
     facts,
-    safe_title,
+    fit,
+    new_figure,
+    put_title,
     spectrogram,
 )
 from core.audio.spectrum import analyse_frames, mono
+from core.i18n import number, tr
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SIZE, DPI = (12.0, 10.0), 100
+SIZE = (12.0, 10.0)
 ALIKE, APART = "#69db7c", "#ff922b"
 SIDES = ((0.085, 0.41), (0.555, 0.41))
 """Left edge and width of the two spectrograms, of the picture's width."""
-
-
-WORDS = {
-    "how": "How alike they sound: {similarity}",
-    "alike": "alike",
-    "apart": "apart",
-    "gone": "its audio is no longer kept",
-}
-"""What the picture says where the caller names no words of another language."""
 
 
 @dataclass(frozen=True)
@@ -56,33 +50,24 @@ def comparison_picture(
     right: Side,
     similarity: float,
     parts: Sequence[tuple[str, str, str, float]],
-    words: Mapping[str, str] = WORDS,
 ) -> bytes:
     """PNG of 1200 x 1000 pixels: mel spectrograms in dB below each one's loudest, then what each descriptor adds.
 
     `parts`: (what is compared, its value on the left, on the right, what it adds to the similarity), drawn as bars to
     the right of the middle where the two agree and to the left where they differ.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     mels = [
         None if side.sound is None else analyse_frames(mono(side.sound, side.rate)).power_mel
         for side in (left, right)
     ]
     with DRAWING:
-        figure = Figure(figsize=SIZE, dpi=DPI, facecolor=BACKGROUND)
-        FigureCanvasAgg(figure)
+        figure = new_figure(SIZE)
         for side, mel, (start, width) in zip((left, right), mels, SIDES, strict=True):
-            style: dict[str, Any] = {"va": "center", "parse_math": False}
-            title = figure.text(
-                start, 0.965, safe_title(side.title), color=TEXT, fontsize=21, weight="bold", **style
+            put_title(figure, start, 0.965, side.title, width, fontsize=21)
+            line = figure.text(
+                start, 0.922, facts(side.analysis), color=FAINT, fontsize=16, va="center", parse_math=False
             )
-            longest = 44
-            while title.get_window_extent().width > width * SIZE[0] * DPI and longest > 5:
-                longest -= 2
-                title.set_text(safe_title(side.title, longest))
-            figure.text(start, 0.922, facts(side.analysis), color=FAINT, fontsize=16, **style)
+            fit(line, width * SIZE[0] * DPI)
             axes = figure.add_axes((start, 0.50, width, 0.39))
             if mel is None:
                 axes.set_facecolor(PANEL)
@@ -90,7 +75,7 @@ def comparison_picture(
                 axes.text(
                     0.5,
                     0.5,
-                    words["gone"],
+                    tr("its audio is no longer kept"),
                     color=FAINT,
                     fontsize=16,
                     ha="center",
@@ -100,23 +85,20 @@ def comparison_picture(
                 spectrogram(axes, mel, side.analysis.duration_s, labels=True)
                 if side is right:
                     axes.set_yticklabels([])
-        _bars(figure.add_axes((0.0, 0.015, 1.0, 0.42)), similarity, parts, words)
+        _bars(figure.add_axes((0.0, 0.015, 1.0, 0.42)), similarity, parts)
         return as_png(figure)
 
 
-def _bars(
-    axes: Axes, similarity: float, parts: Sequence[tuple[str, str, str, float]], words: Mapping[str, str]
-) -> None:
+def _bars(axes: Axes, similarity: float, parts: Sequence[tuple[str, str, str, float]]) -> None:
     axes.set(xlim=(0, 1), ylim=(len(parts) - 0.3, -1.25))
     axes.axis("off")
     middle, half = 0.66, 0.13
     largest = max((abs(added) for *_, added in parts), default=0.0) or 1.0
     style: dict[str, Any] = {"va": "center_baseline", "fontsize": 17, "parse_math": False}
-    axes.text(
-        0.035, -0.8, words["how"].format(similarity=_signed(similarity)), color=TEXT, weight="bold", **style
-    )
-    axes.text(middle - 0.01, -0.8, words["apart"], color=APART, ha="right", **style)
-    axes.text(middle + 0.01, -0.8, words["alike"], color=ALIKE, **style)
+    head = tr("How alike they sound: {similarity}", similarity=_signed(similarity))
+    axes.text(0.035, -0.8, head, color=TEXT, weight="bold", **style)
+    axes.text(middle - 0.01, -0.8, tr("apart"), color=APART, ha="right", **style)
+    axes.text(middle + 0.01, -0.8, tr("alike"), color=ALIKE, **style)
     for row, (name, here, there, added) in enumerate(parts):
         axes.text(0.035, row, name, color=TEXT, **style)
         axes.text(0.37, row, here, color=FAINT, ha="right", **style)
@@ -127,4 +109,4 @@ def _bars(
 
 
 def _signed(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "\u2212")
+    return number(value, "+.2f").replace("-", "\u2212")

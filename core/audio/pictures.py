@@ -1,4 +1,4 @@
-"""Pictures of an analysis, readable on Discord's dark theme at phone width.
+"""Pictures of an analysis, readable on Discord's dark theme at phone width, in the language of the running task.
 
 Drawn with Matplotlib's object interface on the Agg canvas: no global state, so any thread may draw. Titles come from
 users and are drawn as plain text: no mathematics, no control characters, shortened to the width there is.
@@ -17,25 +17,19 @@ from numpy.typing import NDArray
 from core.audio import contrast, tonality
 from core.audio.filters import hz_to_mel
 from core.audio.spectrum import N_MELS, RATE, analyse_frames, decibels, mono
+from core.colours import DARK, STEM_COLOURS
+from core.i18n import inside, number, tr
 from core.separation.base import STEMS
+from core.words import key_name, note_sign, stem_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
     from core.analysis import TrackAnalysis
 
-STEM_COLOURS = {
-    "drums": "#ff6b6b",
-    "bass": "#ffa94d",
-    "vocals": "#ffe066",
-    "guitar": "#69db7c",
-    "piano": "#4dabf7",
-    "other": "#b197fc",
-}
-"""One colour for each stem wherever stems are drawn; distinct on dark grey, also for most colour-blind readers."""
-
-BACKGROUND, PANEL, TEXT, FAINT, GRID = "#1e1f22", "#2b2d31", "#f2f3f5", "#a3a6ad", "#3f4248"
+BACKGROUND, PANEL, TEXT, FAINT, GRID = DARK.values()
 SIZE, DPI = (10.0, 9.0), 100
 LEFT, WIDTH, BOTTOM, TOP = 0.125, 0.785, 0.065, 0.85
 DRAWING = threading.Lock()
@@ -81,7 +75,11 @@ def contrast_picture(
     assert magnitude is not None
     gray = contrast.gray_picture(magnitude)
     found = analysis.musical_contrast
-    regions = f"{found['components_per_minute']:,.0f} regions a minute  ·  {found['dark_ratio']:.0%} dark"
+    regions = tr(
+        "{count:,.0f} regions a minute  ·  {share:.0%} dark",
+        count=found["components_per_minute"],
+        share=found["dark_ratio"],
+    )
     with DRAWING:
         figure = titled_figure(title, regions)
         height = (TOP - BOTTOM - 0.03) / 2
@@ -89,14 +87,14 @@ def contrast_picture(
             ((gray, np.maximum), (contrast.close(contrast.binary_picture(magnitude)), np.maximum))
         ):
             axes = figure.add_axes((LEFT, BOTTOM + (1 - row) * (height + 0.03), WIDTH, height))
-            _bare(axes)
+            bare(axes)
             small = _narrow(picture.T, reduce)
             extent = (0, analysis.duration_s, 0, RATE / 2000)
             axes.imshow(small, origin="lower", aspect="auto", cmap="gray", vmin=0, vmax=255, extent=extent)
             axes.set_yticks([2, 4, 6, 8, 10], ["2k", "4k", "6k", "8k", "10k"])
             _time_axis(axes, analysis.duration_s, labels=row == 1)
             axes.annotate(
-                ("spectrogram", "what counts as sound")[row], (0.985, 0.95), xycoords="axes fraction", color=TEXT,
+                (tr("spectrogram"), tr("what counts as sound"))[row], (0.985, 0.95), xycoords="axes fraction", color=TEXT,
                 fontsize=17, ha="right", va="top", bbox={"boxstyle": "round,pad=0.35", "facecolor": BACKGROUND, "edgecolor": "none", "alpha": 0.85},
             )  # fmt: skip
         return as_png(figure)
@@ -113,7 +111,7 @@ def chroma_picture(
     with DRAWING:
         figure = titled_figure(title, facts(analysis))
         axes = figure.add_axes((LEFT, BOTTOM, WIDTH, TOP - BOTTOM))
-        _bare(axes)
+        bare(axes)
         extent = (0, analysis.duration_s, -0.5, 11.5)
         axes.imshow(
             _mean_narrow(chroma),
@@ -123,7 +121,7 @@ def chroma_picture(
             interpolation="nearest",
             extent=extent,
         )
-        axes.set_yticks(range(12), tonality.KEYS)
+        axes.set_yticks(range(12), [note_sign(key) for key in tonality.KEYS])
         if analysis.key in tonality.KEYS:
             axes.get_yticklabels()[tonality.KEYS.index(analysis.key)].set(color=TEXT, weight="bold")
         _time_axis(axes, analysis.duration_s, labels=True)
@@ -136,7 +134,7 @@ def facts(analysis: TrackAnalysis) -> str:
     if analysis.tempo_bpm:
         found.append(f"{analysis.tempo_bpm:.0f} BPM")
     if analysis.key:
-        found.append(f"{analysis.key} {analysis.mode}")
+        found.append(key_name(analysis.key, analysis.mode))
     return "  ·  ".join(found)
 
 
@@ -144,39 +142,56 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def titled_figure(title: str, facts: str) -> Figure:
-    """A figure of SIZE inches with the title and a line of facts below it."""
+def new_figure(size: tuple[float, float] = SIZE, ground: str = BACKGROUND) -> Figure:
+    """An empty figure of so many inches, at DPI."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=SIZE, dpi=DPI, facecolor=BACKGROUND)
+    figure = Figure(figsize=size, dpi=DPI, facecolor=ground)
     FigureCanvasAgg(figure)
-    style: dict[str, Any] = {
-        "color": TEXT,
-        "fontsize": 25,
-        "weight": "bold",
-        "va": "center",
-        "parse_math": False,
-    }
-    line = figure.text(0.035, 0.947, safe_title(title), **style)
+    return figure
+
+
+def titled_figure(title: str, facts: str) -> Figure:
+    """A figure of SIZE inches with the title and a line of facts below it."""
+    figure = new_figure()
+    put_title(figure, 0.035, 0.947, title, 0.935, fontsize=25)
+    line = figure.text(0.035, 0.892, facts, color=FAINT, fontsize=18, va="center", parse_math=False)
+    fit(line, 0.935 * SIZE[0] * DPI)
+    return figure
+
+
+def put_title(
+    figure: Figure, x: float, y: float, title: str, width: float, *, fontsize: float, color: str = TEXT
+) -> None:
+    """A bold title, shortened to `width` (share of the figure's)."""
     longest = 46
-    while line.get_window_extent().x1 > 0.97 * SIZE[0] * DPI and longest > 5:
+    style: dict[str, Any] = {"fontsize": fontsize, "weight": "bold", "va": "center", "parse_math": False}
+    line = figure.text(x, y, safe_title(title, longest), color=color, **style)
+    while line.get_window_extent().width > width * figure.bbox.width and longest > 5:
         longest -= 2
         line.set_text(safe_title(title, longest))
-    figure.text(0.035, 0.892, facts, color=FAINT, fontsize=18, va="center", parse_math=False)
-    return figure
+
+
+def fit(text: Text, width: float, smallest: float = 9.0) -> None:
+    """Smaller letters where the text is wider than `width` pixels: words are longer in some languages."""
+    size = float(text.get_fontsize())
+    while text.get_window_extent().width > width and size > smallest:
+        size -= 0.5
+        text.set_fontsize(size)
 
 
 def as_png(figure: Figure) -> bytes:
     """Call it, like everything that draws, while holding DRAWING: Matplotlib's caches of fonts are shared."""
     out = io.BytesIO()
-    figure.savefig(out, format="png", facecolor=BACKGROUND, metadata={"Software": None})
+    figure.savefig(out, format="png", facecolor=figure.get_facecolor(), metadata={"Software": None})
     return out.getvalue()
 
 
-def _bare(axes: Axes) -> None:
+def bare(axes: Axes, labelsize: float = 16) -> None:
+    """A panel without frame and ticks."""
     axes.set_facecolor(PANEL)
-    axes.tick_params(colors=FAINT, labelsize=16, length=0, pad=6)
+    axes.tick_params(colors=FAINT, labelsize=labelsize, length=0, pad=6)
     for spine in axes.spines.values():
         spine.set_visible(False)
 
@@ -205,7 +220,7 @@ def spectrogram(axes: Axes, mel: NDArray[np.float32], seconds: float, labels: bo
     """Mel power (128, T) in dB below its loudest; `labels` at the time axis."""
     db = decibels(mel, top=None)
     db = _narrow(np.maximum(db - db.max(), -70), np.maximum)
-    _bare(axes)
+    bare(axes)
     axes.imshow(
         db, origin="lower", aspect="auto", cmap="magma", vmin=-70, vmax=0, extent=(0, seconds, 0, N_MELS)
     )
@@ -223,7 +238,7 @@ def _mel_row(hz: float) -> float:
 def _activity(axes: Axes, analysis: TrackAnalysis, stems: list[str]) -> None:
     from matplotlib.colors import to_rgb
 
-    _bare(axes)
+    bare(axes)
     rows = np.zeros((len(stems), 100, 3))
     panel = np.array(to_rgb(PANEL))
     for row, stem in enumerate(stems):
@@ -235,12 +250,13 @@ def _activity(axes: Axes, analysis: TrackAnalysis, stems: list[str]) -> None:
     for line in range(len(stems) - 1):
         axes.axhline(line + 0.5, color=BACKGROUND, linewidth=7)
     shares = [analysis.instruments[stem]["activity"] for stem in stems]
-    axes.set_yticks(range(len(stems)), stems)
+    axes.set_yticks(range(len(stems)), [inside(stem_name(stem)) for stem in stems])
     for label, stem, share in zip(axes.get_yticklabels(), stems, shares, strict=True):
         label.set(color=STEM_COLOURS[stem] if share >= 0.005 else FAINT, fontsize=18, weight="bold")
+        fit(label, (LEFT - 0.01) * SIZE[0] * DPI)
     for row, share in enumerate(shares):
         axes.annotate(
-            f"{share:.0%}", (1.012, row), xycoords=("axes fraction", "data"), color=TEXT if share >= 0.005 else FAINT,
+            number(share, ".0%"), (1.012, row), xycoords=("axes fraction", "data"), color=TEXT if share >= 0.005 else FAINT,
             fontsize=17, va="center", parse_math=False,
         )  # fmt: skip
     _time_axis(axes, analysis.duration_s, labels=True)

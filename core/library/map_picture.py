@@ -8,30 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.audio.pictures import DRAWING, safe_title
-from core.recommend.journey_picture import MOOD_COLOURS
+from core.audio.pictures import DRAWING, as_png, new_figure, put_title, safe_title
+from core.colours import DARK, LIGHT, MOOD_COLOURS, MOOD_COLOURS_ON_WHITE
+from core.i18n import tr, trn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-SIZE, DPI = (11.0, 11.5), 100
-DARK = {"ground": "#1e1f22", "panel": "#2b2d31", "text": "#f2f3f5", "faint": "#a3a6ad", "grid": "#3f4248"}
-LIGHT = {"ground": "#ffffff", "panel": "#f2f3f5", "text": "#1e1f22", "faint": "#5c5f66", "grid": "#d4d7dc"}
-LIGHT_MOODS = {
-    "wonder": "#8250d8", "transcendence": "#4a5cc7", "tenderness": "#c9446a", "nostalgia": "#8f5f14",
-    "peacefulness": "#1f7d6c", "power": "#c2410c", "joyful_activation": "#8a6a00", "tension": "#9d174d",
-    "sadness": "#1d4ed8",
-}  # fmt: skip
-"""Darker than on dark grey, so that they are read on white as well."""
-
-WORDS = {
-    "title": "The library as a map",
-    "key": "{count} tracks · alike is near · arrows: moods",
-    "shown": "{shown} of {count} tracks drawn",
-    "picked": "recommended last",
-}  # fmt: skip
+SIZE = (11.0, 11.5)
 
 
 def map_picture(drawn: Mapping[str, Any], light: bool = False) -> bytes:
@@ -39,43 +25,34 @@ def map_picture(drawn: Mapping[str, Any], light: bool = False) -> bytes:
 
     `drawn`: points [[x, y]], moods (the best-fitting of each), titles (of each, or none of many), picked (places in
     points of what was recommended last, in order) with picked_titles, directions [[label, x, y, strength, mood]], axes
-    [[lower, upper]] x 2, count (all tracks, of which points may be a part), and words of another language.
+    [[lower, upper]] x 2, count (all tracks, of which points may be a part).
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     look = LIGHT if light else DARK
-    colours = LIGHT_MOODS if light else MOOD_COLOURS
-    words = {**WORDS, **drawn.get("words", {})}
+    colours = MOOD_COLOURS_ON_WHITE if light else MOOD_COLOURS
     with DRAWING:
-        figure = Figure(figsize=SIZE, dpi=DPI, facecolor=look["ground"])
-        canvas = FigureCanvasAgg(figure)
-        style: dict[str, Any] = {"va": "center", "parse_math": False}
-        figure.text(
-            0.035, 0.965, safe_title(words["title"]), color=look["text"], fontsize=25, weight="bold", **style
+        figure = new_figure(SIZE, look["ground"])
+        put_title(figure, 0.035, 0.965, tr("The library as a map"), 0.935, fontsize=25, color=look["text"])
+        count, shown = drawn["count"], len(drawn["points"])
+        key = (
+            tr("{shown} of {count} tracks drawn", shown=shown, count=count)
+            if shown < count
+            else trn(
+                "{count} track · alike is near · arrows: moods",
+                "{count} tracks · alike is near · arrows: moods",
+                count,
+            )
         )
-        key = words["key"].format(count=drawn["count"])
-        if len(drawn["points"]) < drawn["count"]:
-            key = words["shown"].format(shown=len(drawn["points"]), count=drawn["count"])
-        figure.text(0.035, 0.93, key, color=look["faint"], fontsize=16, **style)
+        figure.text(0.035, 0.93, key, color=look["faint"], fontsize=16, va="center", parse_math=False)
         picked = drawn["picked"]
         bottom = 0.075 + (0.035 * math.ceil(len(picked) / 2) + 0.03 if picked else 0)
         axes = figure.add_axes((0.075, bottom, 0.89, 0.90 - bottom))
-        _points(axes, drawn, look, colours, words)
-        canvas.draw()  # so that the extents of texts are known
+        _points(axes, drawn, look, colours)
+        figure.canvas.draw()  # so that the extents of texts are known
         taken = _directions(axes, drawn, look, colours)
-        _picked(figure, axes, drawn, look, words, bottom)
+        _picked(figure, axes, drawn, look, bottom)
         if len(drawn["titles"]) == len(drawn["points"]):
             _titles(axes, drawn, look, taken)
-        return _png(figure, look)
-
-
-def _png(figure: Figure, look: Mapping[str, str]) -> bytes:
-    import io
-
-    out = io.BytesIO()
-    figure.savefig(out, format="png", facecolor=look["ground"], metadata={"Software": None})
-    return out.getvalue()
+        return as_png(figure)
 
 
 def _points(
@@ -83,7 +60,6 @@ def _points(
     drawn: Mapping[str, Any],
     look: Mapping[str, str],
     colours: Mapping[str, str],
-    words: Mapping[str, str],
 ) -> None:
     axes.set_facecolor(look["panel"])
     for spine in axes.spines.values():
@@ -91,7 +67,7 @@ def _points(
     axes.set(xlim=(-1.45, 1.45), ylim=(-1.45, 1.45), xticks=[], yticks=[])
     axes.axhline(0, color=look["grid"], linewidth=1, zorder=1)
     axes.axvline(0, color=look["grid"], linewidth=1, zorder=1)
-    (left, right), (low, high) = ([words.get(end, end) for end in ends] for ends in drawn["axes"])
+    (left, right), (low, high) = ([tr(end) if end else "" for end in ends] for ends in drawn["axes"])
     style: dict[str, Any] = {"color": look["faint"], "fontsize": 16}
     if left:
         axes.set_xlabel(f"← {left}      {right} →", **style)
@@ -167,7 +143,6 @@ def _picked(
     axes: Axes,
     drawn: Mapping[str, Any],
     look: Mapping[str, str],
-    words: Mapping[str, str],
     bottom: float,
 ) -> None:
     """Numbered marks where the last recommendations lie, and their names below the map."""
@@ -190,7 +165,7 @@ def _picked(
         return
     style: dict[str, Any] = {"fontsize": 16, "va": "center", "parse_math": False}
     top = bottom - 0.065
-    figure.text(0.035, top, words["picked"], color=look["faint"], **style)
+    figure.text(0.035, top, tr("recommended last"), color=look["faint"], **style)
     for number, title in enumerate(drawn["picked_titles"], 1):
         column, line = (number - 1) % 2, (number - 1) // 2
         figure.text(

@@ -31,8 +31,8 @@ FEWEST = 3
 """Tracks that make a plane."""
 
 MEASURED = {
-    "mix.tempo": "faster", "mix.loudness": "louder", "mix.spectral_centroid": "brighter",
-    "mix.percussive_ratio": "more rhythmic", "mix.majorness": "major",
+    "mix.tempo": mark("faster"), "mix.loudness": mark("louder"), "mix.spectral_centroid": mark("brighter"),
+    "mix.percussive_ratio": mark("more rhythmic"), "mix.majorness": mark("major"),
 }  # fmt: skip
 """What an axis may be named after: measurements that a listener understands, and their upper ends."""
 
@@ -40,11 +40,11 @@ NAMED = 60
 """Up to this many tracks are drawn with their names."""
 
 LOWER = {
-    "faster": "slower",
-    "louder": "quieter",
-    "brighter": "darker",
-    "more rhythmic": "less rhythmic",
-    "major": "minor",
+    "faster": mark("slower"),
+    "louder": mark("quieter"),
+    "brighter": mark("darker"),
+    "more rhythmic": mark("less rhythmic"),
+    "major": mark("minor"),
 }
 
 Vector = NDArray[np.float64]

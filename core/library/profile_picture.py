@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.analysis import TrackAnalysis
 from core.audio.pictures import (
     BACKGROUND,
+    DPI,
     DRAWING,
     FAINT,
     GRID,
     PANEL,
-    STEM_COLOURS,
+    SIZE,
     TEXT,
     as_png,
+    fit,
     titled_figure,
 )
+from core.colours import STEM_COLOURS
+from core.i18n import inside, mark, tr, trn
 from core.library.glossary import label
 from core.separation.base import STEMS
+from core.words import stem_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,16 +42,21 @@ ROWS = (
 """What is compared for each source."""
 
 WHOLE = {
-    "tempo": ("slow", "fast"),
-    "majorness": ("minor", "major"),
-    "pulse_clarity": ("vague", "clear"),
-    "percussive_ratio": ("few", "many"),
-    "contrast_components_per_minute": ("even", "eventful"),
+    "tempo": (mark("slow"), mark("fast")),
+    "majorness": (mark("minor"), mark("major")),
+    "pulse_clarity": (mark("vague"), mark("clear")),
+    "percussive_ratio": (mark("few"), mark("many")),
+    "contrast_components_per_minute": (mark("even"), mark("eventful")),
 }
 """What is compared for the whole track, and what its ends are called."""
 
-WHOLE_LABELS = {"tempo": "tempo", "majorness": "mode", "pulse_clarity": "pulse", "percussive_ratio": "beats and noises",
-                "contrast_components_per_minute": "musical contrast"}  # fmt: skip
+WHOLE_LABELS = {
+    "tempo": mark("tempo"),
+    "majorness": mark("mode"),
+    "pulse_clarity": mark("pulse"),
+    "percussive_ratio": mark("beats and noises"),
+    "contrast_components_per_minute": mark("musical contrast"),
+}
 LOW, HIGH = "#4dabf7", "#ff922b"
 LABELS, RIGHT = 0.285, 0.975
 """Where the table starts and ends, of the picture's width."""
@@ -71,7 +81,12 @@ def profile_picture(
     sources = ["mix", *(stem for stem in STEMS if stem in analysis.instruments)]
     heard = [source for source in sources if source in analysis.descriptors]
     with DRAWING:
-        figure = titled_figure(title, f"compared with {tracks:,} tracks: 0 lowest, 50 typical, 100 highest")
+        key = trn(
+            "compared with {count:,} track: 0 lowest, 50 typical, 100 highest",
+            "compared with {count:,} tracks: 0 lowest, 50 typical, 100 highest",
+            tracks,
+        )
+        figure = titled_figure(title, key)
         table = figure.add_axes((0, 0.325, 1, 0.54))
         _table(table, percentiles, sources, heard)
         _scales(figure.add_axes((0, 0.02, 1, 0.285)), percentiles)
@@ -87,10 +102,11 @@ def _table(axes: Axes, percentiles: Mapping[str, float], sources: list[str], hea
     for column, source in enumerate(sources):
         x = LABELS + (column + 0.5) * step
         silent = source not in heard
-        axes.text(
-            x, -0.45, "track" if source == "mix" else source, ha="center", va="center_baseline", fontsize=17, weight="bold",
-            color=FAINT if silent else STEM_COLOURS.get(source, TEXT),
+        head = axes.text(
+            x, -0.45, tr("track") if source == "mix" else inside(stem_name(source)), ha="center", va="center_baseline",
+            fontsize=17, weight="bold", color=FAINT if silent else STEM_COLOURS.get(source, TEXT),
         )  # fmt: skip
+        fit(head, 0.96 * step * SIZE[0] * DPI)
         for row, name in enumerate(ROWS):
             share = None if silent else percentiles.get(f"{source}.{name}")
             if share is None:
@@ -108,7 +124,8 @@ def _table(axes: Axes, percentiles: Mapping[str, float], sources: list[str], hea
                 x, row + 0.52, f"{100 * share:.0f}", ha="center", va="center_baseline", fontsize=19, color=TEXT, weight="bold"
             )  # fmt: skip
     for row, name in enumerate(ROWS):
-        axes.text(0.035, row + 0.52, label(name), va="center_baseline", fontsize=17, color=TEXT)
+        words = axes.text(0.035, row + 0.52, label(name), va="center_baseline", fontsize=17, color=TEXT)
+        fit(words, (LABELS - 0.04) * SIZE[0] * DPI)
 
 
 def _scales(axes: Axes, percentiles: Mapping[str, float]) -> None:
@@ -117,16 +134,12 @@ def _scales(axes: Axes, percentiles: Mapping[str, float]) -> None:
     low, high = LABELS + 0.1, RIGHT - 0.13
     for row, (name, (left, right)) in enumerate(WHOLE.items()):
         share = percentiles.get(f"mix.{name}")
-        axes.text(
-            0.035,
-            row,
-            WHOLE_LABELS[name],
-            va="center_baseline",
-            fontsize=18,
-            color=TEXT if share is not None else FAINT,
-        )
-        axes.text(low - 0.02, row, left, ha="right", va="center_baseline", fontsize=16, color=FAINT)
-        axes.text(high + 0.02, row, right, va="center_baseline", fontsize=16, color=FAINT)
+        style: dict[str, Any] = {"va": "center_baseline", "fontsize": 16, "color": FAINT}
+        name_ = axes.text(0.035, row, tr(WHOLE_LABELS[name]), **{**style, "fontsize": 18})
+        name_.set_color(TEXT if share is not None else FAINT)
+        fit(name_, 0.225 * SIZE[0] * DPI)
+        fit(axes.text(low - 0.02, row, tr(left), ha="right", **style), 0.11 * SIZE[0] * DPI)
+        fit(axes.text(high + 0.02, row, tr(right), **style), 0.13 * SIZE[0] * DPI)
         axes.plot([low, high], [row, row], color=PANEL, linewidth=14, solid_capstyle="round", zorder=1)
         if share is None:
             continue

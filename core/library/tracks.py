@@ -36,6 +36,11 @@ _RANK = {"upload": 0, "folder": 1, "sample": 2}
 _COLUMNS = "id, content_hash, path, origin, title, artist, genre, duration_s, album"
 
 
+def picture_name(content_hash: str, separator: str, language: str = "en") -> str:
+    """The file of a recording's picture, in whose words; `picture_name(hash, "*", "*")` is a pattern of all of them."""
+    return f"{content_hash[:32]}-{separator}{'' if language in ('en', '*') else f'.{language}'}.png"
+
+
 class Library:
     """Reads and writes tracks; a method that writes takes an open transaction, or makes its own."""
 

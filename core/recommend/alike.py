@@ -31,6 +31,7 @@ from core.library.catalog import Catalog
 from core.library.reference import quantiles
 from core.recommend.table import trust
 from core.separation.base import STEMS
+from core.words import note_sign
 
 DESCRIPTORS: dict[str, tuple[str, ...]] = {
     "mfcc": tuple(f"mfcc_{i}" for i in range(2, 14)),
@@ -372,11 +373,11 @@ def _value(descriptor: str, features: Mapping[str, float]) -> str:
         case "tempo":
             return f"{known[0]:.0f} BPM"
         case "centroid":
-            return f"{known[0]:,.0f} Hz"
+            return f"{number(known[0], ',.0f')} Hz"
         case "zcr":
-            return f"{known[0]:.3f}"
+            return number(known[0], ".3f")
         case "contrast":
-            return f"{sum(known) / len(known):.1f} dB"
+            return f"{number(sum(known) / len(known), '.1f')} dB"
         case "chroma":
             return strongest_notes(known)
         case _:
@@ -387,4 +388,4 @@ def strongest_notes(chroma: Sequence[float]) -> str:
     """The three pitch classes that sound most: 'D, A, F'."""
     from core.library.query import TONICS
 
-    return ", ".join(TONICS[i] for i in sorted(range(12), key=lambda i: -chroma[i])[:3])
+    return ", ".join(note_sign(TONICS[i]) for i in sorted(range(12), key=lambda i: -chroma[i])[:3])

@@ -5,32 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from core.audio.pictures import BACKGROUND, DRAWING, FAINT, GRID, PANEL, TEXT, as_png, safe_title
+from core.audio.pictures import (
+    BACKGROUND,
+    DRAWING,
+    FAINT,
+    GRID,
+    TEXT,
+    as_png,
+    bare,
+    new_figure,
+    put_title,
+    safe_title,
+)
+from core.colours import MOOD_COLOURS
+from core.i18n import mark, tr
 from core.moods.profile import mood_adjective
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SIZE, DPI = (10.0, 13.0), 100
-MOOD_COLOURS = {
-    "wonder": "#b58cf5", "transcendence": "#8e9be8", "tenderness": "#f29bb2", "nostalgia": "#d9a866",
-    "peacefulness": "#6fc3b2", "power": "#e8643c", "joyful_activation": "#f5c542", "tension": "#d0608a",
-    "sadness": "#5b94d8",
-}  # fmt: skip
-"""As the bot's cards, tension and sadness lighter: they are drawn as lines on dark grey."""
-
-WORDS = {
-    "title": "From {start} to {goal}", "key": "dots: the tracks · dashed: what was aimed at", "least": "least", "half": "half",
-    "most": "most", "tense": "tense", "lively": "lively", "sad": "sad", "calm": "calm",
-    "valence": "valence: unpleasant → pleasant", "arousal": "arousal: calm → excited", "language": "en",
-}  # fmt: skip
-"""What the picture says where the caller names no words of another language."""
-
+SIZE = (10.0, 13.0)
 CORNERS = (
-    (0.03, 0.97, "tense", "left", "top"),
-    (0.97, 0.97, "lively", "right", "top"),
-    (0.03, 0.03, "sad", "left", "bottom"),
-    (0.97, 0.03, "calm", "right", "bottom"),
+    (0.03, 0.97, mark("tense"), "left", "top"),
+    (0.97, 0.97, mark("lively"), "right", "top"),
+    (0.03, 0.03, mark("sad"), "left", "bottom"),
+    (0.97, 0.03, mark("calm"), "right", "bottom"),
 )
 """Russell's four quadrants (1980)."""
 
@@ -38,36 +37,24 @@ CORNERS = (
 def journey_picture(drawn: Mapping[str, Any]) -> bytes:
     """PNG of 1000 x 1300 pixels from core.recommend.journey.drawn: above, each mood's place in the library for every
     track (dots) and what was aimed at (dashed); below, the tracks in the plane, numbered, from the first to the last."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     with DRAWING:
-        figure = Figure(figsize=SIZE, dpi=DPI, facecolor=BACKGROUND)
-        FigureCanvasAgg(figure)
+        figure = new_figure(SIZE)
         start, goal = drawn["ends"]
-        words = {**WORDS, **drawn.get("words", {})}
-        style: dict[str, Any] = {"va": "center", "parse_math": False}
-        title = safe_title(words["title"].format(start=start, goal=goal))
-        figure.text(0.035, 0.967, title, color=TEXT, fontsize=25, weight="bold", **style)
-        figure.text(0.035, 0.932, words["key"], color=FAINT, fontsize=16, **style)
-        _moods(figure.add_axes((0.13, 0.595, 0.84, 0.275)), drawn, words)
-        _plane(figure.add_axes((0.13, 0.045, 0.84, 0.485)), drawn, words)
+        title = tr("From {start} to {goal}", start=start, goal=goal)
+        put_title(figure, 0.035, 0.967, title, 0.935, fontsize=25)
+        key = tr("dots: the tracks · dashed: what was aimed at")
+        figure.text(0.035, 0.932, key, color=FAINT, fontsize=16, va="center", parse_math=False)
+        _moods(figure.add_axes((0.13, 0.595, 0.84, 0.275)), drawn)
+        _plane(figure.add_axes((0.13, 0.045, 0.84, 0.485)), drawn)
         return as_png(figure)
 
 
-def _bare(axes: Axes) -> None:
-    axes.set_facecolor(PANEL)
-    axes.tick_params(colors=FAINT, labelsize=15, length=0, pad=6)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
-def _moods(axes: Axes, drawn: Mapping[str, Any], words: Mapping[str, str]) -> None:
-    _bare(axes)
+def _moods(axes: Axes, drawn: Mapping[str, Any]) -> None:
+    bare(axes, 15)
     count = len(drawn["titles"])
     steps = range(1, count + 1)
     axes.set(xlim=(0.6, count + 0.4), ylim=(-0.06, 1.06))
-    axes.set_yticks([0, 0.5, 1], [words["least"], words["half"], words["most"]])
+    axes.set_yticks([0, 0.5, 1], [tr("least"), tr("half"), tr("most")])
     axes.set_xticks(_numbered(count))
     for height in (0, 0.5, 1):
         axes.axhline(height, color=GRID, linewidth=1, zorder=1)
@@ -86,7 +73,7 @@ def _moods(axes: Axes, drawn: Mapping[str, Any], words: Mapping[str, str]) -> No
             linewidth=3,
             markersize=9,
             zorder=3,
-            label=mood_adjective(mood, words["language"]),
+            label=mood_adjective(mood),
         )
     axes.legend(
         loc="lower center", bbox_to_anchor=(0.5, 0.99), ncols=4, frameon=False, fontsize=16, labelcolor=TEXT, handlelength=1.2
@@ -99,24 +86,24 @@ def _numbered(count: int) -> list[int]:
     return [1, *(step for step in range(2, count) if step % every == 0), count]
 
 
-def _plane(axes: Axes, drawn: Mapping[str, Any], words: Mapping[str, str]) -> None:
-    _bare(axes)
+def _plane(axes: Axes, drawn: Mapping[str, Any]) -> None:
+    bare(axes, 15)
     axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_xlabel(words["valence"], color=FAINT, fontsize=16)
-    axes.set_ylabel(words["arousal"], color=FAINT, fontsize=16)
+    axes.set_xlabel(tr("valence: unpleasant → pleasant"), color=FAINT, fontsize=16)
+    axes.set_ylabel(tr("arousal: calm → excited"), color=FAINT, fontsize=16)
     axes.axhline(0.5, color=GRID, linewidth=1, zorder=1)
     axes.axvline(0.5, color=GRID, linewidth=1, zorder=1)
     for x, y, word, across, along in CORNERS:
-        axes.text(x, y, words[word], color=FAINT, fontsize=18, ha=across, va=along, zorder=2)
+        axes.text(x, y, tr(word), color=FAINT, fontsize=18, ha=across, va=along, zorder=2)
     points: Sequence[tuple[float, float]] = [(x, y) for x, y in drawn["plane"]]
     first, last = drawn["plane_ends"]
     for (x, y), marker, name in ((first, "s", drawn["ends"][0]), (last, "*", drawn["ends"][1])):
         axes.plot(x, y, marker, markersize=24 if marker == "*" else 15, color=FAINT, alpha=0.75, zorder=2)
         axes.annotate(
             safe_title(str(name), 24), (x, y), xytext=(0, -24), textcoords="offset points", color=FAINT, fontsize=14,
-            ha="center", va="center", parse_math=False, zorder=2,
+            ha="left" if x < 0.15 else "right" if x > 0.85 else "center", va="center", parse_math=False, zorder=2,
         )  # fmt: skip
     colours = _between(len(points))
     for k in range(len(points) - 1):

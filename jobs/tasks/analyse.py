@@ -1,7 +1,8 @@
 """Analyse one uploaded track: stems, descriptors and a picture; the same content is analysed once.
 
 spec:   {"path": name of the file in the uploads folder, "name": the user's file name, only ever shown,
-         "kept_back"?: others do not find the track until its uploader adds it to the library}
+         "kept_back"?: others do not find the track until its uploader adds it to the library,
+         "language"?: of the words in the picture}
 result: {"track_id", "title", "artist", "duration_s", "picture": path in the data folder, "known": bool}
 """
 
@@ -14,8 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import UserError
+from core.i18n import speaking
 from core.library.store import Transaction
-from core.library.tracks import Library, put_analysis, put_track
+from core.library.tracks import Library, picture_name, put_analysis, put_track
 from jobs.engines.base import Request
 from jobs.tasks.base import Context, Done, TaskKind, TaskSettings, Work
 
@@ -44,7 +46,8 @@ async def run(work: Work) -> Done:
         ANALYSER_VERSION,
     ):
         known = None
-    picture = work.settings.pictures / f"{digest[:32]}-{facts['separator']}.png"
+    language = work.claimed.spec.get("language", "en")
+    picture = work.settings.pictures / picture_name(digest, facts["separator"], language)
     drawing = picture.with_name(f".part-{work.claimed.id}-{work.claimed.token}.png")
     answer: dict[str, Any] = {}
     if known is None or not picture.is_file():
@@ -58,6 +61,7 @@ async def run(work: Work) -> Done:
                 "picture": str(drawing),
                 "max_seconds": work.settings.upload_seconds,
                 "analysis": known.to_json() if known else None,
+                "language": language,
             },
             reads=("path",),
             writes=("picture",),
@@ -136,7 +140,7 @@ def clean(spec: dict[str, Any], settings: TaskSettings) -> None:
 
 
 def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
-    """The worker's side: {"path", "name", "picture", "max_seconds", "analysis"?} -> {"analysis", "tags"}."""
+    """The worker's side: {"path", "name", "picture", "max_seconds", "analysis"?, "language"?} -> {"analysis", "tags"}."""
     from core.analysis import DECODED, SEPARATED, TrackAnalysis, analyse
     from core.audio.decode import DecodeLimits, decode
     from core.library.tags import read_tags
@@ -158,7 +162,9 @@ def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
         context.report("picture", 0.97)
         audio = decode(path, limits)
         title = arguments.get("title") or tags.title
-        _write(Path(arguments["picture"]), analysis_picture(audio.samples, analysis, title, audio.rate))
+        with speaking(arguments.get("language", "en")):
+            picture = analysis_picture(audio.samples, analysis, title, audio.rate)
+        _write(Path(arguments["picture"]), picture)
     return {
         "analysis": analysis.to_json(),
         "tags": {"title": tags.title, "artist": tags.artist, "album": tags.album, "genre": tags.genre},

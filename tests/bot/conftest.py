@@ -7,10 +7,13 @@ import importlib
 import json
 import threading
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
+import discord
 import pytest
 import simcord
 
@@ -78,6 +81,18 @@ async def world(simcord_env: simcord.Env, settings: Settings) -> AsyncIterator[W
     assert not faults, faults
     await simcord_env.shutdown()
     await simcord_env.bot.close()  # SimCord detaches a bot, it does not close it
+
+
+@contextmanager
+def discord_set_to(locale: str) -> Iterator[None]:
+    """SimCord's members all have theirs set to English."""
+    read = discord.Interaction._from_data
+
+    def reading(interaction: Any, data: Any) -> None:
+        read(interaction, {**data, "locale": locale})
+
+    with mock.patch.object(discord.Interaction, "_from_data", reading):
+        yield
 
 
 async def previews_ready(world: World) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
@@ -14,22 +12,10 @@ from discord import app_commands
 from bot.i18n import LANGUAGES, NAMES, Words, labels
 from bot.messages import found
 from core.i18n import spoken
-from tests.bot.conftest import World, words
+from tests.bot.conftest import World, discord_set_to, words
 from tests.bot.test_upload import tick, tone, upload
 
 ENGLISH, GERMAN, SPANISH = "Only members who", "Das können nur", "Eso solo pueden"
-
-
-@contextmanager
-def discord_set_to(locale: str) -> Iterator[None]:
-    """SimCord's members all have theirs set to English."""
-    read = discord.Interaction._from_data
-
-    def reading(interaction: Any, data: Any) -> None:
-        read(interaction, {**data, "locale": locale})
-
-    with mock.patch.object(discord.Interaction, "_from_data", reading):
-        yield
 
 
 async def refused(world: World, member: Any = None) -> str:

@@ -21,8 +21,7 @@ from jobs.engines.local import LocalEngine
 from jobs.queue import Queue
 from jobs.runner import Runner
 from jobs.tasks.base import TaskSettings
-from tests.bot.conftest import World, previews_ready, raw, walk, within_budget
-from tests.bot.test_language import discord_set_to
+from tests.bot.conftest import World, discord_set_to, previews_ready, raw, walk, within_budget
 from tests.bot.test_upload import tick, tone
 
 OPTIONS: dict[str, Any] = {

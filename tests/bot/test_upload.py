@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from core.i18n import speaking
 from core.library.samples import manifest
 from core.library.store import Database
 from core.settings import JobSettings, LibrarySettings, Settings
@@ -22,7 +23,7 @@ from jobs.engines.local import LocalEngine
 from jobs.queue import Queue
 from jobs.runner import Runner
 from jobs.tasks.base import TaskSettings
-from tests.bot.conftest import World, labels, press_ids, within_budget, words
+from tests.bot.conftest import World, discord_set_to, labels, press_ids, within_budget, words
 
 
 @pytest.fixture
@@ -77,6 +78,26 @@ async def test_from_upload_to_result(world: World, runner: Runner) -> None:
     assert (await picture.read()).startswith(b"\x89PNG") and picture.size > 20_000
     heard = await world.alice.click(done, label="Hear it")
     assert heard.response is not None and heard.response.attachments[0].filename.endswith(".ogg")
+
+
+async def test_the_words_in_pictures_are_the_members(world: World, runner: Runner) -> None:
+    """One recording, two members who speak other languages, and the pictures of both."""
+    pictures = {}
+    for language in ("en", "de"):
+        with discord_set_to(language), speaking("en"):
+            await upload(world, "plucked.wav", tone())
+            await runner.run_one()
+            await tick(world)
+            done = await card(world)
+            shown = await world.bob.click(done, custom_id=press_ids(done, "details")[0])
+        [result] = done.attachments
+        pictures[language] = [await one.read() for one in (result, *shown.response.attachments)]
+        assert len(pictures[language]) == 4
+    assert not set(pictures["en"]) & set(pictures["de"])
+    kept = sorted(path.name for path in world.settings.pictures.iterdir())
+    assert [name.endswith(".de.png") for name in kept] == [True, False]
+    await world.alice.click(done, custom_id=press_ids(done, "upload_remove")[0])
+    assert not list(world.settings.pictures.iterdir())
 
 
 async def test_details_are_pictures_of_the_sound(world: World, runner: Runner) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from core.analysis import TrackAnalysis
 from core.audio import pictures
 from core.audio.spectrum import RATE, analyse_frames
+from core.colours import STEM_COLOURS
 from core.separation.base import STEMS
 from tests.core.audio import rhythms
 from tests.core.audio.conftest import tone
@@ -115,8 +116,8 @@ def test_silence_and_very_short_and_long() -> None:
 
 
 def test_colours_differ_and_stand_out() -> None:
-    colours = np.array([[int(c[k : k + 2], 16) for k in (1, 3, 5)] for c in pictures.STEM_COLOURS.values()])
-    assert set(pictures.STEM_COLOURS) == set(STEMS)
+    colours = np.array([[int(c[k : k + 2], 16) for k in (1, 3, 5)] for c in STEM_COLOURS.values()])
+    assert set(STEM_COLOURS) == set(STEMS)
     distances = np.linalg.norm(colours[:, None] - colours[None], axis=2)[np.triu_indices(6, 1)]
     assert distances.min() > 60 and (colours @ [0.2126, 0.7152, 0.0722] > 100).all()
 

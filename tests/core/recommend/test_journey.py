@@ -182,7 +182,8 @@ def test_places_in_the_library() -> None:
 def test_the_picture_shows_the_way(samples: Catalog) -> None:
     from PIL import Image
 
-    from core.recommend.journey_picture import MOOD_COLOURS, journey_picture
+    from core.colours import MOOD_COLOURS
+    from core.recommend.journey_picture import journey_picture
 
     found = journey(samples, moods(sadness=1.0), moods(joyful_activation=1.0), 8)
     told = drawn(samples, found)
