@@ -32,6 +32,7 @@ OPERATORS = (
     "bot/stand_in",
     "bot/try_it",
     "core/audio/fma",
+    "core/csv_rows",
     "core/genre",
     "core/library/backup",
     "core/library/descriptor_report",
