@@ -27,6 +27,7 @@ TABLES = (
     "audit",
     "rule_change",
     "member_language",
+    "member_notice",
     "card",
     "card_due",
     "notice",

@@ -1,11 +1,11 @@
-"""Who asked to be told when a job is done, and whether they were."""
+"""Who asked to be told when a job is done, of one or of all of theirs, and whether they were."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
 
-from core.library.store import Database
+from core.library.store import Database, Transaction
 
 State = Literal["asked", "told", "unheard", "said"]
 
@@ -37,6 +37,30 @@ async def ask(database: Database, notice: Notice) -> bool:
             [notice.job_id, notice.user_id, notice.channel_id, notice.language],
         )
         return True
+
+
+async def always(database: Database, user_id: int) -> bool:
+    """Does the member want to be told of every job?"""
+    return bool(await database.fetch("SELECT 1 FROM member_notice WHERE user_id = ?", [user_id]))
+
+
+async def set_always(database: Database, user_id: int, wanted: bool) -> None:
+    """From the next job on."""
+    await database.write(
+        "INSERT OR IGNORE INTO member_notice (user_id) VALUES (?)"
+        if wanted
+        else "DELETE FROM member_notice WHERE user_id = ?",
+        [user_id],
+    )
+
+
+async def ask_if_always(transaction: Transaction, notice: Notice) -> None:
+    """To be called in the transaction that adds the job."""
+    await transaction.run(
+        "INSERT INTO notice (job_id, user_id, channel_id, language) SELECT ?, user_id, ?, ? FROM member_notice"
+        " WHERE user_id = ?",
+        [notice.job_id, notice.channel_id, notice.language, notice.user_id],
+    )
 
 
 async def asked(database: Database, job_id: int) -> bool:

@@ -15,6 +15,7 @@ from bot.ui.about import help_card, jobs_card
 from bot.ui.buttons import on_press
 from bot.ui.cards import note_card
 from bot.ui.privacy import erase_card, privacy_card
+from jobs import notices
 from jobs.members import erase_member, export_member
 
 
@@ -31,7 +32,8 @@ class About(commands.Cog):
     @app_commands.command(description="Your uploads and how far they are.")
     async def jobs(self, interaction: discord.Interaction[Moodstem]) -> None:
         found = await self.bot.queue.jobs(user_id=interaction.user.id, limit=5)
-        await interaction.response.send_message(view=jobs_card(found), ephemeral=True)
+        always = await notices.always(self.bot.database, interaction.user.id)
+        await interaction.response.send_message(view=jobs_card(found, always), ephemeral=True)
 
     @on_press("job_show")
     async def show_job(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:

@@ -66,16 +66,18 @@ class JobCards(commands.Cog):
     async def cog_unload(self) -> None:
         self.follow.cancel()
 
-    def promise(self, interaction: discord.Interaction[Any]) -> Alongside | None:
-        """What `Queue.enqueue` must write beside a job, so that its card is sent even if this process dies."""
-        channel = interaction.channel_id
-        if channel is None or not self.may_write(interaction):
-            return None
+    def promise(self, interaction: discord.Interaction[Any], *, card: bool = True) -> Alongside:
+        """What `Queue.enqueue` must write beside a job, so that its card is sent even if this process dies, and that its
+        member is told of the end who always wants to be."""
+        channel = interaction.channel_id if self.may_write(interaction) else None
+        user, language = interaction.user.id, spoken()
 
         async def write(transaction: Transaction, job_id: int) -> None:
-            await card_store.promise_card(
-                transaction, card_store.Promise(job_id, channel, interaction.user.id, spoken())
-            )
+            if card and channel is not None:
+                await card_store.promise_card(
+                    transaction, card_store.Promise(job_id, channel, user, language)
+                )
+            await notices.ask_if_always(transaction, notices.Notice(job_id, user, channel, language))
 
         return write
 

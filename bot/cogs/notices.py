@@ -1,4 +1,4 @@
-"""'Tell me when it is done': a direct message, as the member asked for it, or the next best way, and none twice.
+"""'Tell me when it is done', of one track or always: a direct message, or the next best way, and none twice.
 
 A direct message can be refused at any time (the member has closed them). Then the channel of the card is told, with a
 word why; where I may not write either, the member learns it in answer to their next command. Whatever happens, the
@@ -18,7 +18,7 @@ from bot.errors import TROUBLE
 from bot.i18n import speaking, spoken, tr
 from bot.ui.buttons import Press, on_press
 from bot.ui.cards import Card, Style, note_card
-from bot.ui.jobs import job_title
+from bot.ui.jobs import always_button, job_title
 from bot.ui.theme import BAD, GOOD
 from core.errors import UserError
 from jobs import notices
@@ -66,7 +66,21 @@ class Notices(commands.Cog):
             if stands
             else tr("🔕 Taken back: I'll send you no message about **{title}**.", title=job_title(job))
         )
-        await interaction.response.send_message(view=note_card(sentence), ephemeral=True)
+        always = await notices.always(self.bot.database, interaction.user.id)
+        view = note_card(sentence, always_button(always))
+        await interaction.response.send_message(view=view, ephemeral=True)
+
+    @on_press("tell_always")
+    async def always(self, interaction: discord.Interaction[Moodstem], wanted: str) -> None:
+        """Of every track of theirs from now on, or of none by itself."""
+        await notices.set_always(self.bot.database, interaction.user.id, wanted == "1")
+        sentence = (
+            tr("🔔 From your next track on I'll always send you a direct message when it is done.")
+            if wanted == "1"
+            else tr("🔕 From now on I'll send you a message only about tracks of which you ask me to.")
+        )
+        view = note_card(sentence, always_button(wanted == "1"))
+        await interaction.response.send_message(view=view, ephemeral=True)
 
     @tasks.loop(seconds=1)
     async def follow(self) -> None:

@@ -62,6 +62,7 @@ class Stems(commands.Cog):
                 dedup=f"stems:{track.id}:{interaction.user.id}",
                 subject=f"audio:{track.content_hash}",
                 limits=quotas(here),
+                alongside=self.bot.job_cards.promise(interaction, card=False),
             )
         await self.bot.job_cards.open_privately(interaction, made)
 

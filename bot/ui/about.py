@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bot.i18n import mark, tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, note_card, row, text
-from bot.ui.jobs import job_title
+from bot.ui.jobs import always_button, job_title
 from bot.ui.theme import roughly
 
 if TYPE_CHECKING:
@@ -53,10 +53,15 @@ def help_card() -> Card:
     )
 
 
-def jobs_card(jobs: Sequence[Job]) -> Card:
-    """A member's latest jobs and how far they are."""
+def jobs_card(jobs: Sequence[Job], always: bool = False) -> Card:
+    """A member's latest jobs and how far they are; `always`: they are told of the end of each."""
     if not jobs:
-        return note_card(tr("Nothing yet: give me a track with /upload."))
+        return note_card(tr("Nothing yet: give me a track with /upload."), always_button(always))
+    told = (
+        tr("-# I send you a direct message when one of your tracks is done.")
+        if always
+        else tr("-# I can send you a direct message when one of your tracks is done.")
+    )
     return Card(
         text(
             tr("### Your latest jobs"),
@@ -68,6 +73,8 @@ def jobs_card(jobs: Sequence[Job]) -> Card:
                 for place, job in enumerate(jobs, 1)
             )
         ),
+        text(told),
+        row(always_button(always)),
     )
 
 

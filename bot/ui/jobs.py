@@ -66,6 +66,13 @@ def end_notice(job: Job) -> str:
     return tr("{member} **{job}** could not be finished; the card says why.", **words)
 
 
+def always_button(always: bool) -> Press:
+    """Whether the member is told of every job; pressing it changes that."""
+    if always:
+        return Press("tell_always", 0, label=tr("Only when I ask"), emoji="🔕")
+    return Press("tell_always", 1, label=tr("Always tell me"), emoji="🔔")
+
+
 def job_card(job: Job) -> Card:
     """A job that waits, runs, failed or was cancelled; `done` has cards of its own."""
     title = text(f"### {job_title(job)}")

@@ -266,7 +266,7 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
     ]  # fmt: skip
     return {
         "bot.ui.about:help_card": [()],
-        "bot.ui.about:jobs_card": [([],), *[([replace(job(words, state), id=BIG + n) for n in range(5)],) for state in states]],
+        "bot.ui.about:jobs_card": [([],), *[([replace(job(words, state), id=BIG + n) for n in range(5)], True) for state in states]],
         "bot.ui.admin:jobs_card": [([], counted), ([replace(job(words, state), id=BIG + n) for n in range(10) for state in ("queued",)], counted)],
         "bot.ui.admin:stats_card": [(Stats(results["tracks"], counted, "htdemucs_6s", runners, 9e5, 9e5, last),) for runners in (0, 99) for last in (None, BIG)],
         "bot.ui.admin:limits_card": [(LimitSettings(), set(LIMITS))],

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from core.library.consent import agree
+from jobs.members import export_member
 from jobs.model import Job
 from tests.bot.conftest import World, labels, within_budget, words
 from tests.bot.test_cards import LEASE, Clock
@@ -174,3 +175,31 @@ async def test_a_private_card_follows_by_itself_and_after_its_time_by_refresh(
     assert "**song.wav** is done" in words(dora.told[-1])
     await dora.user.click(shown.response.message, label="Refresh")
     assert "Goes well with" in words(shown.response)
+
+
+async def test_always_told_is_kept_until_it_is_taken_back(world: World, dora: Dora) -> None:
+    shown = (await dora.member.slash(world.channel, "jobs")).response
+    within_budget(shown)
+    said = await dora.member.click(shown.message, label="Always tell me")
+    assert said.ephemeral and "always send you a direct message" in words(said.response)
+    await world.restart()
+    await dora.member.slash(world.channel, "upload", track=("one.wav", tone()))
+    await ends(world, "done")
+    [told] = dora.told
+    assert "**one.wav** is done" in words(told)
+    await dora.member.slash(world.channel, "upload", track=("two.wav", tone(5)))
+    pressed = await dora.member.click(await card(world), label=BELL)  # not of this one
+    assert "Taken back" in words(pressed.response) and "Only when I ask" in labels(pressed.response)
+    await ends(world)
+    assert len(dora.told) == 1
+    await world.alice.slash(world.channel, "upload", track=("hers.wav", tone(6)))  # who did not ask
+    await ends(world)
+    assert not await world.bot.database.fetch("SELECT 1 FROM notice WHERE user_id = ?", [world.alice.id])
+    export = await export_member(world.bot.database, dora.user.id)
+    assert [row["user_id"] for row in export["member_notice"]] == [dora.user.id]
+    await dora.member.click(pressed.response.message, label="Only when I ask")
+    await dora.member.slash(world.channel, "upload", track=("three.wav", tone(7)))
+    await ends(world, "done")
+    assert (
+        len(dora.told) == 1 and not (await export_member(world.bot.database, dora.user.id))["member_notice"]
+    )

@@ -70,7 +70,7 @@ async def test_the_card_names_everything_that_is_kept(world: World) -> None:
         "feedback": "👍", "search": "searches", "playlist": "playlists", "party": "parties", "party_member": "parties",
         "job": "uploaded", "card": "uploaded", "card_due": "uploaded", "notice": "uploaded", "audit": "/admin",
         "rule_change": "/admin",
-        "member_language": "language",
+        "member_language": "language", "member_notice": "tell you",
     }  # fmt: skip
     assert set(named) == set(TABLES), "say on the card what the new table keeps"
     text = words((await world.alice.slash(world.channel, "privacy")).response)
