@@ -59,7 +59,16 @@ OPERATORS = (
 )
 """What only those who run the bot read, in English: the command line, evaluation, set-up."""
 
-SHOWN = ("bot/cogs", "bot/ui", "bot/errors", "bot/choices", "bot/app", "bot/downloads", "bot/clips")
+SHOWN = (
+    "bot/cogs",
+    "bot/ui",
+    "bot/errors",
+    "bot/choices",
+    "bot/app",
+    "bot/downloads",
+    "bot/clips",
+    "bot/carry",
+)
 """Where a text that is not marked is a mistake."""
 
 SILENT = {

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
-import hashlib
 import json
-import re
 import time
 import zlib
 from dataclasses import dataclass, field
@@ -19,7 +17,9 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-APPLICATION, GUILD, CHANNEL, OWNER = 100, 200, 300, 400
+from bot import stand_in_wire as wire
+from bot.stand_in_wire import APPLICATION, CHANNEL, GUILD, OWNER
+
 TOKEN = "MTAwMTAwMTAwMTAwMTAwMTAw.GstaNd.in-for-discord-on-loopback-only"
 EVERYTHING = str((1 << 53) - 1)
 DISCORD_EPOCH_MS = 1_420_070_400_000
@@ -140,7 +140,7 @@ class StandIn:
             "id": str(number), "application_id": str(APPLICATION), "type": kind, "token": made.token, "version": 1,
             "guild_id": str(self.guild), "channel_id": str(self.channel), "channel": self._channel(),
             "member": {
-                "user": _user(user, f"member{user}"), "roles": [], "joined_at": "2026-01-01T00:00:00+00:00",
+                "user": wire.user(user, f"member{user}"), "roles": [], "joined_at": "2026-01-01T00:00:00+00:00",
                 "deaf": False, "mute": False, "flags": 0, "permissions": "2147483648",
             },
             "locale": "en-US", "guild_locale": "en-US", "app_permissions": EVERYTHING, "entitlements": [],
@@ -162,7 +162,7 @@ class StandIn:
         address = f"http://127.0.0.1:{self.port}/attachments/{number}"
         return {
             "id": str(number), "filename": name, "size": len(data), "content_type": "audio/ogg",
-            "url": f"{address}?ex={until}&is=1&hm={_signature(str(number), until)}", "proxy_url": address,
+            "url": f"{address}?ex={until}&is=1&hm={wire.signature(str(number), until)}", "proxy_url": address,
         }  # fmt: skip
 
     def _option(self, name: str, value: Any, resolved: dict[str, Any]) -> dict[str, Any]:
@@ -237,7 +237,7 @@ class StandIn:
                 self.identified.append(said["d"])
                 self._events.clear()
                 await self.dispatch("READY", {
-                    "v": 10, "user": _user(APPLICATION, "moodstem", bot=True), "session_id": "a-session",
+                    "v": 10, "user": wire.user(APPLICATION, "moodstem", bot=True), "session_id": "a-session",
                     "resume_gateway_url": f"ws://127.0.0.1:{self.port}/gateway",
                     "guilds": [{"id": str(self.guild), "unavailable": True}],
                     "application": {"id": str(APPLICATION), "flags": 0}, "shard": said["d"].get("shard", [0, 1]),
@@ -264,27 +264,29 @@ class StandIn:
         for fault in self.faults:
             if fault.times > 0 and fault.method in ("*", method) and fnmatch.fnmatch(path, fault.path):
                 fault.times -= 1
-                return _reply(fault.body, fault.status, fault.headers)
+                return wire.reply(fault.body, fault.status, fault.headers)
         return None
 
     async def _answer(self, request: web.Request, path: str) -> web.Response:
         if not path.startswith(("interactions/", "webhooks/")) and (
             request.headers.get("Authorization") != f"Bot {self.token}"
         ):
-            return _reply({"message": "401: Unauthorized", "code": 0}, 401)
+            return wire.reply({"message": "401: Unauthorized", "code": 0}, 401)
         match request.method, path.split("/"):
             case "GET", ["users", "@me"]:
-                return _reply(_user(APPLICATION, "moodstem", bot=True))
+                return wire.reply(wire.user(APPLICATION, "moodstem", bot=True))
             case "GET", ["users", "@me", "guilds"]:
-                return _reply([{"id": str(self.guild), "name": "Moodstem", "permissions": self.permissions}])
+                return wire.reply(
+                    [{"id": str(self.guild), "name": "Moodstem", "permissions": self.permissions}]
+                )
             case "GET", ["oauth2", "applications", "@me"]:
-                return _reply(_application())
+                return wire.reply(wire.application())
             case "GET", ["gateway", "bot"]:
                 limit = {"total": 1000, "remaining": 999, "reset_after": 1000, "max_concurrency": 1}
                 address = f"ws://127.0.0.1:{self.port}/gateway"
-                return _reply({"url": address, "shards": self.shards, "session_start_limit": limit})
+                return wire.reply({"url": address, "shards": self.shards, "session_start_limit": limit})
             case "GET", ["applications", _, "commands"]:
-                return _reply(self.commands)
+                return wire.reply(self.commands)
             case "PUT", ["applications", _, "commands"]:
                 self.syncs += 1
                 self.commands = [
@@ -297,66 +299,66 @@ class StandIn:
                     }
                     for place, command in enumerate(await request.json())
                 ]
-                return _reply(self.commands)
+                return wire.reply(self.commands)
             case "POST", ["interactions", _, token, "callback"]:
-                return await self._callback(self.asked[token], await _body(request))
+                return await self._callback(self.asked[token], await wire.body(request))
             case "POST", ["webhooks", _, token]:
                 asked = self.asked[token]
-                asked.followups.append(self._message(await _body(request)))
-                return _reply(asked.followups[-1])
+                asked.followups.append(self._message(await wire.body(request)))
+                return wire.reply(asked.followups[-1])
             case "PATCH", ["webhooks", _, token, "messages", _]:
                 asked = self.asked[token]
                 assert asked.message is not None, "the bot edits an answer that it never gave"
-                asked.message.update(_shown(await _body(request)))
+                asked.message.update(wire.shown(await wire.body(request)))
                 asked.edited.set()
-                return _reply(asked.message)
+                return wire.reply(asked.message)
             case "POST", ["channels", _, "messages"]:
-                return _reply(self._message(await _body(request)))
+                return wire.reply(self._message(await wire.body(request)))
             case "PATCH", ["channels", _, "messages", number] if int(number) not in self.messages:
-                return _reply({"message": "Unknown Message", "code": 10008}, 404)
+                return wire.reply({"message": "Unknown Message", "code": 10008}, 404)
             case "PATCH", ["channels", _, "messages", number]:
-                self.messages[int(number)].update(_shown(await _body(request)))
-                return _reply(self.messages[int(number)])
+                self.messages[int(number)].update(wire.shown(await wire.body(request)))
+                return wire.reply(self.messages[int(number)])
             case "POST", ["users", "@me", "channels"]:
-                return _reply(
+                return wire.reply(
                     {
                         "id": str(self.channel + 1000),
                         "type": 1,
-                        "recipients": [_user(1, "member1")],
+                        "recipients": [wire.user(1, "member1")],
                         "flags": 0,
                     }
                 )
             case _:
-                return _reply({"message": f"the stand-in has no {request.method} {path}", "code": 0}, 404)
+                return wire.reply({"message": f"the stand-in has no {request.method} {path}", "code": 0}, 404)
 
     async def _callback(self, asked: Asked, body: dict[str, Any]) -> web.Response:
         if asked.callback is not None:
-            return _reply({"message": "Interaction has already been acknowledged.", "code": 40060}, 400)
+            return wire.reply({"message": "Interaction has already been acknowledged.", "code": 40060}, 400)
         asked.callback = body
         asked.acknowledged.set_result(time.perf_counter())
         answer: dict[str, Any] = {"interaction": {"id": str(asked.id), "type": asked.payload["type"]}}
         if body["type"] in (6, 7):  # changes the message whose button was pressed
             asked.message = asked.payload["message"]
-            asked.message.update(_shown(body.get("data") or {}))
+            asked.message.update(wire.shown(body.get("data") or {}))
         elif body["type"] in (4, 5):
             asked.message = self._message(body.get("data") or {})
         if body["type"] in (4, 7):
             answer["resource"] = {"type": body["type"], "message": asked.message}
-        return _reply(answer)
+        return wire.reply(answer)
 
     def _message(self, body: dict[str, Any]) -> dict[str, Any]:
         number = self.snowflake()
         self.messages[number] = {
-            "id": str(number), "channel_id": str(self.channel), "author": _user(APPLICATION, "moodstem", bot=True),
+            "id": str(number), "channel_id": str(self.channel), "author": wire.user(APPLICATION, "moodstem", bot=True),
             "content": "", "timestamp": "2026-01-01T00:00:00+00:00", "edited_timestamp": None, "tts": False,
             "mention_everyone": False, "mentions": [], "mention_roles": [], "attachments": [], "embeds": [],
-            "pinned": False, "type": 0, "components": [], "flags": 0, **_shown(body),
+            "pinned": False, "type": 0, "components": [], "flags": 0, **wire.shown(body),
         }  # fmt: skip
         return self.messages[number]
 
     async def _attachment(self, request: web.Request) -> web.Response:
         name, until = request.match_info["name"], request.query.get("ex", "0")
-        fresh = int(until, 16) > time.time() and request.query.get("hm") == _signature(name, until)
+        fresh = int(until, 16) > time.time() and request.query.get("hm") == wire.signature(name, until)
         if not fresh or name not in self.files:
             return web.Response(status=404, text="This content is no longer available.")
         return web.Response(body=self.files[name])
@@ -385,58 +387,3 @@ class StandIn:
         """An id as Discord makes them, from the time; no two are equal."""
         self._number += 1
         return ((int(time.time() * 1000) - DISCORD_EPOCH_MS) << 22) + self._number
-
-
-def _reply(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    # discord.py reads JSON only from exactly this content type, without a charset.
-    return web.Response(
-        body=json.dumps(document),
-        status=status,
-        headers={"Content-Type": "application/json", **(headers or {})},
-    )
-
-
-async def _body(request: web.Request) -> dict[str, Any]:
-    """The JSON of a request, also of one with files."""
-    if request.content_type != "multipart/form-data":
-        found: dict[str, Any] = await request.json() if request.can_read_body else {}
-        return found
-    form = await request.post()
-    found = json.loads(str(form["payload_json"]))
-    if "data" in found:
-        found["data"]["attachments"] = _attachments(form, found["data"])
-    else:
-        found["attachments"] = _attachments(form, found)
-    return found
-
-
-def _attachments(form: Any, body: dict[str, Any]) -> list[dict[str, Any]]:
-    files = [value for name, value in form.items() if re.fullmatch(r"files\[\d+\]", name)]
-    return [
-        {"id": str(place + 1), "filename": file.filename, "size": len(file.file.read()), "url": "http://127.0.0.1/",
-         "proxy_url": "http://127.0.0.1/"}
-        for place, file in enumerate(files)
-    ]  # fmt: skip
-
-
-def _shown(body: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: body[key]
-        for key in ("content", "components", "flags", "attachments")
-        if body.get(key) is not None
-    }
-
-
-def _signature(name: str, until: str) -> str:
-    return hashlib.sha256(f"{name}:{until}:of the stand-in".encode()).hexdigest()
-
-
-def _user(number: int, name: str, bot: bool = False) -> dict[str, Any]:
-    return {"id": str(number), "username": name, "discriminator": "0", "avatar": None, "bot": bot}
-
-
-def _application() -> dict[str, Any]:
-    return {
-        "id": str(APPLICATION), "name": "moodstem", "description": "", "bot_public": False, "icon": None, "flags": 0,
-        "bot_require_code_grant": False, "verify_key": "", "owner": _user(OWNER, "owner"), "team": None,
-    }  # fmt: skip

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 import discord
@@ -13,7 +10,8 @@ from discord.ext import commands
 
 from bot import choices
 from bot.app import Moodstem
-from bot.clips import clip, file_name
+from bot.carry import bring_in, hand_out
+from bot.clips import clip
 from bot.errors import answer_refusals
 from bot.i18n import inside, tr
 from bot.ui.buttons import Press, on_press
@@ -21,8 +19,6 @@ from bot.ui.cards import Card, note_card
 from bot.ui.playlists import (
     choose_card,
     delete_card,
-    edit_card,
-    import_card,
     lists_card,
     player_buttons,
     playlist_card,
@@ -32,11 +28,9 @@ from bot.ui.theme import GOOD, plain
 from core.errors import UserError
 from core.library.consent import agreed
 from core.library.history import History
-from core.library.matching import match
-from core.library.playlist_files import FORMATS, MOST_BYTES, item_of, read, write
-from core.library.playlists import MOST_ENTRIES, Playlist, Playlists
+from core.library.playlist_files import FORMATS
+from core.library.playlists import Playlist, Playlists
 from core.library.tracks import Track
-from core.recommend.flow import ordered
 from core.recommend.rules import occasion_label
 
 if TYPE_CHECKING:
@@ -165,7 +159,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     async def export(self, interaction: Interaction, playlist: str, form: str | None = None) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         chosen = await choices.chosen_playlist(interaction, playlist)
-        await self.hand_out(interaction, chosen, [form] if form else list(FORMATS))
+        await hand_out(self.bot, interaction, chosen, [form] if form else list(FORMATS))
 
     @app_commands.command(name="import", description="A playlist from a file: M3U, M3U8, XSPF or JSPF.")
     @app_commands.describe(file="The file", name="What to call it; the file's own name when not said")
@@ -176,30 +170,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         file: discord.Attachment,
         name: app_commands.Range[str, 1, 60] | None = None,
     ) -> None:
-        if file.size > MOST_BYTES:
-            raise UserError(
-                "That file is larger than {most} MB; a playlist is a small text file.",
-                most=MOST_BYTES // 1_000_000,
-            )
-        await interaction.response.defer(ephemeral=True, thinking=True)
-        try:
-            data = await file.read()
-        except discord.HTTPException as error:
-            raise UserError("Discord did not hand me that file; please send it again.") from error
-        found = await asyncio.to_thread(read, data)
-        matches = await match(
-            self.bot.database, found.items, uploads=self.bot.settings.library.recommend_uploads
-        )
-        tracks = list(dict.fromkeys(one.track_id for one in matches if one.track_id is not None))
-        title = name or found.name or file.filename.rpartition(".")[0] or tr("Imported")
-        playlist = None
-        if tracks:
-            free = await self.playlists.free_name(interaction.user.id, title)
-            playlist = await self.playlists.create(interaction.user.id, free, tracks[:MOST_ENTRIES])
-        card = import_card(playlist, title, matches, found.left_out + max(len(tracks) - MOST_ENTRIES, 0))
-        missing = [one.item.label for one in matches if one.track_id is None]
-        files = [_text_file("not-found.txt", "\n".join(missing))] if missing else []
-        await interaction.edit_original_response(view=card, attachments=files)
+        await bring_in(self.bot, interaction, file, name)
 
     @app_commands.command(description="Listen to a playlist, half a minute of each track.")
     @app_commands.describe(playlist="Which playlist")
@@ -246,7 +217,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     async def export_pressed(self, interaction: Interaction, playlist_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         playlist = await self.playlists.visible(int(playlist_id), interaction.user.id)
-        await self.hand_out(interaction, playlist, list(FORMATS))
+        await hand_out(self.bot, interaction, playlist, list(FORMATS))
 
     @on_press("pl_play")
     async def play_pressed(self, interaction: Interaction, playlist_id: str, place: str) -> None:
@@ -267,60 +238,6 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
             if here:
                 await self.history.skipped(interaction.user.id, here[(int(place) - 1) % len(here)])
         await self.listen(interaction, playlist, int(place))
-
-    # -- buttons: change ----------------------------------------------------------------------------------
-
-    @on_press("pl_edit")
-    async def edit(self, interaction: Interaction, playlist_id: str, page: str) -> None:
-        playlist = await self.playlists.own(int(playlist_id), interaction.user.id)
-        await self.show_edited(interaction, playlist.id, page)
-
-    @on_press("pl_up")
-    async def up(self, interaction: Interaction, playlist_id: str, entry_id: str, page: str) -> None:
-        await self.shift(interaction, int(playlist_id), int(entry_id), page, -1)
-
-    @on_press("pl_down")
-    async def down(self, interaction: Interaction, playlist_id: str, entry_id: str, page: str) -> None:
-        await self.shift(interaction, int(playlist_id), int(entry_id), page, 1)
-
-    @on_press("pl_flow")
-    async def let_flow(self, interaction: Interaction, playlist_id: str, page: str) -> None:
-        """The order in which tempo, key and loudness change least from track to track; the first stays first."""
-        playlist = await self.playlists.own(int(playlist_id), interaction.user.id)
-        entries = await self.playlists.entries(playlist.id)
-        by_track = {entry.track_id: entry.id for entry in entries if entry.track_id is not None}
-        order = await asyncio.to_thread(ordered, await self.bot.catalog(), list(by_track))
-        await self.playlists.arrange(playlist.id, interaction.user.id, [by_track[one] for one in order])
-        await self.show_edited(interaction, playlist.id, page)
-
-    @on_press("pl_drop")
-    async def drop(self, interaction: Interaction, playlist_id: str, entry_id: str, page: str) -> None:
-        await self.playlists.remove(int(playlist_id), interaction.user.id, int(entry_id))
-        await self.show_edited(interaction, int(playlist_id), page)
-
-    async def shift(
-        self, interaction: Interaction, playlist_id: int, entry_id: int, page: str, by: int
-    ) -> None:
-        order = [entry.id for entry in await self.playlists.entries(playlist_id)]
-        place = order.index(entry_id) + 1 if entry_id in order else 0  # `move` says so when it is gone
-        await self.playlists.move(playlist_id, interaction.user.id, entry_id, place + by)
-        await self.show_edited(interaction, playlist_id, page)
-
-    async def show_edited(self, interaction: Interaction, playlist_id: int, page: str) -> None:
-        playlist = await self.playlists.own(playlist_id, interaction.user.id)
-        card = edit_card(playlist, await self.playlists.entries(playlist.id), int(page))
-        await interaction.response.edit_message(view=card)
-
-    @on_press("pl_delete")
-    async def ask_delete(self, interaction: Interaction, playlist_id: str) -> None:
-        playlist = await self.playlists.own(int(playlist_id), interaction.user.id)
-        await interaction.response.edit_message(view=delete_card(playlist))
-
-    @on_press("pl_gone")
-    async def really_delete(self, interaction: Interaction, playlist_id: str) -> None:
-        playlist = await self.playlists.delete(int(playlist_id), interaction.user.id)
-        card = note_card(tr("Deleted **{name}**. The tracks stay in the library.", name=plain(playlist.name)))
-        await interaction.response.edit_message(view=card)
 
     # -- buttons: fill ------------------------------------------------------------------------------------
 
@@ -394,23 +311,6 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         playlist = await self.playlists.share(playlist.id, interaction.user.id)
         await interaction.response.send_message(view=shared_card(playlist, entries))
 
-    async def hand_out(self, interaction: Interaction, playlist: Playlist, forms: Sequence[str]) -> None:
-        entries = await self.playlists.entries(playlist.id)
-        if not entries:
-            raise UserError("There is nothing in this playlist yet; add a track before you export it.")
-        items = [item_of(entry) for entry in entries]
-        name = file_name(playlist.name)
-        await interaction.edit_original_response(
-            content=tr(
-                "**{name}** for other players. `/playlist import` reads each of them.",
-                name=plain(playlist.name),
-            ),
-            attachments=[
-                discord.File(io.BytesIO(write(playlist.name, items, form)), filename=f"{name}.{form}")
-                for form in forms
-            ],
-        )
-
     async def listen(self, interaction: Interaction, playlist: Playlist, place: int) -> None:
         """Half a minute of one track of the list, with buttons to go on; in place of the deferred answer."""
         here = [entry for entry in await self.playlists.entries(playlist.id) if entry.track_id is not None]
@@ -440,10 +340,6 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         if track is None:
             raise UserError("This track is no longer in the library; find another with /library search.")
         return track
-
-
-def _text_file(name: str, content: str) -> discord.File:
-    return discord.File(io.BytesIO(content.encode()), filename=name)
 
 
 async def setup(bot: Moodstem) -> None:

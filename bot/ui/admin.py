@@ -91,6 +91,14 @@ def _state(job: Job) -> str:
     return tr("number {place} in the queue", place=job.position)
 
 
+def newer_older(action: str, page: int, more: bool) -> list[Press]:
+    """Buttons through a log; `more`: there are older entries."""
+    return [
+        Press(action, max(page - 1, 0), label=tr("Newer"), emoji="◀️", disabled=page == 0),
+        Press(action, page + 1, label=tr("Older"), emoji="▶️", disabled=not more),
+    ]
+
+
 def stats_card(stats: Stats) -> Card:
     tracks, jobs = stats.tracks, stats.jobs
     backup = f"<t:{stats.last_backup}:R>" if stats.last_backup else tr("none yet; `/admin backup` makes one")
@@ -148,8 +156,5 @@ def log_card(entries: Sequence[Entry], page: int, more: bool) -> Card:
     return Card(
         text(tr("## What admins did")),
         text(*lines),
-        row(
-            Press("admin_log", max(page - 1, 0), label=tr("Newer"), emoji="◀️", disabled=page == 0),
-            Press("admin_log", page + 1, label=tr("Older"), emoji="▶️", disabled=not more),
-        ),
+        row(*newer_older("admin_log", page, more)),
     )

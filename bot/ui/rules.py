@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import discord
 
 from bot.i18n import inside, mark, tr, trn
+from bot.ui.admin import newer_older
 from bot.ui.buttons import Choose, Form, Press
 from bot.ui.cards import Card, Style, mood_colour, note_card, row, text
 from bot.ui.theme import STEM_EMOJI, plain
@@ -177,8 +178,7 @@ def changes_card(found: Sequence[Change], rules: Mapping[str, Rule], page: int, 
         text(*lines),
         *undo,
         row(
-            Press("rules_changes", max(page - 1, 0), label=tr("Newer"), emoji="◀️", disabled=page == 0),
-            Press("rules_changes", page + 1, label=tr("Older"), emoji="▶️", disabled=not more),
+            *newer_older("rules_changes", page, more),
             Press("rules_page", MOODS[0], "all", 0, label=tr("Rules")),
         ),
     )
