@@ -479,3 +479,40 @@ async def test_only_what_the_runner_can_do_is_urgent_to_it(queue: Queue) -> None
     await put(queue, priority=5)
     assert await queue.urgent(0) and await queue.urgent(0, ["analyse"])
     assert not await queue.urgent(0, ["index"]) and not await queue.urgent(5)
+
+
+@pytest.mark.parametrize(
+    ("code", "limit", "said"),
+    [
+        ("bug", 3, "It failed 3 times and was set aside."),
+        ("crash", 2, "It made the worker crash 2 times and was set aside."),
+        ("timeout", 2, "It took too long 2 times and was set aside."),
+        ("lost", 5, "Its worker was lost 5 times and it was set aside."),
+    ],
+)
+async def test_attempts_end_with_a_sentence_and_the_time(
+    queue: Queue, clock: Any, code: str, limit: int, said: str
+) -> None:
+    job = await put(queue)
+    for number in range(1, limit + 1):
+        clock.forward(700)
+        await queue.fail(await take(queue), "Boom.", code=code)
+        seen = await queue.get(job.id)
+        assert seen is not None and (seen.finished_at is None) == (number < limit)
+    assert (seen.state, seen.finished_at, seen.error) == ("failed", clock.now, f"Boom. {said}")
+
+
+async def test_a_cancelled_attempt_has_its_end_and_no_error(queue: Queue, clock: Any) -> None:
+    job = await put(queue)
+    claimed = await take(queue)
+    await queue.cancel(job.id)
+    clock.forward(1)
+    await queue.fail(claimed, "Boom.", code="crash")
+    seen = await queue.get(job.id)
+    assert seen is not None
+    assert (seen.state, seen.error, seen.error_code, seen.finished_at) == (
+        "cancelled",
+        None,
+        "cancelled",
+        clock.now,
+    )
