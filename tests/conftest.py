@@ -5,13 +5,16 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 # librosa's compiled functions are cached on disk; in a new environment two test processes that write the same cache
 # file at once leave one that crashes every later reader.
@@ -20,6 +23,33 @@ os.environ["NUMBA_CACHE_DIR"] = NUMBA_CACHE
 atexit.register(shutil.rmtree, NUMBA_CACHE, ignore_errors=True)
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+class ByGroup(LoadScopeScheduling):
+    """Test by test to whichever process is free, but for what belongs together (see `together`).
+
+    pytest-xdist 3.8 writes the marks of `--dist loadgroup` into an attribute that pytest 9.2 no longer reads, so that they
+    do nothing; this looks for them in the file.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return together(nodeid.partition("::")[0]) or nodeid
+
+
+@cache
+def together(file: str) -> str | None:
+    """What keeps the tests of a file in one process: its group, or what its module makes once (a trained model, analysed
+    songs), which each process would make again."""
+    text = (ROOT / file).read_text(encoding="utf-8")
+    named = re.search(r'pytestmark = pytest.mark.xdist_group\("(\w+)"\)', text)
+    if named:
+        return named[1]
+    return file if 'scope="module"' in text else None
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByGroup:
+    return ByGroup(config, log)
 
 
 def shared_folder() -> Path | None:

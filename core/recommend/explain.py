@@ -118,7 +118,8 @@ def total(parts: Mapping[str, float], score: float) -> str:
         named.append((tr("all else"), sum(value for _, value in rest)))
     whole = [math.floor(100 * value) for _, value in named]
     remainders = sorted(range(len(named)), key=lambda i: whole[i] - 100 * named[i][1])
-    for i in remainders[: max(round(100 * score) - sum(whole), 0)]:
+    shown_score = round(100 * round(score, 2))  # as it is written; 100 * 0.265 alone would be 26
+    for i in remainders[: max(shown_score - sum(whole), 0)]:
         whole[i] += 1
     said = [f"{signed(cents / 100)} {label}" for (label, _), cents in zip(named, whole, strict=True) if cents]
     return f"{', '.join(said)} = {signed(score)}" if said else signed(score)

@@ -19,6 +19,8 @@ from core.errors import UserError
 from tests.conftest import shared_folder
 from tests.core.audio.conftest import BUNDLED, SHARED, tone
 
+pytestmark = pytest.mark.xdist_group("librosa")  # what it compiles, it compiles in each process
+
 Floats = NDArray[np.float32]
 feature = librosa.feature
 EMOTIFY = sorted((folder / "data/emotify-dev/audio").glob("*.mp3")) if (folder := shared_folder()) else []

@@ -14,6 +14,8 @@ from core.audio import rhythm, tonality
 from core.audio.descriptors import frame_values, statistics
 from core.audio.spectrum import RATE, analyse_frames
 
+pytestmark = pytest.mark.xdist_group("librosa")  # what it compiles, it compiles in each process
+
 Floats = NDArray[np.float32]
 feature = librosa.feature
 C1 = float(librosa.note_to_hz("C1"))

@@ -12,6 +12,8 @@ from core.audio.spectrum import RATE, analyse_frames, decibels
 from tests.core.audio import rhythms
 from tests.core.audio.conftest import click_track
 
+pytestmark = pytest.mark.xdist_group("librosa")  # what it compiles, it compiles in each process
+
 TEMPI = range(50, 201, 15)
 
 

@@ -25,6 +25,7 @@ def cents(text: str) -> int:
 
 @settings(max_examples=300, deadline=None)
 @given(st.dictionaries(st.sampled_from(TOPICS), st.floats(-0.9, 0.9), max_size=12))
+@example({"wonder": 0.265})
 @example({"power": 0.004, "tension": 0.004, "wonder": 0.004})
 @example({"power": 0.335, "tension": -0.335})
 def test_the_parts_that_are_shown_add_up_to_the_score_that_is_shown(parts: dict[str, float]) -> None:
