@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,11 @@ class TrackAnalysis:
     latent: dict[str, Any] | None = None
     """What the genre network says of its middle half minute (core.genre.model.Heard); kept in a table of its own, so that
     an analysis from the library has none."""
+
+    @property
+    def separated_by(self) -> str:
+        """Name and version of the separator."""
+        return f"{self.separator} {self.separator_version}"
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -113,7 +118,7 @@ def analyse(
     notes = list(audio.notes)
     if "mix" not in described.descriptors and not any("silent" in note for note in notes):
         notes.append(UNHEARD)
-    return TrackAnalysis(
+    analysis = TrackAnalysis(
         content_hash=digest,
         duration_s=audio.seconds,
         separator=separator.name,
@@ -127,8 +132,8 @@ def analyse(
         descriptors=described.descriptors,
         activity_curve=described.activity_curve,
         notes=notes,
-        latent=_latent(described.power_mel),
     )
+    return replace(analysis, latent=_latent(described.power_mel, analysis))
 
 
 def genre_model() -> str:
@@ -143,8 +148,8 @@ def genre_model() -> str:
     return model.version if model is not None else ""
 
 
-def _latent(power_mel: Any) -> dict[str, Any] | None:
-    """Some 10 ms, since the spectrogram is there; None without a model, and for silence."""
+def _latent(power_mel: Any, analysis: TrackAnalysis) -> dict[str, Any] | None:
+    """27 ms, since spectrogram and descriptors are there; None without a model, and for silence."""
     from core.genre.model import current
 
     try:
@@ -152,5 +157,7 @@ def _latent(power_mel: Any) -> dict[str, Any] | None:
     except UserError as error:
         log.warning("No latent vectors: %s", error)
         return None
-    heard = model.hear(power_mel) if model is not None and power_mel is not None else None
+    if model is None or power_mel is None:
+        return None
+    heard = model.hear(power_mel, analysis.features(), analysis.separated_by)
     return heard.to_json() if heard is not None else None

@@ -214,6 +214,12 @@ def unet(preset: str, stems: Path, out: Path, **options: Any) -> None:
 @click.option(
     "--baselines/--no-baselines", default=True, show_default=True, help="Classifiers on statistics, too."
 )
+@click.option(
+    "--stems/--no-stems",
+    default=False,
+    show_default=True,
+    help="Separate each track, too (kept in the data folder): genres are told better by what each instrument does.",
+)
 @click.option("--epochs", type=click.IntRange(1), help="At most so many (each network has its own number).")
 @click.option("--rate", type=float, help="Learning rate (likewise).")
 @click.option("--patience", type=click.IntRange(1), help="Epochs without progress that end it (likewise).")
@@ -228,13 +234,17 @@ def unet(preset: str, stems: Path, out: Path, **options: Any) -> None:
 @click.option("--threads", default=1, show_default=True, help="CPU threads.")
 @click.option("--seed", default=0, show_default=True)
 @JSON
+@click.pass_context
 def genre(
+    ctx: click.Context,
+    /,
     source: Path,
     as_json: bool,
     epochs: int | None,
     rate: float | None,
     patience: int | None,
     refit: bool | None,
+    stems: bool,
     **options: Any,
 ) -> None:
     """Train genre networks (FMA's folder, a folder of tagged music, or a CSV of path,artist,genre); resumes.
@@ -242,6 +252,9 @@ def genre(
     Any artist is in one part only. Writes report.json, table.md, pictures and genre.safetensors, which `[jobs]
     genre_model` in config.toml then names.
     """
+    from functools import partial
+
+    from core.library.cache import analyse_cached
     from jobs.training.train_genre import table
     from jobs.training.train_genre import train as fit
 
@@ -251,8 +264,12 @@ def genre(
         )
     wished = {"epochs": epochs, "rate": rate, "patience": patience, "refit": refit}
     changes = {name: value for name, value in wished.items() if value is not None}
+    separated = None
+    if stems:
+        separator, cache = _separator(ctx, None), settings_of(ctx).data / "cache"
+        separated = partial(analyse_cached, separator=separator, folder=cache)
     with progress_bar(source.name) as advance:
-        report = fit(source, changes=changes, progress=advance, **options)
+        report = fit(source, changes=changes, separated=separated, progress=advance, **options)
     if as_json:
         print_json(report)
     else:

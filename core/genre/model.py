@@ -1,7 +1,8 @@
 """A trained network at work: the genre of a recording and its latent vector, from the mel spectrogram that is there anyway.
 
 A model is one safetensors file. Its metadata say the architecture, the genres, and what it was trained on; its version is
-a hash of its weights, stored with every vector, since vectors of two models are never compared.
+a hash of the network's weights, stored with every vector, since vectors of two models are never compared. Beside the
+network, which makes the vectors, it may hold what tells genres better (core.genre.fused).
 """
 
 from __future__ import annotations
@@ -19,11 +20,14 @@ import numpy as np
 
 from core.audio.spectrum import HOP, Floats
 from core.errors import UserError
-from core.genre.features import SECONDS, excerpt, slices
+from core.genre.features import SECONDS, Mel, excerpt, slices
+from core.genre.fused import SECONDS as MINUTE
+from core.genre.fused import course
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from core.genre.fused import Fused
     from core.genre.network import Genre
 
 BUNDLED = Path(__file__).with_name("weights") / "genre.safetensors"
@@ -50,15 +54,25 @@ class Heard:
 class Model:
     """A network with its weights, for inference only. Deterministic on the same machine."""
 
-    def __init__(self, network: Genre, genres: list[str], version: str, facts: dict[str, str]) -> None:
+    def __init__(
+        self,
+        network: Genre,
+        genres: list[str],
+        version: str,
+        facts: dict[str, str],
+        fused: Fused | None = None,
+    ) -> None:
         self.network, self.genres, self.version, self.facts = network.eval(), genres, version, facts
-        self.width = network.width
+        self.width, self.fused = network.width, fused
 
-    def hear(self, power_mel: Floats) -> Heard | None:
-        """What it says about the half minute in the middle of a (128, T) mel power spectrogram; None where it is silent.
+    def hear(
+        self, power_mel: Floats, stems: Mapping[str, float] | None = None, separator: str = ""
+    ) -> Heard | None:
+        """What it says about the middle of a (128, T) mel power spectrogram; None where it is silent.
 
-        The latent vector is the mean over ten slices, scaled to length 1; genres are the mean of the slices'
-        probabilities.
+        The latent vector is the mean over ten slices of half a minute, scaled to length 1; genres are the mean of the slices'
+        probabilities, or what `fused` says of a minute, and of the stems (TrackAnalysis.features) where `separator`, its name
+        and version, is the one that it learned from.
         """
         mel = excerpt(power_mel, SECONDS)
         if mel is None:
@@ -67,6 +81,8 @@ class Model:
         vector = latent.mean(axis=0)
         vector = vector / max(float(np.linalg.norm(vector)), 1e-12)
         mean = shares.mean(axis=0)
+        if self.fused is not None and (minute := excerpt(power_mel, MINUTE)) is not None:
+            mean = self.fused.tell(texture(minute), course(minute), stems, separator)
         return Heard(
             self.version,
             [round(float(value), 6) for value in vector],
@@ -74,8 +90,21 @@ class Model:
         )
 
 
-def hear_file(path: Path) -> Heard | None:
+def texture(mel: Mel) -> Floats:
+    """(440,) of an excerpt: what its slices are like, their mean (core.genre.network.Texture)."""
+    import torch
+
+    from core.genre.network import build
+
+    with torch.inference_mode():
+        measured = build("texture", 1).measure(torch.from_numpy(slices(mel)).float() / 255)
+        return np.asarray(measured.mean(0).numpy())
+
+
+def hear_file(path: Path, stems: Mapping[str, float] | None = None, separator: str = "") -> Heard | None:
     """What the model in use says about an audio file, without separating or describing it; None for silence.
+
+    `stems` and `separator` are those of an analysis that is there already.
 
     Raises UserError as `decode` does, and where there is no model.
     """
@@ -93,11 +122,11 @@ def hear_file(path: Path) -> Heard | None:
     )
     signal = mono(audio.samples, audio.rate)
     frames = len(signal) // HOP + 1
-    part = middle(frames, round(SECONDS * FRAME_RATE))
+    part = middle(frames, round(max(SECONDS, MINUTE) * FRAME_RATE))
     # A few frames more on each side, so that the first and last ones hear what they hear in the whole track.
     first = max(part.start - 4, 0)
     whole = analyse_frames(signal[first * HOP : (part.stop + 4) * HOP]).power_mel
-    return model.hear(whole[:, part.start - first : part.stop - first])
+    return model.hear(whole[:, part.start - first : part.stop - first], stems, separator)
 
 
 def outputs(network: Genre, heard: Any) -> tuple[Floats, Floats]:
@@ -114,13 +143,25 @@ def outputs(network: Genre, heard: Any) -> tuple[Floats, Floats]:
         return torch.cat(latents).numpy(), torch.cat(shares).numpy()
 
 
-def save(network: Genre, name: str, genres: list[str], path: Path, facts: dict[str, str]) -> str:
+def save(
+    network: Genre,
+    name: str,
+    genres: list[str],
+    path: Path,
+    facts: dict[str, str],
+    fused: Fused | None = None,
+) -> str:
     """Write a model file and return its version."""
+    import torch
     from safetensors.torch import save_file
 
     tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
     version = version_of(name, genres, tensors)
     metadata = {"architecture": name, "genres": json.dumps(genres), **facts}
+    if fused is not None:
+        arrays, texts = fused.tensors()
+        tensors |= {key: torch.from_numpy(array) for key, array in arrays.items()}
+        metadata |= {f"fused.{key}": text for key, text in texts.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     save_file(tensors, part, metadata=dict(sorted(metadata.items())))
@@ -129,7 +170,7 @@ def save(network: Genre, name: str, genres: list[str], path: Path, facts: dict[s
 
 
 def version_of(name: str, genres: list[str], tensors: Mapping[str, Tensor]) -> str:
-    """Of what is computed with, and not of the file, whose metadata safetensors writes in any order."""
+    """Of what makes the vectors, and not of the file, whose metadata safetensors writes in any order."""
     digest = hashlib.sha256(f"{CODE_VERSION} {name} {genres}".encode())
     for key in sorted(tensors):
         digest.update(key.encode())
@@ -141,6 +182,7 @@ def load(path: Path) -> Model:
     """A model that `save` wrote. Raises UserError for anything else."""
     from safetensors import SafetensorError, safe_open
 
+    from core.genre.fused import Fused
     from core.genre.network import NETWORKS, build
 
     try:
@@ -153,11 +195,14 @@ def load(path: Path) -> Model:
             raise UserError(
                 f"{path} hears statistics, not sound: train cnn, crnn or texture for latent vectors."
             )
+        beside = {key: tensors.pop(key) for key in list(tensors) if key.startswith("fused.")}
+        texts = {key.removeprefix("fused."): text for key, text in facts.items() if key.startswith("fused.")}
+        fused = Fused.of(beside, texts, len(genres))
         network = build(name, len(genres))
         network.load_state_dict(tensors)
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
         raise UserError(f"{path} is not a genre model: make one with `moodstem train genre`.") from error
-    return Model(network, genres, version_of(name, genres, tensors), facts)
+    return Model(network, genres, version_of(name, genres, tensors), facts, fused)
 
 
 def model_file() -> Path | None:

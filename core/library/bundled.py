@@ -101,13 +101,15 @@ def analyse_samples() -> None:
 
 
 def hear_samples() -> None:
-    """Make only the latent vectors anew: after another genre model."""
+    """Make only the latent vectors and what genres are told anew: after another genre model."""
     from core.genre.model import hear_file
 
     analyses = shipped_analyses()
     for path in sorted(sample_folder().glob("*.ogg")):
-        heard = hear_file(path)
-        analyses[content_hash(path)]["latent"] = heard.to_json() if heard else None
+        digest = content_hash(path)
+        known = TrackAnalysis.from_json(analyses[digest])
+        heard = hear_file(path, known.features(), known.separated_by)
+        analyses[digest]["latent"] = heard.to_json() if heard else None
     _write(analyses)
 
 

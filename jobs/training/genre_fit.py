@@ -164,7 +164,7 @@ class _Run:
         self.rows, self.seed = np.asarray(rows), seed
         self.sound = self.network.hears == "slices"
         self.scale = _Scale(data, rows)
-        self.measured = _measured(name, self.network, data) if self.network.measures else None
+        self.measured = measured(name, self.network, data) if self.network.measures else None
         if self.measured is not None:
             _standardise(self.network, self.measured, rows)
         self.weights = _weights(labels[self.rows], genres)
@@ -301,7 +301,7 @@ class _Scale:
         return np.asarray(np.clip((np.nan_to_num(rows) - self.mean) / self.std, -5, 5), np.float32)
 
 
-def _measured(name: str, network: Genre, data: Prepared) -> list[Floats]:
+def measured(name: str, network: Genre, data: Prepared) -> list[Floats]:
     """What the network measures of each example's slices, side by side; made once for all trainings."""
     import torch
 

@@ -2,9 +2,15 @@
 
     moodstem train genre emotify/tracks.csv --out OUT --network texture --folds 5
     moodstem train genre fma_small --size small --out OUT --network cnn --network crnn
+    moodstem train genre emotify/tracks.csv --out OUT --folds 5 --repeats 3 --seconds 60 --stems     # what ships
 
 OUT holds `report.json`, `table.md`, confusion matrices and learning curves as PNG, and `genre.safetensors`: the first
 network that hears sound, ready for `moodstem similar --by latent`. Starting the same command again goes on where it stopped.
+
+Beside the networks stands core.genre.fused, with --stems also by what each separated instrument does; it is part of
+genre.safetensors and tells the genres there. It knows one separator by name and version: after another one is bundled, run
+the last of these commands again in a new OUT, copy genre.safetensors to core/genre/weights, and run
+`python -m core.library.bundled --latents`.
 
 Without folds the parts are the data set's own (FMA), or three fifths, one and one by artist; with folds each fold is the test
 once, the next one stops the training early, and the shipped weights are trained on everything, for as many epochs as the
@@ -16,7 +22,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +30,12 @@ import numpy as np
 
 from core.errors import UserError
 from core.genre.data import PARTS, Collection, collect, counts, folds, parts_of, shared_artists
-from core.genre.neighbours import neighbours, unit
 from core.genre.prepared import Prepared, prepare
 from core.separation.base import Progress
-from jobs.training import genre_baselines
+from jobs.training import genre_baselines, genre_ours
 from jobs.training.genre_fit import PLANS, Fitted, Plan, fit
+from jobs.training.genre_fused import Rows
+from jobs.training.genre_measures import Split, against_classifiers, measured, worth_of_neighbours
 
 DOCUMENTS: dict[str, float] = {
     "cnn": 0.67,
@@ -53,15 +60,6 @@ LISTENING = 0.3
 """Share of the progress that is listening to the recordings."""
 
 
-@dataclass(frozen=True)
-class Split:
-    """One training: rows for each part."""
-
-    name: str
-    parts: dict[str, list[int]]
-    seed: int
-
-
 def train(
     source: Path,
     out: Path,
@@ -77,11 +75,13 @@ def train(
     cache: Path | None = None,
     seed: int = 0,
     threads: int = 1,
+    separated: genre_ours.Separated | None = None,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Train and measure; returns the report that it writes to `out`/report.json.
 
-    `changes` replace fields of each network's Plan. Raises UserError for data that cannot be learned from, or when `out`
+    `changes` replace fields of each network's Plan; `separated` gives the analysis of a file, so that genres are told by
+    its stems, too. Raises UserError for data that cannot be learned from, or when `out`
     holds a training with other settings; Cancelled when `progress` does, and what was done stays.
     """
     import torch
@@ -99,8 +99,14 @@ def train(
         seconds=seconds,
         with_statistics=baselines or "cnn1d" in networks,
         threads=threads,
-        progress=lambda share: say(LISTENING * share),
+        progress=lambda share: say(LISTENING * share / 3),
     )
+    analyses = []
+    for place, example in enumerate(data.examples if separated else []):
+        assert separated is not None
+        analyses.append(separated(example.path))
+        say(LISTENING * (1 + (place + 1) / len(data.examples)) / 3)
+    rows = genre_ours.rows_of(data, analyses, lambda share: say(LISTENING * (2 + share) / 3))
     genres = sorted({one.genre for one in data.examples})
     labels = np.array([genres.index(one.genre) for one in data.examples])
     splits = _splits(data, fold_count, repeats, seed)
@@ -110,7 +116,17 @@ def train(
     models: dict[str, Any] = report["models"]
     guesses: dict[str, list[np.ndarray]] = {}
     fitted: dict[str, list[Fitted]] = {name: [] for name in networks}
+    shares: dict[str, list[np.ndarray]] = {}
     for split in splits:
+        ours, values = genre_ours.answers(
+            rows, labels, len(genres), data.examples, split.parts["training"] + split.parts["validation"],
+            split.parts["test"], split.seed, out / "fused" / f"{split.name}.json",
+        )  # fmt: skip
+        for head, told in ours.items():
+            name = genre_ours.NAMES[head]
+            guesses.setdefault(name, []).append(told.argmax(axis=1))
+            shares.setdefault(name, []).append(np.sqrt(told))
+            models.setdefault(name, {"chosen": []})["chosen"].append(values[head])
         for name in networks:
             began = time.monotonic()
             one = fit(
@@ -132,20 +148,18 @@ def train(
         for name, values in chosen.items():
             models.setdefault(name, {"chosen": []})["chosen"].append(values)
     for name, answers in guesses.items():
-        models.setdefault(name, {}).update(_measure(answers, splits, labels, genres))
+        models.setdefault(name, {}).update(measured(answers, splits, labels, genres))
         if name in fitted:
             models[name]["slice_accuracy"] = float(np.mean([one.slice_accuracy for one in fitted[name]]))
             models[name]["epochs"] = [one.epoch for one in fitted[name]]
-            models[name]["retrieval"] = _retrieval(data, splits, [one.vectors for one in fitted[name]])
         if name in DOCUMENTS:
             models[name]["document"] = DOCUMENTS[name]
+    report["neighbours"] = worth_of_neighbours(data, splits, fitted, shares, analyses, baselines)
     if baselines:
-        report["retrieval_by_statistics"] = _retrieval(
-            data, splits, [_scaled(data, split) for split in splits]
-        )
+        report["paired"] = against_classifiers(data, labels, splits, guesses, models)
     report["documents"] = {"note": NOTE, "accuracy": DOCUMENTS}
     report["weights"] = _weights(
-        out, data, labels, genres, networks, plans, fitted, splits, fold_count, seed, report, steps
+        out, data, labels, genres, networks, plans, fitted, splits, fold_count, seed, report, steps, rows
     )
     from jobs.training.genre_pictures import draw
 
@@ -278,62 +292,10 @@ def _baselines(
     return chosen
 
 
-def _measure(
-    answers: Sequence[np.ndarray], splits: Sequence[Split], labels: np.ndarray, genres: list[str]
-) -> dict[str, Any]:
-    """Accuracy over all test tracks, its spread, and the confusion matrix (rows: the true genre)."""
-    matrix = np.zeros((len(genres), len(genres)), int)
-    single = []
-    for guess, split in zip(answers, splits, strict=True):
-        true = labels[np.asarray(split.parts["test"])]
-        np.add.at(matrix, (true, guess), 1)
-        single.append(float((true == guess).mean()))
-    hits, sums, told = np.diag(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
-    recall = hits / np.maximum(sums, 1)
-    return {
-        "accuracy": float(hits.sum() / matrix.sum()),
-        "balanced_accuracy": float(recall[sums > 0].mean()),
-        "macro_f1": float((2 * hits / np.maximum(sums + told, 1)).mean()),
-        "of_each_split": [round(value, 4) for value in single],
-        "std_over_splits": float(np.std(single)),
-        "confusion": matrix.tolist(),
-    }
-
-
-def _retrieval(data: Prepared, splits: Sequence[Split], vectors: Sequence[np.ndarray]) -> dict[str, float]:
-    """How good the vectors are for similarity, among the test tracks of each split, by cosine: how many of the five nearest by
-    other artists have the same genre, and for how many tracks the nearest of all is by the same artist, where there is one."""
-    genres = np.array([one.genre for one in data.examples])
-    artists = np.array([one.artist for one in data.examples])
-    same_genre: list[float] = []
-    same_artist: list[bool] = []
-    for split, rows in zip(splits, vectors, strict=True):
-        test = np.asarray(split.parts["test"])
-        matrix = unit(rows)
-        for place, own in enumerate(test):
-            mates = artists[test] == artists[own]
-            near, _ = neighbours(matrix, matrix[place], 5, np.flatnonzero(mates).tolist())
-            if len(near):
-                same_genre.append(float((genres[test[near]] == genres[own]).mean()))
-            if mates.sum() > 1:
-                nearest, _ = neighbours(matrix, matrix[place], 1, [place])
-                same_artist.append(bool(mates[nearest[0]]))
-    return {
-        "same_genre_of_5": float(np.mean(same_genre)) if same_genre else 0.0,
-        "same_artist_first": float(np.mean(same_artist)) if same_artist else 0.0,
-    }
-
-
-def _scaled(data: Prepared, split: Split) -> np.ndarray:
-    """The 518 statistics of the test tracks, standardised by the others."""
-    known = np.nan_to_num(data.statistics[np.asarray(split.parts["training"] + split.parts["validation"])])
-    rows = np.nan_to_num(data.statistics[np.asarray(split.parts["test"])])
-    return np.asarray(np.clip((rows - known.mean(axis=0)) / np.maximum(known.std(axis=0), 1e-6), -5, 5))
-
-
 def _weights(
     out: Path, data: Prepared, labels: np.ndarray, genres: list[str], networks: Sequence[str], plans: dict[str, Plan],
     fitted: dict[str, list[Fitted]], splits: Sequence[Split], count: int, seed: int, report: dict[str, Any], steps: _Steps,
+    rows: Rows,
 ) -> dict[str, Any] | None:  # fmt: skip
     """The model file of the first network that hears sound."""
     import torch
@@ -356,12 +318,21 @@ def _weights(
     network = build(name, len(genres))
     network.load_state_dict(torch.load(folder / "weights.pt", weights_only=True))
     about = report["data"]
+    best = genre_ours.NAMES["stems" if "stems" in rows.tables else "mix"]
+    known = list(range(len(labels))) if count else splits[0].parts["training"] + splits[0].parts["validation"]
+    fused = genre_ours.learned(rows, labels, len(genres), data.examples, known, seed)
     facts = {
         "trained_on": f"{about['tracks']} tracks by {about['artists']} artists of {about['source']}",
-        "accuracy": f"{report['models'][name]['accuracy']:.3f} ({about['split']})",
+        "accuracy": f"{report['models'][best]['accuracy']:.3f} ({about['split']}), "
+        f"the network alone {report['models'][name]['accuracy']:.3f}",
     }
     path = out / "genre.safetensors"
-    return {"network": name, "file": path.name, "version": save(network, name, genres, path, facts), **facts}
+    return {
+        "network": name,
+        "file": path.name,
+        "version": save(network, name, genres, path, facts, fused),
+        **facts,
+    }
 
 
 def table(report: dict[str, Any]) -> str:
@@ -380,6 +351,15 @@ def table(report: dict[str, Any]) -> str:
             else (f"{DOCUMENTS[name]:.2f}" if name in DOCUMENTS else "")
         )
         lines.append(f"| {name} | {model['accuracy']:.3f} | {model['balanced_accuracy']:.3f} | {beside} |")
+    lines += ["", "| Neighbours by | of five by other artists with the same genre |", "| --- | --- |"]
+    for name, found in sorted(report["neighbours"].items(), key=lambda one: -one[1]["same_genre_of_5"]):
+        lines.append(f"| {name} | {found['same_genre_of_5']:.3f} |")
+    for one in report.get("paired", []):
+        lines += [
+            "",
+            f"{one['one']} against {one['other']}: {one['difference']:+.3f}, standard error over artists"
+            f" {one['standard_error_by_artist']:.3f}.",
+        ]
     return "\n".join(lines) + "\n"
 
 

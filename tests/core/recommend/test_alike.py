@@ -13,6 +13,8 @@ import soundfile
 
 from core.analysis import TrackAnalysis, analyse
 from core.audio.descriptors import describe
+from core.genre.latents import Latents
+from core.genre.neighbours import unit
 from core.library.catalog import Catalog
 from core.recommend.alike import BLOCK, BLOCKS, METRICS, NAMES, ONE, WEIGHTS, Fixed, SoundSpace, agreements
 from core.recommend.prominence import energy_shares, prominence, prominent
@@ -44,8 +46,13 @@ def real(halves: list[TrackAnalysis]) -> Catalog:
     )
 
 
-@pytest.mark.parametrize("metric", METRICS)
-@pytest.mark.parametrize("by", ["sound", "instruments", "one instrument"])
+@pytest.mark.parametrize(
+    ("by", "metric"),
+    [
+        ("timbre", "cosine"),
+        *((by, one) for by in ("sound", "instruments", "one instrument") for one in METRICS),
+    ],
+)
 def test_symmetric_and_the_same_every_time(
     real: Catalog, halves: list[TrackAnalysis], by: str, metric: str
 ) -> None:
@@ -67,6 +74,38 @@ def test_symmetric_and_the_same_every_time(
     assert first.min() >= -1 and first.max() <= 1
     np.testing.assert_allclose(np.diag(first), 1, atol=1e-6)
     assert np.ptp(first) > 0.2
+
+
+def test_latent_vectors_are_symmetric_and_the_same_every_time(halves: list[TrackAnalysis]) -> None:
+    def table() -> np.ndarray:
+        vectors = unit(np.array([one.latent["vector"] for one in halves if one.latent]))
+        latents = Latents("any", list(range(1, len(vectors) + 1)), vectors)
+        found = np.full((len(vectors), len(vectors)), np.nan)
+        for row, vector in enumerate(vectors):
+            for track_id, cosine in latents.near(vector, len(vectors), latents.ids):
+                found[row, track_id - 1] = cosine
+        return found
+
+    first = table()
+    assert first.shape == (16, 16) and np.array_equal(first, first.T) and np.array_equal(first, table())
+    np.testing.assert_allclose(np.diag(first), 1, atol=1e-6)
+    assert np.ptp(first) > 0.2
+    nearest = np.where(np.eye(16, dtype=bool), -1, first).argmax(axis=1)
+    assert (nearest == np.arange(16) ^ 1).sum() >= 8  # the other half of the recording; by chance one
+
+
+def test_prominence_is_the_same_every_time_and_no_track_changes_anothers(
+    real: Catalog, halves: list[TrackAnalysis]
+) -> None:
+    first = prominent(real, "bass", 16)
+    assert first and first == prominent(real, "bass", 16)
+    backwards = Catalog.build(
+        (Track(i, f"Track {i}", content_hash=one.content_hash), one)
+        for i, one in reversed(list(enumerate(halves, 1)))
+    )
+    assert {one.track.id: one.prominence for one in first} == {
+        one.track.id: one.prominence for one in prominent(backwards, "bass", 16)
+    }
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -53,7 +53,7 @@ def test_three_plain_genres_are_learned(report: tuple[Path, dict]) -> None:  # t
     assert made["data"] | {"failed": []} == made["data"] and made["data"]["artists"] == 15
     models = made["models"]
     assert models["majority"]["accuracy"] < 0.5
-    for name in ("texture", "cnn1d", "logistic regression, mfcc", "SVC, all"):
+    for name in ("texture", "cnn1d", "fused, whole sound", "logistic regression, mfcc", "SVC, all"):
         assert models[name]["accuracy"] > 0.8, f"{name} cannot tell a drone from clicks"
         assert np.sum(models[name]["confusion"]) == 15, "every track is tested once"
     assert set(models["SVC, all"]["chosen"][0]) == {"C"} and len(models["SVC, all"]["chosen"]) == 3
@@ -64,6 +64,7 @@ def test_the_table_stands_beside_the_documents_figures(report: tuple[Path, dict]
     assert json.loads((out / "report.json").read_text()) == json.loads(json.dumps(made))
     text = (out / "table.md").read_text()
     assert "not to be compared" in text and "| SVC, mfcc |" in text
+    assert "fused, whole sound against " in text and "| chance |" in text
     assert made["models"]["cnn1d"]["document"] == 0.2849 and made["documents"]["accuracy"]["crnn"] == 0.75
 
 
@@ -171,3 +172,53 @@ def test_unreadable_files_are_named_and_left_out(music: Path, heard: Path, tmp_p
     (table.parent / "drone-0-0.wav").write_bytes(b"not music")
     made = train(table, tmp_path / "out", seconds=4.0, changes=QUICK, baselines=False)
     assert made["data"]["failures"] == 1 and made["data"]["failed"][0][0].endswith("drone-0-0.wav")
+
+
+def test_with_stems_genres_are_told_by_them_too(music: Path, heard: Path, tmp_path: Path) -> None:
+    """By the command line and the real separator; the second time nothing is heard or separated again."""
+    import os
+
+    moodstem = [
+        sys.executable,
+        "-c",
+        "from bot.cli import main; main()",
+        "--data",
+        str(tmp_path),
+        "train",
+        "genre",
+    ]
+    asked = [str(music), "--out", str(tmp_path / "out"), "--folds", "3", "--seconds", "4", "--cache", str(heard),
+             "--epochs", "2", "--no-baselines", "--stems", "--json"]  # fmt: skip
+    environment = os.environ | {"MOODSTEM_JOBS__SEPARATOR": "unet"}
+    made = []
+    for _ in range(2):
+        done = subprocess.run([*moodstem, *asked], capture_output=True, text=True, env=environment)
+        assert done.returncode == 0, done.stderr
+        made.append(json.loads(done.stdout))
+    assert made[0] == made[1]
+    models, near = made[0]["models"], made[0]["neighbours"]
+    for name in ("fused, with stems", "fused, whole sound"):
+        assert models[name]["accuracy"] > 0.8 and np.sum(models[name]["confusion"]) == 15
+    assert {"sound", "timbre", "chance", "texture, latent"} <= set(near)
+    assert 0 <= near["fused, with stems, probabilities"]["same_genre_of_5"] <= 1
+    model = load(tmp_path / "out" / "genre.safetensors")
+    assert model.fused is not None and model.fused.separator.startswith("unet ")
+    assert "drums.activity" in model.fused.stems
+
+
+def test_differences_are_paired_and_their_error_is_that_of_artists() -> None:
+    from core.genre.data import Example
+    from jobs.training.genre_ours import paired
+
+    examples = [Example(Path(f"{row}"), f"artist {row // 2}", "one") for row in range(8)]
+    tests = [[0, 1, 2, 3], [4, 5, 6, 7]]
+    right = {
+        "ours": [np.array([1, 1, 1, 1], bool), np.array([1, 1, 0, 0], bool)],
+        "theirs": [np.array([0, 0, 1, 1], bool), np.array([1, 1, 0, 0], bool)],
+    }
+    found = paired(right, tests, examples, "ours", "theirs")
+    assert found["difference"] == pytest.approx(0.25)
+    # Artists: +2, 0, 0, 0 of two tracks each, so the error is that of the mean of 1, 0, 0, 0.
+    assert found["standard_error_by_artist"] == pytest.approx(np.std([1, 0, 0, 0], ddof=1) / 2)
+    assert found["standard_error_over_splits"] == pytest.approx(np.std([0.5, 0], ddof=1) / np.sqrt(2))
+    assert paired(right, tests, examples, "theirs", "ours")["difference"] == pytest.approx(-0.25)
