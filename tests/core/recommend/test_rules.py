@@ -233,3 +233,46 @@ def test_nobody_says_that_a_stem_is_silent_which_the_separator_cannot_find(
         assert trust("plugin", "drums", "activity") > 0
     finally:
         trust.cache_clear()
+
+
+def test_a_reason_says_what_its_rule_and_the_catalog_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = {rule.id: rule for rule in load_rules()}
+    units = {feature: f"unit of {feature}" for feature in WORLD.names}
+    monkeypatch.setattr(WORLD, "units", units)
+    for one in recommend(WORLD, Profile({"power": 1, "tension": 0.5}), "workout", 3, all_reasons=True):
+        row = WORLD.index(one.track.id)
+        named = [reason for reason in one.reasons if reason.percentile is not None]
+        assert named
+        for reason in named:
+            rule = rules[reason.rule]
+            assert (reason.mood, reason.occasion, reason.preference) == (
+                rule.mood,
+                rule.occasion,
+                rule.preference,
+            )
+            assert (reason.source, reason.descriptor, reason.citation) == (
+                rule.source,
+                rule.descriptor,
+                rule.citation,
+            )
+            assert reason.value == pytest.approx(float(WORLD.values(rule.feature)[row]))
+            assert reason.percentile == pytest.approx(float(WORLD.percentiles(rule.feature)[row]), abs=1e-6)
+            assert reason.unit == units[rule.feature]
+
+
+def test_the_strongest_reasons_on_both_sides_and_no_more() -> None:
+    ask = Profile({"power": 1, "wonder": 0.7, "sadness": 0.3})
+    few = recommend(WORLD, ask, "study", 5, reasons=2)
+    every = recommend(WORLD, ask, "study", 5, all_reasons=True)
+    assert [one.track.id for one in few] == [one.track.id for one in every]
+    for short, long in zip(few, every, strict=True):
+        for_it = sorted((one.contribution for one in long.reasons if one.contribution > 0), reverse=True)
+        against = sorted(one.contribution for one in long.reasons if one.contribution < 0)
+        assert [one.contribution for one in short.reasons] == for_it[:2]
+        assert [one.contribution for one in short.against] == against[:4]
+
+
+def test_other_rules_give_other_scores() -> None:
+    only = tuple(rule for rule in load_rules() if rule.mood == "power")[:1]
+    for one in recommend(WORLD, Profile({"power": 1}), None, 4, rules=only, all_reasons=True):
+        assert {reason.rule for reason in one.reasons} <= {only[0].id, "diversity"}
