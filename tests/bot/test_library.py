@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import discord
 import pytest
 
 from core.library.history import History
@@ -223,3 +224,14 @@ async def test_a_genre_that_was_told_by_sound_says_so(world: World) -> None:
     text = words(await ask(world, "library browse", genre="Polka"))
     assert "1 track" in text and title in text and "polka, by its sound" in text
     assert "by its sound" not in words(await ask(world, "library browse", genre="Folk"))
+
+
+def test_a_list_is_offered_wherever_a_track_playlist_or_genre_is_asked_for(world: World) -> None:
+    asked = [
+        (command.qualified_name, parameter.name, parameter.autocomplete)
+        for command in world.bot.tree.walk_commands()
+        for parameter in getattr(command, "parameters", ())
+        if parameter.name in ("track", "playlist", "genre", "key")
+        and parameter.type is discord.AppCommandOptionType.string
+    ]
+    assert len(asked) >= 15 and all(offered for *_, offered in asked), asked
