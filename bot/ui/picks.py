@@ -228,6 +228,7 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
             *([Press("rec_skip", made.id, pick.track_id, emoji="⏭️", label=tr("Skip"))] if own else []),
             Press("pl_pick", pick.track_id, label=tr("Add to playlist"), emoji="➕"),
         ),
+        colour=mood_colour(next(iter(made.wish.target.strongest(1)), (None,))[0] if own else None),
     )
 
 

@@ -253,7 +253,7 @@ def _activity(axes: Axes, analysis: TrackAnalysis, stems: list[str]) -> None:
     axes.set_yticks(range(len(stems)), [inside(stem_name(stem)) for stem in stems])
     for label, stem, share in zip(axes.get_yticklabels(), stems, shares, strict=True):
         label.set(color=STEM_COLOURS[stem] if share >= 0.005 else FAINT, fontsize=18, weight="bold")
-        fit(label, (LEFT - 0.01) * SIZE[0] * DPI)
+        fit(label, (LEFT - 0.025) * SIZE[0] * DPI)
     for row, share in enumerate(shares):
         axes.annotate(
             number(share, ".0%"), (1.012, row), xycoords=("axes fraction", "data"), color=TEXT if share >= 0.005 else FAINT,
