@@ -74,3 +74,18 @@ def loudness(power: NDArray[np.float32], reference: float) -> NDArray[np.float32
     decibels = 10 * np.log10(mean / max(reference, 1e-12) + 1e-8)
     scaled: NDArray[np.float32] = (np.clip(decibels, -80, 40) / 40 + 0.75).astype(np.float32)
     return scaled
+
+
+def position(
+    left: NDArray[np.float32], right: NDArray[np.float32], cross: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """Where each band lies between the loudspeakers: (..., BANDS) powers of the two channels and the real part of their
+    cross-spectrum -> (2, ..., BANDS), balance (-1 left .. 1 right) and width (0 the same in both, 1 unrelated or on one
+    side, 2 in opposite phase), after the panning and similarity indices of Avendano (2003). Silence lies in the middle.
+    """
+    total = left + right
+    quiet = total <= 1e-12
+    total = np.where(quiet, 1, total)
+    result: NDArray[np.float32] = np.stack([(right - left) / total, 1 - 2 * cross / total]).astype(np.float32)
+    result[:, quiet] = 0
+    return result

@@ -77,14 +77,34 @@ class Block(nn.Module):
         return result
 
 
+class Context(nn.Module):
+    """What sounds within about three seconds, in all bands at once, told to every frame; same shape.
+
+    Whether a chord is a guitar's or a piano's is hard to tell from one moment of it.
+    """
+
+    def __init__(self, channels: int, bands: int, squeeze: int = 96) -> None:
+        super().__init__()
+        self.down = nn.Conv1d(channels * bands, squeeze, 1)
+        self.up = nn.Conv1d(squeeze, channels * bands, 1)
+        nn.init.zeros_(self.up.weight)
+        nn.init.zeros_(self.up.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        around = nn.functional.avg_pool1d(x.flatten(1, 2), 9, 1, 4, count_include_pad=False)
+        result: Tensor = x + self.up(torch.relu(self.down(around))).unflatten(1, x.shape[1:3])
+        return result
+
+
 class SpectrogramUNet(nn.Module):
-    """U-Net (Ronneberger, Fischer & Brox 2015; Jansson et al. 2017) from band loudness to softmax masks.
+    """U-Net (Ronneberger, Fischer & Brox 2015; Jansson et al. 2017) from band loudness and position to softmax masks.
 
     (A second head for whether a stem sounds at all, which weighs its mask, was tried and fails: it knows the fonts that
     it was trained on and is wrong in four of ten frames of another one, for all but drums and vocals.)
 
-    Input (batch, BANDS, frames) with frames a multiple of 16, output (batch, stems, BANDS, frames), summing
-    to one over stems.
+    Input (batch, 3, BANDS, frames), loudness, balance and width (`core.separation.bands`), with frames a multiple of 16;
+    output (batch, stems, 2 channels, BANDS, frames), summing to one over stems. Where both channels are the same, so are
+    their masks.
     """
 
     band_mean: Tensor
@@ -96,31 +116,38 @@ class SpectrogramUNet(nn.Module):
         self.register_buffer("band_std", torch.ones(BANDS))
         first = channels[0]
         pairs = list(itertools.pairwise(channels))
-        self.stem = _convolution(4, first)
+        self.stem = _convolution(6, first)
         self.down = nn.ModuleList(_convolution(a, b, 2, 2) for a, b in pairs)
-        self.encode = nn.ModuleList(Block(b, b, BANDS >> (i + 1)) for i, (_, b) in enumerate(pairs))
+        self.encode = nn.ModuleList(
+            Block(b, b, BANDS >> (i + 1), depth=2 if i < 2 else 3) for i, (_, b) in enumerate(pairs)
+        )
+        self.context = Context(channels[-1], BANDS >> len(pairs))
         self.up = nn.ModuleList(nn.ConvTranspose2d(b, a, 2, 2) for a, b in pairs)
         self.decode = nn.ModuleList(Block(2 * a, a, BANDS >> i) for i, a in enumerate(channels[:-1]) if i)
         self.finish = _convolution(first, first)
-        self.masks = nn.Conv2d(first, stems, 1)
+        self.masks = nn.Conv2d(first, 2 * stems, 1)
         self.prior = Prior(stems)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = (x - self.band_mean[:, None]) / self.band_std[:, None]
-        position = torch.linspace(-1, 1, BANDS, device=x.device, dtype=x.dtype)[:, None].expand_as(x)
+        balance, width = x[:, 1], x[:, 2]
+        x = (x[:, 0] - self.band_mean[:, None]) / self.band_std[:, None]
+        place = torch.linspace(-1, 1, BANDS, device=x.device, dtype=x.dtype)[:, None].expand_as(x)
         # How far each point stands out of its surroundings in time (drum hits) and in frequency (partials),
         # over 0.4 s and 17 bands: what HPSS (Fitzgerald 2010) goes by, given at full resolution.
         steady, smooth = _moving_mean(x, (1, 17)), _moving_mean(x, (17, 1))
         onset, peak = x - steady, x - smooth
         prior = self.prior(x, onset, peak)
-        inputs = torch.stack([x, position, onset, peak], 1)
+        inputs = torch.stack([x, place, onset, peak, balance, width], 1)
         x = self.stem(inputs.contiguous(memory_format=torch.channels_last))
         skips = []
         for down, encode in zip(self.down, self.encode, strict=True):
             skips.append(x)
             x = encode(down(x))
+        x = self.context(x)
         for level in reversed(range(len(self.up))):
             x = self.up[level](x)
             skip = skips[level]
             x = self.decode[level - 1](torch.cat([x, skip], 1)) if level else self.finish(x + skip)
-        return torch.softmax(self.masks(x).float() + prior.float(), 1)
+        common, side = self.masks(x).float().chunk(2, 1)
+        common, side = common + prior.float(), side * (2 * width).clamp(0, 1)[:, None]
+        return torch.softmax(torch.stack([common + side, common - side], 2), 1)

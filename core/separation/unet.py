@@ -1,8 +1,8 @@
 """The bundled separator: a small U-Net's masks on the mix's own spectrum, on any machine and without a download.
 
 The mix is cut into overlapping STFT frames (93 ms, hop 23 ms); the network sees the loudness of 256 bands
-(`core.separation.bands`) of about 12 s at a time and answers with six masks that sum to one; each mask times
-the complex spectrum of each channel is a stem, so stems keep the mix's phase and panning and add up to the mix.
+(`core.separation.bands`) and where they lie between the loudspeakers, about 12 s at a time, and answers with six masks
+for each channel that sum to one; each mask times the complex spectrum of its channel is a stem, so stems keep the mix's phase and panning and add up to the mix.
 Work and memory beyond the stems themselves are those of one chunk.
 """
 
@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UserError
-from core.separation.bands import BANDS, FFT, HOP, RATE, band_sum, loudness, to_bins
+from core.separation.bands import BANDS, FFT, HOP, RATE, band_sum, loudness, position, to_bins
 from core.separation.base import STEMS, Progress, Samples
 
 WEIGHTS = Path(__file__).parent / "weights" / "unet.safetensors"
-CODE_VERSION = 1
+CODE_VERSION = 2
 """Raise it when this code may give other stems from the same weights."""
 
 CHUNK = 512
@@ -69,37 +69,48 @@ class UNetSeparator:
             count = min(CHUNK, frames - start)
             last = start + count >= frames
             spectra = _spectra(mix, start, count, self._threads)
-            power = (spectra.real**2 + spectra.imag**2).mean(axis=0)
-            masks = self._masks(loudness(band_sum(power), reference))
+            masks = self._masks(network_input(spectra, reference))
             if tail is not None:
-                ramp = np.linspace(0, 1, OVERLAP + 2, dtype=np.float32)[1:-1][: masks.shape[1], None]
-                masks[:, : len(ramp)] = ramp * masks[:, : len(ramp)] + (1 - ramp) * tail[:, : len(ramp)]
+                ramp = np.linspace(0, 1, OVERLAP + 2, dtype=np.float32)[1:-1][: masks.shape[2], None]
+                masks[:, :, : len(ramp)] = (
+                    ramp * masks[:, :, : len(ramp)] + (1 - ramp) * tail[:, :, : len(ramp)]
+                )
             keep = count if last else _STRIDE
-            tail = masks[:, _STRIDE:].copy()
+            tail = masks[:, :, _STRIDE:].copy()
             for number, stem in enumerate(STEMS):
-                _add(stems[stem], spectra[:, :keep] * to_bins(masks[number, :keep]), start, self._threads)
+                _add(stems[stem], spectra[:, :keep] * to_bins(masks[number, :, :keep]), start, self._threads)
             if progress is not None:
                 progress(min(1.0, (start + keep) / frames))
             if last:
                 break
         return stems
 
-    def _masks(self, level: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(frames, BANDS) -> (stems, frames, BANDS)."""
+    def _masks(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(3, frames, BANDS) -> (stems, 2, frames, BANDS)."""
         import torch
 
         from core.separation.network import REDUCTION
 
-        frames = len(level)
+        frames = seen.shape[1]
         padded = -(-max(frames, 4 * REDUCTION) // REDUCTION) * REDUCTION
-        # Beyond the ends of the track the network sees silence, as it did in training.
-        level = np.pad(level, ((0, padded - frames), (0, 0)), constant_values=-1.25)
+        # Beyond the ends of the track the network sees silence in the middle, as it did in training.
+        level, place = seen[:1], seen[1:]
+        end = (0, 0), (0, padded - frames), (0, 0)
+        seen = np.concatenate([np.pad(level, end, constant_values=-1.25), np.pad(place, end)])
         if self._threads is not None:
             torch.set_num_threads(self._threads)
         with torch.inference_mode():
-            masks = self._network(torch.from_numpy(level.T.copy())[None])[0]
-        result: NDArray[np.float32] = masks[:, :, :frames].transpose(1, 2).contiguous().numpy()
+            masks = self._network(torch.from_numpy(seen.transpose(0, 2, 1).copy())[None])[0]
+        result: NDArray[np.float32] = masks[..., :frames].transpose(2, 3).contiguous().numpy()
         return result
+
+
+def network_input(spectra: NDArray[np.complex64], reference: float) -> NDArray[np.float32]:
+    """What the network sees of an STFT, (2, frames, BINS): loudness against `reference`, balance and width,
+    (3, frames, BANDS)."""
+    left, right = band_sum(spectra.real**2 + spectra.imag**2)
+    cross = band_sum(spectra[0].real * spectra[1].real + spectra[0].imag * spectra[1].imag)
+    return np.concatenate([loudness((left + right) / 2, reference)[None], position(left, right, cross)])
 
 
 def check_stereo(mix: Samples) -> None:

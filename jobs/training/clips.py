@@ -101,7 +101,7 @@ def _rendered(midi: bytes, separator: Separator, sound: Path, folder: Path) -> T
         end = max((note[1] for part in read_parts(midi) for note in part.notes), default=0.0)
         if not end:
             raise UserError("A clip has no notes: leave it out.")
-        audio = synthesise(midi, sound, end + TAIL, reverb=False)
+        audio = synthesise(midi, sound, end + TAIL, room=False).mean(axis=0)
         with tempfile.TemporaryDirectory() as room:
             path = Path(room, "clip.wav")
             soundfile.write(path, audio, RATE, subtype="PCM_16")

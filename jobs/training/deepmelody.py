@@ -71,7 +71,8 @@ def picture(song: Song) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArr
 
     stems = {source: np.zeros(SECONDS * RATE, np.float32) for source in SOURCES}
     for row, stem in zip(np.load(song.file, mmap_mode="r"), song.stems, strict=True):
-        audio = resample(row.astype(np.float32) / 32768, 44_100, RATE)[: SECONDS * RATE]
+        mono = row.astype(np.float32).mean(axis=0) / 32768
+        audio = resample(mono, 44_100, RATE)[: SECONDS * RATE]
         stems[stem if stem in SOURCES else "other"][: len(audio)] += audio
     waves = torch.from_numpy(np.stack(list(stems.values())))
     spectra = torch.stft(waves, WINDOW, HOP, window=torch.hann_window(WINDOW), return_complex=True)

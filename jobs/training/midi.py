@@ -16,6 +16,8 @@ VOICE = re.compile(
     r"vocal|voice|vox|sing(er|ing)?\b|voz|canto|soprano|\balto\b(?! ?sax)|tenor(?! ?sax)|choir|lyric", re.I
 )
 MELODY = re.compile(r"melod|\blead\b", re.I)
+CONTROLS = (1, 7, 10, 11, 64, 91, 93)
+"""Modulation, volume, pan, expression, pedal, and what goes to reverb and chorus."""
 INSTRUMENT = re.compile(r"guit|gtr|bass|piano|drum|perc|string|sax|synth|organ", re.I)
 
 
@@ -87,7 +89,7 @@ def read_parts(data: bytes) -> list[Part]:
             tempo = message.tempo
         elif kind == "program_change":
             program[message.channel] = message.program
-        elif kind == "control_change" and message.control in (1, 7, 11, 64):
+        elif kind == "control_change" and message.control in CONTROLS:
             controls[message.channel].append((seconds, kind, message.control, message.value))
         elif kind == "pitchwheel":
             controls[message.channel].append((seconds, kind, 0, message.pitch))

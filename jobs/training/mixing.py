@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UserError
-from core.separation.bands import BANDS, BINS, FFT, HOP, RATE, band_sum, loudness
+from core.separation.bands import BANDS, BINS, FFT, HOP, RATE, band_sum
 from core.separation.base import STEMS
+from core.separation.unet import network_input
 from jobs.training.singer import speak
 
 FRAMES = 128
@@ -39,20 +40,23 @@ def read_index(folder: Path) -> list[Song]:
 
 
 def spectrum(audio: NDArray[np.float32]) -> NDArray[np.complex64]:
-    """Hann STFT without padding: (samples,) -> (frames, BINS)."""
+    """Hann STFT without padding: (..., samples) -> (..., frames, BINS)."""
     from scipy.fft import rfft
 
     window = np.hanning(FFT + 1)[:-1].astype(np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(audio, FFT)[::HOP]
-    result: NDArray[np.complex64] = rfft(frames * window, axis=1)
+    frames = np.lib.stride_tricks.sliding_window_view(audio, FFT, axis=-1)[..., ::HOP, :]
+    result: NDArray[np.complex64] = rfft(frames * window, axis=-1)
     return result
 
 
 def ideal_masks(
     stems: NDArray[np.complex64],
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.complex64]]:
-    """The best real mask per band in the least-squares sense, sum Re(S conj X) / sum |X|^2 (the phase-sensitive
-    mask of Erdogan et al. 2015, per band), clipped to 0..1; the mix's power per band; the mix."""
+    """The best real mask per channel and band in the least-squares sense, sum Re(S conj X) / sum |X|^2 (the
+    phase-sensitive mask of Erdogan et al. 2015, per band), clipped to 0..1; the mix's power per band; the mix.
+
+    (stems, 2, frames, BINS) -> (stems, 2, frames, BANDS), (2, frames, BANDS), (2, frames, BINS).
+    """
     mix = stems.sum(axis=0)
     power = band_sum(mix.real**2 + mix.imag**2)
     shares = band_sum(stems.real * mix.real + stems.imag * mix.imag) / (power + 1e-12)
@@ -77,26 +81,57 @@ class Mixer:
             yield self.example()
 
     def example(self) -> Example:
-        """(loudness (BANDS, FRAMES), power (BANDS, FRAMES), masks (6, BANDS, FRAMES)), float32."""
+        """(input (3, BANDS, FRAMES), power (2, BANDS, FRAMES), masks (6, 2, BANDS, FRAMES)), float32."""
         rng = self.rng
         chosen = self._choose()
         spectra: dict[str, NDArray[np.complex64]] = {}
+        # Every fifth mix is mono; others reach from narrow to hard left and right.
+        stage = 0.0 if rng.random() < 0.2 else float(rng.uniform(0.2, 1.0))
         for stem, audio in chosen.items():
             if float(np.abs(audio).max()) < 1e-4:
                 continue
             gain = 10 ** ((LEVELS[stem] + rng.normal(0, 4.5)) / 20)
-            spectra[stem] = spectrum(self._drive(audio) * np.float32(gain)) * self._colour()
-        stack = np.stack([*spectra.values()] or [np.zeros((FRAMES, BINS), np.complex64)])
+            spectra[stem] = self._placed(stem, self._drive(audio) * np.float32(gain), stage) * self._colour()
+        stack = np.stack([*spectra.values()] or [np.zeros((2, FRAMES, BINS), np.complex64)])
         if rng.random() < 0.3:
             # Recordings often end at 10..18 kHz (lossy codecs, tape).
-            stack[:, :, int(rng.uniform(8000, 18000) / RATE * FFT) :] *= 0.001
+            stack[..., int(rng.uniform(8000, 18000) / RATE * FFT) :] *= 0.001
         found, power, mix = ideal_masks(stack)
-        masks = np.zeros((len(STEMS), FRAMES, BANDS), np.float32)
+        masks = np.zeros((len(STEMS), 2, FRAMES, BANDS), np.float32)
         for stem, mask in zip(spectra, found, strict=False):
             masks[STEMS.index(stem)] = mask
         reference = float(np.mean(np.abs(mix) ** 2)) * 10 ** (rng.uniform(-6, 6) / 10)
-        swap = (0, 2, 1)
-        return loudness(power, reference).T.copy(), power.T.copy(), masks.transpose(swap).copy()
+        seen = network_input(mix, reference)
+        return seen.swapaxes(1, 2).copy(), power.swapaxes(1, 2).copy(), masks.swapaxes(2, 3).copy()
+
+    def _placed(self, stem: str, audio: NDArray[np.float32], stage: float) -> NDArray[np.complex64]:
+        """Spectra of both channels, (2, FRAMES, BINS).
+
+        A stem that was rendered in stereo stays as it is, half of the times, mirrored or not. Else it is panned with
+        constant power, by a position that changes smoothly with frequency (kits and pianos are wide), and its channels'
+        phases part a little (rooms, chorus, two microphones).
+        """
+        rng = self.rng
+        if audio.ndim == 2:
+            if stage and rng.random() < 0.5:
+                return spectrum(audio[:: int(rng.choice([-1, 1]))])
+            audio = audio.mean(axis=0)
+        found = spectrum(audio)
+        if not stage:
+            return np.stack([found, found])
+        middle = stem in ("drums", "bass", "vocals")
+        where = stage * (rng.normal(0, 0.15) if middle else rng.uniform(-1, 1))
+        spread = stage * abs(rng.normal(0, 0.1 if stem in ("bass", "vocals") else 0.3))
+        along = np.log2(np.arange(1, BINS + 1))
+        knots = np.linspace(0, along[-1], 12)
+        pan = np.clip(np.interp(along, knots, where + spread * rng.normal(0, 1, 12)), -1, 1)
+        gains = np.sqrt(np.stack([1 - pan, 1 + pan])).astype(np.complex64)
+        if rng.random() < 0.5:
+            knots = np.linspace(0, along[-1], 40)
+            phase = np.interp(along, knots, rng.uniform(0, 0.8) * rng.normal(0, 1, 40))
+            gains *= np.exp(np.stack([0.5j * phase, -0.5j * phase]))
+        placed: NDArray[np.complex64] = found * gains[:, None].astype(np.complex64)
+        return placed
 
     def _choose(self) -> dict[str, NDArray[np.float32]]:
         """Which stems sound: a song as it is, a remix of several songs, or (one of eight) one stem alone."""
@@ -147,19 +182,20 @@ class Mixer:
         track = np.load(song.file, mmap_mode="r")[song.stems.index(stem)]
         key = (song.file, stem)
         if key not in self._levels:
-            sparse = track[::32].astype(np.float32) / 32768
+            sparse = track[..., ::32].astype(np.float32) / 32768
             sounding = sparse[np.abs(sparse) > 0.001]
             self._levels[key] = float(np.sqrt(np.mean(sounding**2))) if len(sounding) else 1.0
         needed = int(SAMPLES * speed) + 2
-        start = int(where * max(len(track) - needed, 0))
-        audio = track[start : start + needed].astype(np.float32) / np.float32(32768 * self._levels[key])
-        audio = np.pad(audio, (0, needed - len(audio)))
+        start = int(where * max(track.shape[-1] - needed, 0))
+        audio = track[..., start : start + needed].astype(np.float32) / np.float32(32768 * self._levels[key])
+        audio = np.pad(audio, [(0, 0)] * (audio.ndim - 1) + [(0, needed - audio.shape[-1])])
         if speed == 1.0:
-            return audio[:SAMPLES]
+            return audio[..., :SAMPLES]
         position = np.arange(SAMPLES) * speed
         before = position.astype(np.int64)
         share = (position - before).astype(np.float32)
-        faster: NDArray[np.float32] = audio[before] + share * (audio[before + 1] - audio[before])
+        low = audio[..., before]
+        faster: NDArray[np.float32] = low + share * (audio[..., before + 1] - low)
         return faster
 
     def _colour(self) -> NDArray[np.float32]:

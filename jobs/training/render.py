@@ -8,7 +8,7 @@ song gives one excerpt, where most stems sound. Programs vary within their famil
 that the same file sounds different with each font. Vocals are sung by `jobs.training.singer` (two of three
 songs) or by the font's choirs; which parts are sung is told in `jobs.training.midi.assign_voices`.
 
-Train files are `.npy`, int16, (stems, samples), mono, with one line each in `index.jsonl`; `--flac` writes
+Train files are `.npy`, int16, (stems, 2, samples), with one line each in `index.jsonl`; `--flac` writes
 `OUT/<song>/<stem>.flac` as `moodstem eval separation` reads them.
 """
 
@@ -50,8 +50,9 @@ def split_of(song: str) -> str:
     return "test" if int(hashlib.sha256(key.encode()).hexdigest(), 16) % 10 == 0 else "train"
 
 
-def synthesise(midi: bytes, font: Path, seconds: float, reverb: bool) -> NDArray[np.float32]:
-    """Render with the fluidsynth program; mono, float32, `seconds` long (the tail is cut).
+def synthesise(midi: bytes, font: Path, seconds: float, room: bool) -> NDArray[np.float32]:
+    """Render with the fluidsynth program; (2, n), float32, `seconds` long (the tail is cut). `room` adds reverb and
+    chorus as the MIDI file sends to them.
 
     Raises UserError when fluidsynth is missing or fails.
     """
@@ -73,9 +74,9 @@ def synthesise(midi: bytes, font: Path, seconds: float, reverb: bool) -> NDArray
         ]
         command += [
             "-R",
-            "1" if reverb else "0",
+            "1" if room else "0",
             "-C",
-            "0",
+            "1" if room else "0",
             "-F",
             str(target),
             "-T",
@@ -92,20 +93,20 @@ def synthesise(midi: bytes, font: Path, seconds: float, reverb: bool) -> NDArray
             ) from error
         except (subprocess.SubprocessError, soundfile.LibsndfileError) as error:
             raise UserError(f"fluidsynth could not render with {font.name}: {error}.") from error
-    mono = audio.mean(axis=1)[: int(seconds * RATE)]
-    return np.pad(mono, (0, int(seconds * RATE) - len(mono))).astype(np.float32)
+    stereo = audio.T[:, : int(seconds * RATE)]
+    return np.pad(stereo, ((0, 0), (0, int(seconds * RATE) - stereo.shape[1]))).astype(np.float32)
 
 
 def render_song(
     data: bytes, font: Path, seconds: float, rng: np.random.Generator, vary: bool = True
 ) -> dict[str, NDArray[np.float32]]:
-    """{stem: mono audio} of the busiest excerpt; stems that never sound are left out."""
+    """{stem: (2, n)} of the busiest excerpt, panned as the MIDI file says; stems that never sound are left out."""
     parts = read_parts(data)
     if not parts:
         return {}
     start = busiest_window(parts, seconds)
     transpose = int(rng.integers(-4, 5)) if vary else 0
-    reverb = bool(rng.random() < 0.5)
+    room = bool(rng.random() < 0.5)
     stems: dict[str, NDArray[np.float32]] = {}
     for stem in STEMS:
         chosen = [excerpt(part, start, seconds) for part in parts if part.stem == stem]
@@ -117,7 +118,7 @@ def render_song(
         else:
             chosen = [_voiced(part, rng, vary) for part in chosen]
             kit = int(rng.choice(DRUM_KITS)) if vary else 0
-            audio = synthesise(write_midi(chosen, transpose, kit), font, seconds, reverb)
+            audio = synthesise(write_midi(chosen, transpose, kit), font, seconds, room)
         if float(np.sqrt(np.mean(audio**2))) > 1e-4:
             stems[stem] = audio
     return stems
@@ -134,18 +135,22 @@ def _voiced(part: Part, rng: np.random.Generator, vary: bool) -> Part:
 def _choir_of_singers(
     parts: list[Part], seconds: float, transpose: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """One singer for each part (three at most), with words or humming, in a small room."""
+    """One singer for each part (three at most), with words or humming, in a small room; the first in the middle, the
+    others to the sides."""
     from scipy.signal import fftconvolve
 
-    total = np.zeros(int(seconds * RATE), np.float32)
-    for part in parts[:3]:
+    total = np.zeros((2, int(seconds * RATE)), np.float32)
+    for number, part in enumerate(parts[:3]):
         notes = [(a, b, pitch + transpose, velocity) for a, b, pitch, velocity in part.notes]
-        total += sing(notes, seconds, RATE, rng, words=bool(rng.random() < 0.8))
+        voice = sing(notes, seconds, RATE, rng, words=bool(rng.random() < 0.8))
+        where = rng.uniform(-1, 1) * (0.7 if number else 0.1)
+        total += np.sqrt(np.float32([[1 - where], [1 + where]])) * voice
     if rng.random() < 0.7:
         decay = rng.uniform(0.1, 0.5)
         time = np.arange(int(2 * decay * RATE)) / RATE
-        room = rng.normal(0, 1, len(time)) * np.exp(-time * 3 / decay)
-        wet = fftconvolve(total, room / np.sqrt(np.sum(room**2)))[: len(total)]
+        room = rng.normal(0, 1, (2, len(time))) * np.exp(-time * 3 / decay)
+        room /= np.sqrt(np.sum(room**2, axis=1, keepdims=True))
+        wet = fftconvolve(total, room, axes=1)[:, : total.shape[1]]
         total = total + rng.uniform(0.1, 0.4) * wet.astype(np.float32)
     return total
 
@@ -208,7 +213,7 @@ def _write_flac(folder: Path, stems: dict[str, NDArray[np.float32]]) -> None:
     for stem, audio in stems.items():
         gain = 10 ** (levels[stem] / 20) / float(np.sqrt(np.mean(audio**2)))
         audio = audio * min(gain, 0.95 / float(np.abs(audio).max()))
-        soundfile.write(folder / f"{stem}.flac", audio, RATE, subtype="PCM_16")
+        soundfile.write(folder / f"{stem}.flac", audio.T, RATE, subtype="PCM_16")
 
 
 if __name__ == "__main__":

@@ -56,20 +56,20 @@ def separation_loss(masks: Tensor, power: Tensor, ideal: Tensor) -> Tensor:
     the energy-based weights of Kadandale et al. (2020), taken per example instead of per data set. (The logarithm
     and the square root of that ratio, nearer to SI-SDR, were tried and fail: they are not convex in the masks, so
     that a stem which is hard to tell, first vocals and guitar, is never given anything.) Shapes: masks and ideal
-    (batch, stems, bands, frames), power (batch, bands, frames).
+    (batch, stems, 2, bands, frames), power (batch, 2, bands, frames).
     """
     total = masks.new_zeros(())
     for exponent in (1.0, 0.5):
         weight = power**exponent
-        weight = (weight / (weight.sum((1, 2), keepdim=True) + 1e-9)).unsqueeze(1)
-        error = (weight * (masks - ideal) ** 2).sum((2, 3))
-        energy = (weight * ideal**2).sum((2, 3))
+        weight = (weight / (weight.sum((1, 2, 3), keepdim=True) + 1e-9)).unsqueeze(1)
+        error = (weight * (masks - ideal) ** 2).sum((2, 3, 4))
+        energy = (weight * ideal**2).sum((2, 3, 4))
         total = total + (error / (energy + FLOOR)).mean()
     return total / 2
 
 
 def batches(folder: Path, size: int, seed: int, workers: int) -> Iterator[list[Tensor]]:
-    """Endless batches of (loudness, power, ideal masks)."""
+    """Endless batches of (input, power, ideal masks)."""
     import torch
     from torch.utils.data import DataLoader, IterableDataset
 
@@ -149,8 +149,8 @@ def train(
     else:
         stream = batches(data, batch, seed, workers)
         sample = torch.cat([next(stream)[0] for _ in range(12)])
-        model.band_mean.copy_(sample.mean((0, 2)))
-        model.band_std.copy_(sample.std((0, 2)) + 0.05)
+        model.band_mean.copy_(sample[:, 0].mean((0, 2)))
+        model.band_std.copy_(sample[:, 0].std((0, 2)) + 0.05)
         average = copy.deepcopy(model)
     held_out = []
     if validation is not None:
@@ -175,12 +175,12 @@ def train(
             progress(done)
         if done >= 1:
             break
-        loudness, power, ideal = (part.to(device) for part in next(stream))
+        seen, power, ideal = (part.to(device) for part in next(stream))
         for group in optimiser.param_groups:
             group["lr"] = group["scale"] * schedule.learning_rate(step, elapsed)
         model.train()
         with torch.autocast(device, torch.bfloat16):
-            masks = model(loudness)
+            masks = model(seen)
         loss = separation_loss(masks, power, ideal)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]

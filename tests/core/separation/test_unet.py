@@ -14,8 +14,9 @@ import pytest
 
 from core.errors import UserError
 from core.separation import STEMS, Cancelled, load_separator
+from core.separation.bands import BANDS, BINS
 from core.separation.evaluate import si_sdr
-from core.separation.unet import CHUNK, WEIGHTS, UNetSeparator, load_unet
+from core.separation.unet import CHUNK, WEIGHTS, UNetSeparator, load_unet, network_input
 
 RATE = 44_100
 FLOOR_DB = 1.0
@@ -87,6 +88,20 @@ def test_mono_as_stereo_stays_mono(stems: Band) -> None:
 def test_panning_is_kept(unet: UNetSeparator, mix: np.ndarray[Any, Any]) -> None:
     left = mix[:, : 3 * RATE] * np.array([[1.0], [0.0]], np.float32)
     assert all(not stem[1].any() for stem in unet.separate(left).values())
+
+
+def test_what_the_network_sees_of_the_stage() -> None:
+    tone = np.exp(1j * np.arange(4 * BINS)).reshape(4, BINS).astype(np.complex64)
+    cases = {"middle": (1, 1), "left": (1, 0), "right": (0, 1), "opposite": (1, -1), "silent": (0, 0)}
+    seen = {
+        name: network_input(np.stack([left * tone, right * tone]), 1.0)
+        for name, (left, right) in cases.items()
+    }
+    places = {name: (float(x[1].mean()), float(x[2].mean())) for name, x in seen.items()}
+    assert places["middle"] == places["silent"] == (0, 0)
+    assert places["left"] == pytest.approx((-1, 1)) and places["right"] == pytest.approx((1, 1))
+    assert places["opposite"] == pytest.approx((0, 2))
+    assert seen["left"].shape == (3, 4, BANDS) and np.array_equal(seen["left"][0], seen["right"][0])
 
 
 def test_silence_in_silence_out(unet: UNetSeparator) -> None:

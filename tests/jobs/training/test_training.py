@@ -14,8 +14,9 @@ import pytest
 
 from core.errors import UserError
 from core.separation import STEMS, Cancelled
+from core.separation.bands import BANDS
 from jobs.training.midi import busiest_window, read_parts, stem_of_program, write_midi
-from jobs.training.mixing import SAMPLES, Mixer
+from jobs.training.mixing import FRAMES, SAMPLES, Mixer
 from jobs.training.render import main as render
 from jobs.training.render import split_of
 from jobs.training.singer import sing, speak
@@ -60,7 +61,8 @@ def stems(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(2):
         drums = rng.normal(0, 6000, len(time)) * np.exp(-(time % 0.5) / 0.05)
         bass = 9000 * np.sin(2 * np.pi * (50 + 10 * number) * time)
-        np.save(folder / f"{number}.npy", np.stack([drums, bass]).astype(np.int16))
+        panned = np.array([[[1.0], [1.0]], [[0.5], [1.0]]])
+        np.save(folder / f"{number}.npy", (panned * np.stack([drums, bass])[:, None]).astype(np.int16))
         with (folder / "index.jsonl").open("a") as index:
             print(
                 json.dumps({"file": f"{number}.npy", "song": str(number), "stems": ["drums", "bass"]}),
@@ -139,20 +141,29 @@ def test_the_singer_sings_in_tune_and_repeats() -> None:
 def test_examples_are_mixes_with_their_ideal_masks(stems: Path) -> None:
     one, same = Mixer(stems, 5), Mixer(stems, 5)
     for _ in range(4):
-        loudness, power, masks = one.example()
-        assert np.array_equal(loudness, same.example()[0])
-        assert loudness.shape == power.shape == masks.shape[1:] and len(masks) == len(STEMS)
-        assert np.isfinite(loudness).all() and masks.min() >= 0 and masks.max() <= 1
+        seen, power, masks = one.example()
+        assert np.array_equal(seen, same.example()[0])
+        assert seen.shape == (3, BANDS, FRAMES) and power.shape == (2, BANDS, FRAMES) == masks.shape[1:]
+        assert np.isfinite(seen).all() and len(masks) == len(STEMS) and masks.min() >= 0 and masks.max() <= 1
         heard = [stem for stem, mask in zip(STEMS, masks, strict=True) if mask.any()]
         assert set(heard) <= {"drums", "bass", "vocals"}  # vocals: the speaker may stand in
+
+
+def test_stems_lie_between_the_loudspeakers_and_every_fifth_mix_is_mono(stems: Path) -> None:
+    mixer = Mixer(stems, 3)
+    places = np.stack([mixer.example()[0][1:] for _ in range(30)])
+    mono = [not place.any() for place in places]
+    assert 2 <= sum(mono) <= 14
+    balance = places[~np.array(mono), 0]
+    assert -1 <= balance.min() < -0.3 and 0.3 < balance.max() <= 1
 
 
 def test_loss_prefers_the_truth_and_dislikes_giving_all_to_one_stem() -> None:
     import torch
 
     torch.manual_seed(0)
-    power = torch.rand(2, 8, 10)
-    ideal = torch.softmax(4 * torch.randn(2, 6, 8, 10), 1)
+    power = torch.rand(2, 2, 8, 10)
+    ideal = torch.softmax(4 * torch.randn(2, 6, 2, 8, 10), 1)
     greedy = torch.zeros_like(ideal)
     greedy[:, 0] = 1
     even = torch.full_like(ideal, 1 / 6)
@@ -222,8 +233,8 @@ def test_rendering_gives_stems_that_differ(tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "out/index.jsonl").read_text().splitlines()]
     assert [row["song"] for row in rows] == [train_name]
     pcm = np.load(tmp_path / "out" / rows[0]["file"])
-    assert pcm.shape == (5, 8 * RATE) and rows[0]["stems"] == ["drums", "bass", "vocals", "piano", "other"]
-    assert np.abs(np.corrcoef(pcm) - np.eye(5)).max() < 0.5
+    assert pcm.shape == (5, 2, 8 * RATE) and rows[0]["stems"] == ["drums", "bass", "vocals", "piano", "other"]
+    assert np.abs(np.corrcoef(pcm.mean(axis=1)) - np.eye(5)).max() < 0.5
     arguments[1] = tmp_path / "eval"
     render([*(str(argument) for argument in arguments), "--split", "test", "--flac"])
     (folder,) = (path for path in (tmp_path / "eval").iterdir() if path.is_dir())
