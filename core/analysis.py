@@ -113,7 +113,7 @@ def analyse(
     mix = resample(audio.samples, audio.rate, separator.rate)
     stems = separator.separate(mix, lambda share: say(DECODED + (SEPARATED - DECODED) * share))
     say(SEPARATED)
-    described = describe({"mix": mix, **stems}, separator.rate, separator.gate_db, fastest_device())
+    described = describe({"mix": mix, **stems}, separator.rate, separator.gate, fastest_device())
     say(1.0)
     notes = list(audio.notes)
     if "mix" not in described.descriptors and not any("silent" in note for note in notes):

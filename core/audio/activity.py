@@ -6,7 +6,7 @@ either lets the leakage through or cuts off a quiet instrument. A stem therefore
  - what it *holds* lies less than 35 dB below the mix at that time. A stem holds the mel bands in which it comes within
    6 dB of the strongest stem: a real instrument, however quiet, stands out at least in the bands of its own partials;
    leakage follows louder stems at a distance and stands out nowhere.
-A separator that leaks more than that names gates of its own (Separator.gate_db).
+A separator that leaks more than that names a gate of its own (Separator.gate).
 Gaps of up to 0.5 s are then closed (the rest between two drum hits is part of playing), and what lasts less than 0.1 s
 is dropped. The share of frames left is the stem's activity: the share of time that the instrument plays.
 """
@@ -14,6 +14,7 @@ is dropped. The share of frames left is the stem's activity: the share of time t
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,14 @@ MINIMUM_SECONDS = 0.5
 Mask = NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Gate:
+    """What it takes to sound: `held_db` per stem, HELD_DB for those that are left out, and `hold_db`, in dB."""
+
+    held_db: Mapping[str, float] = field(default_factory=dict)
+    hold_db: float = HOLD_DB
+
+
 def level_db(rms: Floats) -> Floats:
     return (20 * np.log10(np.maximum(rms, 1e-6))).astype(np.float32)
 
@@ -48,12 +57,12 @@ def sounding(rms: Floats) -> Mask:
     return level_db(rms) > FLOOR_DB
 
 
-def held_level_db(mel: dict[str, Floats], mix_mel: Floats) -> dict[str, Floats]:
+def held_level_db(mel: dict[str, Floats], mix_mel: Floats, hold_db: float = HOLD_DB) -> dict[str, Floats]:
     """Level of what each stem holds, relative to the mix, (T,) dB; arguments as in `stem_activity`."""
     enough = np.zeros_like(mix_mel)
     for power in mel.values():
         np.maximum(enough, power, out=enough)
-    enough *= np.float32(10 ** (HOLD_DB / 10))
+    enough *= np.float32(10 ** (hold_db / 10))
     whole = mix_mel.sum(axis=0) + np.float32(1e-12)
     part = np.empty_like(mix_mel)
     levels = {}
@@ -67,18 +76,18 @@ def stem_activity(
     mel: dict[str, Floats],
     rms: dict[str, Floats],
     mix_mel: Floats,
-    gate_db: Mapping[str, float] | None = None,
+    gate: Gate | None = None,
 ) -> dict[str, Mask]:
     """Frames in which each stem sounds, (T,) bool.
 
-    mel: (bands, T) mel power of each stem; rms: (T,) level of each; mix_mel: (bands, T) of the mix. gate_db: the
-    separator's own gates in dB relative to the mix, HELD_DB for stems that it does not name.
+    mel: (bands, T) mel power of each stem; rms: (T,) level of each; mix_mel: (bands, T) of the mix. gate: the
+    separator's own.
     """
     if not mel:
         return {}
-    gates = gate_db or {}
-    held = held_level_db(mel, mix_mel)
-    return {stem: tidy((held[stem] > gates.get(stem, HELD_DB)) & sounding(rms[stem])) for stem in mel}
+    gate = gate or Gate()
+    held = held_level_db(mel, mix_mel, gate.hold_db)
+    return {stem: tidy((held[stem] > gate.held_db.get(stem, HELD_DB)) & sounding(rms[stem])) for stem in mel}
 
 
 def tidy(mask: Mask) -> Mask:

@@ -67,12 +67,12 @@ class _Source:
 def describe(
     sources: Mapping[str, NDArray[np.float32]],
     rate: int,
-    gate_db: Mapping[str, float] | None = None,
+    gate: activity.Gate | None = None,
     device: str = "cpu",
 ) -> Description:
     """Describe `mix` and any stems, each (n,) or (channels, n) at `rate` Hz; stems are fitted to the mix's length.
 
-    `gate_db` is the separator's (core.audio.activity). `device` is where the transforms are computed (core.audio.device).
+    `gate` is the separator's (core.audio.activity). `device` is where the transforms are computed (core.audio.device).
     A stem that does not sound gets an activity near 0 and no descriptors. The same input gives the same output.
     """
     stems = [stem for stem in STEMS if stem in sources]
@@ -96,7 +96,7 @@ def describe(
             {stem: made[stem].frames.power_mel for stem in stems},
             {stem: made[stem].frames.rms for stem in stems},
             frames.power_mel,
-            gate_db,
+            gate,
         )
         masks["mix"] = activity.sounding(frames.rms)
         made["mix"] = _Source(frames, values, measured.result())

@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from core.audio.activity import Gate
+
 STEMS = ("drums", "bass", "vocals", "guitar", "piano", "other")
 SOURCES = ("mix", *STEMS)
 
@@ -35,9 +37,8 @@ class Separator(Protocol):
     reliability: dict[str, float]
     """How far each stem can be trusted, 0..1; rules on a stem count that much."""
 
-    gate_db: dict[str, float]
-    """What a stem holds counts as sounding down to this many decibels below the mix (core.audio.activity); measured
-    for separators that leak much, and the gate's default for stems that are left out."""
+    gate: Gate
+    """From when on a stem counts as sounding (core.audio.activity); measured for separators that leak much."""
 
     def separate(self, mix: Samples, progress: Progress | None = None) -> dict[str, Samples]:
         """Split `mix`, shape (2, n) at `rate`, into {stem: (2, n)}; a separator may leave stems out.

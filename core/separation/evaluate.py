@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.audio.activity import Gate
 from core.errors import UserError
 from core.separation.base import STEMS, Progress, Samples, Separator
 
@@ -93,7 +94,7 @@ def evaluate(folder: Path, separator: Separator, progress: Progress | None = Non
                     "irm_si_sdr_db": si_sdr(audio, limit[stem]),
                 }
             )
-        heard, expected = _activity(mix, estimates, separator.gate_db), _activity(mix, truth, {})
+        heard, expected = _activity(mix, estimates, separator.gate), _activity(mix, truth, Gate())
         for stem in STEMS:
             activity[stem].append(abs(heard[stem] - expected[stem]))
         if progress is not None:
@@ -121,13 +122,13 @@ def evaluate(folder: Path, separator: Separator, progress: Progress | None = Non
     }
 
 
-def _activity(mix: Samples, stems: Stems, gate_db: dict[str, float]) -> dict[str, float]:
+def _activity(mix: Samples, stems: Stems, gate: Gate) -> dict[str, float]:
     """Share of time that each of the six stems sounds, by the same gate as in an analysis."""
     from core.audio.descriptors import describe
 
     silence = np.zeros_like(mix)
     sources = {"mix": mix} | {stem: stems.get(stem, silence) for stem in STEMS}
-    instruments = describe(sources, RATE, gate_db).instruments
+    instruments = describe(sources, RATE, gate).instruments
     return {stem: instruments[stem]["activity"] for stem in STEMS}
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.audio.activity import HOLD_DB, Gate
 from core.errors import UserError
 from core.separation.bands import BANDS, FFT, HOP, RATE, band_sum, loudness, position, to_bins
 from core.separation.base import STEMS, Progress, Samples
@@ -41,12 +42,12 @@ class UNetSeparator:
         network: Any,
         version: str,
         reliability: dict[str, float],
-        gate_db: dict[str, float],
+        gate: Gate,
         threads: int | None,
     ) -> None:
         self.version = version
         self.reliability = reliability
-        self.gate_db = gate_db
+        self.gate = gate
         self._network = network
         self._threads = threads
 
@@ -192,7 +193,8 @@ def load_unet(threads: int | None = None, weights: Path = WEIGHTS) -> UNetSepara
         tensors = load(data)
         facts = json.loads(weights.with_suffix(".json").read_text())
         reliability = {stem: float(facts["reliability"][stem]) for stem in STEMS}
-        gate_db = {stem: float(level) for stem, level in facts.get("gate_db", {}).items()}
+        held_db = {stem: float(level) for stem, level in facts.get("gate_db", {}).items()}
+        gate = Gate(held_db, float(facts.get("hold_db", HOLD_DB)))
         network = SpectrogramUNet(len(STEMS))
         network.load_state_dict(tensors)
     except FileNotFoundError as error:
@@ -207,7 +209,7 @@ def load_unet(threads: int | None = None, weights: Path = WEIGHTS) -> UNetSepara
     _fold_batch_norm(network)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     version = f"{hashlib.sha256(data).hexdigest()[:8]}.{CODE_VERSION}"
-    return UNetSeparator(network, version, reliability, gate_db, threads)
+    return UNetSeparator(network, version, reliability, gate, threads)
 
 
 def _fold_batch_norm(network: Any) -> None:

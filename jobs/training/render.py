@@ -144,7 +144,7 @@ def _choir_of_singers(
         notes = [(a, b, pitch + transpose, velocity) for a, b, pitch, velocity in part.notes]
         voice = sing(notes, seconds, RATE, rng, words=bool(rng.random() < 0.8))
         where = rng.uniform(-1, 1) * (0.7 if number else 0.1)
-        total += np.sqrt(np.float32([[1 - where], [1 + where]])) * voice
+        total += np.sqrt(np.array([[1 - where], [1 + where]], np.float32)) * voice
     if rng.random() < 0.7:
         decay = rng.uniform(0.1, 0.5)
         time = np.arange(int(2 * decay * RATE)) / RATE

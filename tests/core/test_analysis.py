@@ -12,6 +12,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from core.analysis import UNHEARD, TrackAnalysis, analyse, content_hash
+from core.audio.activity import Gate
 from core.audio.decode import DecodeLimits, decode
 from core.audio.spectrum import RATE
 from core.errors import UserError
@@ -31,7 +32,7 @@ class TrueStems:
     def __init__(self, stems: dict[str, NDArray[np.float32]]) -> None:
         self.stems = stems
         self.reliability: dict[str, float] = {}
-        self.gate_db: dict[str, float] = {}
+        self.gate = Gate()
         self.seen: tuple[int, ...] = ()
 
     def separate(self, mix: Samples, progress: Progress | None = None) -> dict[str, Samples]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.audio.activity import Gate
 from core.errors import UserError
 from core.separation import STEMS, Cancelled, load_separator
 from core.separation.base import Progress, Samples
@@ -24,7 +25,7 @@ class Oracle:
 
     def __init__(self, stems: Band) -> None:
         self.reliability = dict.fromkeys(STEMS, 1.0)
-        self.gate_db: dict[str, float] = {}
+        self.gate = Gate()
         self.stems = stems
 
     def separate(self, mix: Samples, progress: Progress | None = None) -> dict[str, Samples]:
