@@ -208,7 +208,9 @@ def load_unet(threads: int | None = None, weights: Path = WEIGHTS) -> UNetSepara
     network.eval()
     _fold_batch_norm(network)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    version = f"{hashlib.sha256(data).hexdigest()[:8]}.{CODE_VERSION}"
+    # The gate is part of the version, since it decides what an analysis calls sounding.
+    stated = json.dumps([sorted(held_db.items()), gate.hold_db]).encode()
+    version = f"{hashlib.sha256(data + stated).hexdigest()[:8]}.{CODE_VERSION}"
     return UNetSeparator(network, version, reliability, gate, threads)
 
 
