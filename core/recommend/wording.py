@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from functools import cache
 from importlib.resources import files
@@ -88,9 +89,12 @@ def of_in(source: str) -> str:
 
 
 def formatted(value: float, how: str = "") -> str:
-    """A number for humans: '0', '0.0', '+0.00' set the decimals, '%' makes a share a percentage."""
+    """A number for humans: '0', '0.0', '+0.00' set the decimals, '%' makes a share a percentage, 'dB' puts a ratio of powers
+    in decibels."""
     if how == "%":
         return f"{100 * value:.0f} %"
+    if how == "dB":
+        return f"{formatted(10 * math.log10(max(value, 1e-10)), '0')} dB"
     text = number(value, _specification(how) if how else (",.0f" if abs(value) >= 100 else ",.2f"))
     if value >= 0:
         return text

@@ -13,6 +13,7 @@ from core.moods.profile import MOODS, PREFERENCES
 from core.recommend.explain import PARTS, left_out, part_label, signed, total
 from core.recommend.rules import occasions
 from core.recommend.steer import steers
+from core.recommend.wording import fact
 
 OTHERS = ("freshness", "surprise", "diversity", "journey", "flow", "taste")
 TOPICS = (*MOODS, *occasions(), *(f"preference.{name}" for name in PREFERENCES), *(f"steer.{name}" for name in steers()), *OTHERS)  # fmt: skip
@@ -52,3 +53,13 @@ def test_what_was_left_out_is_named() -> None:
     assert left_out([]) is None
     said = left_out(["piano", "guitar"])
     assert said is not None and "piano" in said and "guitar" in said and "{" not in said
+
+
+def test_how_tonal_a_sound_is_can_be_read_in_decibels() -> None:
+    """Flatness is a ratio of powers near zero: '0.0001 here, 0.0000 there' says nothing."""
+    said = [fact("mix", "spectral_flatness", value, "", 0.1) for value in (0.0001, 0.00004, 0.0)]
+    assert [text[text.index("(") :] for text in said] == [
+        "(flatness \u221240 dB)",
+        "(flatness \u221244 dB)",
+        "(flatness \u2212100 dB)",
+    ]
