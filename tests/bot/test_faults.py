@@ -145,7 +145,8 @@ async def test_buttons_live_on_after_views_have_timed_out(world: World) -> None:
 
 
 def test_forms_and_items_of_discord_py_are_not_used_past_the_error_path() -> None:
-    """Forms and items run in `press`, which reports; discord.py's own error handling of them would only log."""
+    """Forms and items run in `press`, which reports; discord.py's own error handling of them would only log, so it must
+    never keep a form (it keeps those that are not finished)."""
     found = []
     for module in pkgutil.walk_packages(package.__path__, "bot."):
         if module.name.startswith(("bot.bench", "bot.cli", "bot.try_it", "bot.stand_in")):
@@ -156,7 +157,8 @@ def test_forms_and_items_of_discord_py_are_not_used_past_the_error_path() -> Non
     assert {kind.__name__ for kind in found} >= {"Press", "Choose", "Form"}
     for kind in found:
         if issubclass(kind, discord.ui.Modal):
-            assert kind.on_error is not discord.ui.Modal.on_error, kind
+            assert kind.is_finished is not discord.ui.Modal.is_finished, kind
+            assert kind.on_submit is discord.ui.Modal.on_submit, kind
         else:
             assert ".press(" in inspect.getsource(kind.callback), kind
 
