@@ -169,9 +169,7 @@ def test_a_rule_counts_as_much_as_its_stem_can_be_trusted() -> None:
 
 def test_missing_stems_leave_their_rules_out_and_the_explanation_says_so() -> None:
     columns = {"mix.tempo": [70.0, 140.0], "mix.loudness": [-25.0, -10.0]}
-    [one, _] = recommend(
-        catalog(columns, separator="none"), Profile({"power": 1}), None, 2, all_reasons=True
-    )
+    [one, _] = recommend(catalog(columns, separator="none"), Profile({"power": 1}), None, 2, all_reasons=True)
     assert "drums" in one.missing and all(reason.source == "mix" for reason in one.reasons)
     left_out, separator = why(one).notes
     assert "Left out of the sum" in left_out and "the drums" in left_out
