@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from core.recommend.store import Pick, Recommended, Wish
 
 PAGE = 5
+MOST_OPTIONS = 25
+"""That Discord takes in a list."""
+
 """Tracks on one card: a card holds at most 40 components, and more than five reasons to listen are none."""
 
 SENTENCE = 300
@@ -139,12 +142,7 @@ def _steering(made: Recommended, shown: Sequence[Pick], steers: Sequence[str]) -
         for name in dict.fromkeys(applied)
         if name != SURPRISE
     ]
-    options += [
-        discord.SelectOption(
-            label=tr("Skip {title}", title=short(pick.title)), value=f"skip.{pick.track_id}", emoji="⏭️"
-        )
-        for pick in shown
-    ]
+    taken = len(options)
     if any(made.wish.profile.moods.values()):
         options += [
             discord.SelectOption(label=aim_label(aim), value=f"aim.{aim}", emoji=aim_emoji(aim))
@@ -156,10 +154,20 @@ def _steering(made: Recommended, shown: Sequence[Pick], steers: Sequence[str]) -
         for name in steers
         if name not in on_buttons
     ]
+    # A steer is nowhere else, a skip stands under Why and the preview, too: when the list is full, skips give way.
+    options[taken:taken] = [
+        discord.SelectOption(
+            label=tr("Skip {title}", title=short(pick.title)), value=f"skip.{pick.track_id}", emoji="⏭️"
+        )
+        for pick in shown[: max(MOST_OPTIONS - len(options), 0)]
+    ]
     more = [
         row(
             Choose(
-                "rec_steer", made.id, placeholder=tr("Skip one, or more ways to steer"), options=options[:25]
+                "rec_steer",
+                made.id,
+                placeholder=tr("Skip one, or more ways to steer"),
+                options=options[:MOST_OPTIONS],
             )
         )
     ]

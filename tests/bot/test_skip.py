@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.moods.profile import Profile
+from core.recommend.steer import possible
 from tests.bot.conftest import World, press_ids, previews_ready, raw, walk, within_budget, words
 
 
@@ -48,6 +49,18 @@ async def test_a_skipped_pick_gives_way_to_the_next_and_counts_afterwards(world:
     await picks(world, world.alice)
     rows = await world.bot.database.fetch("SELECT tracks FROM recommendation ORDER BY id")
     assert "taste.sound" not in rows[1]["tracks"] and "taste.sound" in rows[2]["tracks"]
+
+
+async def test_a_full_list_keeps_every_steer_and_leaves_out_skips(world: World) -> None:
+    card = await picks(world, world.alice)
+    steers = set(possible(await world.bot.catalog()))
+    for name in ("livelier", "more_wistful", "faster", "more_vocals", "more_bass", "louder"):
+        [custom_id] = [part["custom_id"] for part in walk(raw(card)) if part.get("type") == 3]
+        await world.alice.select(card.message, [name], custom_id=custom_id)
+    values = [option["value"] for part in walk(raw(card)) for option in part.get("options") or []]
+    buttons = {one.split(":")[3] for one in press_ids(card, "rec_steer")}
+    assert len(values) <= 25 and len(skips(card)) < 5
+    assert steers - buttons <= set(values), "a steer stands nowhere else"
 
 
 async def test_skip_beside_the_thumbs(world: World) -> None:
