@@ -7,11 +7,10 @@ import io
 from typing import TYPE_CHECKING, Any
 
 import discord
-from discord import MediaGalleryItem, ui
 
 from bot.drawings import Drawings
 from bot.i18n import spoken, tr, trn
-from bot.ui.cards import Card, text
+from bot.ui.cards import Card, gallery, text
 from bot.ui.theme import plain
 from core.library.music_map import corner, drawn
 from core.moods.profile import mood_adjective
@@ -69,7 +68,7 @@ def map_card(told: dict[str, Any]) -> Card:
             tr("-# Tracks that sound alike lie near each other; the arrows point to where a mood is."),
             marked,
         ),
-        ui.MediaGallery(MediaGalleryItem(f"attachment://{PICTURE}", description=described(told))),
+        gallery(PICTURE, described(told)),
     )
 
 

@@ -24,6 +24,7 @@ from core.library import languages
 from core.library.audit import entries, record
 from core.library.backup import backup, backups, rehearse
 from core.library.servers import LIMITS, limits_of, own_limits, set_limit
+from core.separation import at_hand
 from jobs.model import BACKGROUND
 
 
@@ -111,17 +112,20 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         guild_id = must_manage(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         data, database = self.bot.settings.data, self.bot.settings.database
-        free, size, last = await asyncio.to_thread(
+        jobs = self.bot.settings.jobs
+        free, size, last, separator = await asyncio.to_thread(
             lambda: (
                 shutil.disk_usage(data).free / 1e9,
                 sum(path.stat().st_size for path in data.glob(f"{database.name}*")) / 1e6,
                 next((int(path.stat().st_mtime) for path in backups(self.bot.settings.backups)), None),
+                at_hand(jobs.separator, weights_dir=jobs.weights),
             )
         )
         stats = Stats(
             tracks={"total": 0, "folder": 0, "upload": 0, "sample": 0} | await self.bot.library.counts(),
             jobs=await self.bot.queue.counts(guild_id),
-            separator=self.bot.settings.jobs.separator,
+            separator=separator,
+            chosen=jobs.separator,
             runners=len(await self.bot.queue.runners()),
             free_gb=free,
             database_mb=size,

@@ -17,7 +17,8 @@ from bot.errors import GONE, TOO_LARGE, TROUBLE
 from bot.i18n import speaking, spoken, tr
 from bot.ui.buttons import on_press
 from bot.ui.cards import Card, note_card
-from bot.ui.jobs import PICTURE, end_notice, index_card, job_card, result_card
+from bot.ui.jobs import end_notice, index_card, job_card, result_card
+from bot.ui.library import PICTURE
 from bot.ui.stems import stems_card
 from core.errors import UserError
 from core.library.store import Transaction

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import discord
 from discord import app_commands
@@ -34,6 +35,21 @@ FITS = 3
 
 INSTRUMENTS = [app_commands.Choice(name=stem, value=stem) for stem in STEMS if stem != "other"]
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def with_filters(command: Command) -> Command:
+    """What /library search and browse have in common."""
+    described = app_commands.describe(
+        genre="Only this genre",
+        tempo_from="Beats a minute, at least",
+        tempo_to="Beats a minute, at most",
+        key="Only this key",
+        instrument="Only where this sounds",
+    )
+    completed = app_commands.autocomplete(genre=choices.genres, key=choices.musical_keys)
+    return described(completed(app_commands.choices(instrument=INSTRUMENTS)(command)))
+
 
 class LibraryCommands(
     commands.GroupCog, group_name="library", group_description="Find music in the library."
@@ -47,15 +63,10 @@ class LibraryCommands(
 
     @app_commands.command(name="search", description="By title, artist, genre, or how it sounds: calm piano.")
     @app_commands.describe(
-        query='Names and sounds, such as: calm piano, "exact words", slow without drums, 120 bpm, D minor',
-        genre="Only this genre",
-        tempo_from="Beats a minute, at least",
-        tempo_to="Beats a minute, at most",
-        key="Only this key",
-        instrument="Only where this sounds",
+        query='Names and sounds, such as: calm piano, "exact words", slow without drums, 120 bpm, D minor'
     )
-    @app_commands.autocomplete(query=choices.titles, genre=choices.genres, key=choices.musical_keys)
-    @app_commands.choices(instrument=INSTRUMENTS)
+    @app_commands.autocomplete(query=choices.titles)
+    @with_filters
     @answer_refusals
     async def search(
         self,
@@ -70,15 +81,7 @@ class LibraryCommands(
         await self.answer(interaction, query, genre, tempo_from, tempo_to, key, instrument)
 
     @app_commands.command(description="Everything in the library, by genre, tempo, key or instrument.")
-    @app_commands.describe(
-        genre="Only this genre",
-        tempo_from="Beats a minute, at least",
-        tempo_to="Beats a minute, at most",
-        key="Only this key",
-        instrument="Only where this sounds",
-    )
-    @app_commands.autocomplete(genre=choices.genres, key=choices.musical_keys)
-    @app_commands.choices(instrument=INSTRUMENTS)
+    @with_filters
     @answer_refusals
     async def browse(
         self,

@@ -31,11 +31,12 @@ COUNTED = {
 
 @dataclass(frozen=True)
 class Stats:
-    """What /admin stats shows."""
+    """What /admin stats shows. `separator` is at work, `chosen` stands in the settings."""
 
     tracks: dict[str, int]
     jobs: dict[str, int]
     separator: str
+    chosen: str
     runners: int
     free_gb: float
     database_mb: float
@@ -121,7 +122,8 @@ def stats_card(stats: Stats) -> Card:
                 queued=jobs["queued"],
             ),
             tr("**Workers** {worker}", worker=worker),
-            tr("**Separator** {separator}", separator=stats.separator),
+            tr("**Separator** {separator}", separator=stats.separator)
+            + (tr(" (set to {chosen})", chosen=stats.chosen) if stats.chosen != stats.separator else ""),
             tr(
                 "**Disk** {free_gb:.1f} GB free; the database has {database_mb:.1f} MB",
                 free_gb=stats.free_gb,

@@ -41,6 +41,13 @@ def line() -> ui.Separator[Any]:
     return ui.Separator()
 
 
+def gallery(name: str, description: str) -> ui.MediaGallery[Any]:
+    """A picture attached under this name; `description` is for those who do not see it (Discord takes 1,024 characters)."""
+    return ui.MediaGallery(
+        discord.MediaGalleryItem(f"attachment://{name}", description=short(description, 1000))
+    )
+
+
 def note_card(sentence: str, *buttons: Press, colour: discord.Colour = NEUTRAL) -> Card:
     """One sentence and what one can do about it."""
     return Card(text(sentence), *([row(*buttons)] if buttons else []), colour=colour)

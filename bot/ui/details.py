@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from discord import MediaGalleryItem, ui
+from discord import ui
 
 from bot.i18n import mark, tr
-from bot.ui.cards import Card, text
+from bot.ui.cards import Card, gallery, text
 from bot.ui.theme import plain
 
 if TYPE_CHECKING:
@@ -39,10 +39,7 @@ def details_card(track: Track, pictures: Sequence[str], audio_is_there: bool) ->
     items: list[ui.Item[Card]] = []
     for name in pictures:
         caption, description = CAPTIONS[name]
-        picture = MediaGalleryItem(
-            f"attachment://{name}.png", description=tr(description, title=plain(track.title))
-        )
-        items += [text(tr(caption)), ui.MediaGallery(picture)]
+        items += [text(tr(caption)), gallery(f"{name}.png", tr(description, title=plain(track.title)))]
     artist = f"-# {plain(track.artist)}" if track.artist else ""
     gone = (
         []

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from discord import MediaGalleryItem, ui
-
 from bot.i18n import inside, mark, number, retold, tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, row, text
+from bot.ui.library import overview
 from bot.ui.picks import similar_section
 from bot.ui.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, plain, roughly
 from core.words import key_name, stem_name
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
     from core.library.tracks import Track
     from core.recommend.similarity import Similar
     from jobs.model import Job
-
-PICTURE = "analysis.png"
 
 STAGES = {
     "": mark("Starting"),
@@ -163,21 +160,7 @@ def result_card(
             if analysis.notes
             else []
         ),
-        *(
-            [
-                ui.MediaGallery(
-                    MediaGalleryItem(
-                        f"attachment://{PICTURE}",
-                        description=tr(
-                            "Spectrogram of {title} and the activity of each stem over time",
-                            title=plain(track.title),
-                        ),
-                    )
-                )
-            ]
-            if picture
-            else []
-        ),
+        *([overview(track)] if picture else []),
         *([line(), text(tr("**Goes well with**")), *(similar_section(one) for one in near)] if near else []),
         row(
             Press("play", track.id, label=tr("Hear it"), emoji="▶️"),

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import discord
-from discord import MediaGalleryItem, ui
+from discord import ui
 
 from bot.i18n import retold, spoken, tr, trn
 from bot.ui.buttons import Choose, Press
-from bot.ui.cards import Card, Style, line, mood_colour, row, text
+from bot.ui.cards import Card, Style, gallery, line, mood_colour, row, text
 from bot.ui.library import by_line, turning
 from bot.ui.picks import opinion_buttons
 from bot.ui.theme import clock, plain
@@ -58,9 +58,7 @@ def journey_card(made: Made, page: int = 0, *, picture: bool = False, drawing: b
         )
     ]
     if picture:
-        items.append(
-            ui.MediaGallery(MediaGalleryItem(f"attachment://{PICTURE}", description=described(made)))
-        )
+        items.append(gallery(PICTURE, described(made)))
     elif drawing:
         items.append(text(tr("-# The picture of the way is being drawn ...")))
     said: set[str] = set()

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from discord import MediaGalleryItem, ui
+from discord import ui
 
 from bot.i18n import inside, joined, number, tr, trn
 from bot.ui.buttons import Press
-from bot.ui.cards import Card, Style, line, mood_colour, row, text
+from bot.ui.cards import Card, Style, gallery, line, mood_colour, row, text
 from bot.ui.theme import STEM_EMOJI, bar, clock, plain
 from core.library.search import SOUNDS
 from core.moods.profile import mood_adjective
@@ -29,6 +29,7 @@ MOMENTS = 8
 """Tracks, and moments of the past, on one card: it holds at most 40 components."""
 
 PICTURE = "analysis.png"
+"""Of a track: its spectrogram and the activity of its stems."""
 
 
 @dataclass(frozen=True)
@@ -117,21 +118,7 @@ def track_card(
             if sounds
             else []
         ),
-        *(
-            [
-                ui.MediaGallery(
-                    MediaGalleryItem(
-                        f"attachment://{PICTURE}",
-                        description=tr(
-                            "Spectrogram of {title} and the activity of each stem over time",
-                            title=plain(track.title),
-                        ),
-                    )
-                )
-            ]
-            if picture
-            else []
-        ),
+        *([overview(track)] if picture else []),
         *([text(f"-# {source}.")] if source else []),
         row(
             Press("play", track.id, label=tr("Play"), emoji="▶️", style=Style.primary),
@@ -140,6 +127,12 @@ def track_card(
         ),
         colour=mood_colour(moods[0][0] if moods else None),
     )
+
+
+def overview(track: Track) -> ui.MediaGallery[Any]:
+    """The track's picture, attached as PICTURE."""
+    title = plain(track.title)
+    return gallery(PICTURE, tr("Spectrogram of {title} and the activity of each stem over time", title=title))
 
 
 def history_card(moments: Sequence[Moment], total: int, kind: str, page: int) -> Card:

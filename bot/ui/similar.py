@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import discord
-from discord import MediaGalleryItem, ui
+from discord import ui
 
 from bot.i18n import inside, joined, mark, number, tr
 from bot.ui.buttons import Choose, Press
-from bot.ui.cards import Card, Style, line, row, text
+from bot.ui.cards import Card, Style, gallery, line, row, text
 from bot.ui.library import by_line
 from bot.ui.theme import STEM_EMOJI, plain
 from core.separation.base import STEMS
@@ -214,7 +214,7 @@ def comparison_card(left: Track, right: Track, lines: Sequence[str], audio_is_th
     return Card(
         text(tr("## {one} and {other}", one=one, other=other)),
         *([text(*(f"> {plain(one, 200)}" for one in lines))] if lines else []),
-        ui.MediaGallery(MediaGalleryItem(f"attachment://{PICTURE}", description=description[:1000])),
+        gallery(PICTURE, description),
         *([] if audio_is_there else [text(tr("-# The audio of one of them is no longer kept."))]),
         row(
             Press("play", left.id, label=tr("Play the first"), emoji="▶️"),

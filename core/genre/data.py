@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from core.csv_rows import read_rows
 from core.errors import UserError
 
 SIZES = ("small", "medium", "large", "full")
@@ -136,23 +137,14 @@ def _within(subset: str, size: str) -> bool:
 
 def from_table(table: Path) -> Collection:
     """A CSV file with the columns path (relative to it) and genre, perhaps artist and split."""
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UserError(
-            f"The table {table} cannot be read ({error}): give a CSV file with path and genre."
-        ) from error
-    if not rows or not {"path", "genre"} <= set(rows[0]):
-        raise UserError(f"The table {table} has no columns path and genre: add them, and artist if you can.")
     examples = []
-    for number, row in enumerate(rows, 2):
-        path = table.parent / (row["path"] or "")
+    for number, row in enumerate(read_rows(table, ("path", "genre")), 2):
+        path = table.parent / row["path"]
         if not path.is_file():
             raise UserError(
                 f"Line {number} of {table} names {row['path']}, which is not there: correct its path."
             )
-        genre = (row["genre"] or "").strip()
+        genre = row["genre"].strip()
         if genre:
             part = row.get("split") or None
             examples.append(Example(path, _artist(row.get("artist")), genre, part if part in PARTS else None))

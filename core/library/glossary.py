@@ -1,10 +1,11 @@
-"""What reports and pictures call the descriptors; glossary.toml has the words."""
+"""What cards, reports and pictures call the descriptors; glossary.toml has the words."""
 
 from __future__ import annotations
 
 import tomllib
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 from core.i18n import mark, tr
 
@@ -16,26 +17,25 @@ _STATISTICS = {
 
 
 @cache
-def _table() -> dict[str, dict[str, str]]:
+def _table() -> dict[str, dict[str, Any]]:
     return tomllib.loads(files("core.library").joinpath("glossary.toml").read_text("utf-8"))
 
 
 def known() -> tuple[str, ...]:
-    """Descriptors that have a name of their own: one number each, which a listener can follow."""
-    return tuple(_table())
+    """Descriptors that have a name of their own and are one number each, which a listener can follow."""
+    return tuple(name for name, entry in _table().items() if not entry.get("row"))
 
 
 def label(feature: str) -> str:
     """'brightness' for 'mix.spectral_centroid' and for 'spectral_centroid'; 'variation of brightness' for its .std."""
     parts = feature.split(".")
     name = parts[-2] if parts[-1] in _STATISTICS and len(parts) > 1 else parts[-1]
-    words = _table().get(name, {}).get("label", name.replace("_", " "))
-    words = tr(words)
+    words = tr(str(_table().get(name, {}).get("label", name.replace("_", " "))))
     return tr(_STATISTICS[parts[-1]], what=words) if parts[-1] in _STATISTICS else words
 
 
 def meaning(feature: str) -> str:
     """What the descriptor measures, or ''."""
     parts = [part for part in feature.split(".") if part not in _STATISTICS]
-    found = _table().get(parts[-1], {}).get("meaning", "")
+    found = str(_table().get(parts[-1], {}).get("meaning", ""))
     return tr(found) if found else ""

@@ -161,7 +161,7 @@ def _needed(needed: Needed) -> dict[str, str]:
         unit=needed.unit,
         of=wording.of(needed.source),
         of_in=wording.of_in(needed.source),
-        stem=wording.stem_name(needed.source),
+        stem=wording.the_source(needed.source),
     )
     return {"then": " ".join(told.split()), "now": now}
 

@@ -12,7 +12,7 @@ from core.moods.profile import MOODS, mood_adjective
 from core.recommend.rules import Reason
 from core.recommend.steer import steer_label
 from core.recommend.table import PRESENCE, occasion_label, trust
-from core.recommend.wording import stem_name
+from core.recommend.wording import the_source
 
 WEIGHS = 0.005
 """A reason against a track is only named when it takes away this much."""
@@ -156,7 +156,7 @@ def left_out(missing: Sequence[str]) -> str | None:
         return None
     return tr(
         "Left out of the sum, in part: {instruments} (not heard here, or not told apart for sure).",
-        instruments=joined([stem_name(stem) for stem in missing]),
+        instruments=joined([the_source(stem) for stem in missing]),
     )
 
 
@@ -170,7 +170,7 @@ def heard_by(separator: str, reasons: Sequence[Reason]) -> str | None:
     if not stems:
         return None
     name = tr("the bundled U-Net") if separator == "unet" else f"`{separator}`"
-    shares = [f"{stem_name(stem)} {100 * trust(separator, stem):.0f} %" for stem in stems]
+    shares = [f"{the_source(stem)} {100 * trust(separator, stem):.0f} %" for stem in stems]
     return tr(
         "The instruments were told apart by {separator}, and count that much: {shares}.",
         separator=name,

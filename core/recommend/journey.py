@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UserError
-from core.i18n import mark, spoken
+from core.i18n import joined, mark, speaking, spoken
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile, mood_adjective
 from core.recommend.affect import plane, ranked
@@ -215,21 +215,18 @@ class _Way:
         return found
 
 
-def _names(weights: NDArray[np.float64], language: str | None = None) -> str:
+def _names(weights: NDArray[np.float64]) -> str:
     """The strongest mood, and a second one where it counts about as much: 'sad and tense'."""
     order = sorted(range(len(MOODS)), key=lambda i: -weights[i])
     second = [order[1]] if weights[order[1]] > 0.6 * weights[order[0]] else []
-    both = [mood_adjective(MOODS[i], language) for i in (order[0], *second)]
-    return f" {AND[language or spoken()]} ".join(both)
-
-
-AND = {"en": "and", "de": "und", "es": "y"}
+    return joined([mood_adjective(MOODS[i], spoken()) for i in (order[0], *second)])
 
 
 def ends_in_words(start: Profile, goal: Profile, language: str = "en") -> tuple[str, str]:
     """The moods at both ends: ('sad and tense', 'joyful'). Raises UserError as `journey` does."""
     first, last = _ends(start, goal)
-    return _names(first, language), _names(last, language)
+    with speaking(language):
+        return _names(first), _names(last)
 
 
 def drawn(catalog: Catalog, made: Journey) -> dict[str, object]:

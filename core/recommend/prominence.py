@@ -81,7 +81,7 @@ def prominent(
     values, activity, energy = prominence(catalog, instrument)
     ids = np.array([track.id for track in catalog.tracks], dtype=np.int64)
     order = np.lexsort((ids, -values))
-    name = wording.stem_name(instrument)
+    name = wording.the_source(instrument)
     name = name[:1].upper() + name[1:]
     found: list[Prominent] = []
     for row in order:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import UserError
-from core.i18n import tr
+from core.i18n import joined, tr
 from core.library.catalog import Catalog, TrackLike
 from core.library.reference import quantiles
 from core.recommend import alike, wording
@@ -33,6 +33,9 @@ KINDS = ("instruments", "sound", "timbre")
 
 MEASURED = ("instruments", "sound")
 """Those for which the metric can be chosen; timbre is a cosine."""
+
+HEARD = 0.05
+"""A stem that sounds for a smaller share of the time is not there."""
 
 CLIP = 3.0
 """Robust z-scores are clipped here, so that one odd value does not decide."""
@@ -67,7 +70,8 @@ def similar(
     `by` is 'instruments' (how much each stem sounds; `instruments` restricts it to some), 'sound' (see
     core.recommend.alike; `separator` is the one that heard the track, the catalog's first when not said) or 'timbre'
     (cosine of robust z-scores). `metric` is 'cosine' or 'euclidean', 2 / (1 + distance) - 1. Symmetric; equal
-    similarities are ordered by track id. Raises UserError for unknown names.
+    similarities are ordered by track id. Raises UserError for unknown names, and when none of the instruments that are
+    compared can be heard in the track: all tracks without them would be alike.
     """
     if by not in KINDS:
         raise UserError(
@@ -99,6 +103,7 @@ def similar(
         return _by_sound(catalog, features, separator or catalog.separator_kinds[0], count, exclude, metric)
     if by == "instruments":
         names = tuple(f"{stem}.activity" for stem in instruments or STEMS)
+        _check_heard(features, instruments or ())
         near = instrument_similarities(catalog, features, names, metric)
     else:
         names = tuple(name for name in TIMBRE if catalog.has(name))
@@ -108,7 +113,7 @@ def similar(
         Similar(
             catalog.tracks[row],
             float(near[row]),
-            _shared_instruments(catalog, row, features, names)
+            _shared_instruments(catalog, row, features, names, chosen=bool(instruments))
             if by == "instruments"
             else _shared(catalog, row, features),
         )
@@ -212,10 +217,21 @@ def _unit(rows: Vectors) -> Vectors:
     return np.ascontiguousarray(rows / np.where(lengths > 0, lengths, 1))
 
 
+def _check_heard(features: Mapping[str, float], chosen: Sequence[str]) -> None:
+    if any((features.get(f"{stem}.activity") or 0.0) >= HEARD for stem in chosen or STEMS):
+        return
+    if not chosen:
+        raise UserError("No instrument stands out in this track: compare it by sound.")
+    raise UserError(
+        "In this track there is next to nothing of {instruments}: compare other instruments, or by sound.",
+        instruments=joined([wording.the_source(stem) for stem in chosen]),
+    )
+
+
 def _shared_instruments(
-    catalog: Catalog, row: int, features: Mapping[str, float], names: Sequence[str]
+    catalog: Catalog, row: int, features: Mapping[str, float], names: Sequence[str], *, chosen: bool
 ) -> list[str]:
-    """The stems that sound most in both."""
+    """The stems that sound most in both; those that were `chosen` also where they do not."""
     both = []
     for name in names:
         here, there = float(np.nan_to_num(catalog.values(name)[row])), features.get(name) or 0.0
@@ -223,12 +239,12 @@ def _shared_instruments(
     return [
         tr(
             "{stem} can be heard {here} of the time here and {there} there.",
-            stem=wording.stem_name(stem)[:1].upper() + wording.stem_name(stem)[1:],
+            stem=wording.the_source(stem)[:1].upper() + wording.the_source(stem)[1:],
             here=wording.formatted(here, "%"),
             there=wording.formatted(there, "%"),
         )
         for least, stem, here, there in sorted(both, key=lambda item: -item[0])[:3]
-        if least > 0.05
+        if chosen or least > HEARD
     ]
 
 

@@ -67,13 +67,13 @@ def _pattern(
         name = descriptor.replace("_", " ").replace(".std", " spread")
         return f"{'The' if capital else 'the'} {name}{of(source)} is {grade} (", f" {unit})", ""
     text = tr(entry.get(level, entry["low"])).format(
-        value="\0", unit=unit, of=of(source), of_in=of_in(source), stem=stem_name(source), it=it, **compared
+        value="\0", unit=unit, of=of(source), of_in=of_in(source), stem=the_source(source), it=it, **compared
     )
     before, _, after = (text[0].upper() + text[1:] if capital and text[0] != "\0" else text).partition("\0")
     return before, after, str(entry["format"])
 
 
-def stem_name(source: str) -> str:
+def the_source(source: str) -> str:
     """'the drums', 'the music'."""
     return tr(table()["sources"].get(source, source))
 

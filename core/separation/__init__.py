@@ -1,7 +1,7 @@
 """Source separation: one mix into six stems, behind one protocol."""
 
 from core.separation.base import SOURCES, STEMS, Cancelled, Progress, Samples, Separator
-from core.separation.loader import SEPARATORS, known, load_separator
+from core.separation.loader import SEPARATORS, at_hand, known, load_separator
 
 __all__ = [
     "SEPARATORS",
@@ -11,6 +11,7 @@ __all__ = [
     "Progress",
     "Samples",
     "Separator",
+    "at_hand",
     "known",
     "load_separator",
 ]

@@ -76,6 +76,17 @@ def load_separator(
     return load_unet(threads)
 
 
+def at_hand(name: str, *, weights_dir: Path | None = None) -> str:
+    """What `load_separator` would give, by name, without loading or fetching anything: 'htdemucs_6s' or 'unet' for
+    'auto', other names as they are. Weights that are there and cannot be read are found out when they are loaded.
+
+    The bot tells with it what its workers use: it must not import PyTorch.
+    """
+    if name not in ("auto", "htdemucs_6s"):
+        return name
+    return "htdemucs_6s" if _weights(weights_dir, fetch=False) is not None else "unet"
+
+
 def _weights(weights_dir: Path | None, *, fetch: bool) -> Path | None:
     """The folder with weights of htdemucs_6s; the one that is named, or else demucs' own."""
     from core.separation import download

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from core.library.backup import backups, rehearse
+from core.settings import JobSettings
 from tests.bot.conftest import World, labels, press_ids, within_budget, words
 from tests.bot.test_upload import tone, upload
 
@@ -50,6 +53,23 @@ async def test_stats_tell_how_things_stand(world: World) -> None:
     within_budget(card)
     text = words(card)
     assert "30 samples" in text and "1 waiting" in text and "none yet" in text and "GB free" in text
+
+
+def separated_by(world: World, jobs: JobSettings) -> None:
+    world.bot.settings = world.settings.model_copy(update={"jobs": jobs})
+
+
+async def test_stats_name_the_separator_at_work(world: World, tmp_path: Path) -> None:
+    """'auto' says nothing: what counts is whether htdemucs' weights are at hand, now."""
+    separated_by(world, JobSettings(separator="auto", weights=tmp_path))
+    card = (await world.admin.slash(world.channel, "admin stats")).response
+    assert "**Separator** unet (set to auto)" in words(card)
+    (tmp_path / "5c90dfd2-34c22ccb.th").write_bytes(b"")
+    card = (await world.admin.slash(world.channel, "admin stats")).response
+    assert "**Separator** htdemucs_6s (set to auto)" in words(card)
+    separated_by(world, JobSettings(separator="none"))
+    card = (await world.admin.slash(world.channel, "admin stats")).response
+    assert "**Separator** none\n" in words(card)
 
 
 async def test_backup_is_written_and_restores(world: World) -> None:

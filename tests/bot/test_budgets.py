@@ -268,7 +268,7 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.ui.about:help_card": [()],
         "bot.ui.about:jobs_card": [([],), *[([replace(job(words, state), id=BIG + n) for n in range(5)], True) for state in states]],
         "bot.ui.admin:jobs_card": [([], counted), ([replace(job(words, state), id=BIG + n) for n in range(10) for state in ("queued",)], counted)],
-        "bot.ui.admin:stats_card": [(Stats(results["tracks"], counted, "htdemucs_6s", runners, 9e5, 9e5, last),) for runners in (0, 99) for last in (None, BIG)],
+        "bot.ui.admin:stats_card": [(Stats(results["tracks"], counted, "htdemucs_6s", "auto", runners, 9e5, 9e5, last),) for runners in (0, 99) for last in (None, BIG)],
         "bot.ui.admin:limits_card": [(LimitSettings(), set(LIMITS))],
         "bot.ui.admin:log_card": [([], 0, False), ([Logged(BIG, "cancelled a job of a member", f"{words}: {words}", 10**9)] * 10, 1, True)],
         "bot.ui.cards:note_card": [(tr("Deleted **{name}**. The tracks stay in the library.", name=words[:80]),)],

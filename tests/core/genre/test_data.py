@@ -51,7 +51,7 @@ def test_a_table(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"Line 11 .* names gone\.wav, which is not there"):
         collect(table)
     table.write_text("path,mood\n")
-    with pytest.raises(UserError, match="has no columns path and genre"):
+    with pytest.raises(UserError, match="no rows with the columns path and genre"):
         collect(table)
 
 

@@ -41,6 +41,23 @@ def test_chosen_instruments_are_all_that_counts() -> None:
     assert similar(world, here, "instruments", ["drums", "piano"], 1)[0].track.id == 2
 
 
+def test_an_instrument_that_the_track_lacks_is_no_likeness() -> None:
+    """All tracks without a guitar would agree at +1.000; one sentence says so instead."""
+    world = catalog({"guitar.activity": [0.0, 0.6, 0.1], "drums.activity": [0.5, 0.9, 0.0]})
+    here = {"guitar.activity": 0.0, "drums.activity": 0.7}
+    with pytest.raises(
+        UserError, match=r"next to nothing of the guitar: compare other instruments, or by sound\."
+    ):
+        similar(world, here, "instruments", ["guitar"])
+    found = similar(world, here, "instruments", ["guitar", "drums"], 1)
+    assert found[0].track.id == 1 and found[0].reasons == [
+        "The drums can be heard 50 % of the time here and 70 % there.",
+        "The guitar can be heard 0 % of the time here and 0 % there.",
+    ]
+    with pytest.raises(UserError, match="No instrument stands out"):
+        similar(world, {"guitar.activity": 0.04}, "instruments")
+
+
 def test_timbre_reasons_are_words_with_measured_values() -> None:
     world = random_catalog(40)
     lines = similar(world, row(world, 3), "timbre", count=1)[0].reasons
