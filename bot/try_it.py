@@ -27,6 +27,11 @@ log = logging.getLogger(__name__)
 STEP_S = 0.5
 """SimCord's time stands still unless told; this is how often it catches up with ours."""
 
+WELCOME = (
+    "Welcome! **/mood** asks how you feel, **/recommend** picks music for it, **/upload** takes a song apart, "
+    "**/about** says what else there is. Above, *Viewing as* makes you the admin: try **/admin rules**."
+)
+
 
 async def run(settings: Settings, *, port: int | None, browser: bool) -> None:
     """Serve until Ctrl+C. Raises UserError when SimCord is missing or the port is taken."""
@@ -45,12 +50,14 @@ async def run(settings: Settings, *, port: int | None, browser: bool) -> None:
         library.setLevel(level)
 
     env = simcord.Env(bot, check_errors=False, settle_timeout=30.0)
+    env.backend.edit_bot_profile("Moodstem")
     # People and places first, at the simulated clock's fixed beginning, so that "you" are the same person (and keep
     # your profile) whenever this is started; then on to today, so that messages and jobs never get an old id again.
     you, admin = env.create_user("you", global_name="You"), env.create_user("admin", global_name="Admin")
     guild = env.create_guild("Moodstem", owner=admin)
     channel = guild.create_text_channel("music")
     viewers = [guild.add_member(you), guild.add_member(admin)]
+    host = viewers[1]
     env.backend.clock.advance((datetime.now(UTC) - env.now()).total_seconds())
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -60,6 +67,7 @@ async def run(settings: Settings, *, port: int | None, browser: bool) -> None:
     await env.start()
     try:
         with env.time_context():
+            await host.send(channel, WELCOME)
             try:
                 preview = env.preview(channel, viewers=viewers, layout="channel", port=port)
                 await preview.__aenter__()

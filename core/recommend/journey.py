@@ -215,11 +215,15 @@ class _Way:
         return found
 
 
-def _names(weights: NDArray[np.float64]) -> str:
-    """The strongest mood, and a second one where it counts about as much: 'sad and tense'."""
+def _named(weights: NDArray[np.float64]) -> list[int]:
+    """The strongest mood, and a second one where it counts about as much, as places in MOODS."""
     order = sorted(range(len(MOODS)), key=lambda i: -weights[i])
-    second = [order[1]] if weights[order[1]] > 0.6 * weights[order[0]] else []
-    return joined([mood_adjective(MOODS[i], spoken()) for i in (order[0], *second)])
+    return order[: 2 if weights[order[1]] > 0.6 * weights[order[0]] else 1]
+
+
+def _names(weights: NDArray[np.float64]) -> str:
+    """Those in words: 'sad and tense'."""
+    return joined([mood_adjective(MOODS[i], spoken()) for i in _named(weights)])
 
 
 def ends_in_words(start: Profile, goal: Profile, language: str = "en") -> tuple[str, str]:
@@ -234,7 +238,9 @@ def drawn(catalog: Catalog, made: Journey) -> dict[str, object]:
     prepared = prepare(catalog)
     rows = [catalog.index(step.recommendation.track.id) for step in made.steps]
     first, last = made.steps[0].aim, made.steps[-1].aim
-    moods = [mood for mood in MOODS if max(first.get(mood, 0.0), last.get(mood, 0.0)) >= 0.25][:4]
+    # Those that the title names; a mood of many parts may have none that is more than a quarter of it.
+    shown = {i for aim in (first, last) for i in _named(np.array([aim.get(mood, 0.0) for mood in MOODS]))}
+    moods = [MOODS[i] for i in sorted(shown)]
     curves: Mapping[str, list[float]] = {
         mood: [float(value) for value in ranked(prepared.scores({mood: 1.0}))[rows]] for mood in moods
     }

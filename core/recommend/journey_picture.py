@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 SIZE = (10.0, 13.0)
 CORNERS = (
-    (0.03, 0.97, mark("tense"), "left", "top"),
-    (0.97, 0.97, mark("lively"), "right", "top"),
-    (0.03, 0.03, mark("sad"), "left", "bottom"),
-    (0.97, 0.03, mark("calm"), "right", "bottom"),
+    (0.0, 1.1, mark("tense"), "left", "center"),
+    (1.0, 1.1, mark("lively"), "right", "center"),
+    (0.0, -0.1, mark("sad"), "left", "center"),
+    (1.0, -0.1, mark("calm"), "right", "center"),
 )
-"""Russell's four quadrants (1980)."""
+"""Russell's four quadrants (1980), named above and below the places that tracks can have."""
 
 
 def journey_picture(drawn: Mapping[str, Any]) -> bytes:
@@ -88,7 +88,7 @@ def _numbered(count: int) -> list[int]:
 
 def _plane(axes: Axes, drawn: Mapping[str, Any]) -> None:
     bare(axes, 15)
-    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
+    axes.set(xlim=(-0.04, 1.04), ylim=(-0.15, 1.15))
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_xlabel(tr("valence: unpleasant → pleasant"), color=FAINT, fontsize=16)

@@ -196,5 +196,10 @@ def test_the_picture_shows_the_way(samples: Catalog) -> None:
     for mood in ("sadness", "joyful_activation"):
         value = MOOD_COLOURS[mood]
         assert tuple(int(value[i : i + 2], 16) for i in (1, 3, 5)) in colours
+    # A mood of many parts: the title's moods are in the picture though none is a quarter of it.
+    mixed = moods(joyful_activation=0.75, wonder=0.6, power=0.55, tension=0.5, transcendence=0.3, sadness=0.2)
+    told_mixed = drawn(samples, journey(samples, mixed, moods(peacefulness=1.0), 8))
+    assert told_mixed["ends"] == ["joyful and amazed", "calm"]
+    assert set(told_mixed["curves"]) == {"joyful_activation", "wonder", "peacefulness"}
     awkward = journey_picture({**told, "ends": ["a $x^2$ \0 " + "very " * 40, "\n"]})
     assert Image.open(io.BytesIO(awkward)).size == (1000, 1300)
