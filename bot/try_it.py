@@ -29,7 +29,7 @@ STEP_S = 0.5
 
 WELCOME = (
     "Welcome! **/mood** asks how you feel, **/recommend** picks music for it, **/upload** takes a song apart, "
-    "**/about** says what else there is. Above, *Viewing as* makes you the admin: try **/admin rules**."
+    "**/help** says what else there is. Above, *Viewing as* makes you the admin: try **/admin rules**."
 )
 
 

@@ -65,7 +65,10 @@ def jobs_card(jobs: Sequence[Job], always: bool = False) -> Card:
     return Card(
         text(
             tr("### Your latest jobs"),
-            *(f"**{job_title(job)}**: {_state(job.state, job.eta_s)}" for job in jobs),
+            *(
+                f"{place}\\. **{job_title(job)}**: {_state(job.state, job.eta_s)} · <t:{int(job.created_at)}:R>"
+                for place, job in enumerate(jobs, 1)
+            ),
         ),
         row(
             *(

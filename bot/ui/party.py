@@ -45,7 +45,7 @@ def playlist_card(opened: Opened, page: int = 0) -> Card:
     items: list[ui.Item[Any]] = [
         text(tr("## Our playlist"), _subject(opened)),
         text(
-            tr("-# How much of the library suits each of us less than these tracks do, on average"),
+            tr("-# On average these tracks suit each of us better than so much of the library"),
             *(
                 f"`{bar(guest.better_than or 0)}` {mention(guest)} {guest.better_than or 0:.0%}"
                 for guest in served[:10]

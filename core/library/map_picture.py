@@ -174,7 +174,10 @@ def _picked(
 
 
 def _titles(axes: Axes, drawn: Mapping[str, Any], look: Mapping[str, str], taken: list[Text]) -> None:
-    """Names beside their dots, each only where nothing else stands."""
+    """Names beside their dots, each only where nothing else stands; an outline lifts them off the arrows."""
+    from matplotlib.patheffects import withStroke
+
+    outline = [withStroke(linewidth=3, foreground=look["panel"])]
     boxes = [text.get_window_extent() for text in taken]
     frame = axes.get_window_extent()
     marks = [axes.transData.transform(drawn["points"][place]) for place in drawn["picked"]]
@@ -185,7 +188,7 @@ def _titles(axes: Axes, drawn: Mapping[str, Any], look: Mapping[str, str], taken
         for across, along, side in ((9, 0, "left"), (-9, 0, "right"), (0, 13, "center"), (0, -13, "center")):
             text = axes.annotate(
                 safe_title(title, 24), (x, y), xytext=(across, along), textcoords="offset points", color=look["text"],
-                fontsize=12, ha=side, va="center", parse_math=False, zorder=6, alpha=0.9,
+                fontsize=12, ha=side, va="center", parse_math=False, zorder=6, alpha=0.9, path_effects=outline,
             )  # fmt: skip
             box = text.get_window_extent()
             free = not any(box.overlaps(other) for other in boxes) and not any(
