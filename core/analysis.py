@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +61,8 @@ class TrackAnalysis:
         return f"{self.separator} {self.separator_version}"
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """Its fields; the tables in them are its own, not copies (copying them takes 3 ms)."""
+        return dict(vars(self))
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> TrackAnalysis:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import fcntl
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from functools import cache
@@ -16,13 +18,49 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-# librosa's compiled functions are cached on disk; in a new environment two test processes that write the same cache
-# file at once leave one that crashes every later reader.
-NUMBA_CACHE = tempfile.mkdtemp(prefix="moodstem-numba-")
-os.environ["NUMBA_CACHE_DIR"] = NUMBA_CACHE
-atexit.register(shutil.rmtree, NUMBA_CACHE, ignore_errors=True)
-
 ROOT = Path(__file__).resolve().parent.parent
+PROCESS = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+
+
+def in_memory() -> None:
+    """Temporary files in memory, where there is room: seven hundred databases wait for the disk at each of their writes."""
+    with contextlib.suppress(OSError):
+        shm = os.statvfs("/dev/shm")
+        if not shm.f_flag & os.ST_NOEXEC and shm.f_bavail * shm.f_frsize > 4e9:
+            os.environ.setdefault("TMPDIR", "/dev/shm")
+            tempfile.tempdir = None  # it is looked up again
+
+
+in_memory()
+
+
+def numba_cache() -> Path:
+    """Where librosa's compiled functions are kept from run to run: a folder for each test process.
+
+    Compiling them takes half a minute of processor time. Two processes that write the same new cache file at once leave one
+    that crashes every later reader, so a folder that another run holds is not used.
+    """
+    folder = ROOT / ".pytest_cache" / f"numba-{PROCESS}"
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        held = (folder / "held").open("w")
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        atexit.register(held.close)  # and until then it is held
+        return folder
+    own = Path(tempfile.mkdtemp(prefix="moodstem-numba-"))
+    atexit.register(shutil.rmtree, own, ignore_errors=True)
+    return own
+
+
+os.environ["NUMBA_CACHE_DIR"] = str(numba_cache())
+
+# Tests start hundreds of processes and load the bot's cogs hundreds of times: read compiled, that takes half the time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
+# Several test processes share the cores: threads of one, waiting for each other, would take the others' time.
+if PROCESS != "alone":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 class ByGroup(LoadScopeScheduling):

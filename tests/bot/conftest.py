@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import importlib
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,12 @@ import simcord
 from bot import create_bot
 from core.errors import UserError
 from core.library.consent import agree
+from core.library.store import Database
 from core.settings import JobSettings, LimitSettings, Settings
+from jobs.engines.local import LocalEngine
+from jobs.queue import Queue
+from jobs.runner import Runner
+from jobs.tasks.base import TaskSettings
 
 MAX_COMPONENTS, MAX_TEXT, MAX_BYTES = 40, 4000, 9500  # Discord's budget for one message
 
@@ -81,6 +87,35 @@ async def world(simcord_env: simcord.Env, settings: Settings) -> AsyncIterator[W
     assert not faults, faults
     await simcord_env.shutdown()
     await simcord_env.bot.close()  # SimCord detaches a bot, it does not close it
+
+
+@pytest.fixture(scope="session")
+def engines() -> Iterator[Callable[[str], LocalEngine]]:
+    """A worker process for each separator, which all tests of this process share: starting one costs seconds."""
+    made: dict[str, LocalEngine] = {}
+
+    def engine(separator: str) -> LocalEngine:
+        return made.setdefault(separator, LocalEngine(separator, recycle_after=1000))
+
+    yield engine
+    for one in made.values():
+        asyncio.run(one.stop())
+
+
+@pytest.fixture
+def separator() -> str:
+    """What the worker of `runner` separates with; modules that need stems say "unet"."""
+    return "none"
+
+
+@pytest.fixture
+async def runner(
+    world: World, engines: Callable[[str], LocalEngine], separator: str
+) -> AsyncIterator[Runner]:
+    """A worker with its own connection, as the worker process has; it computes in a real child."""
+    settings = TaskSettings(world.settings.data, upload_seconds=60)
+    async with await Database.open(world.settings.database) as database:
+        yield Runner(Queue(database), engines(separator), settings)
 
 
 @contextmanager

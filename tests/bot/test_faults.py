@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import pkgutil
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import discord
@@ -16,24 +16,12 @@ import bot.app as bot_app
 from bot.app import OUT_OF_DATE
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, row
-from core.library.store import Database
 from core.moods.profile import Profile
-from jobs.engines.local import LocalEngine
-from jobs.queue import Queue
 from jobs.runner import Runner
-from jobs.tasks.base import TaskSettings
 from tests.bot.conftest import World, labels, press_ids, previews_ready, words
 from tests.bot.test_upload import card, tick, tone, upload
 
 SORRY = "Something went wrong on my side"
-
-
-@pytest.fixture
-async def runner(world: World) -> AsyncIterator[Runner]:
-    engine = LocalEngine("none")
-    async with await Database.open(world.settings.database) as database:
-        yield Runner(Queue(database), engine, TaskSettings(world.settings.data, upload_seconds=60))
-    await engine.stop()
 
 
 class Bug(Exception):  # noqa: N818

@@ -6,9 +6,7 @@ import pytest
 
 from jobs.runner import Runner
 from tests.bot.conftest import World, words
-from tests.bot.test_upload import card, runner, tick, tone, uploads
-
-__all__ = ["runner"]  # the fixture
+from tests.bot.test_upload import card, tick, tone, uploads
 
 MENU = "Analyse this track"
 

@@ -10,9 +10,7 @@ from core.library.store import Database
 from core.moods.profile import Profile
 from jobs.members import TABLES, export_member
 from tests.bot.conftest import World, within_budget, words
-from tests.bot.test_upload import runner, tick, tone, upload, uploads
-
-__all__ = ["runner"]  # the fixture
+from tests.bot.test_upload import tick, tone, upload, uploads
 
 
 async def test_every_table_with_a_user_is_covered(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import io
 import time
 import zipfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +15,10 @@ import soundfile
 
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, row
-from core.library.store import Database
 from core.separation.base import STEMS
-from jobs.engines.local import LocalEngine
 from jobs.members import erase_member, export_member
-from jobs.queue import Queue
 from jobs.retention import Retention, clean_up
 from jobs.runner import Runner
-from jobs.tasks.base import TaskSettings
 from tests.bot.conftest import World, labels, press_ids, within_budget, words
 from tests.bot.test_upload import card, tick, tone, upload
 
@@ -31,12 +26,8 @@ SECONDS = 4.0
 
 
 @pytest.fixture
-async def runner(world: World) -> AsyncIterator[Runner]:
-    """A worker with the bundled separator, in a real child process."""
-    engine = LocalEngine("unet", threads=1)
-    async with await Database.open(world.settings.database) as database:
-        yield Runner(Queue(database), engine, TaskSettings(world.settings.data, upload_seconds=60))
-    await engine.stop()
+def separator() -> str:
+    return "unet"
 
 
 def archives(world: World) -> list[Path]:

@@ -8,19 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from core.i18n import speaking
 from core.library.consent import agree
-from core.library.store import Database
 from core.moods.profile import Profile
-from jobs.engines.local import LocalEngine
-from jobs.queue import Queue
 from jobs.runner import Runner
-from jobs.tasks.base import TaskSettings
 from tests.bot.conftest import World, discord_set_to, previews_ready, raw, walk, within_budget
 from tests.bot.test_upload import tick, tone
 
@@ -63,11 +58,8 @@ ENGLISH = re.compile(
 
 
 @pytest.fixture
-async def runner(world: World) -> AsyncIterator[Runner]:
-    engine = LocalEngine("unet", threads=1)
-    async with await Database.open(world.settings.database) as database:
-        yield Runner(Queue(database), engine, TaskSettings(world.settings.data, upload_seconds=60))
-    await engine.stop()
+def separator() -> str:
+    return "unet"
 
 
 class Tour:

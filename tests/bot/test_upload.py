@@ -7,7 +7,6 @@ import io
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +16,9 @@ import soundfile
 
 from core.i18n import speaking
 from core.library.samples import manifest
-from core.library.store import Database
 from core.settings import JobSettings, LibrarySettings, Settings
-from jobs.engines.local import LocalEngine
-from jobs.queue import Queue
 from jobs.runner import Runner
-from jobs.tasks.base import TaskSettings
 from tests.bot.conftest import World, discord_set_to, labels, press_ids, within_budget, words
-
-
-@pytest.fixture
-async def runner(world: World) -> AsyncIterator[Runner]:
-    """A worker with its own connection, as the worker process has; it computes in a real child."""
-    engine = LocalEngine("none")
-    async with await Database.open(world.settings.database) as database:
-        yield Runner(Queue(database), engine, TaskSettings(world.settings.data, upload_seconds=60))
-    await engine.stop()
 
 
 def tone(seconds: float = 4.0, hertz: float = 220.0, rate: int = 22050) -> bytes:

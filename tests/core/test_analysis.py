@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,7 @@ def test_names_that_rules_rely_on(song: Path, separator: TrueStems) -> None:
 def test_through_json_and_back(song: Path, separator: TrueStems) -> None:
     found = analyse(song, separator)
     assert TrackAnalysis.from_json(json.loads(json.dumps(found.to_json(), allow_nan=False))) == found
+    assert found.to_json() == asdict(found)
     flat = found.features()
     assert (
         flat["mix.tempo"] == found.tempo_bpm

@@ -9,6 +9,8 @@ import pytest
 from core.audio import filters
 from core.audio.loudness import k_weighting
 
+pytestmark = pytest.mark.xdist_group("librosa")  # what it compiles, it compiles in each process
+
 
 @pytest.mark.parametrize(("rate", "bands"), [(22050, 128), (44100, 64), (16000, 40)])
 def test_mel(rate: int, bands: int) -> None:

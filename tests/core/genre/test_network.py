@@ -13,6 +13,8 @@ from core.genre.features import FEATURE_SETS, FRAMES, columns_of, excerpt, liste
 from core.genre.network import CNN, SamePool, StatisticsCNN, build, parameters
 from tests.core.genre import made_up
 
+pytestmark = pytest.mark.xdist_group("librosa")  # what it compiles, it compiles in each process
+
 
 def test_the_cnn_is_the_documents_layer_by_layer() -> None:
     network = CNN(8)
