@@ -43,9 +43,22 @@ class About(commands.Cog):
         await interaction.edit_original_response(view=view, attachments=files)
 
     @app_commands.command(description="What I keep about you; have it handed out or erased.")
-    async def privacy(self, interaction: discord.Interaction[Moodstem]) -> None:
-        card = privacy_card(self.bot.settings.retention)
-        await interaction.response.send_message(view=card, ephemeral=True)
+    @app_commands.describe(action="Have it handed out or erased at once, without reading what it is.")
+    @app_commands.choices(
+        action=[
+            app_commands.Choice(name="export", value="export"),
+            app_commands.Choice(name="erase", value="erase"),
+        ]
+    )
+    async def privacy(self, interaction: discord.Interaction[Moodstem], action: str | None = None) -> None:
+        match action:
+            case "export":
+                await self.export(interaction)
+            case "erase":
+                await self.ask(interaction)
+            case _:
+                card = privacy_card(self.bot.settings.retention)
+                await interaction.response.send_message(view=card, ephemeral=True)
 
     @on_press("privacy_export")
     async def export(self, interaction: discord.Interaction[Moodstem]) -> None:

@@ -55,6 +55,18 @@ async def test_export_and_erase_are_complete(world: World, runner) -> None:  # t
     assert await moods.profile(world.bob.id) is not None
 
 
+async def test_export_and_erase_by_command(world: World) -> None:
+    moods = world.bot.get_cog("Mood").moods
+    await moods.finish(world.alice.id, Profile({"sadness": 0.9}))
+    handed = await world.alice.slash(world.channel, "privacy", action="export")
+    [file] = handed.response.attachments
+    assert json.loads(await file.read())["profile"][0]["data"]["moods"] == {"sadness": 0.9}
+    asked = await world.alice.slash(world.channel, "privacy", action="erase")
+    assert await moods.profile(world.alice.id) is not None  # asked first
+    await world.alice.click(asked.response.message, label="Erase")
+    assert await moods.profile(world.alice.id) is None
+
+
 async def test_help_and_privacy_fit_a_card(world: World) -> None:
     for name in ("help", "privacy"):
         shown = await world.alice.slash(world.channel, name)
