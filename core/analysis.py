@@ -139,14 +139,13 @@ def analyse(
 
 def genre_model() -> str:
     """The version of the genre network in use; empty where there is none."""
-    from core.genre.model import current
+    from core.genre.model import current_version
 
     try:
-        model = current()
+        return current_version()
     except UserError as error:
         log.warning("No latent vectors: %s", error)
         return ""
-    return model.version if model is not None else ""
 
 
 def _latent(power_mel: Any, analysis: TrackAnalysis) -> dict[str, Any] | None:

@@ -86,6 +86,13 @@ def test_without_a_model_there_is_none(music: Path, monkeypatch: pytest.MonkeyPa
     )
 
 
+def test_the_version_is_told_without_loading_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(models.CHOSEN, raising=False)
+    code = "import sys; from jobs.worker import versions; print(versions()['genre_model'], 'torch' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.split() == [load(models.BUNDLED).version, "False"]
+
+
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"no model")
     with pytest.raises(UserError, match="is not a genre model"):
