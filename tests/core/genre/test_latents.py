@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +161,15 @@ def test_the_command_line(chosen: Path, music: Path, tmp_path: Path) -> None:
     newer = {models.CHOSEN: str(model_file(tmp_path / "newer.safetensors", seed=1))}
     said = moodstem(data, "similar", "--file", music / "surf0.flac", "--by", "latent", code=1, **newer)
     assert "No track has a latent vector yet" in said
+    with closing(sqlite3.connect(data / "moodstem.db", isolation_level=None)) as database:
+        # Tracks of before are heard anew, a second each: of the thirty sample pieces one is enough.
+        database.execute("PRAGMA foreign_keys = ON")
+        [(one,)] = database.execute("SELECT min(id) FROM track WHERE origin = 'sample'")
+        database.execute("DELETE FROM track WHERE origin = 'sample' AND id > ?", [one])
     moodstem(data, "index", music, "--json", **newer)
+    with closing(sqlite3.connect(data / "moodstem.db")) as database:
+        heard = dict(database.execute("SELECT model, count(*) FROM latent GROUP BY model"))
+    assert heard == {load(tmp_path / "newer.safetensors").version: 6 + 1}
     assert moodstem(data, "similar", "--file", music / "surf0.flac", "--by", "latent", "--json", **newer)[
         "tracks"
     ]
