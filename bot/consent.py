@@ -32,11 +32,14 @@ FREE_COMMANDS = frozenset(
         "similar",
         "library map",
         "admin jobs",
+        "admin limits",
         "admin log",
+        "admin rules",
         "admin stats",
     }
 )
-"""Commands that store nothing about who uses them; all others ask first, and so does what is added later."""
+"""Commands that store nothing about who uses them; all others ask first, and so does what is added later. A limit that is
+changed is written down with who changed it (see `open_for_command`)."""
 
 FREE_BUTTONS = frozenset(
     {
@@ -46,6 +49,16 @@ FREE_BUTTONS = frozenset(
         *("pl_lists", "pl_page", "pl_show", "pl_play", "pl_on", "pl_export", "rec_why", "rec_page"),
         *("sim", "sim_metric", "sim_stem", "sim_practise", "compare", "jr_page", "jr_why"),
         *("party_join", "party_leave", "party_page", "party_why", "admin_jobs", "admin_log"),
+        *(
+            "rules_topic",
+            "rules_source",
+            "rules_page",
+            "rules_open",
+            "rules_rule",
+            "rules_number",
+            "rules_typed",
+        ),
+        *("rules_try", "rules_sample", "rules_changes"),
     }
 )
 """Buttons likewise. 'play' remembers nothing of those who have not agreed; nobody joins a party without a mood of theirs,
@@ -80,8 +93,9 @@ class Gate:
         """May this command run? If not, its member has been asked."""
         name = getattr(interaction.command, "qualified_name", "")
         wanted = getattr(interaction.namespace, "form", None) if name == "mood" else None
+        changes = name == "admin limits" and getattr(interaction.namespace, "name", None) is not None
         if (
-            name in FREE_COMMANDS
+            (name in FREE_COMMANDS and not changes)
             or wanted in ("show", "forget")
             or await agreed(self.database, interaction.user.id)
         ):

@@ -58,6 +58,7 @@ async def run(settings: Settings, *, port: int | None, browser: bool) -> None:
     channel = guild.create_text_channel("music")
     viewers = [guild.add_member(you), guild.add_member(admin)]
     host = viewers[1]
+    env.backend.bot_user.name = "Moodstem"  # SimCord calls every bot "TestBot"
     env.backend.clock.advance((datetime.now(UTC) - env.now()).total_seconds())
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

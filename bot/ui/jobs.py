@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from bot.i18n import inside, mark, number, retold, tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, row, text
-from bot.ui.library import overview
+from bot.ui.library import estimate_note, overview
 from bot.ui.picks import similar_section
-from bot.ui.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, plain, roughly
+from bot.ui.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, percent, plain, roughly
 from core.words import key_name, stem_name
 
 if TYPE_CHECKING:
@@ -142,11 +142,9 @@ def result_card(
         reverse=True,
     )
     stems = "  ".join(
-        f"{STEM_EMOJI[stem]} {inside(stem_name(stem))} {number(activity, '.0%')}" for activity, stem in heard
+        f"{STEM_EMOJI[stem]} {inside(stem_name(stem))} {percent(activity)}" for activity, stem in heard
     )
-    spoke = text(
-        tr("-# Separated by {separator}: take the instruments as an estimate.", separator=analysis.separator)
-    )
+    note = estimate_note(analysis.separator)
     return Card(
         text(f"## {plain(track.title)}", *([artist] if artist else []), " · ".join(facts)),
         text(
@@ -154,7 +152,7 @@ def result_card(
             if stems
             else tr("-# No instrument stands out.")
         ),
-        *([spoke] if analysis.separator == "unet" else []),
+        *([text(note)] if note else []),
         *(
             [text(*(f"-# {plain(retold(note), 200)}" for note in analysis.notes[:3]))]
             if analysis.notes

@@ -11,7 +11,7 @@ from discord import ui
 from bot.i18n import inside, joined, number, tr, trn
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, gallery, line, mood_colour, row, text
-from bot.ui.theme import STEM_EMOJI, bar, clock, plain
+from bot.ui.theme import STEM_EMOJI, bar, clock, percent, plain
 from core.library.search import SOUNDS
 from core.moods.profile import mood_adjective
 from core.recommend.sound import estimated, in_words
@@ -98,14 +98,10 @@ def track_card(
         reverse=True,
     )
     sounds = [
-        f"{STEM_EMOJI[stem]} {bar(share, 8)}  {inside(stem_name(stem))} {_percent(share)}"
+        f"{STEM_EMOJI[stem]} {bar(share, 8)}  {inside(stem_name(stem))} {percent(share)}"
         for share, stem in heard
     ]
-    note = (
-        tr("-# Separated by the bundled network: take guitar, piano and other as an estimate.")
-        if hit and hit.separator == "unet" and heard
-        else None
-    )
+    note = estimate_note(hit.separator) if hit and heard else ""
     return Card(
         text(
             f"## {plain(track.title)}",
@@ -133,6 +129,13 @@ def overview(track: Track) -> ui.MediaGallery[Any]:
     """The track's picture, attached as PICTURE."""
     title = plain(track.title)
     return gallery(PICTURE, tr("Spectrogram of {title} and the activity of each stem over time", title=title))
+
+
+def estimate_note(separator: str | None) -> str:
+    """Small print below what each instrument does; empty for a separator that tells them apart well."""
+    if separator != "unet":
+        return ""
+    return tr("-# The bundled network told the instruments apart: take this as an estimate.")
 
 
 def history_card(moments: Sequence[Moment], total: int, kind: str, page: int) -> Card:
@@ -244,14 +247,10 @@ def _understood(asked: Asked) -> str:
             tr(
                 "{instrument} at least {percent} of the time",
                 instrument=stem_name(filters.instrument),
-                percent=_percent(SOUNDS),
+                percent=percent(SOUNDS),
             )
         )
     return "".join(f" · {part}" for part in parts)
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}".replace("%", " %")
 
 
 def _lines(*lines: str) -> str:

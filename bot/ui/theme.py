@@ -42,6 +42,11 @@ def plain(text: str | None, limit: int = 80) -> str:
     return discord.utils.escape_mentions(_MARKUP.sub(r"\\\g<0>", line))
 
 
+def percent(share: float) -> str:
+    """'42 %' for 0.42; the number and its sign stay on one line."""
+    return f"{share:.0%}".replace("%", "\u00a0%")
+
+
 def clock(seconds: float) -> str:
     """Minutes and seconds, 3:07."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"

@@ -181,10 +181,11 @@ def _beside(winner: Recommendation, loser: Recommendation, *, first: bool = Fals
     gains = {key: _sum(above.get(key)) - _sum(below.get(key)) for key in sorted({*above, *below})}
     key = max(gains, key=lambda key: gains[key] if _differ(above.get(key), below.get(key)) else 0.0)
     if first:
-        start = tr(
-            "The next, “{title}”, is {gap:.2f} behind",
-            title=wording.short(loser.track.title),
-            gap=winner.score - loser.score,
+        gap, title = winner.score - loser.score, wording.short(loser.track.title)
+        start = (
+            tr("The next, “{title}”, is {gap:.2f} behind", title=title, gap=gap)
+            if gap >= 0.005
+            else tr("The next, “{title}”, is next to level", title=title)
         )
     else:
         start = tr(

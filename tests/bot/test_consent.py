@@ -150,6 +150,18 @@ async def test_what_asks_nothing_stores_nothing(world: World, carol: Any, drawn_
         assert not await kept(world, carol), f"{action} stored something"
 
 
+async def test_a_manager_looks_at_limits_at_once_and_is_asked_before_a_change(world: World) -> None:
+    """Who changed what is written down; what the limits are, anybody who manages the server may see."""
+    await erase_member(world.bot.database, world.settings.data, world.admin.id)
+    looked = await world.admin.slash(world.channel, "admin limits")
+    assert ASKED not in words(looked.response)
+    changed = await world.admin.slash(world.channel, "admin limits", name="upload_mb", value=1)
+    assert ASKED in words(changed.response) and not await kept(world, world.admin)
+    await world.admin.click(changed.response.message, label="Agree and go on")
+    looked = await world.admin.slash(world.channel, "admin limits")
+    assert "**1** size of an upload in MB (set here)" in words(looked.response)
+
+
 async def test_every_other_button_asks_first(world: World, carol: Any) -> None:
     ids = await alices(world)
     channel: Any = world.bot.get_channel(world.channel.id)

@@ -64,12 +64,13 @@ def test_the_smallest_change_is_told() -> None:
 
 
 def test_the_first_is_compared_with_the_next() -> None:
-    world = catalog({"mix.tempo": [150.0, 60.0, 90.0]})
     ask = Profile({"peacefulness": 1})
-    found = recommend(world, ask, None, 3, all_reasons=True)
-    [line] = ranks_higher(world, topic_weights(ask), found, 0)
-    assert line.startswith("Nothing that I could pick ranks higher. The next, “Track 3”, is 0.")
-    assert "here 60" in line
+    for next_tempo, behind in ((120.0, "0.01 behind"), (90.0, "next to level")):
+        world = catalog({"mix.tempo": [150.0, 60.0, next_tempo]})
+        found = recommend(world, ask, None, 3, all_reasons=True)
+        [line] = ranks_higher(world, topic_weights(ask), found, 0)
+        assert line.startswith(f"Nothing that I could pick ranks higher. The next, “Track 3”, is {behind}: ")
+        assert "here 60" in line
     assert ranks_higher(world, topic_weights(ask), found[:1], 0) == []
 
 
