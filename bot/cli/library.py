@@ -72,12 +72,14 @@ def _analysis_line(row: dict[str, Any]) -> str:
     name = Path(row["path"]).name
     if "error" in row:
         return f"{name}: {row['error']}"
+    from core.separation.base import HEARD
+
     tempo = f"{row['tempo_bpm']:.0f} BPM" if row["tempo_bpm"] else "no tempo"
     key = f"{row['key']} {row['mode']}" if row["key"] else "no key"
     stems = ", ".join(
         f"{stem} {facts['activity']:.0%}"
         for stem, facts in row["instruments"].items()
-        if facts["activity"] >= 0.05
+        if facts["activity"] >= HEARD
     )
     return f"{name}: {row['duration_s']:.0f} s, {tempo}, {key}; sounding: {stems or 'nothing'}"
 

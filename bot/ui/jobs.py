@@ -11,6 +11,7 @@ from bot.ui.cards import Card, Style, line, row, text
 from bot.ui.library import estimate_note, overview
 from bot.ui.picks import similar_section
 from bot.ui.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, percent, plain, roughly
+from core.separation.base import HEARD
 from core.words import key_name, stem_name
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def result_card(
         (
             (facts_["activity"], stem)
             for stem, facts_ in analysis.instruments.items()
-            if facts_["activity"] >= 0.05
+            if facts_["activity"] >= HEARD
         ),
         reverse=True,
     )

@@ -16,6 +16,7 @@ from core.library.search import SOUNDS
 from core.moods.profile import mood_adjective
 from core.recommend.sound import estimated, in_words
 from core.recommend.table import occasion_label
+from core.separation.base import HEARD
 from core.words import key_name, stem_name
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def track_card(
     source = {"sample": tr("Comes with Moodstem"), "upload": tr("Uploaded by a member")}.get(track.origin)
     fits = [f"{bar(score, 8)}  {mood_adjective(mood)} **{number(score, '+.2f')}**" for mood, score in moods]
     heard = sorted(
-        ((share, stem) for stem, share in (hit.activity if hit else {}).items() if share >= 0.05),
+        ((share, stem) for stem, share in (hit.activity if hit else {}).items() if share >= HEARD),
         reverse=True,
     )
     sounds = [

@@ -75,7 +75,7 @@ class MusicMap:
 def music_map(catalog: Catalog) -> MusicMap:
     """The catalog's map, made once. Raises UserError for fewer than FEWEST tracks."""
     if len(catalog) < FEWEST:
-        raise UserError("A map needs at least {fewest} tracks; add music with /upload first.", fewest=FEWEST)
+        raise UserError("A map needs at least {fewest} tracks; add some music first.", fewest=FEWEST)
     if "map" not in catalog.scoring:
         if "components" not in catalog.prepared:
             catalog.prepared["components"] = components(catalog)

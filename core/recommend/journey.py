@@ -86,9 +86,7 @@ def journey(
     if len(free) < max(SHORTEST, min(count, len(catalog))):
         free = list(range(len(catalog)))
     if len(free) < SHORTEST:
-        raise UserError(
-            "A journey needs at least {fewest} tracks; add music with /upload first.", fewest=SHORTEST
-        )
+        raise UserError("A journey needs at least {fewest} tracks; add some music first.", fewest=SHORTEST)
     lengths = np.array([getattr(track, "duration_s", 0.0) for track in catalog.tracks])
     if minutes is not None:
         count = round(60 * minutes / max(float(np.median(lengths[free])), 1.0))

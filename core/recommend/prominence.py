@@ -20,7 +20,7 @@ from core.i18n import mark, tr
 from core.library.catalog import Catalog, TrackLike
 from core.recommend import wording
 from core.recommend.table import Matrix, trust
-from core.separation.base import STEMS
+from core.separation.base import HEARD, STEMS
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def prominent(
     catalog: Catalog, instrument: str, count: int = 10, among: Collection[int] | None = None
 ) -> list[Prominent]:
     """The `count` tracks (of the ids `among`, where given) in which the instrument stands out most, most first, equal ones
-    by id; none in which it is silent.
+    by id; none in which it is not `HEARD`.
 
     A stem that its separator cannot tell from others (see `trust`) is said to be an estimate.
     """
@@ -87,6 +87,8 @@ def prominent(
     for row in order:
         if values[row] <= 0 or len(found) >= count:
             break
+        if activity[row] < HEARD:
+            continue
         if among is not None and catalog.tracks[row].id not in among:
             continue
         estimate = trust(catalog.separators[row], instrument, "activity") == 0

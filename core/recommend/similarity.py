@@ -13,7 +13,7 @@ from core.i18n import joined, tr
 from core.library.catalog import Catalog, TrackLike
 from core.library.reference import quantiles
 from core.recommend import alike, wording
-from core.separation.base import STEMS
+from core.separation.base import HEARD, STEMS
 
 TIMBRE = (
     *(f"mix.mfcc_{i}" for i in range(2, 14)),
@@ -33,9 +33,6 @@ KINDS = ("instruments", "sound", "timbre")
 
 MEASURED = ("instruments", "sound")
 """Those for which the metric can be chosen; timbre is a cosine."""
-
-HEARD = 0.05
-"""A stem that sounds for a smaller share of the time is not there."""
 
 CLIP = 3.0
 """Robust z-scores are clipped here, so that one odd value does not decide."""

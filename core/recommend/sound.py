@@ -3,7 +3,7 @@
 - A mood or an occasion: the score s that the rules give it alone (-1..1); strength (1 + s) / 2. Met when s > 0, that
   is when more speaks for it than against it.
 - An instrument: the share of the time that it sounds; met from SOUNDS on. 'without': one minus that share; met below
-  SILENT.
+  HEARD.
 - High or low in one descriptor of the whole track: its percentile in the library, or one minus it; met from CLEAR on.
 """
 
@@ -18,8 +18,8 @@ from core.library.search import SOUNDS
 from core.moods.profile import mood_adjective
 from core.recommend.rules import occasion_label, prepare, trust
 from core.recommend.table import Matrix
+from core.separation.base import HEARD
 
-SILENT = 0.05
 CLEAR = 0.6
 
 
@@ -40,7 +40,7 @@ def _values(catalog: Catalog, meaning: Meaning) -> tuple[Matrix, np.ndarray]:
         with np.errstate(invalid="ignore"):
             if meaning.kind == "instrument":
                 return activity, activity >= SOUNDS
-            return 1 - activity, activity < SILENT
+            return 1 - activity, activity < HEARD
     ranks = catalog.percentiles(meaning.name)
     share = ranks if meaning.kind == "high" else 1 - ranks
     with np.errstate(invalid="ignore"):

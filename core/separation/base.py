@@ -11,6 +11,9 @@ from core.audio.activity import Gate
 STEMS = ("drums", "bass", "vocals", "guitar", "piano", "other")
 SOURCES = ("mix", *STEMS)
 
+HEARD = 0.05
+"""Share of the time from which on a stem counts as there; what sounds for less is mostly what a separator mistook."""
+
 Samples = NDArray[np.float32]
 """Audio as (channels, samples), float32, full scale at +-1."""
 
