@@ -203,7 +203,11 @@ def test_prominence_is_time_and_energy() -> None:
     values, _, energy = prominence(world, "guitar")
     assert energy[0] == pytest.approx(0.5) and values[0] == pytest.approx(math.sqrt(0.9 * 0.5))
     found = prominent(world, "guitar", 9)
-    assert [one.track.id for one in found] == [1, 3, 2]  # the silent one and the one with a trace of it are left out
+    assert [one.track.id for one in found] == [
+        1,
+        3,
+        2,
+    ]  # the silent one and the one with a trace of it are left out
     assert found[0].text == "The guitar sounds 90 % of the time and holds 50 % of the energy."
     assert [one.track.id for one in prominent(world, "guitar", 9, among={2, 3})] == [3, 2]
 
