@@ -29,8 +29,9 @@ from core.i18n import catalogue
 from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog
 from core.library.loading import Loader
+from core.library.shelf import SHARED, Shelf, keep_folders_to
 from core.library.store import Database
-from core.library.tracks import Library
+from core.library.tracks import Library, Track
 from core.recommend.prepared import tuned
 from core.recommend.tuning import weights_of
 from jobs.queue import Queue
@@ -117,9 +118,8 @@ class Moodstem(commands.Bot):
         self._answered: OrderedDict[int, None] = OrderedDict()
         self._resources = AsyncExitStack()
         self._loader: Loader | None = None
-        self._catalog: tuple[int, Catalog] | None = None
         self._catalog_lock = asyncio.Lock()
-        self._tuned: OrderedDict[int, tuple[dict[str, float], Catalog]] = OrderedDict()
+        self._tuned: OrderedDict[int, tuple[dict[str, float], Catalog, Catalog]] = OrderedDict()
 
     async def setup_hook(self) -> None:
         """Before the gateway: database, samples, cogs, buttons, commands."""
@@ -128,6 +128,7 @@ class Moodstem(commands.Bot):
         self.queue = Queue(self.database)
         self.gate = Gate(self.database, self.settings.retention)
         await ensure_samples(self.library)
+        await keep_folders_to(self.database, self.settings.library.folders, self.settings.library.servers)
         for language in LANGUAGES:  # read now, so that no answer waits for it
             await asyncio.to_thread(catalogue, language)
         await self.tree.set_translator(Words())
@@ -271,30 +272,39 @@ class Moodstem(commands.Bot):
         except app_commands.AppCommandError as error:
             await self.tree.on_error(interaction, error)
 
-    async def catalog(self, guild_id: int | None = None) -> Catalog:
-        """The library in memory, as of now, with the weights of rules that this server has chosen.
+    def shelf(self, guild_id: int | None) -> Shelf:
+        """Where is asked: a server, or (None) a direct message."""
+        server = SHARED if guild_id is None else guild_id
+        return Shelf(server, self.settings.library.recommend_uploads)
+
+    async def catalog(self, guild_id: int | None) -> Catalog:
+        """A server's library in memory (None: what a direct message finds), as of now, with the weights of rules that it
+        has chosen.
 
         Brought up to date in a thread when tracks or weights have changed, in whichever process.
         """
+        shelf = self.shelf(guild_id)
         async with self._catalog_lock:
-            version = await self.library.version()
-            if self._catalog is None or self._catalog[0] != version:
-                uploads = self.settings.library.recommend_uploads
-                self._loader = self._loader or Loader(self.database, uploads=uploads)
-                self._catalog = version, await self._loader.load()
-                self._tuned.clear()
-            catalog = self._catalog[1]
+            self._loader = self._loader or Loader(self.database, uploads=shelf.uploads)
+            catalog = await self._loader.catalog(shelf.server)
             weights = await weights_of(self.database, guild_id) if guild_id is not None else {}
             if guild_id is None or not weights:
+                self._tuned.pop(guild_id or 0, None)
                 return catalog
             known = self._tuned.get(guild_id)
-            if known is None or known[0] != weights:
-                known = weights, await asyncio.to_thread(tuned, catalog, weights)
+            if known is None or known[0] != weights or known[1] is not catalog:
+                known = weights, catalog, await asyncio.to_thread(tuned, catalog, weights)
             self._tuned[guild_id] = known
             self._tuned.move_to_end(guild_id)
             if len(self._tuned) > REMEMBERED_SERVERS:
                 self._tuned.popitem(last=False)
-            return known[1]
+            return known[2]
+
+    async def track_here(self, interaction: discord.Interaction[Any], track_id: int | str) -> Track | None:
+        """The track that a button names; None where it is gone or of another server's library. One's own uploads are
+        everywhere."""
+        shelf = self.shelf(interaction.guild_id)
+        return await self.library.here(shelf, min(int(track_id), 2**62), interaction.user.id)
 
 
 async def _call_item(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import discord
 
+from bot.choices import entries_of
 from bot.clips import file_name
 from bot.i18n import tr
 from bot.ui.playlists import import_card
@@ -37,7 +38,7 @@ async def bring_in(
     except discord.HTTPException as error:
         raise UserError("Discord did not hand me that file; please send it again.") from error
     found = await asyncio.to_thread(read, data)
-    matches = await match(bot.database, found.items, uploads=bot.settings.library.recommend_uploads)
+    matches = await match(bot.database, bot.shelf(interaction.guild_id), found.items)
     tracks = list(dict.fromkeys(one.track_id for one in matches if one.track_id is not None))
     title = name or found.name or file.filename.rpartition(".")[0] or tr("Imported")
     playlists, playlist = Playlists(bot.database), None
@@ -54,7 +55,7 @@ async def hand_out(
     bot: Moodstem, interaction: discord.Interaction[Moodstem], playlist: Playlist, forms: Sequence[str]
 ) -> None:
     """The playlist as a file of each form, in place of the deferred answer. Raises UserError when it is empty."""
-    entries = await Playlists(bot.database).entries(playlist.id)
+    entries = await entries_of(interaction, playlist)
     if not entries:
         raise UserError("There is nothing in this playlist yet; add a track before you export it.")
     items = [item_of(entry) for entry in entries]

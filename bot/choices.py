@@ -29,9 +29,7 @@ Choices = list[app_commands.Choice[str]]
 
 async def tracks(interaction: Interaction, current: str) -> Choices:
     bot: Moodstem = interaction.client
-    found = await search.complete(
-        bot.database, current, uploads=bot.settings.library.recommend_uploads, limit=MOST
-    )
+    found = await search.complete(bot.database, bot.shelf(interaction.guild_id), current, limit=MOST)
     return [
         choice(named(track.title, track.artist, track.duration_s), f"track:{track.id}") for track in found
     ]
@@ -53,9 +51,7 @@ async def tracks_and_own(interaction: Interaction, current: str) -> Choices:
 async def titles(interaction: Interaction, current: str) -> Choices:
     """Titles to search for; their value is text, since a search is."""
     bot: Moodstem = interaction.client
-    found = await search.complete(
-        bot.database, current, uploads=bot.settings.library.recommend_uploads, limit=MOST
-    )
+    found = await search.complete(bot.database, bot.shelf(interaction.guild_id), current, limit=MOST)
     texts = {
         f"{track.title} {track.artist or ''}".strip(): named(track.title, track.artist) for track in found
     }
@@ -64,9 +60,7 @@ async def titles(interaction: Interaction, current: str) -> Choices:
 
 async def genres(interaction: Interaction, current: str) -> Choices:
     bot: Moodstem = interaction.client
-    found = await search.genres(
-        bot.database, current, uploads=bot.settings.library.recommend_uploads, limit=MOST
-    )
+    found = await search.genres(bot.database, bot.shelf(interaction.guild_id), current, limit=MOST)
     return [choice(genre, genre) for genre in found]
 
 
@@ -99,28 +93,40 @@ async def playlists_or_new(interaction: Interaction, current: str) -> Choices:
     return found
 
 
+async def entries_of(interaction: Interaction, playlist: Playlist, *, all_: bool = False) -> list[Entry]:
+    """The places of a list as the member finds them here; `all_`: as everybody here does."""
+    bot: Moodstem = interaction.client
+    viewer = 0 if all_ else interaction.user.id
+    return await Playlists(bot.database).seen(playlist, bot.shelf(interaction.guild_id), viewer)
+
+
+def place_of(interaction: Interaction) -> int:
+    """Where a playlist is shared: this server, or this direct message."""
+    return interaction.guild_id or interaction.channel_id or 0
+
+
 async def entries(interaction: Interaction, current: str) -> Choices:
     """The entries of the playlist that another option names."""
-    lists = Playlists(interaction.client.database)
     playlist = await chosen_playlist(interaction, str(getattr(interaction.namespace, "playlist", "") or ""))
     wanted = fold(current.strip())
     return [
         choice(f"{place}. {named(entry.title, entry.artist)}", f"entry:{entry.id}")
-        for place, entry in enumerate(await lists.entries(playlist.id), 1)
+        for place, entry in enumerate(await entries_of(interaction, playlist), 1)
         if wanted in fold(f"{place}. {entry.title} {entry.artist or ''}")
     ][:MOST]
 
 
-async def chosen_track(bot: Moodstem, value: str) -> Track:
+async def chosen_track(interaction: Interaction, value: str) -> Track:
     """The track that an option means: a choice, or the best match of what was typed. Raises UserError."""
-    uploads = bot.settings.library.recommend_uploads
+    bot: Moodstem = interaction.client
+    shelf = bot.shelf(interaction.guild_id)
     kind, _, number = value.partition(":")
     if kind == "track" and number.isdecimal():
-        track = await search.visible(bot.database, min(int(number), 2**62), uploads=uploads)
+        track = await search.visible(bot.database, shelf, min(int(number), 2**62))
         if track is None:
-            raise UserError("This track is no longer in the library; choose another one from the list.")
+            raise UserError("This track is no longer in the library here; choose another one from the list.")
         return track
-    found = await search.complete(bot.database, value, uploads=uploads, limit=1) if value.strip() else []
+    found = await search.complete(bot.database, shelf, value, limit=1) if value.strip() else []
     if not found:
         raise UserError("No track is called that; begin to type and choose one from the list.")
     return found[0]
@@ -131,7 +137,7 @@ async def chosen_track_or_own(interaction: Interaction, value: str) -> Track:
     for track in await search.uploads_of(interaction.client.database, interaction.user.id):
         if value in (f"track:{track.id}", track.title):
             return track
-    return await chosen_track(interaction.client, value)
+    return await chosen_track(interaction, value)
 
 
 async def chosen_playlist(interaction: Interaction, value: str) -> Playlist:

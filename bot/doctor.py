@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import UserError
@@ -234,6 +235,16 @@ def _folders(settings: Settings) -> list[Finding]:
             )
         ]
     return [
-        Finding("folder", folder.is_dir(), f"{folder}{'' if folder.is_dir() else ': it is not there'}")
+        Finding(
+            "folder",
+            folder.is_dir(),
+            f"{folder}{_found_by(settings, folder)}{'' if folder.is_dir() else ': it is not there'}",
+        )
         for folder in settings.library.folders
     ]
+
+
+def _found_by(settings: Settings, folder: Path) -> str:
+    """Of a folder that is not for all."""
+    servers = settings.library.servers.get(folder)
+    return f", only for the servers {', '.join(map(str, servers))}" if servers else ""

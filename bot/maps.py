@@ -39,7 +39,8 @@ class Maps:
         catalog = await self.bot.catalog(interaction.guild_id)
         picked = await self.last_picked(interaction.user.id)
         told = await asyncio.to_thread(drawn, catalog, picked, spoken())
-        key = await self.bot.library.version(), str(catalog.weights), tuple(picked)
+        here = interaction.guild_id, await self.bot.library.version()
+        key = *here, str(catalog.weights), tuple(picked)
         picture = await self.pictures.get(key, lambda: draw_map(told))
         await interaction.edit_original_response(
             view=map_card(told), attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)]

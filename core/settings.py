@@ -34,10 +34,38 @@ class _Area(BaseModel):
 class LibrarySettings(_Area):
     folders: list[Path] = []
     """Folders of music that /reindex and the nightly run keep up to date."""
+    servers: dict[Path, Annotated[list[Annotated[int, Field(gt=0)]], Field(min_length=1)]] = {}
+    """Folders that only these Discord servers (their ids) find; the others are for all."""
     recommend_uploads: bool = True
     """Whether uploaded tracks can be recommended to others."""
     uploads_join: Literal["at once", "when asked"] = "at once"
     """Whether they are, until their uploader takes them out, or only after their uploader adds them."""
+
+    @model_validator(mode="after")
+    def servers_name_folders(self) -> Self:
+        """A folder that is for some must be indexed, and no wider one may show its files to others."""
+        places = {_resolved(folder): folder for folder in self.folders}
+        only = {_resolved(folder): set(ids) for folder, ids in self.servers.items()}
+        for folder, name in zip(only, self.servers, strict=False):
+            if folder not in places:
+                raise ValueError(
+                    f"[library.servers] names {name}, which is not one of [library] folders: add it there too"
+                )
+            for wider in places:
+                if wider in folder.parents and not only.get(wider, {0}) <= only[folder]:
+                    raise ValueError(
+                        f"{name} lies inside {places[wider]}, which others find: take it out of that folder"
+                    )
+        return self
+
+    def folders_of(self, guild_id: int) -> list[Path]:
+        """Those that a server finds."""
+        only = {_resolved(folder): ids for folder, ids in self.servers.items()}
+        return [folder for folder in self.folders if guild_id in only.get(_resolved(folder), [guild_id])]
+
+
+def _resolved(folder: Path) -> Path:
+    return folder.expanduser().resolve()
 
 
 class LimitSettings(_Area):

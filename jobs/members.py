@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.library.playlists import Playlists
+from core.library.shelf import SHARED, Shelf
 from core.library.store import Database
 from core.library.tracks import picture_name
 
@@ -50,7 +51,8 @@ async def export_member(database: Database, user_id: int) -> dict[str, Any]:
         rows = await database.fetch(f"SELECT * FROM {table} WHERE user_id=?", (user_id,))
         found[table] = [{key: _unfolded(row[key]) for key in row.keys()} for row in rows]  # noqa: SIM118 - sqlite3.Row
     for playlist in found["playlist"]:  # its entries go with it when it is erased
-        entries = await Playlists(database).entries(playlist["id"])
+        kept = await Playlists(database).own(playlist["id"], user_id)
+        entries = await Playlists(database).seen(kept, Shelf(SHARED), user_id)
         playlist["entries"] = [{"title": entry.title, "artist": entry.artist} for entry in entries]
     tracks = await database.fetch(_UPLOADED, {"user": user_id})
     found["uploaded_tracks"] = [{"track_id": row["id"], "path": row["path"]} for row in tracks]

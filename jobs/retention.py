@@ -61,6 +61,11 @@ async def clean_up(
             "SELECT json_extract(spec, '$.path') AS name FROM job WHERE state IN ('queued', 'running')"
         )
     }
+    # What was uploaded in a direct message is found by its uploader's job alone.
+    await database.write(
+        "DELETE FROM track WHERE origin = 'upload' AND guild_id IS NULL AND id NOT IN (SELECT"
+        " json_extract(result, '$.track_id') FROM job WHERE kind = 'analyse' AND state = 'done' AND result IS NOT NULL)"
+    )
     tracks = await database.fetch("SELECT path, origin, content_hash FROM track")
     hashes = {row["content_hash"] for row in tracks}
     named = active | {Path(row["path"]).name for row in tracks if row["origin"] == "upload"}

@@ -103,6 +103,7 @@ def index(ctx: click.Context, folder: Path, allow_empty: bool, as_json: bool) ->
 
 
 async def _index(settings: Settings, folder: Path, allow_empty: bool) -> dict[str, Any]:
+    from core.library.shelf import keep_folders_to
     from core.library.store import Database
     from jobs.configure import engine as configured_engine
     from jobs.tasks.index import index_folder
@@ -110,6 +111,7 @@ async def _index(settings: Settings, folder: Path, allow_empty: bool) -> dict[st
 
     engine = configured_engine(settings)
     async with await Database.open(settings.database) as database:
+        await keep_folders_to(database, settings.library.folders, settings.library.servers)
         try:
             with progress_bar(folder.name) as advance:
                 report = await index_folder(
@@ -196,7 +198,10 @@ def _steers(ctx: click.Context, parameter: click.Parameter, values: Sequence[str
 )
 @click.option("--all-reasons", is_flag=True, help="Every term of the score, not only the strongest.")
 @click.option(
-    "--server", type=int, metavar="ID", help="With the weights that this Discord server has chosen."
+    "--server",
+    type=int,
+    metavar="ID",
+    help="What this Discord server finds, with the weights that it has chosen.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 @click.pass_context
@@ -263,9 +268,10 @@ def recommend(
 
 
 async def the_catalog(settings: Settings, server: int | None = None) -> Catalog:
-    """The library as the bot sees it, with a server's own weights; the samples when nothing was indexed yet."""
+    """Everything, or what a server finds, with its own weights; the samples when nothing was indexed yet."""
     from core.library.bundled import ensure_samples
     from core.library.loading import load_catalog
+    from core.library.shelf import Shelf, keep_folders_to
     from core.library.store import Database
     from core.library.tracks import Library
     from core.recommend.prepared import tuned
@@ -273,7 +279,8 @@ async def the_catalog(settings: Settings, server: int | None = None) -> Catalog:
 
     async with await Database.open(settings.database) as database:
         await ensure_samples(Library(database))
-        catalog = await load_catalog(database, uploads=settings.library.recommend_uploads)
+        await keep_folders_to(database, settings.library.folders, settings.library.servers)
+        catalog = await load_catalog(database, Shelf(server, settings.library.recommend_uploads))
         weights = await weights_of(database, server) if server is not None else {}
         return tuned(catalog, weights) if weights else catalog
 

@@ -31,7 +31,7 @@ from jobs.model import BACKGROUND
 async def reindex(interaction: discord.Interaction[Moodstem]) -> None:
     """A job for each music folder, with its card."""
     bot = interaction.client
-    folders = bot.settings.library.folders
+    folders = bot.settings.library.folders_of(must_manage(interaction))
     if not folders:
         raise UserError(
             "No music folder is set yet; name one under [library] folders in config.toml and restart me."
@@ -122,7 +122,8 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
             )
         )
         stats = Stats(
-            tracks={"total": 0, "folder": 0, "upload": 0, "sample": 0} | await self.bot.library.counts(),
+            tracks={"total": 0, "folder": 0, "upload": 0, "sample": 0}
+            | await self.bot.library.counts(guild_id),
             jobs=await self.bot.queue.counts(guild_id),
             separator=separator,
             chosen=jobs.separator,

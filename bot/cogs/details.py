@@ -20,6 +20,7 @@ from jobs.details import draw
 
 if TYPE_CHECKING:
     from core.analysis import TrackAnalysis
+    from core.library.catalog import Catalog
     from core.library.tracks import Track
 
 KEPT = 12
@@ -36,14 +37,17 @@ class Details(commands.Cog):
     @on_press("details")
     async def show(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        track = await self.bot.library.get(int(track_id))
-        analysis = await self.bot.library.analysis(int(track_id))
+        track = await self.bot.track_here(interaction, track_id)
+        analysis = await self.bot.library.analysis(track.id) if track else None
         if track is None or analysis is None:
-            raise UserError("This track is no longer in the library; use /recommend for new picks.")
+            raise UserError("This track is no longer in the library here; use /recommend for new picks.")
         audio = self.bot.settings.data / track.path
         there = await asyncio.to_thread(audio.is_file)
-        key = track.id, await self.bot.library.version(), there
-        pictures = await self.pictures.get(key, lambda: self.draw(track, analysis, audio if there else None))
+        catalog = await self.bot.catalog(interaction.guild_id)
+        key = track.id, await self.bot.library.version(), interaction.guild_id, there
+        pictures = await self.pictures.get(
+            key, lambda: self.draw(catalog, track, analysis, audio if there else None)
+        )
         await interaction.edit_original_response(
             view=details_card(track, list(pictures), there),
             attachments=[
@@ -52,8 +56,9 @@ class Details(commands.Cog):
             ],
         )
 
-    async def draw(self, track: Track, analysis: TrackAnalysis, audio: Path | None) -> dict[str, bytes]:
-        catalog = await self.bot.catalog()
+    async def draw(
+        self, catalog: Catalog, track: Track, analysis: TrackAnalysis, audio: Path | None
+    ) -> dict[str, bytes]:
         return await draw(
             analysis,
             await asyncio.to_thread(catalog.standing, analysis, features()),

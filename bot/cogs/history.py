@@ -62,7 +62,7 @@ class HistoryCommands(commands.Cog):
         recommend = cast("Recommend", self.bot.get_cog("Recommend"))
         made = await recommend.own(interaction, recommendation_id)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await interaction.edit_original_response(view=await recommend.card(made))
+        await interaction.edit_original_response(view=await recommend.card(interaction, made))
 
 
 async def setup(bot: Moodstem) -> None:

@@ -289,7 +289,7 @@ class JobCards(commands.Cog):
         analysis = await self.bot.library.analysis(result["track_id"])
         if track is None or analysis is None:
             return note_card(tr("This track was removed from the library.")), []
-        catalog = await self.bot.catalog()
+        catalog = await self.bot.catalog(job.guild_id)
         near = await asyncio.to_thread(
             similar, catalog, analysis.features(), "timbre", count=3, exclude=[track.id]
         )
@@ -299,7 +299,8 @@ class JobCards(commands.Cog):
             files.append(discord.File(path, filename=PICTURE))
         listed = None
         if track.origin == "upload" and self.bot.settings.library.recommend_uploads:
-            listed = await self.bot.library.listed(track.id)
+            server = await self.bot.library.server_of(track.id)
+            listed = await self.bot.library.listed(track.id) if server is not None else None
         return result_card(job, track, analysis, near, picture=bool(files), listed=listed), files
 
     async def stems_card(self, job: Job) -> Card:
@@ -315,6 +316,9 @@ class JobCards(commands.Cog):
         job = await self.bot.queue.get(int(job_id))
         if job is None:
             raise UserError("This job is no longer kept; upload the track again if you need it.")
+        here = job.guild_id is not None and job.guild_id == interaction.guild_id
+        if job.user_id != interaction.user.id and not here:
+            raise UserError("This card is another server's; use /upload for a track of your own.")
         await interaction.response.defer()
         view, files = await self.draw(job)
         await interaction.edit_original_response(view=view, attachments=files)

@@ -100,7 +100,7 @@ class LibraryCommands(
     @answer_refusals
     async def track(self, interaction: discord.Interaction[Moodstem], track: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await self.show_track(interaction, await choices.chosen_track(self.bot, track))
+        await self.show_track(interaction, await choices.chosen_track(interaction, track))
 
     @app_commands.command(
         name="map", description="The whole library as a picture: what sounds alike, and where moods lie."
@@ -168,10 +168,10 @@ class LibraryCommands(
         for shown in (page, 0):  # a page that is no longer there begins anew
             found = await search(
                 self.bot.database,
+                self.bot.shelf(guild_id),
                 asked.query,
                 asked.filters,
                 sounds=sounds,
-                uploads=self.bot.settings.library.recommend_uploads,
                 limit=PAGE,
                 offset=shown * PAGE,
             )
@@ -182,9 +182,9 @@ class LibraryCommands(
     @on_press("track_open")
     async def open(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        track = await self.bot.library.get(int(track_id))
+        track = await self.bot.track_here(interaction, track_id)
         if track is None:
-            raise UserError("This track is no longer in the library; search again.")
+            raise UserError("This track is no longer in the library here; search again.")
         await self.show_track(interaction, track)
 
     async def show_track(self, interaction: discord.Interaction[Moodstem], track: Track) -> None:

@@ -55,11 +55,13 @@ class PartyCog(commands.Cog, name="Party"):
         opened = await self.parties.open(interaction.user.id, interaction.guild_id, occasion, count)
         if await self.moods.profile(interaction.user.id) is not None:
             await self.parties.join(opened.id, interaction.user.id)
-        await interaction.response.send_message(view=waiting_card(await self.stored(str(opened.id))))
+        await interaction.response.send_message(
+            view=waiting_card(await self.stored(interaction, str(opened.id)))
+        )
 
     @on_press("party_join")
     async def join(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
-        opened = await self.stored(party_id)
+        opened = await self.stored(interaction, party_id)
         here = {guest.user_id for guest in opened.guests}
         if interaction.user.id in here:
             raise UserError("You are in already; `/mood` changes what you bring.")
@@ -81,7 +83,7 @@ class PartyCog(commands.Cog, name="Party"):
 
     @on_press("party_leave")
     async def leave(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
-        opened = await self.stored(party_id)
+        opened = await self.stored(interaction, party_id)
         if interaction.user.id not in {guest.user_id for guest in opened.guests}:
             raise UserError("You are not in this one; press Join if you want to be.")
         await self.parties.leave(opened.id, interaction.user.id)
@@ -89,7 +91,7 @@ class PartyCog(commands.Cog, name="Party"):
 
     @on_press("party_make")
     async def make(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
-        opened = await self.stored(party_id)
+        opened = await self.stored(interaction, party_id)
         if interaction.user.id != opened.host and not interaction.permissions.manage_guild:
             raise UserError(
                 "Only the person who started this can make the playlist; /party starts one of your own."
@@ -102,15 +104,17 @@ class PartyCog(commands.Cog, name="Party"):
             raise UserError("The library is empty; ask an admin to index a folder with /reindex.")
         made = await asyncio.to_thread(party, catalog, known, opened.occasion, opened.count)
         await self.parties.make(opened.id, made)
-        await interaction.edit_original_response(view=playlist_card(await self.stored(party_id)))
+        await interaction.edit_original_response(view=playlist_card(await self.stored(interaction, party_id)))
 
     @on_press("party_page")
     async def page(self, interaction: discord.Interaction[Moodstem], party_id: str, page: str) -> None:
-        await interaction.response.edit_message(view=playlist_card(await self.stored(party_id), int(page)))
+        await interaction.response.edit_message(
+            view=playlist_card(await self.stored(interaction, party_id), int(page))
+        )
 
     @on_press("party_why")
     async def why(self, interaction: discord.Interaction[Moodstem], party_id: str, place: str) -> None:
-        opened = await self.stored(party_id)
+        opened = await self.stored(interaction, party_id)
         if int(place) >= len(opened.tracks):
             raise UserError("This playlist was made again and is shorter now; look at the card above.")
         await interaction.response.send_message(view=why_card(opened, int(place)), ephemeral=True)
@@ -118,7 +122,7 @@ class PartyCog(commands.Cog, name="Party"):
     @on_press("party_save")
     async def save(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
         """The party's tracks as a playlist of one's own: for everybody who sees the card."""
-        opened = await self.stored(party_id)
+        opened = await self.stored(interaction, party_id)
         if not opened.tracks:
             raise UserError("There is no playlist yet; who started this makes it.")
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -131,12 +135,13 @@ class PartyCog(commands.Cog, name="Party"):
         await lists.show(interaction, playlist, tr("Saved; give it another name with /playlist rename."))
 
     async def show(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
-        opened = await self.stored(party_id)
+        opened = await self.stored(interaction, party_id)
         card = playlist_card(opened) if opened.tracks else waiting_card(opened)
         await interaction.response.edit_message(view=card)
 
-    async def stored(self, party_id: str) -> Opened:
-        opened = await self.parties.get(int(party_id))
+    async def stored(self, interaction: discord.Interaction[Moodstem], party_id: str) -> Opened:
+        """For those of the server where it is. Raises UserError."""
+        opened = await self.parties.get(int(party_id), interaction.guild_id)
         if opened is None:
             raise UserError("This party is no longer kept; start another with /party.")
         return opened

@@ -8,6 +8,7 @@ import discord
 from discord.ext import commands
 
 from bot.app import Moodstem
+from bot.choices import entries_of
 from bot.i18n import tr
 from bot.ui.buttons import on_press
 from bot.ui.cards import note_card
@@ -43,9 +44,9 @@ class PlaylistEdit(commands.Cog):
     async def let_flow(self, interaction: Interaction, playlist_id: str, page: str) -> None:
         """The order in which tempo, key and loudness change least from track to track; the first stays first."""
         playlist = await self.playlists.own(int(playlist_id), interaction.user.id)
-        entries = await self.playlists.entries(playlist.id)
+        entries = await entries_of(interaction, playlist)
         by_track = {entry.track_id: entry.id for entry in entries if entry.track_id is not None}
-        order = await asyncio.to_thread(ordered, await self.bot.catalog(), list(by_track))
+        order = await asyncio.to_thread(ordered, await self.bot.catalog(interaction.guild_id), list(by_track))
         await self.playlists.arrange(playlist.id, interaction.user.id, [by_track[one] for one in order])
         await self.show_edited(interaction, playlist.id, page)
 
@@ -64,7 +65,7 @@ class PlaylistEdit(commands.Cog):
 
     async def show_edited(self, interaction: Interaction, playlist_id: int, page: str) -> None:
         playlist = await self.playlists.own(playlist_id, interaction.user.id)
-        card = edit_card(playlist, await self.playlists.entries(playlist.id), int(page))
+        card = edit_card(playlist, await entries_of(interaction, playlist), int(page))
         await interaction.response.edit_message(view=card)
 
     @on_press("pl_delete")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import discord
@@ -29,7 +31,7 @@ from core.errors import UserError
 from core.library.consent import agreed
 from core.library.history import History
 from core.library.playlist_files import FORMATS
-from core.library.playlists import Playlist, Playlists
+from core.library.playlists import Entry, Playlist, Playlists
 from core.library.tracks import Track
 from core.recommend.rules import occasion_label
 
@@ -57,7 +59,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         self, interaction: Interaction, name: app_commands.Range[str, 1, 60], track: str | None = None
     ) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        first = [(await choices.chosen_track(self.bot, track)).id] if track else []
+        first = [(await choices.chosen_track(interaction, track)).id] if track else []
         await self.show(
             interaction, await self.playlists.create(interaction.user.id, name, first), tr("Made.")
         )
@@ -80,7 +82,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     @answer_refusals
     async def add(self, interaction: Interaction, playlist: str, track: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        found = await choices.chosen_track(self.bot, track)
+        found = await choices.chosen_track(interaction, track)
         try:
             chosen = await choices.chosen_playlist(interaction, playlist)
         except UserError:
@@ -96,7 +98,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     async def remove(self, interaction: Interaction, playlist: str, track: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         chosen = await choices.chosen_playlist(interaction, playlist)
-        entry = choices.chosen_entry(await self.playlists.entries(chosen.id), track)
+        entry = choices.chosen_entry(await choices.entries_of(interaction, chosen), track)
         await self.playlists.remove(chosen.id, interaction.user.id, entry.id)
         await self.show(interaction, chosen, tr("Removed {title}.", title=plain(entry.title)))
 
@@ -115,7 +117,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     ) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         chosen = await choices.chosen_playlist(interaction, playlist)
-        entry = choices.chosen_entry(await self.playlists.entries(chosen.id), track)
+        entry = choices.chosen_entry(await choices.entries_of(interaction, chosen), track)
         now = await self.playlists.move(chosen.id, interaction.user.id, entry.id, place)
         await self.show(
             interaction, chosen, tr("{title} is number {now} now.", title=plain(entry.title), now=now)
@@ -189,12 +191,12 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
 
     @on_press("pl_page")
     async def turn(self, interaction: Interaction, playlist_id: str, page: str) -> None:
-        playlist = await self.playlists.visible(int(playlist_id), interaction.user.id)
+        playlist = await self.visible(interaction, playlist_id)
         await interaction.response.edit_message(view=await self.card(interaction, playlist, int(page)))
 
     @on_press("pl_show")
     async def show_pressed(self, interaction: Interaction, playlist_id: str) -> None:
-        playlist = await self.playlists.visible(int(playlist_id), interaction.user.id)
+        playlist = await self.visible(interaction, playlist_id)
         await interaction.response.send_message(view=await self.card(interaction, playlist), ephemeral=True)
 
     @on_press("pl_share")
@@ -203,37 +205,42 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
 
     @on_press("pl_unshare")
     async def unshare(self, interaction: Interaction, playlist_id: str) -> None:
-        playlist = await self.playlists.share(int(playlist_id), interaction.user.id, False)
+        playlist = await self.playlists.unshare(int(playlist_id), interaction.user.id)
         note = tr("Only you see it now; cards that were posted stop working.")
         await interaction.response.edit_message(view=await self.card(interaction, playlist, note=note))
 
     @on_press("pl_copy")
     async def copy(self, interaction: Interaction, playlist_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        playlist = await self.playlists.copy(int(playlist_id), interaction.user.id)
+        playlist = await self.playlists.copy(
+            int(playlist_id),
+            interaction.user.id,
+            choices.place_of(interaction),
+            self.bot.shelf(interaction.guild_id),
+        )
         await self.show(interaction, playlist, tr("Copied: this one is yours to change."))
 
     @on_press("pl_export")
     async def export_pressed(self, interaction: Interaction, playlist_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        playlist = await self.playlists.visible(int(playlist_id), interaction.user.id)
+        playlist = await self.visible(interaction, playlist_id)
         await hand_out(self.bot, interaction, playlist, list(FORMATS))
 
     @on_press("pl_play")
     async def play_pressed(self, interaction: Interaction, playlist_id: str, place: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await self.listen(
-            interaction, await self.playlists.visible(int(playlist_id), interaction.user.id), int(place)
-        )
+        await self.listen(interaction, await self.visible(interaction, playlist_id), int(place))
 
     @on_press("pl_on")
     async def play_on(self, interaction: Interaction, playlist_id: str, place: str, side: str) -> None:
         """The next one (side 'f') or the one before; to go on at once says something about what plays."""
         await interaction.response.defer()
-        playlist = await self.playlists.visible(int(playlist_id), interaction.user.id)
+        playlist = await self.visible(interaction, playlist_id)
         if side == "f":
             here = [
-                one.track_id for one in await self.playlists.entries(playlist.id) if one.track_id is not None
+                one.track_id
+                for one in await choices.entries_of(interaction, playlist)
+                if one.track_id is not None
             ]
             if here:
                 await self.history.skipped(interaction.user.id, here[(int(place) - 1) % len(here)])
@@ -245,18 +252,18 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     async def pick(self, interaction: Interaction, track_id: str) -> None:
         """'Add to playlist' on any track: choose which."""
         own = await self.playlists.of(interaction.user.id)
-        card = choose_card(await self.track(track_id), own)
+        card = choose_card(await self.track(interaction, track_id), own)
         await interaction.response.send_message(view=card, ephemeral=True)
 
     @on_press("pl_put")
     async def put_pressed(self, interaction: Interaction, playlist_id: str, track_id: str) -> None:
         playlist = await self.playlists.own(int(playlist_id), interaction.user.id)
-        card = await self.put(interaction, playlist, await self.track(track_id))
+        card = await self.put(interaction, playlist, await self.track(interaction, track_id))
         await interaction.response.edit_message(view=card)
 
     @on_press("pl_new")
     async def put_new(self, interaction: Interaction, track_id: str) -> None:
-        track = await self.track(track_id)
+        track = await self.track(interaction, track_id)
         name = await self.playlists.free_name(interaction.user.id, tr("My playlist"))
         playlist = await self.playlists.create(interaction.user.id, name)
         await interaction.response.edit_message(view=await self.put(interaction, playlist, track))
@@ -293,31 +300,40 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
 
     async def show(self, interaction: Interaction, playlist: Playlist, note: str | None = None) -> None:
         """In place of the deferred answer."""
-        playlist = await self.playlists.visible(playlist.id, interaction.user.id)
+        playlist = await self.visible(interaction, playlist.id)
         await interaction.edit_original_response(view=await self.card(interaction, playlist, note=note))
 
     async def card(
         self, interaction: Interaction, playlist: Playlist, page: int = 0, note: str | None = None
     ) -> Card:
-        entries = await self.playlists.entries(playlist.id)
+        entries = await choices.entries_of(interaction, playlist)
         own = playlist.user_id == interaction.user.id
+        if not own:
+            playlist = counted_as(playlist, entries)
         return playlist_card(playlist, entries, page, own=own, note=note)
+
+    async def visible(self, interaction: Interaction, playlist_id: int | str) -> Playlist:
+        """One's own, or one that was shared here. Raises UserError."""
+        return await self.playlists.visible(
+            int(playlist_id), interaction.user.id, choices.place_of(interaction)
+        )
 
     async def post(self, interaction: Interaction, playlist: Playlist) -> None:
         """For everybody here; from now on whoever has this card may look and listen."""
-        entries = await self.playlists.entries(playlist.id)
+        entries = await choices.entries_of(interaction, playlist, all_=True)
         if not entries:
             raise UserError("There is nothing in this playlist yet; add a track before you share it.")
-        playlist = await self.playlists.share(playlist.id, interaction.user.id)
-        await interaction.response.send_message(view=shared_card(playlist, entries))
+        playlist = await self.playlists.share(playlist.id, interaction.user.id, choices.place_of(interaction))
+        await interaction.response.send_message(view=shared_card(counted_as(playlist, entries), entries))
 
     async def listen(self, interaction: Interaction, playlist: Playlist, place: int) -> None:
         """Half a minute of one track of the list, with buttons to go on; in place of the deferred answer."""
-        here = [entry for entry in await self.playlists.entries(playlist.id) if entry.track_id is not None]
+        entries = await choices.entries_of(interaction, playlist)
+        here = [entry for entry in entries if entry.track_id is not None]
         if not here:
             raise UserError("Nothing of this playlist is in the library now; add a track first.")
         place %= len(here)
-        track = await self.track(str(here[place].track_id))
+        track = await self.track(interaction, str(here[place].track_id))
         sound = await clip(self.bot.settings, track)
         if await agreed(self.bot.database, interaction.user.id):
             await self.history.played(interaction.user.id, track.id)
@@ -335,11 +351,17 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
             view=player_buttons(playlist, place, len(here), track.id),
         )
 
-    async def track(self, track_id: str) -> Track:
-        track = await self.bot.library.get(int(track_id))
+    async def track(self, interaction: Interaction, track_id: str) -> Track:
+        """Raises UserError where it is gone, or of another server's library."""
+        track = await self.bot.track_here(interaction, track_id)
         if track is None:
-            raise UserError("This track is no longer in the library; find another with /library search.")
+            raise UserError("This track is no longer in the library here; find another with /library search.")
         return track
+
+
+def counted_as(playlist: Playlist, entries: Sequence[Entry]) -> Playlist:
+    """The list with the numbers of these entries, which are all that somebody sees."""
+    return replace(playlist, count=len(entries), duration_s=sum(entry.duration_s for entry in entries))
 
 
 async def setup(bot: Moodstem) -> None:

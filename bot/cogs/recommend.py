@@ -129,7 +129,7 @@ class Recommend(commands.Cog):
             interaction.user.id, wish, [Pick.of(one) for one in found], at=now
         )
         self.bot.metrics.recommended.inc()
-        await interaction.edit_original_response(view=await self.card(made))
+        await interaction.edit_original_response(view=await self.card(interaction, made))
 
     async def choose(
         self,
@@ -160,8 +160,10 @@ class Recommend(commands.Cog):
             all_reasons=all_reasons,
         )
 
-    async def card(self, made: Recommended, page: int = 0) -> Card:
-        catalog = await self.bot.catalog()
+    async def card(
+        self, interaction: discord.Interaction[Moodstem], made: Recommended, page: int = 0
+    ) -> Card:
+        catalog = await self.bot.catalog(interaction.guild_id)
         return picks_card(made, page, steers=await asyncio.to_thread(possible, catalog))
 
     @on_press("rec_more")
@@ -212,7 +214,7 @@ class Recommend(commands.Cog):
         place_now = int(place) % len(made.picks)
         await self.history.skipped(interaction.user.id, made.picks[place_now - 1].track_id)
         tracks = cast("Tracks", self.bot.get_cog("Tracks"))
-        await tracks.listen(interaction, await tracks.track(str(made.picks[place_now].track_id)))
+        await tracks.listen(interaction, await tracks.track(interaction, str(made.picks[place_now].track_id)))
 
     @on_press("rec_less")
     async def less(
@@ -221,9 +223,9 @@ class Recommend(commands.Cog):
         """A no to one track, which counts against what sounds like it, and picks that know it."""
         before = await self.own(interaction, recommendation_id)
         await interaction.response.defer()
-        track = await self.bot.library.get(int(track_id))
+        track = await self.bot.track_here(interaction, track_id)
         if track is None:
-            raise UserError("This track is no longer in the library; use /recommend for new picks.")
+            raise UserError("This track is no longer in the library here; use /recommend for new picks.")
         await self.feedback.say(interaction.user.id, track.id, False)
         title = tr(
             "Less like {title}", title=plain(track.title.replace(":", " "))
@@ -250,7 +252,7 @@ class Recommend(commands.Cog):
         found = await self.choose(interaction.user.id, wish, shown, asked, interaction.guild_id)
         if not found:
             raise UserError("Nothing is left to steer to; use /recommend to begin again.")
-        catalog = await self.bot.catalog()
+        catalog = await self.bot.catalog(interaction.guild_id)
         old, new = [pick.track_id for pick in before.picks], [one.track.id for one in found]
         changed = await asyncio.to_thread(change, catalog, old, new, title, measured)
         made = await self.recommendations.save(
@@ -262,7 +264,7 @@ class Recommend(commands.Cog):
             changed=changed,
             at=now,
         )
-        await interaction.edit_original_response(view=await self.card(made, page))
+        await interaction.edit_original_response(view=await self.card(interaction, made, page))
 
     @on_press("rec_undo")
     async def undo(self, interaction: discord.Interaction[Moodstem], recommendation_id: str) -> None:
@@ -272,7 +274,7 @@ class Recommend(commands.Cog):
             raise UserError("These are the first picks; there is nothing to undo.")
         await interaction.response.defer()
         before = await self.recommendations.get(made.parent_id)
-        await interaction.edit_original_response(view=await self.card(before))
+        await interaction.edit_original_response(view=await self.card(interaction, before))
 
     @on_press("rec_page")
     async def page(
@@ -281,7 +283,7 @@ class Recommend(commands.Cog):
         made = await self.own(interaction, recommendation_id)
         await interaction.response.defer()
         pages = -(-len(made.picks) // PAGE)
-        await interaction.edit_original_response(view=await self.card(made, int(page) % pages))
+        await interaction.edit_original_response(view=await self.card(interaction, made, int(page) % pages))
 
     @on_press("rec_why")
     async def why(
@@ -290,6 +292,8 @@ class Recommend(commands.Cog):
         """Open to everyone who sees the picks: the owner may have shared them."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         made = await self.recommendations.get(int(recommendation_id))
+        if made.user_id != interaction.user.id:
+            await self.all_here(interaction, made)
         ranking = await self.ranking(made, int(position), interaction.guild_id)
         own = made.user_id == interaction.user.id
         await interaction.edit_original_response(view=why_card(made, int(position), ranking, own=own))
@@ -319,7 +323,17 @@ class Recommend(commands.Cog):
     ) -> None:
         """Post the picks and their reasons for everyone here; the profile itself is not shown."""
         made = await self.own(interaction, recommendation_id)
+        await self.all_here(interaction, made)
         await interaction.response.send_message(view=picks_card(made, int(page), shared=True))
+
+    async def all_here(self, interaction: discord.Interaction[Moodstem], made: Recommended) -> None:
+        """Raises UserError where some of the picks are of another server's library: nobody here is to read of them."""
+        tracks = [pick.track_id for pick in made.picks]
+        shelf = self.bot.shelf(interaction.guild_id)
+        if await self.bot.library.elsewhere(shelf, tracks):
+            raise UserError(
+                "Some of these tracks are another server's; use /recommend for picks of this one."
+            )
 
     async def own(self, interaction: discord.Interaction[Moodstem], recommendation_id: str) -> Recommended:
         made = await self.recommendations.get(int(recommendation_id))

@@ -84,8 +84,10 @@ class SimilarCommands(commands.Cog, name="Similar"):
 
     async def answer(self, interaction: discord.Interaction[Moodstem], question: Question) -> None:
         """In place of the deferred answer, or of the card whose button was pressed."""
-        track, analysis = await self.known(question.track_id) if question.track_id else (None, None)
-        catalog = await self.bot.catalog()
+        track, analysis = (
+            await self.known(interaction, question.track_id) if question.track_id else (None, None)
+        )
+        catalog = await self.bot.catalog(interaction.guild_id)
         heard = (
             await self.heard_alike(catalog, question, track) if question.by == "latent" and track else None
         )
@@ -140,19 +142,24 @@ class SimilarCommands(commands.Cog, name="Similar"):
     async def compare(self, interaction: discord.Interaction[Moodstem], one: str, other: str) -> None:
         """Two tracks beside each other; the picture takes some seconds, in a process of its own."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        (left, first), (right, second) = await self.known(int(one)), await self.known(int(other))
-        key = left.id, right.id, await self.bot.library.version()
+        (left, first), (right, second) = (
+            await self.known(interaction, int(one)),
+            await self.known(interaction, int(other)),
+        )
+        catalog = await self.bot.catalog(interaction.guild_id)
+        key = left.id, right.id, interaction.guild_id, await self.bot.library.version()
         picture, lines, there = await self.comparisons.get(
-            key, lambda: self.draw((left, first), (right, second))
+            key, lambda: self.draw(catalog, (left, first), (right, second))
         )
         await interaction.edit_original_response(
             view=comparison_card(left, right, lines, there),
             attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)],
         )
 
-    async def draw(self, *sides: tuple[Track, TrackAnalysis]) -> tuple[bytes, list[str], bool]:
+    async def draw(
+        self, catalog: Catalog, *sides: tuple[Track, TrackAnalysis]
+    ) -> tuple[bytes, list[str], bool]:
         """The picture, what agrees and differs in words, and whether the audio of both is there."""
-        catalog = await self.bot.catalog()
         audio: list[Path | None] = [self.bot.settings.data / track.path for track, _ in sides]
         for place, path in enumerate(audio):
             if path is not None and not await asyncio.to_thread(path.is_file):
@@ -166,11 +173,13 @@ class SimilarCommands(commands.Cog, name="Similar"):
         picture = await draw_comparison(tracks, similarity, parts, longest)
         return picture, list(alike.in_words(terms, left[0], right[0])), None not in audio
 
-    async def known(self, track_id: int) -> tuple[Track, TrackAnalysis]:
-        track = await self.bot.library.get(min(track_id, 2**62))
+    async def known(
+        self, interaction: discord.Interaction[Moodstem], track_id: int
+    ) -> tuple[Track, TrackAnalysis]:
+        track = await self.bot.track_here(interaction, track_id)
         analysis = await self.bot.library.analysis(track.id) if track else None
         if track is None or analysis is None:
-            raise UserError("This track is no longer in the library; use /similar with another one.")
+            raise UserError("This track is no longer in the library here; use /similar with another one.")
         return track, analysis
 
 
@@ -201,6 +210,7 @@ def find(
     near: list[Similar] = heard or []
     if analysis is not None and heard is None:
         own = [track.id for track in catalog.tracks if track.content_hash == analysis.content_hash]
+        own.append(question.track_id)
         near = similar(
             catalog,
             analysis.features(),

@@ -34,7 +34,7 @@ class Tracks(commands.Cog):
     async def play(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
         """Thirty seconds to hear, as an ordinary attachment: Discord shows its player for those."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await self.listen(interaction, await self.track(track_id))
+        await self.listen(interaction, await self.track(interaction, track_id))
 
     async def listen(self, interaction: discord.Interaction[Moodstem], track: Track) -> None:
         """In place of the deferred answer, or of the preview whose button was pressed."""
@@ -50,7 +50,7 @@ class Tracks(commands.Cog):
     @on_press("rate")
     async def rate(self, interaction: discord.Interaction[Moodstem], track_id: str, liked: str) -> None:
         """👍 or 👎, which counts from the next picks on; the same again takes it back."""
-        track = await self.track(track_id)
+        track = await self.track(interaction, track_id)
         before = await self.feedback.said(interaction.user.id, track.id)
         said = None if before is (liked == "1") else liked == "1"
         await self.feedback.say(interaction.user.id, track.id, said)
@@ -69,11 +69,11 @@ class Tracks(commands.Cog):
     @on_press("like_this")
     async def like_this(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        track = await self.track(track_id)
+        track = await self.track(interaction, track_id)
         analysis = await self.bot.library.analysis(track.id)
         if analysis is None:
             raise UserError("This track's analysis is gone; upload it again to compare it.")
-        catalog = await self.bot.catalog()
+        catalog = await self.bot.catalog(interaction.guild_id)
         near = await asyncio.to_thread(
             similar, catalog, analysis.features(), "timbre", count=5, exclude=[track.id]
         )
@@ -87,10 +87,11 @@ class Tracks(commands.Cog):
             view.add_item(next_button(made, track_id))
         return view
 
-    async def track(self, track_id: str) -> Track:
-        track = await self.bot.library.get(int(track_id))
+    async def track(self, interaction: discord.Interaction[Moodstem], track_id: str) -> Track:
+        """Raises UserError where it is gone, or of another server's library."""
+        track = await self.bot.track_here(interaction, track_id)
         if track is None:
-            raise UserError("This track is no longer in the library; use /recommend for new picks.")
+            raise UserError("This track is no longer in the library here; use /recommend for new picks.")
         return track
 
 

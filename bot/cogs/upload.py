@@ -100,6 +100,10 @@ class Upload(commands.Cog):
             raise UserError("Whoever runs me keeps uploads out of the library; ask them to allow it.")
         if listed == "1" and job.user_id != interaction.user.id:
             raise UserError("Only who uploaded this can add it to the library.")
+        if await self.bot.library.server_of(track.id) is None:
+            raise UserError(
+                "What you sent me in a direct message is in no library; upload it in a server to have it in that server's."
+            )
         await interaction.response.defer()
         await self.bot.library.list_upload(track.id, listed == "1")
         view, files = await self.bot.job_cards.draw(job)

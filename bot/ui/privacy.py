@@ -20,6 +20,11 @@ WHY = mark(
 )
 
 
+WHERE = mark(
+    "What you upload in a server, its members find and nobody elsewhere; what you send me in a direct message, only you find."
+)
+
+
 def how_long(kept: RetentionSettings) -> str:
     return tr(
         "Uploads go after {uploads} days, stems that you asked for after {stems} days, finished jobs after {jobs} days, what you heard and what I picked after {history} days, searches after a week; the rest stays until you erase it.",
@@ -34,7 +39,7 @@ def privacy_card(kept: RetentionSettings) -> Card:
     """/privacy: all of it, and what one can do about it."""
     return Card(
         text(tr("## What I keep about you")),
-        text(*_three(kept)),
+        text(*_in_full(kept)),
         row(
             Press("privacy_export", label=tr("Hand it out"), emoji="📦"),
             Press("privacy_ask", label=tr("Erase all"), style=Style.danger),
@@ -78,9 +83,10 @@ def _briefly(kept: RetentionSettings) -> tuple[str, str, str]:
     )
 
 
-def _three(kept: RetentionSettings) -> tuple[str, str, str]:
+def _in_full(kept: RetentionSettings) -> tuple[str, ...]:
     return (
         tr("**What:** {what}", what=tr(KEPT)),
+        tr("**Where:** {where}", where=tr(WHERE)),
         tr("**Why:** {why}", why=tr(WHY)),
         tr("**How long:** {how_long}", how_long=how_long(kept)),
     )

@@ -9,6 +9,7 @@ library the reference fades away.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,8 +40,27 @@ class TrackLike(Protocol):
     def content_hash(self) -> str: ...
 
 
+@dataclass(frozen=True)
+class _Table:
+    """A matrix with the numbers of its columns, and which of its rows are meant (None: all)."""
+
+    matrix: NDArray[np.float32]
+    column: dict[str, int]
+    rows: NDArray[np.intp] | None = None
+
+
+class _Place:
+    """Where a catalog's features lie; copies of the catalog share it, so all of them move together."""
+
+    def __init__(self, table: _Table) -> None:
+        self.table = table
+
+
 class Catalog:
-    """Tracks x features, float32; NaN where a track has no such value (a stem that does not sound)."""
+    """Tracks x features, float32; NaN where a track has no such value (a stem that does not sound).
+
+    The features may be some rows of a larger matrix (`part`), so that many servers' catalogs need one copy of it.
+    """
 
     def __init__(
         self,
@@ -63,8 +83,9 @@ class Catalog:
         self.units = dict(units or {})
         self.keys = tuple(keys) if keys is not None else (None,) * len(self.tracks)
         # Column-major: rules and percentiles read whole columns.
-        self.features: NDArray[np.float32] = np.asfortranarray(matrix, dtype=np.float32)
-        self._column = {name: j for j, name in enumerate(self.names)}
+        column = {name: j for j, name in enumerate(self.names)}
+        self._place = _Place(_Table(np.asfortranarray(matrix, dtype=np.float32), column))
+        self._known = frozenset(self.names)
         self._index = {track.id: i for i, track in enumerate(self.tracks)}
         self._percentiles: dict[str, Column] = {}
         self._unknown: Column = np.full(len(self.tracks), np.nan, dtype=np.float32)
@@ -104,6 +125,42 @@ class Catalog:
         matrix[~np.isfinite(matrix)] = np.nan
         return cls(tracks, separators, names, matrix, units, keys)
 
+    def part(self, rows: NDArray[np.intp]) -> Catalog:
+        """The tracks of these rows, in rising order: a catalog of its own, with percentiles among these tracks, over the
+        same features."""
+        table = self._place.table
+        taken = rows if table.rows is None else table.rows[rows]
+        names = [name for name in self.names if not np.isnan(table.matrix[taken, table.column[name]]).all()]
+        measured = {*names, *(name.rpartition(".")[0] for name in names)}
+        found = Catalog(
+            [self.tracks[row] for row in rows],
+            [self.separators[row] for row in rows],
+            names,
+            np.empty((len(rows), len(names)), dtype=np.float32, order="F"),  # never touched
+            {name: unit for name, unit in self.units.items() if name in measured},
+            [self.keys[row] for row in rows],
+        )
+        found._place.table = _Table(table.matrix, table.column, taken) if len(rows) < len(self) else table
+        return found
+
+    def move(self, whole: Catalog, rows: NDArray[np.intp]) -> None:
+        """Read the same features from these rows of another catalog from now on, so that the old one can go. What was
+        worked out still holds, since the values are the same."""
+        table = whole._place.table
+        self._place.table = _Table(table.matrix, table.column, rows) if len(rows) < len(whole) else table
+
+    @property
+    def features(self) -> NDArray[np.float32]:
+        """(tracks, names), column-major."""
+        table = self._place.table
+        if table.rows is None and table.matrix.shape[1] == len(self.names):
+            return table.matrix
+        rows = slice(None) if table.rows is None else table.rows
+        found = np.empty((len(self.tracks), len(self.names)), dtype=np.float32, order="F")
+        for j, name in enumerate(self.names):
+            found[:, j] = table.matrix[rows, table.column[name]]
+        return found
+
     def __len__(self) -> int:
         return len(self.tracks)
 
@@ -120,13 +177,15 @@ class Catalog:
         return self.tracks[self.index(track_id)]
 
     def has(self, name: str) -> bool:
-        return name in self._column
+        return name in self._known
 
     def values(self, name: str) -> Column:
         """One feature of all tracks, (n,); all NaN when nobody has it."""
-        if name not in self._column:
+        if name not in self._known:
             return self._unknown
-        return self.features[:, self._column[name]]
+        table = self._place.table
+        column = table.matrix[:, table.column[name]]
+        return column if table.rows is None else column[table.rows]
 
     def percentiles(self, name: str) -> Column:
         """The share of tracks below, 0..1, (n,), for one feature: mid-ranks within the same separator (ties share

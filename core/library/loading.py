@@ -1,4 +1,8 @@
-"""From the database to the catalog in memory; when the library changes, only what changed is read."""
+"""From the database to the catalogs in memory; when the library changes, only what changed is read.
+
+Each analysis is read once, whichever servers find it: what a server finds (core.library.shelf) is some rows of the one
+matrix. Servers that find the same tracks have the same catalog.
+"""
 
 from __future__ import annotations
 
@@ -9,24 +13,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from core.analysis import TrackAnalysis
 from core.library.catalog import Catalog
+from core.library.shelf import SHARED, VISIBLE, Shelf, particular
 from core.library.store import Database, Row
 from core.library.tracks import Track
 
 # A track that two separators have analysed is judged by the one whose stems are better.
 PREFERENCE = ("htdemucs_6s", "unet", "none")
 
-VISIBLE = """(track.origin <> 'sample' OR NOT EXISTS (SELECT 1 FROM track AS one WHERE one.origin = 'folder'))
-  AND (track.origin <> 'upload' OR (:uploads AND track.listed))"""
-"""What members can find: the samples only until a folder is indexed, uploads where allowed and not kept back."""
-
-# The index on changes has all that is asked of analyses; their data, 30 kB each, is not touched.
-_TRACKS = f"""
+# Whatever any server finds. The index on changes has all that is asked of analyses; their data, 30 kB each, is not
+# touched.
+_TRACKS = """
 SELECT track.id, content_hash, path, origin, title, artist, genre, duration_s, separator, change
 FROM analysis INDEXED BY analysis_change JOIN track ON track.id = track_id
-WHERE {VISIBLE}
+WHERE track.origin <> 'upload' OR (:uploads AND track.listed)
 """
 _ANALYSES = """
 SELECT track_id, separator, data FROM analysis WHERE track_id IN (SELECT value FROM json_each(?))
@@ -34,6 +37,10 @@ SELECT track_id, separator, data FROM analysis WHERE track_id IN (SELECT value F
 
 BATCH = 200
 """Analyses that are in memory as text at a time."""
+
+REMEMBERED = 250_000
+"""Tracks of all servers' catalogs that are remembered, each about 1.5 kB once it has been asked; those asked longest ago
+go first."""
 
 
 @dataclass(frozen=True)
@@ -49,21 +56,61 @@ class _Held:
         return self.separator, self.change
 
 
+@dataclass
+class _Part:
+    """One catalog that servers share which find these tracks: `ids` rise, `changes` and `separators` say by which
+    analyses."""
+
+    ids: NDArray[np.int64]
+    changes: NDArray[np.int64]
+    separators: NDArray[np.str_]
+    catalog: Catalog
+
+
 class Loader:
-    """Everything that can be recommended (see VISIBLE), brought up to date by each `load`."""
+    """The catalog of each server (see core.library.shelf.VISIBLE), as of now at each `catalog`."""
 
     def __init__(self, database: Database, *, uploads: bool) -> None:
         self._database = database
         self._uploads = uploads
+        self._version: int | None = None
         self._held: dict[int, _Held] = {}
-        self._catalog = Catalog.build([])
+        self._whole = _part(Catalog.build([]), {})
+        self._particular: frozenset[int] = frozenset()
+        self._parts: list[_Part] = []
+        self._found: dict[int | None, _Part] = {}
 
-    async def load(self) -> Catalog:
-        """The catalog as of now: equal to one that was read from the beginning, percentiles included.
+    async def catalog(self, server: int | None) -> Catalog:
+        """What a server (SHARED, None: see Shelf) finds: equal to a catalog that was read from the beginning, percentiles
+        included.
 
         A catalog that was given out before stays as it is. Parsing and copying run in a thread, since a bot that
-        answers must not stop for it.
+        answers must not stop for it. Not to be called while it runs.
         """
+        version = await self._library()
+        if version != self._version:
+            await self._refresh()
+            self._version = version
+        if server is not None and server not in self._particular:
+            server = SHARED
+        if server not in self._found:
+            rows = await self._database.fetch(
+                f"SELECT track.id FROM track WHERE {VISIBLE}", Shelf(server, self._uploads).named
+            )
+            self._found[server] = await asyncio.to_thread(self._selected, [row["id"] for row in rows])
+        part = self._found[server]
+        self._parts = [*(one for one in self._parts if one is not part), part]  # asked last
+        while len(self._parts) > 1 and sum(len(one.ids) for one in self._parts) > REMEMBERED:
+            gone = self._parts.pop(0)
+            self._found = {key: one for key, one in self._found.items() if one is not gone}
+        return part.catalog
+
+    async def _library(self) -> int:
+        [row] = await self._database.fetch("SELECT value FROM counter WHERE name = 'library'")
+        return int(row[0])
+
+    async def _refresh(self) -> None:
+        """Read what has changed; catalogs whose tracks have not are kept."""
         rows = await self._database.fetch(_TRACKS, {"uploads": self._uploads})
         wanted = await asyncio.to_thread(_best, rows)
         stale = [
@@ -78,14 +125,58 @@ class Loader:
         # What was removed after the first look is missing now; its number has grown, so the next load looks again.
         for track_id in set(stale) - {track.id for part in parts for track in part.tracks}:
             del wanted[track_id]
-        self._catalog = await asyncio.to_thread(_joined, self._catalog, parts, wanted)
+        self._particular = await particular(self._database)
+        self._whole = await asyncio.to_thread(
+            lambda: _part(_joined(self._whole.catalog, parts, wanted), wanted)
+        )
         self._held = wanted
-        return self._catalog
+        self._found = {}
+        self._parts = await asyncio.to_thread(self._moved)
+
+    def _moved(self) -> list[_Part]:
+        """The catalogs whose tracks have the analyses that they had, over the present matrix."""
+        whole, kept = self._whole, []
+        for part in self._parts:
+            rows = np.searchsorted(whole.ids, part.ids)
+            if len(rows) and rows[-1] >= len(whole.ids):
+                continue
+            if (
+                np.array_equal(whole.ids[rows], part.ids)
+                and np.array_equal(whole.changes[rows], part.changes)
+                and np.array_equal(whole.separators[rows], part.separators)
+            ):
+                part.catalog.move(whole.catalog, rows)
+                kept.append(part)
+        return kept
+
+    def _selected(self, track_ids: list[int]) -> _Part:
+        """The catalog of these tracks: one that is remembered, or a new one."""
+        whole = self._whole
+        rows = np.flatnonzero(np.isin(whole.ids, np.array(track_ids, dtype=np.int64)))
+        ids, tracks = whole.ids[rows], tuple(whole.catalog.tracks[row] for row in rows)
+        for part in self._parts:
+            if np.array_equal(part.ids, ids):
+                if part.catalog.tracks != tracks:
+                    # Other titles, the same sounds: all that was worked out from them still holds.
+                    part.catalog = copy.copy(part.catalog)
+                    part.catalog.tracks = tracks
+                return part
+        return _Part(ids, whole.changes[rows], whole.separators[rows], whole.catalog.part(rows))
 
 
-async def load_catalog(database: Database, *, uploads: bool) -> Catalog:
-    """Everything that can be recommended (see VISIBLE)."""
-    return await Loader(database, uploads=uploads).load()
+def _part(catalog: Catalog, wanted: dict[int, _Held]) -> _Part:
+    """All of it."""
+    return _Part(
+        np.array(list(wanted), dtype=np.int64),
+        np.array([one.change for one in wanted.values()], dtype=np.int64),
+        np.array(catalog.separators, dtype=np.str_),
+        catalog,
+    )
+
+
+async def load_catalog(database: Database, shelf: Shelf) -> Catalog:
+    """What is found there (see VISIBLE)."""
+    return await Loader(database, uploads=shelf.uploads).catalog(shelf.server)
 
 
 def _best(rows: Iterable[Row]) -> dict[int, _Held]:
@@ -133,10 +224,14 @@ def _joined(old: Catalog, parts: list[Catalog], wanted: dict[int, _Held]) -> Cat
     names = sorted({name for part in sources for name in part.names})
     column = {name: j for j, name in enumerate(names)}
     matrix = np.full((len(tracks), len(names)), np.nan, dtype=np.float32, order="F")
+    keys: list[tuple[str, str] | None] = [None] * len(tracks)
     for part, pairs in zip(sources, taken, strict=True):
+        for target, row in pairs:
+            keys[target] = part.keys[row]
         targets, rows = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+        features = part.features
         for j, name in enumerate(part.names):  # column by column, as they lie in memory
-            matrix[targets, column[name]] = part.features[rows, j]
+            matrix[targets, column[name]] = features[rows, j]
     known = np.flatnonzero(~np.isnan(matrix).all(axis=0))
     names = [names[j] for j in known]
     units = {name: unit for part in sources for name, unit in part.units.items()}
@@ -147,4 +242,5 @@ def _joined(old: Catalog, parts: list[Catalog], wanted: dict[int, _Held]) -> Cat
         names,
         matrix if len(known) == matrix.shape[1] else matrix[:, known],
         {name: unit for name, unit in units.items() if name in measured},
+        keys,
     )

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from core.library.loading import VISIBLE
 from core.library.playlist_files import Item
 from core.library.query import fold, split
 from core.library.search import quoted
+from core.library.shelf import VISIBLE, Shelf
 from core.library.store import Database, Row
 from core.library.tags import from_file_name
 
@@ -42,29 +42,29 @@ class Match:
     track_id: int | None
 
 
-async def match(database: Database, items: Sequence[Item], *, uploads: bool = True) -> list[Match]:
+async def match(database: Database, shelf: Shelf, items: Sequence[Item]) -> list[Match]:
     """A track of the visible library for each item, in their order."""
-    found = [Match(item, await _by_names(database, item, uploads)) for item in items]
+    found = [Match(item, await _by_names(database, item, shelf)) for item in items]
     names = {_name(one.item.file_name) for one in found if one.track_id is None and one.item.file_name}
     if names:
-        files = await _by_file(database, names, uploads)
+        files = await _by_file(database, names, shelf)
         for place, one in enumerate(found):
             if one.track_id is None:
                 track_id = _nearest(files.get(_name(one.item.file_name), ()), one.item.duration_s)
-                found[place] = Match(one.item, track_id or await _by_file_words(database, one.item, uploads))
+                found[place] = Match(one.item, track_id or await _by_file_words(database, one.item, shelf))
     return found
 
 
-async def _by_names(database: Database, item: Item, uploads: bool) -> int | None:
+async def _by_names(database: Database, item: Item, shelf: Shelf) -> int | None:
     if item.content_hash:
         row = await database.fetch_one(
-            f"SELECT id FROM track WHERE content_hash = :hash AND {VISIBLE}",
-            {"hash": item.content_hash, "uploads": uploads},
+            f"SELECT id FROM track WHERE (content_hash = :hash OR audio_hash = :hash) AND {VISIBLE}",
+            {"hash": item.content_hash, **shelf.named},
         )
         if row:
             return int(row["id"])
     for title, artist in _readings(item):
-        rows = await _titled(database, title, uploads)
+        rows = await _titled(database, title, shelf)
         exact = [row for row in rows if _key(row["title"]) == _key(title)]
         by_artist = [row for row in rows if artist and _same_artist(row["artist"], artist)]
         both = [row for row in exact if row in by_artist]
@@ -97,9 +97,9 @@ def _readings(item: Item) -> Iterable[tuple[str, str | None]]:
             yield title, artist
 
 
-async def _titled(database: Database, title: str, uploads: bool) -> list[Row]:
+async def _titled(database: Database, title: str, shelf: Shelf) -> list[Row]:
     """Visible tracks with this title, whatever else stands in theirs."""
-    parameters = {"title": title, "uploads": uploads, "most": MOST}
+    parameters = {"title": title, "most": MOST, **shelf.named}
     rows = await database.fetch(
         f"SELECT {_COLUMNS} FROM track WHERE title = :title COLLATE NOCASE AND {VISIBLE} LIMIT :most",
         parameters,
@@ -115,10 +115,10 @@ async def _titled(database: Database, title: str, uploads: bool) -> list[Row]:
     return rows
 
 
-async def _by_file(database: Database, names: set[str], uploads: bool) -> dict[str, list[Row]]:
+async def _by_file(database: Database, names: set[str], shelf: Shelf) -> dict[str, list[Row]]:
     """{file name, folded: the tracks whose file is called so}, in one pass over the library."""
     rows = await database.fetch(
-        f"SELECT {_COLUMNS} FROM track WHERE origin <> 'upload' AND {VISIBLE}", {"uploads": uploads}
+        f"SELECT {_COLUMNS} FROM track WHERE origin <> 'upload' AND {VISIBLE}", shelf.named
     )
     found: dict[str, list[Row]] = {}
     for row in rows:
@@ -128,11 +128,11 @@ async def _by_file(database: Database, names: set[str], uploads: bool) -> dict[s
     return found
 
 
-async def _by_file_words(database: Database, item: Item, uploads: bool) -> int | None:
+async def _by_file_words(database: Database, item: Item, shelf: Shelf) -> int | None:
     if not item.file_name or item.title:
         return None
     tags = from_file_name(item.file_name)
-    return await _by_names(database, Item(tags.title, tags.artist, duration_s=item.duration_s), uploads)
+    return await _by_names(database, Item(tags.title, tags.artist, duration_s=item.duration_s), shelf)
 
 
 def _nearest(rows: Iterable[Row], duration_s: float | None) -> int | None:

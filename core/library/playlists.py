@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from core.errors import UserError
 from core.library.query import fold
+from core.library.shelf import HERE, OWN, Shelf
 from core.library.store import Database, Row, Transaction
 from core.library.tags import one_line
 
@@ -40,6 +41,8 @@ class Entry:
     duration_s: float
     path: str | None
     """The file's path while the track is in the library; never to be shown."""
+    away: bool = False
+    """The track is of another server's library; `title` and the rest are what they were when it was put here."""
 
 
 _LIST = """
@@ -49,10 +52,11 @@ WHERE {where} GROUP BY playlist.id ORDER BY changed_at DESC, playlist.id DESC
 """
 
 _ENTRIES = """
-SELECT entry.id, track_id, coalesce(track.content_hash, entry.content_hash), coalesce(track.title, entry.title),
+SELECT entry.id, track.id, coalesce(track.audio_hash, track.content_hash, entry.content_hash), coalesce(track.title, entry.title),
     iif(track.id IS NULL, entry.artist, track.artist), track.album, coalesce(track.duration_s, entry.duration_s),
-    track.path
-FROM playlist_entry AS entry LEFT JOIN track ON track.id = track_id WHERE playlist_id = ? ORDER BY position, entry.id
+    track.path, {away}
+FROM playlist_entry AS entry LEFT JOIN track ON track.id = track_id AND ({here})
+WHERE playlist_id = :playlist ORDER BY position, entry.id
 """
 
 
@@ -85,16 +89,33 @@ class Playlists:
             )
         return playlist
 
-    async def visible(self, playlist_id: int, user_id: int) -> Playlist:
-        """The list, for the member who made it and, once it is shared, for everybody. Raises UserError."""
+    async def visible(self, playlist_id: int, user_id: int, place: int) -> Playlist:
+        """The list, for the member who made it and for everybody in the place (see `share`) where it was shared.
+        Raises UserError."""
         playlist = await self._get(playlist_id)
-        if playlist is None or not (playlist.shared or playlist.user_id == user_id):
+        if playlist is None or not (playlist.user_id == user_id or await self._shared(playlist_id, place)):
             raise UserError("This playlist is no longer shared; ask the member who made it.")
         return playlist
 
+    async def _shared(self, playlist_id: int, place: int) -> bool:
+        return bool(
+            await self._database.fetch(
+                "SELECT 1 FROM playlist_place WHERE playlist_id = ? AND place IN (0, ?)", [playlist_id, place]
+            )
+        )
+
     async def entries(self, playlist_id: int) -> list[Entry]:
-        """The places of a list in their order."""
-        return [Entry(*row) for row in await self._database.fetch(_ENTRIES, [playlist_id])]
+        """The places of a list in their order, wherever its tracks are found; for members see `seen`."""
+        rows = await self._database.fetch(_ENTRIES.format(away="0", here="1"), {"playlist": playlist_id})
+        return [Entry(*row) for row in rows]
+
+    async def seen(self, playlist: Playlist, shelf: Shelf, user_id: int) -> list[Entry]:
+        """The places of a list as a member finds them in a server: what is of another one's library is away, and for
+        others than the list's owner not there at all. `user_id` 0 is anybody."""
+        sql = _ENTRIES.format(away="track.id IS NULL AND track_id IS NOT NULL", here=f"{HERE} OR {OWN}")
+        rows = await self._database.fetch(sql, {"playlist": playlist.id, "user": user_id, **shelf.named})
+        entries = [Entry(*row) for row in rows]
+        return [entry for entry in entries if not entry.away or user_id == playlist.user_id]
 
     async def create(self, user_id: int, name: str, track_ids: Iterable[int] = ()) -> Playlist:
         """A new list. Raises UserError when the name is empty, too long or taken."""
@@ -179,10 +200,23 @@ class Playlists:
             )
         return await self.own(playlist_id, user_id)
 
-    async def share(self, playlist_id: int, user_id: int, shared: bool = True) -> Playlist:
-        """Let everybody see the list who has a card of it, or nobody any more."""
+    async def share(self, playlist_id: int, user_id: int, place: int) -> Playlist:
+        """Let everybody see the list who has a card of it in this place: a server, or the channel of a direct message."""
         await self.own(playlist_id, user_id)
-        await self._database.write("UPDATE playlist SET shared = ? WHERE id = ?", [shared, playlist_id])
+        async with self._database.transaction() as transaction:
+            await transaction.run("UPDATE playlist SET shared = 1 WHERE id = ?", [playlist_id])
+            await transaction.run(
+                "INSERT INTO playlist_place (playlist_id, place) VALUES (?, ?) ON CONFLICT DO NOTHING",
+                [playlist_id, place],
+            )
+        return await self.own(playlist_id, user_id)
+
+    async def unshare(self, playlist_id: int, user_id: int) -> Playlist:
+        """Nobody else sees it any more, anywhere."""
+        await self.own(playlist_id, user_id)
+        async with self._database.transaction() as transaction:
+            await transaction.run("UPDATE playlist SET shared = 0 WHERE id = ?", [playlist_id])
+            await transaction.run("DELETE FROM playlist_place WHERE playlist_id = ?", [playlist_id])
         return await self.own(playlist_id, user_id)
 
     async def delete(self, playlist_id: int, user_id: int) -> Playlist:
@@ -191,10 +225,11 @@ class Playlists:
         await self._database.write("DELETE FROM playlist WHERE id = ?", [playlist_id])
         return playlist
 
-    async def copy(self, playlist_id: int, user_id: int) -> Playlist:
-        """A list of the member's own with the same tracks."""
-        playlist = await self.visible(playlist_id, user_id)
-        tracks = [entry.track_id for entry in await self.entries(playlist_id) if entry.track_id is not None]
+    async def copy(self, playlist_id: int, user_id: int, place: int, shelf: Shelf) -> Playlist:
+        """A list of the member's own with the same tracks, as far as they are found here."""
+        playlist = await self.visible(playlist_id, user_id, place)
+        entries = await self.seen(playlist, shelf, user_id)
+        tracks = [entry.track_id for entry in entries if entry.track_id is not None]
         return await self.create(user_id, await self.free_name(user_id, playlist.name), tracks)
 
     async def _get(self, playlist_id: int) -> Playlist | None:

@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from core.genre.likely import likely
-from core.library.loading import VISIBLE
 from core.library.query import Key, Meaning, Query, Term, parse_key, split
+from core.library.shelf import OWN, VISIBLE, Shelf
 from core.library.store import Database, Row
 from core.library.tracks import Track
 from core.separation.base import STEMS
@@ -89,11 +89,11 @@ class Sounds(Protocol):
 
 async def search(
     database: Database,
+    shelf: Shelf,
     query: Query,
     filters: Filters = Filters(),
     *,
     sounds: Sounds | None = None,
-    uploads: bool = True,
     limit: int = 10,
     offset: int = 0,
 ) -> Found:
@@ -103,7 +103,7 @@ async def search(
     finds everything.
     """
     if not query.terms:
-        return await _everything(database, filters, uploads, limit, offset)
+        return await _everything(database, filters, shelf, limit, offset)
     heard: dict[Term, Mapping[int, float]] = {}
     for term in query.meant:
         assert term.meaning is not None
@@ -112,14 +112,14 @@ async def search(
         elif sounds is not None:
             heard[term] = await asyncio.to_thread(sounds, term.meaning)
     for how in ("words", "beginnings", "parts"):
-        ranked = await _ranked(database, query, filters, heard, uploads, how)
+        ranked = await _ranked(database, query, filters, heard, shelf, how)
         if ranked:
             hits = await _hits(database, ranked[offset : offset + limit], heard)
             return Found(hits, len(ranked), how)
     return Found([], 0)
 
 
-async def complete(database: Database, text: str, *, uploads: bool = True, limit: int = 25) -> list[Track]:
+async def complete(database: Database, shelf: Shelf, text: str, *, limit: int = 25) -> list[Track]:
     """Tracks for an autocomplete: titles that begin with the text first, then names that have all its words.
 
     The last word may be unfinished. Without text, the newest tracks. Nothing is ranked, so that the answer takes a
@@ -129,10 +129,10 @@ async def complete(database: Database, text: str, *, uploads: bool = True, limit
     if not words:
         rows = await database.fetch(
             f"SELECT {_TRACK} FROM track WHERE {VISIBLE} ORDER BY id DESC LIMIT :limit",
-            {"uploads": uploads, "limit": limit},
+            {**shelf.named, "limit": limit},
         )
         return [Track(*row) for row in rows]
-    parameters: dict[str, Any] = {"uploads": uploads, "limit": limit}
+    parameters: dict[str, Any] = {**shelf.named, "limit": limit}
     first = " AND ".join(quoted(word) for word in words[:-1])
     last = f"{quoted(words[-1])} *"
     matching = f"{_NAMED} WHERE track_text MATCH :match"
@@ -156,10 +156,10 @@ async def complete(database: Database, text: str, *, uploads: bool = True, limit
     return list(found.values())[:limit]
 
 
-async def visible(database: Database, track_id: int, *, uploads: bool = True) -> Track | None:
+async def visible(database: Database, shelf: Shelf, track_id: int) -> Track | None:
     """The track, where members may find it."""
     row = await database.fetch_one(
-        f"SELECT {_TRACK} FROM track WHERE track.id = :id AND {VISIBLE}", {"id": track_id, "uploads": uploads}
+        f"SELECT {_TRACK} FROM track WHERE track.id = :id AND {VISIBLE}", {"id": track_id, **shelf.named}
     )
     return Track(*row) if row else None
 
@@ -167,8 +167,7 @@ async def visible(database: Database, track_id: int, *, uploads: bool = True) ->
 async def uploads_of(database: Database, user_id: int, *, limit: int = 25) -> list[Track]:
     """What a member uploaded and is still kept, the newest first, whether others can find it or not."""
     rows = await database.fetch(
-        f"SELECT {_TRACK} FROM track WHERE origin = 'upload' AND track.id IN (SELECT json_extract(result, '$.track_id')"
-        " FROM job WHERE user_id = :user AND kind = 'analyse') ORDER BY track.id DESC LIMIT :limit",
+        f"SELECT {_TRACK} FROM track WHERE {OWN} ORDER BY track.id DESC LIMIT :limit",
         {"user": user_id, "limit": limit},
     )
     return [Track(*row) for row in rows]
@@ -180,21 +179,21 @@ async def hit(database: Database, track_id: int) -> Hit | None:
     return found[0] if found else None
 
 
-async def genres(database: Database, text: str = "", *, uploads: bool = True, limit: int = 25) -> list[str]:
+async def genres(database: Database, shelf: Shelf, text: str = "", *, limit: int = 25) -> list[str]:
     """The genres of visible tracks that have all words of the text, in alphabetical order."""
     # One step of the index for each genre, not for each track.
     rows = await database.fetch(
         "WITH RECURSIVE one (genre) AS (SELECT min(genre) FROM track UNION ALL"
         " SELECT (SELECT min(genre) FROM track WHERE genre > one.genre) FROM one WHERE one.genre IS NOT NULL)"
         f" SELECT genre FROM one WHERE EXISTS (SELECT 1 FROM track WHERE track.genre = one.genre AND {VISIBLE})",
-        {"uploads": uploads},
+        shelf.named,
     )
     told = await database.fetch(
         "WITH RECURSIVE one (genre) AS (SELECT min(genre) FROM told_genre UNION ALL"
         " SELECT (SELECT min(genre) FROM told_genre WHERE genre > one.genre) FROM one WHERE one.genre IS NOT NULL)"
         " SELECT genre FROM one WHERE EXISTS (SELECT 1 FROM told_genre JOIN track ON track.id = track_id"
         f" WHERE told_genre.genre = one.genre AND track.genre IS NULL AND {VISIBLE})",
-        {"uploads": uploads},
+        shelf.named,
     )
     rows = [*rows, *told]
     words = [word.casefold() for word in split(text[:100])]
@@ -205,11 +204,11 @@ async def genres(database: Database, text: str = "", *, uploads: bool = True, li
     return [*sorted(begin, key=str.casefold), *sorted(set(fitting) - set(begin), key=str.casefold)][:limit]
 
 
-async def _everything(database: Database, filters: Filters, uploads: bool, limit: int, offset: int) -> Found:
+async def _everything(database: Database, filters: Filters, shelf: Shelf, limit: int, offset: int) -> Found:
     """A page of everything that passes the filters, by artist and title."""
     where, parameters = _conditions(filters)
     source = f"{_source('track', where)} WHERE {' AND '.join([VISIBLE, *where])}"
-    parameters |= {"uploads": uploads, "limit": limit, "offset": offset}
+    parameters |= {**shelf.named, "limit": limit, "offset": offset}
     [count] = await database.fetch(f"SELECT count(*) FROM {source}", parameters)
     rows = await database.fetch(
         f"SELECT track.id FROM {source} ORDER BY track.artist COLLATE NOCASE, track.title COLLATE NOCASE, track.id"
@@ -224,13 +223,13 @@ async def _ranked(
     query: Query,
     filters: Filters,
     heard: Mapping[Term, Mapping[int, float]],
-    uploads: bool,
+    shelf: Shelf,
     how: str,
 ) -> list[tuple[float, int]]:
     """(score, track id) of everything that meets the query, best first."""
     plain = [term for term in query.terms if term not in heard]
-    names = await _named(database, plain, filters, uploads, how)
-    alone = {term: await _named(database, [term], filters, uploads, how) for term in heard}
+    names = await _named(database, plain, filters, shelf, how)
+    alone = {term: await _named(database, [term], filters, shelf, how) for term in heard}
 
     def rank() -> list[tuple[float, int]]:
         best = min((row[1] for row in names), default=0.0) or -1.0  # bm25 is negative, better is lower
@@ -259,12 +258,12 @@ async def _named(
     database: Database,
     terms: Sequence[Term],
     filters: Filters,
-    uploads: bool,
+    shelf: Shelf,
     how: str,
 ) -> list[Row]:
     """(id, bm25, title) of the visible tracks that pass the filters and whose words hold all terms."""
     where, parameters = _conditions(filters)
-    parameters["uploads"] = uploads
+    parameters |= shelf.named
     source, rank = "track", "0.0"
     if terms and how == "parts":
         for place, term in enumerate(terms):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,9 +11,13 @@ import numpy as np
 
 from core.analysis import TrackAnalysis
 from core.genre.likely import likely
+from core.library.shelf import HERE, OWN, SHARED, Shelf, own_hash
 from core.library.store import Database, Row, Transaction
 
 Origin = Literal["sample", "folder", "upload"]
+
+Statement = Callable[[str, Any], Awaitable[list[Row]]]
+"""`Database.fetch` or `Transaction.run`."""
 
 
 @dataclass(frozen=True)
@@ -127,15 +132,42 @@ class Library:
         )
         return row is not None and bool(row["listed"])
 
+    async def here(self, shelf: Shelf, track_id: int, user_id: int) -> Track | None:
+        """The track that a button names, where it is of this server or the member's own upload."""
+        return _track(
+            await self.database.fetch_one(
+                f"SELECT {_COLUMNS} FROM track WHERE id = :id AND ({HERE} OR {OWN})",
+                {"id": track_id, "user": user_id, **shelf.named},
+            )
+        )
+
+    async def elsewhere(self, shelf: Shelf, track_ids: Iterable[int], user_id: int | None = None) -> set[int]:
+        """Those of the tracks that are of other servers only, not the member's own uploads nor what is gone."""
+        rows = await self.database.fetch(
+            "SELECT id FROM track WHERE id IN (SELECT value FROM json_each(:ids))"
+            f" AND ({HERE} OR {OWN}) IS NOT TRUE",
+            {"ids": json.dumps(list(track_ids)), "user": user_id, **shelf.named},
+        )
+        return {row["id"] for row in rows}
+
+    async def server_of(self, track_id: int) -> int | None:
+        """Whose library an upload is in: a server's, 0 every server's, None nobody's."""
+        row = await self.database.fetch_one("SELECT guild_id FROM track WHERE id = ?", [track_id])
+        return row["guild_id"] if row else None
+
     async def list_upload(self, track_id: int, listed: bool) -> None:
         """Take an upload into the library, or out of it."""
         await self.database.write(
             "UPDATE track SET listed = ? WHERE id = ? AND origin = 'upload'", [listed, track_id]
         )
 
-    async def counts(self) -> dict[str, int]:
-        """Tracks by origin, {"total": ..., "sample": ..., "folder": ..., "upload": ...}, and "analyses"."""
-        rows = await self.database.fetch("SELECT origin, count(*) FROM track GROUP BY origin")
+    async def counts(self, server: int | None = None) -> dict[str, int]:
+        """Tracks by origin, {"total": ..., "sample": ..., "folder": ..., "upload": ...}, and "analyses" (of all); those
+        of one server (see core.library.shelf), or all."""
+        rows = await self.database.fetch(
+            f"SELECT origin, count(*) FROM track WHERE :server IS NULL OR {HERE} GROUP BY origin",
+            Shelf(server).named,
+        )
         found = {"sample": 0, "folder": 0, "upload": 0} | {row[0]: row[1] for row in rows}
         [analyses] = await self.database.fetch("SELECT count(*) FROM analysis")
         return {"total": sum(found.values()), **found, "analyses": analyses[0]}
@@ -144,6 +176,26 @@ class Library:
         """A number that moves whenever tracks or analyses change, whichever process changed them."""
         [row] = await self.database.fetch("SELECT value FROM counter WHERE name = 'library'")
         return int(row[0])
+
+
+async def uploaded(
+    run: Statement, digest: str, guild_id: int | None, user_id: int
+) -> tuple[Track | None, str]:
+    """The track that an upload of these bytes (SHA-256) in this server is, or None when it is a new one there; and the
+    content_hash that the track has or is to have. `guild_id` None: in a direct message.
+
+    What folders hold for this server and the samples are one track for all. Among uploads the same bytes are one track in
+    one server, and another one in another: name, picture and file of the one are nothing that the other learns of.
+    """
+    own = own_hash(digest, guild_id, user_id)
+    rows = await run(
+        f"SELECT {_COLUMNS} FROM track WHERE content_hash = :own OR (content_hash = :digest AND {HERE})"
+        " ORDER BY content_hash = :own DESC",
+        {"own": own, "digest": digest, **Shelf(guild_id or SHARED).named},
+    )
+    if rows:
+        return Track(*rows[0]), rows[0]["content_hash"]
+    return None, own
 
 
 async def put_track(
@@ -157,19 +209,58 @@ async def put_track(
     duration_s: float,
     album: str | None = None,
 ) -> int:
-    """`Library.upsert_track` inside an open transaction."""
+    """`Library.upsert_track` inside an open transaction. An upload is in every server's library unless `keep_to` says
+    otherwise."""
     known = await transaction.run("SELECT id, origin FROM track WHERE content_hash = ?", [content_hash])
     if known and _RANK[known[0]["origin"]] > _RANK[origin]:
         return int(known[0]["id"])
     [row] = await transaction.run(
-        "INSERT INTO track (content_hash, path, origin, title, artist, genre, duration_s, album)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        "INSERT INTO track (content_hash, path, origin, title, artist, genre, duration_s, album, guild_id)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (content_hash) DO UPDATE SET path = excluded.path, origin = excluded.origin,"
         " title = excluded.title, artist = excluded.artist, genre = excluded.genre, duration_s = excluded.duration_s,"
         " album = excluded.album RETURNING id",
-        [content_hash, path, origin, title, artist, genre, duration_s, album],
+        [
+            content_hash,
+            path,
+            origin,
+            title,
+            artist,
+            genre,
+            duration_s,
+            album,
+            0 if origin == "upload" else None,
+        ],
     )
     return int(row["id"])
+
+
+async def keep_to(transaction: Transaction, track_id: int, guild_id: int | None, digest: str) -> None:
+    """Let an upload be of one server's library (None: of nobody's); `digest` is its file's SHA-256."""
+    await transaction.run(
+        "UPDATE track SET guild_id = ?, audio_hash = nullif(?, content_hash) WHERE id = ?",
+        [guild_id, digest, track_id],
+    )
+
+
+async def known_analysis(database: Database, digest: str, separator: str) -> tuple[int, TrackAnalysis] | None:
+    """What one separator said about these bytes (SHA-256), and the track it said it of, whoever uploaded it where."""
+    row = await database.fetch_one(
+        "SELECT track_id, data FROM analysis JOIN track ON track.id = track_id"
+        " WHERE (content_hash = :digest OR audio_hash = :digest) AND separator = :separator"
+        " ORDER BY analyser_version DESC, analysed_at DESC LIMIT 1",
+        {"digest": digest, "separator": separator},
+    )
+    return (row["track_id"], TrackAnalysis.from_json(json.loads(row["data"]))) if row else None
+
+
+async def copy_latents(transaction: Transaction, track_id: int, source: int) -> None:
+    """What the genre network said of a track holds for another one of the same bytes."""
+    for table, columns in (("latent", "model, vector, genres"), ("told_genre", "genre")):
+        await transaction.run(
+            f"INSERT OR IGNORE INTO {table} (track_id, {columns}) SELECT ?, {columns} FROM {table} WHERE track_id = ?",
+            [track_id, source],
+        )
 
 
 async def put_analysis(transaction: Transaction, track_id: int, analysis: TrackAnalysis) -> None:

@@ -53,8 +53,11 @@ class Parties:
         )
         return Opened(row["id"], host, occasion, count, [], [])
 
-    async def get(self, party_id: int) -> Opened | None:
-        row = await self._database.fetch_one("SELECT * FROM party WHERE id=?", (party_id,))
+    async def get(self, party_id: int, guild_id: int | None) -> Opened | None:
+        """A party of this server, None where it is no longer kept or another's."""
+        row = await self._database.fetch_one(
+            "SELECT * FROM party WHERE id=? AND guild_id IS ?", (party_id, guild_id)
+        )
         if row is None:
             return None
         guests = await self._database.fetch(

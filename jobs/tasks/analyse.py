@@ -1,5 +1,8 @@
 """Analyse one uploaded track: stems, descriptors and a picture; the same content is analysed once.
 
+It becomes a track of the server's library where the job comes from, of nobody's when it was a direct message; what was
+measured of the same bytes elsewhere is taken from there, what they are called there is not.
+
 spec:   {"path": name of the file in the uploads folder, "name": the user's file name, only ever shown,
          "kept_back"?: others do not find the track until its uploader adds it to the library,
          "language"?: of the words in the picture}
@@ -11,13 +14,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import UserError
 from core.i18n import speaking
 from core.library.store import Transaction
-from core.library.tracks import Library, picture_name, put_analysis, put_track
+from core.library.tracks import (
+    copy_latents,
+    keep_to,
+    known_analysis,
+    picture_name,
+    put_analysis,
+    put_track,
+    uploaded,
+)
 from jobs.engines.base import Request
 from jobs.tasks.base import Context, Done, TaskKind, TaskSettings, Work
 
@@ -37,9 +49,9 @@ async def run(work: Work) -> Done:
     except OSError as error:
         raise UserError("The uploaded file is no longer here: please upload it again.") from error
     facts = await work.engine.start()
-    library = Library(work.database)
-    track = await library.find_by_hash(digest)
-    known = await library.analysis(track.id, facts["separator"]) if track else None
+    place = digest, work.claimed.guild_id, work.claimed.user_id
+    track, name = await uploaded(work.database.fetch, *place)
+    source_id, known = await known_analysis(work.database, digest, facts["separator"]) or (None, None)
     if known is not None and made_by(known) != (
         facts["separator"],
         facts["separator_version"],
@@ -47,10 +59,10 @@ async def run(work: Work) -> Done:
     ):
         known = None
     language = work.claimed.spec.get("language", "en")
-    picture = work.settings.pictures / picture_name(digest, facts["separator"], language)
+    picture = work.settings.pictures / picture_name(name, facts["separator"], language)
     drawing = picture.with_name(f".part-{work.claimed.id}-{work.claimed.token}.png")
     answer: dict[str, Any] = {}
-    if known is None or not picture.is_file():
+    if track is None or known is None or not picture.is_file():
         picture.parent.mkdir(parents=True, exist_ok=True)
         request = Request(
             "analyse",
@@ -78,34 +90,36 @@ async def run(work: Work) -> Done:
 
     async def store(transaction: Transaction) -> dict[str, Any]:
         nonlocal kept
-        rows = await transaction.run(
-            "SELECT id, path, title, artist FROM track WHERE content_hash = ?", [digest]
-        )
-        if rows:
-            track_id, title, artist = rows[0]["id"], rows[0]["title"], rows[0]["artist"]
+        known_here, now_named = await uploaded(transaction.run, *place)
+        if known_here:
+            track_id, title, artist = known_here.id, known_here.title, known_here.artist
             # The track's own file is kept, not a second copy, unless that file is gone.
-            kept = rows[0]["path"] == here or not (work.settings.data / rows[0]["path"]).is_file()
+            kept = known_here.path == here or not (work.settings.data / known_here.path).is_file()
             if kept:
                 await transaction.run(
                     "UPDATE track SET path = ? WHERE id = ? AND origin = 'upload'", [here, track_id]
                 )
         else:
-            title, artist = answer["tags"]["title"], answer["tags"]["artist"]
+            tags = answer.get("tags") or (asdict(track) if track else {})  # it was removed since we looked
+            title, artist = tags["title"], tags["artist"]
             track_id = await put_track(
                 transaction,
-                digest,
+                now_named,
                 here,
                 "upload",
                 title,
                 artist,
-                answer["tags"]["genre"],
+                tags["genre"],
                 analysis.duration_s,
-                answer["tags"].get("album"),
+                tags.get("album"),
             )
+            await keep_to(transaction, track_id, work.claimed.guild_id, digest)
             if work.claimed.spec.get("kept_back"):
                 await transaction.run("UPDATE track SET listed = 0 WHERE id = ?", [track_id])
-        if known is None:
+        if known is None or track_id != source_id:
             await put_analysis(transaction, track_id, analysis)
+        if known is not None and source_id is not None and track_id != source_id:
+            await copy_latents(transaction, track_id, source_id)
         return {"track_id": track_id, "title": title, "artist": artist}
 
     return Done(

@@ -10,6 +10,7 @@ forgotten at the very end.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -210,21 +211,30 @@ class _Index:
     async def _known_or_new(self, found: Found, path: Path) -> None:
         place = self.place
         known = await self.database.fetch_one(
-            "SELECT track.id, separator IS NOT NULL AS fresh FROM track LEFT JOIN analysis ON track_id = track.id"
-            " AND separator = ? AND separator_version = ? AND analyser_version = ? WHERE content_hash = ?",
-            [place.separator, place.separator_version, place.analyser_version, found.digest],
+            "SELECT content_hash = :digest AND origin <> 'upload' AS ours, data FROM track JOIN analysis"
+            " ON track_id = track.id AND separator = :separator AND separator_version = :separator_version"
+            " AND analyser_version = :analyser_version WHERE content_hash = :digest OR audio_hash = :digest"
+            " ORDER BY ours DESC LIMIT 1",
+            {
+                "digest": found.digest,
+                "separator": place.separator,
+                "separator_version": place.separator_version,
+                "analyser_version": place.analyser_version,
+            },
         )
         answer: dict[str, Any] | None = None
-        if known is None or not known["fresh"]:
+        if known is None or not known["ours"]:
+            # Of an upload the measurements hold, its tags are read again: its name may be its uploader's.
+            measured = json.loads(known["data"]) if known is not None else None
             try:
-                answer = await self._analyse(path)
+                answer = await self._analyse(path, measured)
             except Unavailable:
                 raise
             except UserError as error:
                 if is_disk_full(error):
                     raise
                 return await self._failed(found, str(error))
-            self.analysed += 1
+            self.analysed += measured is None
             if answer["analysis"]["content_hash"] != found.digest:
                 return None  # it is being written to: stays pending until the next run
         async with self.database.transaction() as transaction:
@@ -236,9 +246,14 @@ class _Index:
         async with self.database.transaction() as transaction:
             await fail(transaction, self.place, found, sentence)
 
-    async def _analyse(self, path: Path) -> dict[str, Any]:
-        """The engine's answer. A file that crashes the worker or takes too long twice is the file's fault."""
-        arguments = {"path": str(path), "name": path.name, "max_seconds": self.max_seconds}
+    async def _analyse(self, path: Path, measured: dict[str, Any] | None) -> dict[str, Any]:
+        """The engine's answer, where `measured` is an analysis that still holds, with the tags alone. A file that crashes the worker or takes too long twice is the file's fault."""
+        arguments = {
+            "path": str(path),
+            "name": path.name,
+            "max_seconds": self.max_seconds,
+            "analysis": measured,
+        }
         request = Request("analyse", arguments, reads=("path",))
         for attempt in (1, 2):
             try:

@@ -46,14 +46,15 @@ async def hear_missing(
     made = done = 0
     [total] = await database.fetch(f"SELECT count(*) {_LACKING}", {"model": model, "after": after})
     while row := await database.fetch_one(
-        f"SELECT id, path, content_hash {_LACKING} ORDER BY id LIMIT 1", {"model": model, "after": after}
+        f"SELECT id, path, coalesce(audio_hash, content_hash) AS digest {_LACKING} ORDER BY id LIMIT 1",
+        {"model": model, "after": after},
     ):
         if should_stop is not None and should_stop():
             raise Cancelled
         after, done = int(row["id"]), done + 1
         if progress is not None:
             progress(done - 1, total[0])
-        made += await _hear(database, engine, data / row["path"], after, row["content_hash"], should_stop)
+        made += await _hear(database, engine, data / row["path"], after, row["digest"], should_stop)
         if between is not None:
             await between(after)
     return made
@@ -73,7 +74,7 @@ async def _hear(
         return False
     async with database.transaction() as transaction:
         if not await transaction.run(
-            "SELECT 1 FROM track WHERE id = ? AND content_hash = ?", [track_id, digest]
+            "SELECT 1 FROM track WHERE id = ? AND coalesce(audio_hash, content_hash) = ?", [track_id, digest]
         ):
             return False  # it was removed meanwhile
         await put_latent(transaction, track_id, answer["latent"])

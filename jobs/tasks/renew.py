@@ -40,7 +40,7 @@ async def run(work: Work) -> Done:
     after, counts = int(work.claimed.spec.get("after", 0)), {"renewed": 0, "failed": 0}
     [total] = await work.database.fetch(f"SELECT count(*) {_STALE}", {**now, "after": after})
     while row := await work.database.fetch_one(
-        f"SELECT id, path, content_hash {_STALE} ORDER BY id LIMIT 1", {**now, "after": after}
+        f"SELECT id, path {_STALE} ORDER BY id LIMIT 1", {**now, "after": after}
     ):
         if work.should_stop():
             raise Cancelled
@@ -86,7 +86,8 @@ async def _renew(work: Work, row: Row) -> bool:
     async with work.database.transaction() as transaction:
         # It may have been removed meanwhile.
         if not await transaction.run(
-            "SELECT 1 FROM track WHERE id = ? AND content_hash = ?", [row["id"], analysis.content_hash]
+            "SELECT 1 FROM track WHERE id = ? AND coalesce(audio_hash, content_hash) = ?",
+            [row["id"], analysis.content_hash],
         ):
             return False
         await put_analysis(transaction, row["id"], analysis)

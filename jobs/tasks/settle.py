@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.library.shelf import own_hash
 from core.library.store import Row, Transaction
 from core.library.tracks import put_analysis, put_track
 from jobs.tasks.files import is_gone
@@ -44,7 +45,7 @@ async def settle(transaction: Transaction, place: Place, found: Found, answer: d
     from core.analysis import TrackAnalysis
 
     row, path = found.row, str(place.folder / found.row["path"])
-    same = await transaction.run("SELECT id, origin, path FROM track WHERE content_hash = ?", [found.digest])
+    same = await _same(transaction, place, found.digest)
     analysis = TrackAnalysis.from_json(answer["analysis"]) if answer else None
     if same:
         track_id = int(same[0]["id"])
@@ -74,6 +75,19 @@ async def settle(transaction: Transaction, place: Place, found: Found, answer: d
             "UPDATE track SET path = ?, origin = 'folder' WHERE id = ? AND origin <> 'sample'",
             [path, track_id],
         )
+    if same and same[0]["origin"] == "upload" and answer is not None:
+        # Others find it now, and what its uploader called the file is nothing for them.
+        tags = answer["tags"]
+        await transaction.run(
+            "UPDATE track SET content_hash = ?, audio_hash = NULL, guild_id = NULL, title = ?, artist = ?, genre = ?,"
+            " album = ? WHERE id = ?",
+            [found.digest, tags["title"], tags["artist"], tags["genre"], tags.get("album"), track_id],
+        )
+    # Where another server's upload of the same bytes would be there twice now, the folder's is the one.
+    await transaction.run(
+        f"UPDATE track SET listed = 0 WHERE audio_hash = :digest AND origin = 'upload' AND {_FINDS}",
+        {"digest": found.digest, "folder": place.id},
+    )
     await transaction.run(
         "UPDATE folder_file SET size = ?, mtime_ns = ?, content_hash = ?, track_id = ?, error = NULL,"
         " made_by = ?, pending = 0 WHERE folder_id = ? AND path = ?",
@@ -82,6 +96,30 @@ async def settle(transaction: Transaction, place: Place, found: Found, answer: d
     if row["track_id"] is not None and row["track_id"] != track_id:
         await forget_unless_used(transaction, row["track_id"])
     return happened
+
+
+async def _same(transaction: Transaction, place: Place, digest: str | None) -> list[Row]:
+    """The track that these bytes are: the library's, or an upload of a server that finds this folder."""
+    names = {"digest": digest, "folder": place.id}
+    for row in await transaction.run(
+        "SELECT id, guild_id FROM track WHERE content_hash = :digest AND origin = 'upload'"
+        f" AND guild_id <> 0 AND NOT {_FINDS}",
+        names,
+    ):  # from before uploads had names of their own: it stays its server's
+        await transaction.run(
+            "UPDATE track SET content_hash = ?, audio_hash = ? WHERE id = ?",
+            [own_hash(str(digest), row["guild_id"], 0), digest, row["id"]],
+        )
+    return await transaction.run(
+        "SELECT id, origin, path FROM track WHERE content_hash = :digest OR (audio_hash = :digest"
+        f" AND origin = 'upload' AND {_FINDS}) ORDER BY content_hash = :digest DESC, id LIMIT 1",
+        names,
+    )
+
+
+# Whether the server of an upload finds the folder :folder.
+_FINDS = """(guild_id IN (SELECT guild_id FROM folder_server WHERE folder_id = :folder)
+    OR guild_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM folder_server WHERE folder_id = :folder))"""
 
 
 async def _new_track(

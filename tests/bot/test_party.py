@@ -123,7 +123,11 @@ async def test_everybody_can_save_it_as_a_playlist(world: World) -> None:
     await world.alice.click(card.message, label="Make the playlist")
     within_budget(card)
     await world.restart()
-    tracks = (await world.bot.get_cog("Party").stored(press_ids(card, "party_make")[0].split(":")[2])).tracks
+    tracks = (
+        await world.bot.get_cog("Party").parties.get(
+            int(press_ids(card, "party_make")[0].split(":")[2]), world.channel.guild.id
+        )
+    ).tracks
     for member in (world.bob, world.bob, world.alice):  # twice: under another name
         saved = await member.click(card.message, label="Save as my playlist")
         assert saved.ephemeral and "Saved" in words(saved.response) and "Our party" in words(saved.response)
@@ -139,7 +143,9 @@ async def test_each_one_gets_two_reasons_where_there_is_room(world: World) -> No
     card = await opened(world, count=5)
     await world.bob.click(card.message, label="Join")
     await world.alice.click(card.message, label="Make the playlist")
-    party = await world.bot.get_cog("Party").stored(press_ids(card, "party_make")[0].split(":")[2])
+    party = await world.bot.get_cog("Party").parties.get(
+        int(press_ids(card, "party_make")[0].split(":")[2]), world.channel.guild.id
+    )
     why = await world.alice.click(card.message, label="Why 1?")
     for guest in party.guests:
         for reason in guest.heard[0].reasons[:2]:

@@ -194,7 +194,7 @@ async def test_share_listen_copy_and_stop_sharing(world: World) -> None:
 async def test_a_stranger_can_change_nothing(world: World) -> None:
     playlist = await filled(world, count=3)
     lists = Playlists(world.bot.database)
-    await lists.share(playlist.id, world.alice.id)
+    await lists.share(playlist.id, world.alice.id, world.channel.guild.id)
     first = (await lists.entries(playlist.id))[0]
     shared = await world.alice.slash(world.channel, "playlist share", playlist="Sunday")
     cog = world.bot.get_cog("playlist") or world.bot.get_cog("PlaylistCommands")
@@ -415,7 +415,7 @@ async def test_a_playlist_that_flows(world: World) -> None:
     within_budget(card)
     now = [entry.track_id for entry in await Playlists(world.bot.database).entries(playlist.id)]
     before = [track.id for track in await world.bot.library.tracks()][:12]
-    catalog = await world.bot.catalog()
+    catalog = await world.bot.catalog(world.channel.guild.id)
     assert now == ordered(catalog, before) and now[0] == before[0] and sorted(now) == sorted(before)
 
     def cost(tracks: list[int]) -> float:

@@ -199,7 +199,7 @@ async def test_another_process_knows_of_it_with_the_next_answer(world: World) ->
         await press(world, card, "Apply")
         assert (await other.catalog(guild)).weights == {LOUDNESS: 0.0}  # type: ignore[attr-defined]
         assert (await other.catalog(guild + 1)).weights == {}  # type: ignore[attr-defined]
-        assert (await other.catalog()).weights == {}  # type: ignore[attr-defined]
+        assert (await other.catalog(None)).weights == {}  # type: ignore[attr-defined]
     finally:
         await other.database.close()  # type: ignore[attr-defined]
 

@@ -53,7 +53,7 @@ async def test_a_skipped_pick_gives_way_to_the_next_and_counts_afterwards(world:
 
 async def test_a_full_list_keeps_every_steer_and_leaves_out_skips(world: World) -> None:
     card = await picks(world, world.alice)
-    steers = set(possible(await world.bot.catalog()))
+    steers = set(possible(await world.bot.catalog(world.channel.guild.id)))
     for name in ("livelier", "more_wistful", "faster", "more_vocals", "more_bass", "louder"):
         [custom_id] = [part["custom_id"] for part in walk(raw(card)) if part.get("type") == 3]
         await world.alice.select(card.message, [name], custom_id=custom_id)

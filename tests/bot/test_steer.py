@@ -60,7 +60,7 @@ async def choose(world: World, card: Any, value: str, action: str = "rec_steer")
 
 
 async def mean(world: World, ids: list[int], feature: str) -> float:
-    catalog = await world.bot.catalog()
+    catalog = await world.bot.catalog(world.channel.guild.id)
     return float(np.nanmean([catalog.values(feature)[catalog.index(track)] for track in ids]))
 
 

@@ -16,6 +16,7 @@ from core.library.catalog import Catalog, features_of
 from core.library.descriptor_report import describe_library
 from core.library.loading import load_catalog
 from core.library.profile_picture import features
+from core.library.shelf import Shelf
 from core.library.store import Database
 from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
@@ -35,7 +36,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[Catalog, dict[int
         async with await Database.open(path) as database:
             await ensure_samples(Library(database))
             analyses = {track.id: found for track, found in await Library(database).analyses()}
-            return await load_catalog(database, uploads=True), analyses
+            return await load_catalog(database, Shelf(None)), analyses
 
     return asyncio.run(load(tmp_path_factory.mktemp("data") / "moodstem.db"))
 

@@ -49,7 +49,8 @@ class Counting:
 
     async def run(self, request: Request, on_progress: Any = None, should_stop: Any = None) -> dict[str, Any]:
         name = Path(request.arguments["path"]).name
-        self.analysed.append(name)
+        if not request.arguments.get("analysis"):  # else only its tags are read
+            self.analysed.append(name)
         self.fail(name)
         return await self.engine.run(request, on_progress, should_stop)
 

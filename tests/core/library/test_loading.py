@@ -16,6 +16,7 @@ from core.library import loading
 from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
 from core.library.loading import Loader, load_catalog
+from core.library.shelf import Shelf
 from core.library.store import Database
 from core.library.tracks import Library
 from core.moods.profile import Profile
@@ -93,7 +94,7 @@ async def test_after_any_changes_it_equals_a_full_reading(database: Database, se
     ids: list[int] = []
     for number in range(6):
         await add(database, 2000 + number, origin="sample")
-    same(await loader.load(), await load_catalog(database, uploads=True))
+    same(await loader.catalog(None), await load_catalog(database, Shelf(None)))
     for _ in range(12):
         for _ in range(dice.randint(1, 4)):
             match dice.choice(["add", "add", "upload", "remove", "again", "other", "title", "drop"]):
@@ -120,34 +121,34 @@ async def test_after_any_changes_it_equals_a_full_reading(database: Database, se
                     )
                 case "title":
                     await database.write("UPDATE track SET title=title || '!' WHERE id=?", [dice.choice(ids)])
-        same(await loader.load(), await load_catalog(database, uploads=True))
+        same(await loader.catalog(None), await load_catalog(database, Shelf(None)))
     for track in ids:  # back to the samples
         await library.remove(track)
-    catalog = await loader.load()
+    catalog = await loader.catalog(None)
     assert len(catalog) == 6
-    same(catalog, await load_catalog(database, uploads=True))
+    same(catalog, await load_catalog(database, Shelf(None)))
 
 
 async def test_only_what_changed_is_read(database: Database, read: list[str]) -> None:
     loader, library = Loader(database, uploads=True), Library(database)
     ids = [await add(database, number) for number in range(30)]
-    first = await loader.load()
+    first = await loader.catalog(None)
     assert len(read) == 30
     read.clear()
-    assert await loader.load() is first and read == []
+    assert await loader.catalog(None) is first and read == []
     await library.remove(ids[3])
-    assert len(await loader.load()) == 29 and read == []
+    assert len(await loader.catalog(None)) == 29 and read == []
     await database.write("UPDATE track SET title='New title' WHERE id=?", [ids[5]])
-    titled = await loader.load()
+    titled = await loader.catalog(None)
     assert titled.track(ids[5]).title == "New title" and read == []
     assert first.track(ids[5]).title == "Song 5" and len(first) == 30, (
         "who holds the old one is not disturbed"
     )
     await library.save_analysis(ids[7], heard(7, shift=30))
     await add(database, 99)
-    loaded = await loader.load()
+    loaded = await loader.catalog(None)
     assert sorted(read) == [f"{7:064x}", f"{99:064x}"]
-    same(loaded, await load_catalog(database, uploads=True))
+    same(loaded, await load_catalog(database, Shelf(None)))
 
 
 async def test_an_analysis_that_is_saved_twice_in_a_second_is_read_twice(database: Database) -> None:
@@ -156,17 +157,17 @@ async def test_an_analysis_that_is_saved_twice_in_a_second_is_read_twice(databas
     values = []
     for shift in (10.0, 20.0, 30.0):
         await library.save_analysis(track, heard(1, shift=shift))
-        values.append(float((await loader.load()).values("mix.tempo")[0]))
+        values.append(float((await loader.catalog(None)).values("mix.tempo")[0]))
     assert values[1] == pytest.approx(values[0] + 10) and values[2] == pytest.approx(values[0] + 20)
 
 
 async def test_other_titles_keep_what_was_worked_out(database: Database) -> None:
     loader = Loader(database, uploads=True)
     ids = [await add(database, number) for number in range(5)]
-    first = await loader.load()
+    first = await loader.catalog(None)
     recommend(first, Profile({"power": 1.0}))
     await database.write("UPDATE track SET title='New' WHERE id=?", [ids[0]])
-    again = await loader.load()
+    again = await loader.catalog(None)
     assert again.scoring is first.scoring and again is not first
     view = tuned(again, {"power.mix.tempo": 5.0})
     assert recommend(view, Profile({"power": 1.0}))[0].track in again.tracks
@@ -188,9 +189,9 @@ async def test_a_track_that_vanishes_between_the_looks_is_left_out(
         return await before(self, sql, parameters)
 
     monkeypatch.setattr(Database, "fetch", fetch)
-    catalog = await loader.load()
+    catalog = await loader.catalog(None)
     assert looks == 1 and [track.id for track in catalog.tracks] == [ids[0], ids[1], ids[3]]
-    same(await loader.load(), await load_catalog(database, uploads=True))
+    same(await loader.catalog(None), await load_catalog(database, Shelf(None)))
 
 
 async def test_analyses_are_not_read_to_learn_which_changed(database: Database) -> None:

@@ -15,11 +15,13 @@ from core.errors import UserError
 from core.library.matching import match
 from core.library.playlist_files import FORMATS, Item, item_of, read, write
 from core.library.playlists import MOST_ENTRIES, Playlists
+from core.library.shelf import Shelf
 from core.library.store import Database
 from core.library.tags import one_line
 from core.library.tracks import Library
 
 ALICE, BOB = 1, 2
+HOME = 7
 
 
 @pytest.fixture
@@ -92,10 +94,10 @@ async def test_only_the_owner_changes_and_only_shared_lists_are_seen(library: Li
         lists.remove(playlist.id, BOB, entry.id),
         lists.move(playlist.id, BOB, entry.id, 1),
         lists.rename(playlist.id, BOB, "His"),
-        lists.share(playlist.id, BOB),
+        lists.share(playlist.id, BOB, HOME),
         lists.delete(playlist.id, BOB),
-        lists.visible(playlist.id, BOB),
-        lists.copy(playlist.id, BOB),
+        lists.visible(playlist.id, BOB, HOME),
+        lists.copy(playlist.id, BOB, HOME, Shelf(HOME)),
         lists.own(999, ALICE),
     ):
         with pytest.raises(UserError):
@@ -104,9 +106,15 @@ async def test_only_the_owner_changes_and_only_shared_lists_are_seen(library: Li
     for wrong in (lists.remove(other.id, ALICE, entry.id), lists.move(other.id, ALICE, entry.id, 1)):
         with pytest.raises(UserError, match="not in the playlist any more"):
             await wrong
-    await lists.share(playlist.id, ALICE)
-    assert (await lists.visible(playlist.id, BOB)).name == "Mine"
-    assert (await lists.copy(playlist.id, BOB)).user_id == BOB
+    await lists.share(playlist.id, ALICE, HOME)
+    assert (await lists.visible(playlist.id, BOB, HOME)).name == "Mine"
+    assert (await lists.copy(playlist.id, BOB, HOME, Shelf(HOME))).user_id == BOB
+    for elsewhere in (lists.visible(playlist.id, BOB, 8), lists.copy(playlist.id, BOB, 8, Shelf(8))):
+        with pytest.raises(UserError, match="no longer shared"):
+            await elsewhere
+    await lists.unshare(playlist.id, ALICE)
+    with pytest.raises(UserError, match="no longer shared"):
+        await lists.visible(playlist.id, BOB, HOME)
 
 
 async def test_names_and_sizes_are_bounded(library: Library) -> None:
@@ -171,9 +179,9 @@ def test_what_was_exported_is_found_again(tmp_path: Path) -> None:
             items = [item_of(entry) for entry in runner.run(lists.entries(playlist.id))]
             for form in FORMATS:
                 found = read(write("x", items, form)).items
-                assert [one.track_id for one in runner.run(match(database, found))] == tracks
+                assert [one.track_id for one in runner.run(match(database, Shelf(None), found))] == tracks
                 nameless = [Item(one.title, one.artist, None, one.duration_s) for one in found]
-                by_name = runner.run(match(database, nameless))
+                by_name = runner.run(match(database, Shelf(None), nameless))
                 kept = {track.id: track for track in runner.run(library.tracks())}
                 for (title, artist, seconds), one in zip(songs, by_name, strict=True):
                     assert one.track_id is not None, (title, artist)
@@ -220,12 +228,18 @@ async def test_other_players_names_are_understood(library: Library) -> None:
         (Item("!!!", "???"), None),
         (Item(content_hash="ff" * 32, file_name="../../etc/passwd"), None),
     ):
-        [found] = await match(library.database, [item])
+        [found] = await match(library.database, Shelf(None), [item])
         assert found.track_id == expected, item
 
 
 async def test_an_import_finds_only_what_its_member_may_see(library: Library) -> None:
     await put(library, "Private", "Carol", origin="upload", path="uploads/abc", content_hash="ee" * 32)
     items = [Item("Private", "Carol"), Item(content_hash="ee" * 32), Item(file_name="abc")]
-    assert [one.track_id for one in await match(library.database, items, uploads=False)] == [None] * 3
-    assert [bool(one.track_id) for one in await match(library.database, items)] == [True, True, False]
+    assert [one.track_id for one in await match(library.database, Shelf(None, uploads=False), items)] == [
+        None
+    ] * 3
+    assert [bool(one.track_id) for one in await match(library.database, Shelf(None), items)] == [
+        True,
+        True,
+        False,
+    ]

@@ -16,9 +16,12 @@ from core.library.bundled import ensure_samples
 from core.library.loading import load_catalog
 from core.library.query import Key, parse
 from core.library.search import SOUNDS, Filters, Found, complete, genres, hit, search, visible
+from core.library.shelf import Shelf
 from core.library.store import Database
 from core.library.tracks import Library, put_latent
 from core.recommend.sound import in_words, strengths
+
+EVERYTHING = Shelf(None)
 
 
 @pytest.fixture
@@ -50,9 +53,9 @@ async def put(library: Library, title: str, **facts: Any) -> int:
 
 
 async def find(database: Database, text: str, filters: Filters = Filters(), **options: Any) -> Found:  # noqa: B008
-    catalog = await load_catalog(database, uploads=True)
+    catalog = await load_catalog(database, Shelf(None))
     return await search(
-        database, parse(text), filters, sounds=functools.partial(strengths, catalog), **options
+        database, EVERYTHING, parse(text), filters, sounds=functools.partial(strengths, catalog), **options
     )
 
 
@@ -161,12 +164,14 @@ async def test_only_what_members_may_see_is_found(samples: Database) -> None:
     library = Library(samples)
     upload = await put(library, "Secret upload", origin="upload")
     for uploads, count in ((True, 1), (False, 0)):
-        assert (await search(samples, parse("secret"), uploads=uploads)).total == count
-        assert len(await complete(samples, "secr", uploads=uploads)) == count
-        assert (await visible(samples, upload, uploads=uploads) is not None) == bool(count)
+        assert (await search(samples, Shelf(None, uploads), parse("secret"))).total == count
+        assert len(await complete(samples, Shelf(None, uploads), "secr")) == count
+        assert (await visible(samples, Shelf(None, uploads), upload) is not None) == bool(count)
     await put(library, "From a folder", genre="Polka")
-    assert (await search(samples, parse(""))).total == 2  # the samples step back
-    assert await genres(samples) == ["Polka"] and await complete(samples, "pillow") == []
+    assert (await search(samples, EVERYTHING, parse(""))).total == 2  # the samples step back
+    assert (
+        await genres(samples, EVERYTHING) == ["Polka"] and await complete(samples, EVERYTHING, "pillow") == []
+    )
 
 
 async def test_completions_begin_with_what_is_typed(empty: Library) -> None:
@@ -177,24 +182,28 @@ async def test_completions_begin_with_what_is_typed(empty: Library) -> None:
         ("Bluebird", "Y"),
     ):
         await put(empty, title, artist=artist)
-    titles = [track.title for track in await complete(empty.database, "blu")]
+    titles = [track.title for track in await complete(empty.database, EVERYTHING, "blu")]
     assert set(titles[:2]) == {"Blue in Green", "Bluebird"} and titles[2:] == ["Green", "So Blue"]
-    assert [track.title for track in await complete(empty.database, "blue in gr")] == ["Blue in Green"]
-    assert [track.title for track in await complete(empty.database, "miles gre")] == ["Blue in Green"]
-    assert [track.title for track in await complete(empty.database, "  ")] == [
+    assert [track.title for track in await complete(empty.database, EVERYTHING, "blue in gr")] == [
+        "Blue in Green"
+    ]
+    assert [track.title for track in await complete(empty.database, EVERYTHING, "miles gre")] == [
+        "Blue in Green"
+    ]
+    assert [track.title for track in await complete(empty.database, EVERYTHING, "  ")] == [
         "Bluebird",
         "So Blue",
         "Green",
         "Blue in Green",
     ]
-    assert len(await complete(empty.database, "blu", limit=1)) == 1
+    assert len(await complete(empty.database, EVERYTHING, "blu", limit=1)) == 1
 
 
 async def test_genres_are_listed_once(empty: Library) -> None:
     for genre in ("rock", "Rock", "Punk Rock", "jazz", None):
         await put(empty, "x", genre=genre)
-    assert [one.lower() for one in await genres(empty.database)] == ["jazz", "punk rock", "rock"]
-    assert [one.lower() for one in await genres(empty.database, "ro")] == ["rock", "punk rock"]
+    assert [one.lower() for one in await genres(empty.database, EVERYTHING)] == ["jazz", "punk rock", "rock"]
+    assert [one.lower() for one in await genres(empty.database, EVERYTHING, "ro")] == ["rock", "punk rock"]
 
 
 def test_no_text_breaks_the_search(tmp_path: Path) -> None:
@@ -211,14 +220,16 @@ def test_no_text_breaks_the_search(tmp_path: Path) -> None:
             st.none() | st.text(max_size=120),
         )
         def holds(text: str, genre: str | None) -> None:
-            found = runner.run(search(database, parse(text), Filters(genre=genre)))
+            found = runner.run(search(database, EVERYTHING, parse(text), Filters(genre=genre)))
             assert len(found.hits) == found.total <= 5
-            assert len(runner.run(complete(database, text))) <= 5
-            runner.run(genres(database, text))
+            assert len(runner.run(complete(database, EVERYTHING, text))) <= 5
+            runner.run(genres(database, EVERYTHING, text))
 
         holds()
         for track in runner.run(library.tracks()):
-            assert track.id in {one.track.id for one in runner.run(search(database, parse(track.title))).hits}
+            assert track.id in {
+                one.track.id for one in runner.run(search(database, EVERYTHING, parse(track.title))).hits
+            }
         runner.run(database.close())
 
 
@@ -238,12 +249,12 @@ async def test_a_genre_is_found_by_its_sound_where_tags_name_none(empty: Library
                 await put_latent(transaction, ids[title], {**said, "genres": shares})
 
     async def named(genre: str) -> set[str]:
-        found = await search(empty.database, parse(""), Filters(genre=genre))
+        found = await search(empty.database, EVERYTHING, parse(""), Filters(genre=genre))
         return {one.track.title for one in found.hits}
 
     assert await named("Rock") == {"told", "between"}, "a track with a tag is what its tag says"
     assert await named("pop") == {"between"} and await named("folk") == {"tagged"} and not await named("jazz")
-    assert [one.lower() for one in await genres(empty.database)] == ["folk", "pop", "rock"]
+    assert [one.lower() for one in await genres(empty.database, EVERYTHING)] == ["folk", "pop", "rock"]
     seen = {title: await hit(empty.database, track_id) for title, track_id in ids.items()}
     assert {title: one.told for title, one in seen.items() if one} == {
         "tagged": (), "told": ("rock",), "between": ("pop", "rock"), "unsure": (), "unheard": (),
