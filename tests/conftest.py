@@ -74,6 +74,32 @@ class ByGroup(LoadScopeScheduling):
         return together(nodeid.partition("::")[0]) or nodeid
 
 
+LONGEST = (
+    "bot/test_tour.py",
+    "jobs/training/test_train_genre.py",
+    "jobs/test_ray_engine.py",
+    "jobs/training/test_training.py",
+    "bot/test_browser.py",
+    "core/audio/test_filters.py",  # and with it all that librosa compiles for
+    "bot/test_random_kills.py",
+    "core/separation/test_htdemucs.py",
+    "bot/test_run.py",
+    "bot/test_run_faults.py",
+    "jobs/test_kill.py",
+    "bot/test_upload.py",
+)
+"""Files with tests, or groups of tests, of ten seconds and more, the longest first."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Several processes begin with what takes longest, so that none is left alone with it at the end; all else comes in
+    the random order that it has."""
+    if PROCESS != "alone":
+        rank = {ROOT / "tests" / name: number for number, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
 @cache
 def together(file: str) -> str | None:
     """What keeps the tests of a file in one process: its group, or what its module makes once (a trained model, analysed
