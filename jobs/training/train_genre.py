@@ -84,13 +84,13 @@ def train(
     its stems, too. Raises UserError for data that cannot be learned from, or when `out`
     holds a training with other settings; Cancelled when `progress` does, and what was done stays.
     """
+    found = collect(source, size, metadata)  # what is refused is refused at once
     import torch
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
     torch.set_num_threads(threads)
     threadpool_limits(threads)
     say = progress or (lambda share: None)
-    found = collect(source, size, metadata)
     plans = {name: replace(PLANS[name], **(changes or {})) for name in networks}
     _settle(out, source, size, seconds, fold_count, repeats, seed, plans)
     data = prepare(
