@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import UserError
-from core.settings import Settings
+from core.settings import Settings, config_file
 
 if TYPE_CHECKING:
     from core.library.store import Database
@@ -32,6 +32,7 @@ class Finding:
 async def examine(settings: Settings) -> list[Finding]:
     """Look at everything; nothing is changed but the database's schema."""
     return [
+        _settings(),
         *await _discord(settings),
         *_disk(settings),
         _storage(settings),
@@ -42,6 +43,19 @@ async def examine(settings: Settings) -> list[Finding]:
         *_cluster(settings),
         *_folders(settings),
     ]
+
+
+def _settings() -> Finding:
+    """A misspelt path would otherwise look like settings that have no effect."""
+    file = config_file().absolute()
+    if file.is_file():
+        return Finding("settings", True, str(file))
+    return Finding(
+        "settings",
+        False,
+        f"no file {file}, so all is as by default: start where config.toml is, or name it in MOODSTEM_CONFIG",
+        needed=False,
+    )
 
 
 async def _discord(settings: Settings) -> list[Finding]:

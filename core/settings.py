@@ -217,6 +217,10 @@ def load_settings(data: Path | None = None) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         entry = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise UserError(
+                f"There is no setting {entry}: correct or remove it in {config_file()} or in the environment."
+            ) from error
         raise UserError(
             f"The setting {entry} is wrong ({first['msg']}): correct it in {config_file()} or in the environment."
         ) from error

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from core.library.backup import backups, rehearse
 from core.settings import JobSettings
 from tests.bot.conftest import World, labels, press_ids, within_budget, words
 from tests.bot.test_upload import tone, upload
+from tests.conftest import ROOT
 
 COMMANDS = ("admin reindex", "admin jobs", "admin stats", "admin backup", "admin log", "reindex")
 
@@ -16,6 +18,25 @@ async def test_members_neither_see_nor_use_it(world: World) -> None:
     seen = world.alice.available_commands(world.channel)
     assert not set(COMMANDS) & set(seen)
     assert set(COMMANDS) <= set(world.admin.available_commands(world.channel))
+
+
+async def test_every_command_that_the_readme_names_is_there(world: World) -> None:
+    """In its table with nobody left out: `/library search`, `browse` stands for both."""
+    there = set(world.admin.available_commands(world.channel))
+    table = re.search(r"\| Command \| Who \|.*?\n\n", (ROOT / "README.md").read_text("utf-8"), re.S)
+    assert table is not None
+    named = set()
+    for line in table[0].strip().splitlines()[2:]:
+        group = ""
+        for one in re.findall(r"`(/?[a-z ]+)`", line.split("|")[1]):
+            group = one[1:].split()[0] if one.startswith("/") else group
+            named.add(one[1:] if one.startswith("/") else f"{group} {one}")
+    assert {"mood", "library browse", "admin rules"} <= named
+    assert not {
+        one for one in named if one not in there and not any(two.startswith(f"{one} ") for two in there)
+    }
+    told = {one for one in there if one.split()[0] not in {two.split()[0] for two in named}}
+    assert told <= {"reindex", "Analyse this track"}, f"the README does not name {told}"
 
 
 async def test_buttons_of_an_admins_card_refuse_members(world: World) -> None:

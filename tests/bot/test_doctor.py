@@ -72,6 +72,9 @@ async def test_everything_needed_is_there_in_a_new_place(
     findings = {finding.name: finding for finding in await examine(settings)}
     assert {"token", "disk", "privacy", "database", "decoder", "separator", "GPU", "workers"} <= set(findings)
     assert all(finding.ok for finding in findings.values() if finding.needed), findings
+    assert not findings["settings"].ok and str(tmp_path / "none.toml") in findings["settings"].text
     settings.data.chmod(0o755)
+    (tmp_path / "none.toml").write_text("")
     again = {finding.name: finding for finding in await examine(settings)}
+    assert again["settings"].ok and again["settings"].text == str(tmp_path / "none.toml")
     assert not again["privacy"].ok and "chmod o=" in again["privacy"].text
