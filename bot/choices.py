@@ -19,12 +19,16 @@ from core.library import search
 from core.library.playlists import Entry, Playlist, Playlists
 from core.library.query import fold, keys, parse_key
 from core.library.tracks import Track
+from core.separation.base import STEMS
 
 MOST, LONGEST = 25, 100
 """Choices that Discord shows, and characters of each."""
 
 Interaction = discord.Interaction[Any]
 Choices = list[app_commands.Choice[str]]
+
+INSTRUMENTS = [app_commands.Choice(name=stem, value=stem) for stem in STEMS if stem != "other"]
+"""What an option that names an instrument offers."""
 
 
 async def tracks(interaction: Interaction, current: str) -> Choices:

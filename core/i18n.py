@@ -43,6 +43,7 @@ def speak(language: str) -> None:
 
 @contextmanager
 def speaking(language: str) -> Iterator[None]:
+    """Within the block; the language from before comes back, whatever happens."""
     before = _language.set(nearest(language) or "en")
     try:
         yield

@@ -78,6 +78,7 @@ async def due(database: Database) -> list[Notice]:
 
 
 async def settle(database: Database, job_id: int, state: State) -> None:
+    """What became of a notice."""
     await database.write("UPDATE notice SET state = ? WHERE job_id = ?", [state, job_id])
 
 

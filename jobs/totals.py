@@ -53,6 +53,7 @@ async def add_stages(database: Database, kind: str, seconds: dict[str, float]) -
 
 
 async def totals(database: Database) -> Totals:
+    """How many jobs ended how, and the seconds that each stage took, since the database was made."""
     ended = await database.fetch("SELECT kind, state, jobs FROM job_total")
     stages = await database.fetch("SELECT kind, stage, jobs, seconds FROM stage_total")
     return Totals(

@@ -28,12 +28,9 @@ from core.library.tracks import Track, picture_name
 from core.moods.profile import MOODS
 from core.recommend.rules import prepare
 from core.recommend.sound import strengths
-from core.separation.base import STEMS
 
 FITS = 3
 """Moods that a track's card names."""
-
-INSTRUMENTS = [app_commands.Choice(name=stem, value=stem) for stem in STEMS if stem != "other"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -48,7 +45,7 @@ def with_filters(command: Command) -> Command:
         instrument="Only where this sounds",
     )
     completed = app_commands.autocomplete(genre=choices.genres, key=choices.musical_keys)
-    return described(completed(app_commands.choices(instrument=INSTRUMENTS)(command)))
+    return described(completed(app_commands.choices(instrument=choices.INSTRUMENTS)(command)))
 
 
 class LibraryCommands(

@@ -35,8 +35,6 @@ POOL = 5
 KEPT = 12
 """Comparisons that stay in memory, about 0.4 MB each."""
 
-INSTRUMENTS = [app_commands.Choice(name=stem, value=stem) for stem in STEMS if stem != "other"]
-
 
 class SimilarCommands(commands.Cog, name="Similar"):
     """Finds what goes with a track and shows why."""
@@ -58,8 +56,8 @@ class SimilarCommands(commands.Cog, name="Similar"):
     @app_commands.autocomplete(track=choices.tracks_and_own)
     @app_commands.choices(
         by=[app_commands.Choice(name=label, value=name) for name, (label, _) in KINDS.items()],
-        instrument=INSTRUMENTS,
-        practise=INSTRUMENTS,
+        instrument=choices.INSTRUMENTS,
+        practise=choices.INSTRUMENTS,
     )
     @answer_refusals
     async def similar(

@@ -101,6 +101,7 @@ def newer_older(action: str, page: int, more: bool) -> list[Press]:
 
 
 def stats_card(stats: Stats) -> Card:
+    """Library, jobs, workers, separator, disk and backups, a line each."""
     tracks, jobs = stats.tracks, stats.jobs
     backup = f"<t:{stats.last_backup}:R>" if stats.last_backup else tr("none yet; `/admin backup` makes one")
     worker = str(stats.runners) if stats.runners else tr("none is running; start `moodstem worker`")

@@ -29,6 +29,7 @@ class Card(ui.LayoutView):
 
 
 def text(*lines: str) -> ui.TextDisplay[Any]:
+    """Lines of Markdown; Discord takes 4,000 characters on a whole card."""
     return ui.TextDisplay("\n".join(lines))
 
 
@@ -54,10 +55,12 @@ def note_card(sentence: str, *buttons: Press, colour: discord.Colour = NEUTRAL) 
 
 
 def problem_card(sentence: str, *buttons: Press) -> Card:
+    """What went wrong, in one sentence that says what to do; it may hold what a member typed."""
     return note_card(f"⚠️ {discord.utils.escape_mentions(short(sentence, 1000))}", *buttons, colour=BAD)
 
 
 def mood_colour(mood: str | None) -> discord.Colour:
+    """The mood's own colour; neutral without one."""
     return discord.Colour.from_str(MOOD_COLOURS[mood]) if mood in MOOD_COLOURS else NEUTRAL
 
 

@@ -265,6 +265,7 @@ def opinion_view(track_id: int, said: bool | None) -> ui.View:
 
 
 def similar_card(track: Track, near: Sequence[Similar]) -> Card:
+    """Behind "More like this": the nearest tracks, each with what both have in common."""
     if not near:
         return Card(
             text(tr("Nothing else in the library sounds like **{title}** yet.", title=plain(track.title)))
@@ -283,6 +284,7 @@ def similar_card(track: Track, near: Sequence[Similar]) -> Card:
 
 
 def similar_section(one: Similar) -> ui.Section[Any]:
+    """One of them, with its first reason and a button to hear it."""
     return _section(
         Press("play", one.track.id, label=tr("Play"), emoji="▶️"),
         f"**{plain(one.track.title)}**",

@@ -26,6 +26,7 @@ WHERE = mark(
 
 
 def how_long(kept: RetentionSettings) -> str:
+    """What goes by itself, and after how many days."""
     return tr(
         "Uploads go after {uploads} days, stems that you asked for after {stems} days, finished jobs after {jobs} days, what you heard and what I picked after {history} days, searches after a week; the rest stays until you erase it.",
         uploads=kept.uploads_days,

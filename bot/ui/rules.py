@@ -185,6 +185,7 @@ def changes_card(found: Sequence[Change], rules: Mapping[str, Rule], page: int, 
 
 
 def number_form(rule: Rule, now: float) -> Form:
+    """Asks for a weight as a number; it begins with the one that counts now."""
     return Form(
         "rules_typed",
         rule.id,
@@ -211,6 +212,7 @@ def preference_label(name: str) -> str:
 
 
 def topic_label(topic: str) -> str:
+    """What a rule speaks for: a mood, an occasion, or 'wish: singing'."""
     if topic.startswith("preference."):
         return tr("wish: {preference}", preference=preference_label(topic.partition(".")[2]))
     return mood_label(topic) if topic in MOODS else occasion_label(topic)

@@ -49,6 +49,7 @@ class Gate:
 
 
 def level_db(rms: Floats) -> Floats:
+    """dBFS of an RMS at full scale 1, of any shape; SILENT_DB at least."""
     return (20 * np.log10(np.maximum(rms, 1e-6))).astype(np.float32)
 
 

@@ -249,6 +249,7 @@ def _normalised(values: Floats, size: Floats) -> Floats:
 
 
 def chroma_stft(energy: Floats) -> Floats:
+    """(12, frames), 0..1: the energy of each pitch class, the strongest in each frame 1."""
     return _normalised(energy, energy.max(axis=0))
 
 

@@ -19,6 +19,7 @@ def hz_to_mel(hz: Row | float) -> Row:
 
 
 def mel_to_hz(mel: Row | float) -> Row:
+    """Hz of places on the mel scale of Slaney's Auditory Toolbox (1998), as librosa has it: linear up to 1 kHz."""
     mel = np.asarray(mel, np.float64)
     return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((np.maximum(mel, 15) - 15) * np.log(6.4) / 27))
 

@@ -44,6 +44,7 @@ class Candidates:
 
 
 def cue_names() -> list[str]:
+    """One name for each column of the cues, in their order; the weights in tempo.json go by them."""
     names = [f"{band} {level:.3g}" for band in BANDS for level in LEVELS]
     names += [f"{a}-{b} {level:.3g}" for a, b in _PAIRS for level in ANSWERS]
     return [

@@ -204,4 +204,5 @@ def build(name: str, genres: int, dropout: float = 0.0) -> Genre:
 
 
 def parameters(network: nn.Module) -> int:
+    """How many numbers it has learnt."""
     return sum(value.numel() for value in network.parameters())

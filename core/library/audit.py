@@ -18,6 +18,7 @@ class Entry:
 
 
 async def record(database: Database, guild_id: int, user_id: int, action: str, detail: str = "") -> None:
+    """Write down what an admin did on a server; the first 500 characters of the detail are kept."""
     await database.write(
         "INSERT INTO audit (guild_id, user_id, action, detail) VALUES (?, ?, ?, ?)",
         (guild_id, user_id, action, detail[:500]),

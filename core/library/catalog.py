@@ -8,9 +8,9 @@ library the reference fades away.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,15 @@ REFERENCE_WEIGHT = 30
 """The reference distribution weighs as much as this many tracks of the library."""
 
 Column = NDArray[np.float32]
+T = TypeVar("T")
+
+
+def once(kept: dict[str, Any], name: str, make: Callable[[], T]) -> T:
+    """What `make` gives, made when it is first asked for; `kept` is a catalog's `prepared` or `scoring`."""
+    if name not in kept:
+        kept[name] = make()
+    found: T = kept[name]
+    return found
 
 
 class TrackLike(Protocol):
@@ -99,7 +108,7 @@ class Catalog:
         self.weights: dict[str, float] = {}
         """{rule: weight} where a server's own differ from the shipped ones; see core.recommend.prepared.tuned."""
         self.scoring: dict[str, Any] = {}
-        """What core.recommend derives once from this catalog and these weights."""
+        """What core.recommend derives once from this catalog and these weights (see `once`)."""
 
     @classmethod
     def build(cls, rows: Iterable[tuple[TrackLike, TrackAnalysis]]) -> Catalog:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from core.errors import UserError
 from core.i18n import mark
-from core.library.catalog import Catalog
+from core.library.catalog import Catalog, once
 from core.moods.profile import MOODS, mood_adjective
 from core.recommend.affect import plane
 from core.recommend.alike import BLOCK, ONE, sound_space
@@ -76,13 +76,8 @@ def music_map(catalog: Catalog) -> MusicMap:
     """The catalog's map, made once. Raises UserError for fewer than FEWEST tracks."""
     if len(catalog) < FEWEST:
         raise UserError("A map needs at least {fewest} tracks; add some music first.", fewest=FEWEST)
-    if "map" not in catalog.scoring:
-        if "components" not in catalog.prepared:
-            catalog.prepared["components"] = components(catalog)
-        points, explained = catalog.prepared["components"]
-        catalog.scoring["map"] = _turned(catalog, points, explained)
-    found: MusicMap = catalog.scoring["map"]
-    return found
+    points, explained = once(catalog.prepared, "components", lambda: components(catalog))
+    return once(catalog.scoring, "map", lambda: _turned(catalog, points, explained))
 
 
 def components(catalog: Catalog) -> tuple[Vector, tuple[float, float]]:

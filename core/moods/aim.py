@@ -32,6 +32,7 @@ def aim_label(aim: str, language: str | None = None) -> str:
 
 
 def aim_emoji(aim: str) -> str:
+    """For buttons."""
     return str(_row(aim)["emoji"])
 
 

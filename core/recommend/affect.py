@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from core.library.catalog import Catalog
+from core.library.catalog import Catalog, once
 from core.recommend.prepared import prepare
 
 AROUSAL = {
@@ -41,11 +41,10 @@ def ranked(values: NDArray[np.floating]) -> Vector:
 
 def plane(catalog: Catalog) -> Vector:
     """(tracks, 2): valence and arousal of each track as its place in the library, 0..1."""
-    if "plane" not in catalog.scoring:
-        prepared = prepare(catalog)
-        moods = {mood: prepared.scores({mood: 1.0}).astype(np.float64) for mood in {**AROUSAL, **VALENCE}}
-        catalog.scoring["plane"] = np.stack(
-            [ranked(axis(moods, VALENCE)), ranked(axis(moods, AROUSAL))], axis=1
-        )
-    found: Vector = catalog.scoring["plane"]
-    return found
+    return once(catalog.scoring, "plane", lambda: _plane(catalog))
+
+
+def _plane(catalog: Catalog) -> Vector:
+    prepared = prepare(catalog)
+    moods = {mood: prepared.scores({mood: 1.0}).astype(np.float64) for mood in {**AROUSAL, **VALENCE}}
+    return np.stack([ranked(axis(moods, VALENCE)), ranked(axis(moods, AROUSAL))], axis=1)

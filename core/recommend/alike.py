@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from core.errors import UserError
 from core.i18n import mark, number, tr
-from core.library.catalog import Catalog
+from core.library.catalog import Catalog, once
 from core.library.reference import quantiles
 from core.recommend.table import trust
 from core.separation.base import STEMS
@@ -178,10 +178,7 @@ class SoundSpace:
 
 def sound_space(catalog: Catalog) -> SoundSpace:
     """The catalog's vectors, computed once."""
-    if "sound" not in catalog.prepared:
-        catalog.prepared["sound"] = SoundSpace(catalog)
-    found: SoundSpace = catalog.prepared["sound"]
-    return found
+    return once(catalog.prepared, "sound", lambda: SoundSpace(catalog))
 
 
 def fixed(vectors: Wide) -> Fixed:

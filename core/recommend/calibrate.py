@@ -74,6 +74,8 @@ class Labelled:
 
 @dataclass(frozen=True)
 class LabelledTrack:
+    """A track of a manifest, as a catalog needs it."""
+
     id: int
     title: str
     artist: str | None

@@ -63,6 +63,8 @@ class Made:
 
 
 class Journeys:
+    """Journeys as they were shown, so that their cards go on after a restart."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 

@@ -129,6 +129,7 @@ def asked_in_turn(answers: Given) -> list[str]:
 
 
 def profile_of(answers: Given, asked: Sequence[str]) -> Profile:
+    """What the questionnaire makes of a listener's answers to these questions."""
     return questionnaire.profile([{"question": one, "answer": answers[one]} for one in asked])
 
 

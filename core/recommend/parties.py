@@ -43,6 +43,8 @@ class Opened:
 
 
 class Parties:
+    """Parties that were opened, who is in, and the playlist that came of each."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.library.catalog import Catalog
+from core.library.catalog import Catalog, once
 from core.recommend.table import Matrix, Rule, load_rules, load_steers, percentile_fit, trust, tuned_rules
 
 
@@ -131,10 +131,9 @@ def prepare(catalog: Catalog, rules: Sequence[Rule] | None = None) -> Prepared:
     """The catalog's score matrix, computed once for its weights."""
     if rules is not None:
         return Prepared(catalog, rules)
-    if "rules" not in catalog.scoring:
-        catalog.scoring["rules"] = Prepared(catalog, tuned_rules(catalog.weights), load_steers())
-    found: Prepared = catalog.scoring["rules"]
-    return found
+    return once(
+        catalog.scoring, "rules", lambda: Prepared(catalog, tuned_rules(catalog.weights), load_steers())
+    )
 
 
 def tuned(catalog: Catalog, weights: Mapping[str, float]) -> Catalog:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.i18n import tr
-from core.library.catalog import Catalog
+from core.library.catalog import Catalog, once
 from core.recommend.similarity import timbre_vectors
 from core.recommend.wording import short
 
@@ -88,15 +88,16 @@ class Freshness:
         return [Share("freshness", -self.lost(row), days, "days", said)]
 
 
+def _hashes(catalog: Catalog) -> NDArray[np.uint32]:
+    return np.array([zlib.crc32(track.content_hash.encode()) for track in catalog.tracks], dtype=np.uint32)
+
+
 class Surprise:
     """Chance speaks for or against each track, the same for the same seed and recording."""
 
     def __init__(self, catalog: Catalog, seed: int) -> None:
-        if "hashes" not in catalog.prepared:
-            catalog.prepared["hashes"] = np.array(
-                [zlib.crc32(track.content_hash.encode()) for track in catalog.tracks], dtype=np.uint32
-            )
-        mixed = _scrambled(catalog.prepared["hashes"] ^ np.uint32(zlib.crc32(str(seed).encode())))
+        hashes = once(catalog.prepared, "hashes", lambda: _hashes(catalog))
+        mixed = _scrambled(hashes ^ np.uint32(zlib.crc32(str(seed).encode())))
         self.values = mixed.astype(np.float32)
         self.values *= np.float32(SURPRISE / 2**31)
         self.values -= np.float32(SURPRISE)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from core.errors import UserError
 from core.i18n import joined, tr
-from core.library.catalog import Catalog, TrackLike
+from core.library.catalog import Catalog, TrackLike, once
 from core.library.reference import quantiles
 from core.recommend import alike, wording
 from core.separation.base import HEARD, STEMS
@@ -171,16 +171,13 @@ def instrument_similarities(
 
 def timbre_vectors(catalog: Catalog) -> Vectors:
     """(tracks, features), rows of length 1 (0 where nothing is known), computed once."""
-    if "timbre" not in catalog.prepared:
-        names = tuple(name for name in TIMBRE if catalog.has(name))
-        raw = (
-            np.stack([catalog.values(name) for name in names], axis=1)
-            if names
-            else np.zeros((len(catalog), 1))
-        )
-        catalog.prepared["timbre"] = _unit(standardised(catalog, raw.astype(np.float32), names))
-    found: Vectors = catalog.prepared["timbre"]
-    return found
+    return once(catalog.prepared, "timbre", lambda: _timbre(catalog))
+
+
+def _timbre(catalog: Catalog) -> Vectors:
+    names = tuple(name for name in TIMBRE if catalog.has(name))
+    raw = np.stack([catalog.values(name) for name in names], axis=1) if names else np.zeros((len(catalog), 1))
+    return _unit(standardised(catalog, raw.astype(np.float32), names))
 
 
 def standardised(catalog: Catalog, raw: Vectors, names: Sequence[str]) -> Vectors:

@@ -52,6 +52,7 @@ def steer_label(name: str, language: str | None = None) -> str:
 
 
 def steer_emoji(name: str) -> str:
+    """For buttons."""
     return str(_row(name)["emoji"])
 
 

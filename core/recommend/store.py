@@ -109,6 +109,8 @@ class Recommended:
 
 
 class Recommendations:
+    """Recommendations as they were shown, with their reasons: cards, histories and what was shown lately live on them."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -211,6 +213,7 @@ def _recommended(row: Row) -> Recommended:
 
 
 def pick_of(data: dict[str, Any]) -> Pick:
+    """A pick from its JSON; `data` is used up."""
     for side in ("reasons", "against"):
         data[side] = [Reason(**reason) for reason in data[side]]
     return Pick(**data)

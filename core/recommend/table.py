@@ -144,6 +144,7 @@ def occasion_label(occasion: str, language: str | None = None) -> str:
 
 
 def occasion_emoji(occasion: str) -> str:
+    """For buttons."""
     return str(tables("occasions")[occasion]["emoji"])
 
 

@@ -134,6 +134,7 @@ def choose(data: Interactions, liked: float, progress: Progress | None = None) -
 
 
 def popularity(train: Interactions) -> Scorer:
+    """The baseline: how often each item was liked, the same for every user."""
     counts = np.bincount(train.item, minlength=len(train.items)).astype(np.float32)
     return lambda users: np.tile(counts, (len(users), 1))
 

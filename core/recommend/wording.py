@@ -108,4 +108,5 @@ def _specification(how: str) -> str:
 
 @cache
 def table() -> dict[str, Any]:
+    """descriptors.toml, read once."""
     return tomllib.loads(files("core.recommend").joinpath("descriptors.toml").read_text("utf-8"))

@@ -40,6 +40,7 @@ def plugin(name: str) -> EntryPoint | None:
 
 
 def known(name: str) -> bool:
+    """Whether `load_separator` has it, by itself or from an installed package."""
     return name in SEPARATORS or plugin(name) is not None
 
 

@@ -54,10 +54,12 @@ def is_gone(folder: Path, path: str) -> bool:
 
 
 def take(walk: Iterator[tuple[str, int, int]], count: int) -> list[tuple[str, int, int]]:
+    """The next `count` of a walk, fewer at its end."""
     return [found for _, found in zip(range(count), walk, strict=False)]
 
 
 def fingerprint(path: Path) -> tuple[str, int, int]:
+    """Content hash, size in bytes and time of change in ns. Raises OSError when it cannot be read."""
     from core.analysis import content_hash
 
     facts = path.stat()

@@ -71,6 +71,7 @@ async def run(work: Work) -> Done:
 
 
 def archive_name(content_hash: str, separator: str) -> str:
+    """Below the folder of stems: the same recording and separator give the same file."""
     return f"{content_hash[:32]}-{separator}.zip"
 
 

@@ -26,6 +26,8 @@ Example = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Song:
+    """A file of stems, and which of them it holds."""
+
     file: Path
     stems: tuple[str, ...]
 
