@@ -9,17 +9,17 @@ from pathlib import Path
 import click
 
 from bot.cli import main, print_json, settings_of
-from bot.cli.library import _moods, the_catalog
+from bot.cli.shared import JSON, mood_weights, the_catalog
 from core.errors import UserError
 
 
 @main.command()
 @click.option(
-    "--from", "start", metavar="NAME=0..1", multiple=True, required=True, callback=_moods,
+    "--from", "start", metavar="NAME=0..1", multiple=True, required=True, callback=mood_weights,
     help="A mood that is felt now, and its weight.",
 )  # fmt: skip
 @click.option(
-    "--to", "goal", metavar="NAME=0..1", multiple=True, required=True, callback=_moods, help="A mood to arrive at."
+    "--to", "goal", metavar="NAME=0..1", multiple=True, required=True, callback=mood_weights, help="A mood to arrive at."
 )  # fmt: skip
 @click.option(
     "-n", "count", default=8, show_default=True, type=click.IntRange(3, 40), help="How many tracks."
@@ -29,7 +29,7 @@ from core.errors import UserError
     "--picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw the way into this PNG file."
 )
 @click.option("--all-reasons", is_flag=True, help="Every term of each score, not only the strongest.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@JSON
 @click.pass_context
 def journey(
     ctx: click.Context,

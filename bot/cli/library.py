@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,24 +11,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bot.cli import main, print_json, settings_of
+from bot.cli.shared import JSON, SeparatorName, mood_weights, progress_bar, separator_of, the_catalog
 from core.errors import UserError
 
 if TYPE_CHECKING:
-    from core.library.catalog import Catalog
     from core.settings import Settings
-
-
-class SeparatorName(click.ParamType[str]):
-    """One of the fixed names, or what an installed package brings; asked for only when the option is used."""
-
-    name = "NAME"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from core.separation import SEPARATORS, known
-
-        if not known(value):
-            self.fail(f"{value!r} is not one of {', '.join(SEPARATORS)}.", param, ctx)
-        return value
 
 
 @main.command()
@@ -39,17 +25,14 @@ class SeparatorName(click.ParamType[str]):
     type=SeparatorName(),
     help="auto, htdemucs_6s, unet or none (from the settings when not said).",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@JSON
 @click.pass_context
 def analyze(ctx: click.Context, files: Sequence[Path], separator: str | None, as_json: bool) -> None:
     """Measure tracks: tempo, key, contrast, instruments and descriptors."""
     from core.analysis import analyse
-    from core.separation import load_separator
 
     settings = settings_of(ctx)
-    loaded = load_separator(
-        separator or settings.jobs.separator, weights_dir=settings.jobs.weights, threads=settings.jobs.threads
-    )
+    loaded = separator_of(settings, separator)
     rows: list[dict[str, Any]] = []
     for path in files:
         with progress_bar(path.name) as advance:
@@ -87,7 +70,7 @@ def _analysis_line(row: dict[str, Any]) -> str:
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--allow-empty", is_flag=True, help="Forget the music of a folder that is empty now.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@JSON
 @click.pass_context
 def index(ctx: click.Context, folder: Path, allow_empty: bool, as_json: bool) -> None:
     """Add or refresh a folder of music."""
@@ -133,24 +116,6 @@ async def _index(settings: Settings, folder: Path, allow_empty: bool) -> dict[st
     return report.to_json()
 
 
-def _moods(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, float]:
-    """--mood NAME=0..1, checked where usage errors belong (exit code 2)."""
-    from core.moods.profile import Profile
-
-    moods: dict[str, float] = {}
-    for value in values:
-        name, _, weight = value.partition("=")
-        try:
-            moods[name] = float(weight) if weight else 1.0
-        except ValueError:
-            raise click.BadParameter(f"{value!r} is not NAME=NUMBER") from None
-    try:
-        Profile(moods)
-    except UserError as error:
-        raise click.BadParameter(str(error)) from None
-    return moods
-
-
 def _occasion(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     from core.recommend.rules import occasions
 
@@ -170,7 +135,12 @@ def _steers(ctx: click.Context, parameter: click.Parameter, values: Sequence[str
 
 @main.command()
 @click.option(
-    "--mood", "moods", metavar="NAME=0..1", multiple=True, callback=_moods, help="A mood and its weight."
+    "--mood",
+    "moods",
+    metavar="NAME=0..1",
+    multiple=True,
+    callback=mood_weights,
+    help="A mood and its weight.",
 )
 @click.option(
     "--occasion", metavar="NAME", callback=_occasion, help="relaxation, workout, study, celebration ..."
@@ -203,7 +173,7 @@ def _steers(ctx: click.Context, parameter: click.Parameter, values: Sequence[str
     metavar="ID",
     help="What this Discord server finds, with the weights that it has chosen.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@JSON
 @click.pass_context
 def recommend(
     ctx: click.Context,
@@ -265,42 +235,3 @@ def recommend(
             : None if all_reasons else 3
         ]:
             click.echo(f"      {reason.contribution:+.3f}  {reason.text}")
-
-
-async def the_catalog(settings: Settings, server: int | None = None) -> Catalog:
-    """Everything, or what a server finds, with its own weights; the samples when nothing was indexed yet."""
-    from core.library.bundled import ensure_samples
-    from core.library.loading import load_catalog
-    from core.library.shelf import Shelf, keep_folders_to
-    from core.library.store import Database
-    from core.library.tracks import Library
-    from core.recommend.prepared import tuned
-    from core.recommend.tuning import weights_of
-
-    async with await Database.open(settings.database) as database:
-        await ensure_samples(Library(database))
-        await keep_folders_to(database, settings.library.folders, settings.library.servers)
-        catalog = await load_catalog(database, Shelf(server, settings.library.recommend_uploads))
-        weights = await weights_of(database, server) if server is not None else {}
-        return tuned(catalog, weights) if weights else catalog
-
-
-class progress_bar:  # noqa: N801 - used like the function that it wraps
-    """A bar on standard error (where somebody is watching) for work that reports its share, 0..1."""
-
-    def __init__(self, label: str) -> None:
-        self._bar: Any = click.progressbar(length=1000, label=label[:40], file=sys.stderr)
-        self._done = 0
-
-    def __enter__(self) -> Callable[[float], None]:
-        self._bar.__enter__()
-        return self._advance
-
-    def _advance(self, share: float) -> None:
-        step = int(share * 1000) - self._done
-        if step > 0:
-            self._bar.update(step)
-            self._done += step
-
-    def __exit__(self, *error: Any) -> None:
-        self._bar.__exit__(*error)

@@ -12,15 +12,13 @@ import click
 
 import bot.bench
 from bot.cli import calibration, main, print_json, settings_of
-from bot.cli.library import SeparatorName, progress_bar
+from bot.cli.shared import JSON, SeparatorName, progress_bar, separator_of
 from core.csv_rows import read_rows
 from core.errors import UserError
 
 if TYPE_CHECKING:
     from core.analysis import TrackAnalysis
-    from core.separation.base import Separator
 
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 SEPARATOR = click.option("--separator", type=SeparatorName(), help="Which separator.")
 
 
@@ -73,7 +71,7 @@ def separation(ctx: click.Context, folder: Path, separator: str | None, as_json:
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}: give a folder with one folder of stems for each song.")
     with progress_bar(folder.name) as advance:
-        document = evaluate(folder, _separator(ctx, separator), advance)
+        document = evaluate(folder, separator_of(settings_of(ctx), separator), advance)
     _show(document, as_json)
 
 
@@ -117,7 +115,11 @@ def quadrants(ctx: click.Context, source: Path, clips: int, font: Path | None, a
     kept = [one for one in found if one[0] in chosen]
     with progress_bar("clips") as advance:
         analyses = analyse_clips(
-            kept, _separator(ctx, "none"), sound(font), settings_of(ctx).data / "cache", advance
+            kept,
+            separator_of(settings_of(ctx), "none"),
+            sound(font),
+            settings_of(ctx).data / "cache",
+            advance,
         )
     _show(four.evaluate([clip for clip, _, _ in kept], analyses), as_json)
 
@@ -266,7 +268,7 @@ def genre(
     changes = {name: value for name, value in wished.items() if value is not None}
     separated = None
     if stems:
-        separator, cache = _separator(ctx, None), settings_of(ctx).data / "cache"
+        separator, cache = separator_of(settings_of(ctx), None), settings_of(ctx).data / "cache"
         separated = partial(analyse_cached, separator=separator, folder=cache)
     with progress_bar(source.name) as advance:
         report = fit(source, changes=changes, separated=separated, progress=advance, **options)
@@ -311,7 +313,7 @@ def _analyses(ctx: click.Context, rows: list[dict[str, Any]], separator: str | N
     """An analysis for each row, kept in the data folder so that the next run has them at once."""
     from core.library.cache import analyse_cached
 
-    loaded = _separator(ctx, separator)
+    loaded = separator_of(settings_of(ctx), separator)
     cache = settings_of(ctx).data / "cache"
     found = []
     with progress_bar("analyses") as advance:
@@ -319,13 +321,6 @@ def _analyses(ctx: click.Context, rows: list[dict[str, Any]], separator: str | N
             found.append(analyse_cached(Path(row["path"]), loaded, cache))
             advance((done + 1) / len(rows))
     return found
-
-
-def _separator(ctx: click.Context, name: str | None) -> Separator:
-    from core.separation import load_separator
-
-    jobs = settings_of(ctx).jobs
-    return load_separator(name or jobs.separator, weights_dir=jobs.weights, threads=jobs.threads)
 
 
 def _show(document: dict[str, Any], as_json: bool) -> None:

@@ -9,8 +9,8 @@ import click
 
 from bot.cli import print_json, settings_of
 from bot.cli.journey import write_picture
-from bot.cli.library import _moods, the_catalog
-from bot.cli.report import JSON, report
+from bot.cli.report import report
+from bot.cli.shared import JSON, mood_weights, the_catalog
 
 
 @report.command(name="map")
@@ -23,7 +23,7 @@ from bot.cli.report import JSON, report
     "moods",
     metavar="NAME=0..1",
     multiple=True,
-    callback=_moods,
+    callback=mood_weights,
     help="Mark the tracks that fit best.",
 )
 @click.option(

@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bot.cli import main, print_json, settings_of
-from bot.cli.library import progress_bar, the_catalog
+from bot.cli.shared import JSON, progress_bar, the_catalog
 from core.errors import UserError
 
 if TYPE_CHECKING:
     from core.audio.spectrum import Floats
     from core.settings import Settings
-
-JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
 
 @main.group()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bot.cli import main, print_json, settings_of
+from bot.cli.shared import JSON
 from core import logs
 from core.errors import UserError
 
@@ -129,7 +130,7 @@ def worker(ctx: click.Context) -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@JSON
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
     """Check what Moodstem needs and say what to do."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bot.cli import main, print_json, settings_of
-from bot.cli.library import progress_bar, the_catalog
+from bot.cli.shared import JSON, progress_bar, separator_of, the_catalog
 from core.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _stems(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
 @click.option(
     "-n", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many tracks."
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+@JSON
 @click.pass_context
 def similar(
     ctx: click.Context,
@@ -165,7 +165,6 @@ async def _asked(
     from core.analysis import analyse, content_hash
     from core.library.store import Database
     from core.library.tracks import Library
-    from core.separation import load_separator
 
     digest = content_hash(path) if path is not None else None
     async with await Database.open(settings.database) as database:
@@ -178,9 +177,7 @@ async def _asked(
         return track, analysis
     if path is None:
         raise UserError(f"There is no track {track} in the library: `moodstem recommend --json` shows ids.")
-    separator = load_separator(
-        settings.jobs.separator, weights_dir=settings.jobs.weights, threads=settings.jobs.threads
-    )
+    separator = separator_of(settings)
     with progress_bar(path.name) as advance:
         return track, analyse(path, separator, advance, settings.decode_limits)
 
