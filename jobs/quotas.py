@@ -42,8 +42,8 @@ async def check_quotas(
                 values,
             )
             if len(rows) >= waiting:
-                first = await forecast(database, rows[0], now)
-                raise QuotaError(scope, "waiting", waiting, first.eta_s)
+                eta_s = (await forecast(database, rows[0], now)).eta_s if rows else None
+                raise QuotaError(scope, "waiting", waiting, eta_s)
         if daily is not None:
             rows = await database.fetch(
                 f"SELECT created_at FROM job WHERE {condition} AND kind = :kind AND created_at > :since"

@@ -133,6 +133,35 @@ async def test_a_server_has_a_day_of_its_own(queue: Queue, clock: Any) -> None:
     await put(queue, 4, guild_id=5, limits=limits)
 
 
+async def test_so_many_of_a_server_wait(queue: Queue) -> None:
+    limits = Quotas(waiting_per_user=None, waiting_per_guild=2)
+    for user in (1, 2):
+        await put(queue, user, guild_id=5, limits=limits)
+    with pytest.raises(QuotaError, match="This server already has 2 jobs waiting") as refused:
+        await put(queue, 3, guild_id=5, limits=limits)
+    assert (refused.value.scope, refused.value.period, refused.value.limit) == ("guild", "waiting", 2)
+    await put(queue, 3, guild_id=6, limits=limits)
+    await put(queue, 3, limits=limits)  # in a direct message
+
+
+@pytest.mark.parametrize(
+    ("limits", "scope", "period"),
+    [
+        (Quotas(waiting_per_user=0), "user", "waiting"),
+        (Quotas(waiting_total=0), "total", "waiting"),
+        (Quotas(daily_per_user=0), "user", "day"),
+        (Quotas(waiting_per_guild=0, daily_per_guild=0), "guild", "waiting"),
+        (Quotas(daily_per_guild=0), "guild", "day"),
+    ],
+)
+async def test_who_may_nothing_is_told_so(queue: Queue, limits: Quotas, scope: str, period: str) -> None:
+    with pytest.raises(QuotaError) as refused:
+        await put(queue, guild_id=5, limits=limits)
+    assert (refused.value.scope, refused.value.period, refused.value.limit) == (scope, period, 0)
+    if scope == "guild":
+        await put(queue, limits=limits)  # a direct message is in no server
+
+
 async def test_one_user_has_only_so_many_running(queue: Queue) -> None:
     queue.running_per_user = 2
     first = [await put(queue, 1, priority=INTERACTIVE) for _ in range(5)]
