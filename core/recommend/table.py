@@ -77,25 +77,15 @@ def percentile_fit(percentiles: Matrix, sign: Any) -> Matrix:
 
 @cache
 def load_rules(*, calibrated: bool = True) -> tuple[Rule, ...]:
-    """All rules of rules.toml, with the weights of weights.toml where there are any (unless `calibrated` is False)."""
+    """All rules of rules.toml, with the weights of weights.toml where there are any (unless `calibrated` is False).
+
+    Raises UserError as `core.recommend.rule_file.parse_rules` does.
+    """
+    from core.recommend.rule_file import parse_rules  # which needs Rule
+
     weights = _toml("core.moods", "weights").get("weights", {}) if calibrated else {}
-    return tuple(
-        Rule(
-            id=row["id"],
-            mood=row.get("mood"),
-            occasion=row.get("occasion"),
-            preference=row.get("preference"),
-            source=row["source"],
-            descriptor=row["descriptor"],
-            direction=row["direction"],
-            weight=float(weights.get(row["id"], row["weight"])),
-            text=row["text"],
-            citation=row["citation"],
-            range=tuple(row["range"]) if "range" in row else None,
-            margin=row.get("margin"),
-        )
-        for row in tables("rules")["rule"]
-    )
+    rules = parse_rules(files("core.moods").joinpath("rules.toml").read_bytes(), occasions())
+    return tuple(replace(rule, weight=float(weights.get(rule.id, rule.weight))) for rule in rules)
 
 
 def tuned_rules(weights: Mapping[str, float]) -> tuple[Rule, ...]:

@@ -20,7 +20,7 @@ from core.recommend.preview import preview, samples
 from core.recommend.rules import load_rules, occasions, recommend, topic_weights
 from core.recommend.similarity import timbre_vectors
 from core.recommend.steer import steers
-from core.recommend.table import tuned_rules
+from core.recommend.table import Rule, tuned_rules
 from core.recommend.tuning import (
     changed,
     changes,
@@ -69,6 +69,18 @@ def test_reasons_add_up_and_are_what_the_changed_rules_say(
         np.testing.assert_allclose(
             prepare(view).scores(topic_weights(profile, occasion, steer)), alone, atol=2e-6
         )
+
+
+@settings(max_examples=40, deadline=None)
+@given(rule=st.sampled_from(RULES), weights=st.lists(st.floats(0.01, 10), min_size=2, max_size=2).map(sorted))
+def test_a_rule_that_weighs_more_pulls_every_track_its_way(rule: Rule, weights: list[float]) -> None:
+    """The score of its topic stays within -1..1 and never moves away from what the rule says of the track."""
+    less, more = (prepare(tuned(WORLD, {rule.id: weight})) for weight in weights)
+    before, after = less.column(rule.topic), more.column(rule.topic)
+    assert np.abs(before).max() <= 1 + 1e-6 and np.abs(after).max() <= 1 + 1e-6
+    says = np.nan_to_num(more.fit(rule))
+    assert ((after - before) * np.sign(says - before) >= -1e-6).all()
+    assert (np.abs(says - after) <= np.abs(says - before) + 1e-6).all(), "and not past it"
 
 
 def test_other_servers_and_other_topics_keep_their_answers() -> None:
