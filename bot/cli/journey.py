@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from bot.cli import main, print_json, settings_of
-from bot.cli.shared import JSON, mood_weights, the_catalog
+from bot.cli.shared import JSON, SERVER, mood_weights, the_catalog
 from core.errors import UserError
 
 
@@ -28,6 +28,7 @@ from core.errors import UserError
 @click.option(
     "--picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw the way into this PNG file."
 )
+@SERVER
 @click.option("--all-reasons", is_flag=True, help="Every term of each score, not only the strongest.")
 @JSON
 @click.pass_context
@@ -38,6 +39,7 @@ def journey(
     count: int,
     minutes: float | None,
     picture: Path | None,
+    server: int | None,
     all_reasons: bool,
     as_json: bool,
 ) -> None:
@@ -46,7 +48,7 @@ def journey(
     from core.recommend.journey import drawn
     from core.recommend.journey import journey as find
 
-    catalog = asyncio.run(the_catalog(settings_of(ctx)))
+    catalog = asyncio.run(the_catalog(settings_of(ctx), server))
     found = find(catalog, Profile(start), Profile(goal), count, minutes=minutes, all_reasons=all_reasons)
     if picture is not None:
         from core.recommend.journey_picture import journey_picture

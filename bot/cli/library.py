@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bot.cli import main, print_json, settings_of
-from bot.cli.shared import JSON, SeparatorName, mood_weights, progress_bar, separator_of, the_catalog
+from bot.cli.shared import JSON, SERVER, SeparatorName, mood_weights, progress_bar, separator_of, the_catalog
 from core.errors import UserError
 
 if TYPE_CHECKING:
@@ -167,12 +167,7 @@ def _steers(ctx: click.Context, parameter: click.Parameter, values: Sequence[str
     "-n", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many tracks."
 )
 @click.option("--all-reasons", is_flag=True, help="Every term of the score, not only the strongest.")
-@click.option(
-    "--server",
-    type=int,
-    metavar="ID",
-    help="What this Discord server finds, with the weights that it has chosen.",
-)
+@SERVER
 @JSON
 @click.pass_context
 def recommend(

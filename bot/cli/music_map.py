@@ -10,7 +10,7 @@ import click
 from bot.cli import print_json, settings_of
 from bot.cli.journey import write_picture
 from bot.cli.report import report
-from bot.cli.shared import JSON, mood_weights, the_catalog
+from bot.cli.shared import JSON, SERVER, mood_weights, the_catalog
 
 
 @report.command(name="map")
@@ -34,10 +34,17 @@ from bot.cli.shared import JSON, mood_weights, the_catalog
     type=click.IntRange(1, 10),
     help="How many are marked with --mood.",
 )
+@SERVER
 @JSON
 @click.pass_context
 def map_(
-    ctx: click.Context, out: Path, light: bool, moods: dict[str, float], count: int, as_json: bool
+    ctx: click.Context,
+    out: Path,
+    light: bool,
+    moods: dict[str, float],
+    count: int,
+    server: int | None,
+    as_json: bool,
 ) -> None:
     """The library as a map: what sounds alike lies near, moods are directions."""
     from core.library.map_picture import map_picture
@@ -45,7 +52,7 @@ def map_(
     from core.moods.profile import Profile
     from core.recommend.rules import recommend
 
-    catalog = asyncio.run(the_catalog(settings_of(ctx)))
+    catalog = asyncio.run(the_catalog(settings_of(ctx), server))
     found = music_map(catalog)
     picked = [one.track.id for one in recommend(catalog, Profile(moods), None, count)] if moods else []
     write_picture(out, map_picture(drawn(catalog, picked), light))

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
 
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
+SERVER = click.option(
+    "--server",
+    type=click.IntRange(0),
+    metavar="ID",
+    help="What this Discord server finds, with the weights that it has chosen; 0: what every server finds.",
+)
+"""Without it, everything."""
+
 
 class SeparatorName(click.ParamType[str]):
     """One of the fixed names, or what an installed package brings; asked for only when the option is used."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bot.cli import main, print_json, settings_of
-from bot.cli.shared import JSON, progress_bar, separator_of, the_catalog
+from bot.cli.shared import JSON, SERVER, progress_bar, separator_of, the_catalog
 from core.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def _stems(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
 @click.option(
     "-n", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many tracks."
 )
+@SERVER
 @JSON
 @click.pass_context
 def similar(
@@ -73,6 +74,7 @@ def similar(
     metric: str,
     practise: str | None,
     count: int,
+    server: int | None,
     as_json: bool,
 ) -> None:
     """Tracks that sound like another one, or that suit to practise an instrument."""
@@ -89,9 +91,9 @@ def similar(
     if by == "latent":
         if practise is not None or metric != "cosine":
             raise click.UsageError("--by latent has the cosine only, and does not go with --practise.")
-        near = asyncio.run(_by_latent(settings, track, path, count))
+        near = asyncio.run(_by_latent(settings, server, track, path, count))
     else:
-        near = asyncio.run(_similar(settings, track, path, by, instruments, metric, practise, count))
+        near = asyncio.run(_similar(settings, server, track, path, by, instruments, metric, practise, count))
     if as_json:
         print_json({"tracks": near})
         return
@@ -103,6 +105,7 @@ def similar(
 
 async def _similar(
     settings: Settings,
+    server: int | None,
     track: int | None,
     path: Path | None,
     by: str,
@@ -114,7 +117,7 @@ async def _similar(
     from core.recommend.prominence import prominent
     from core.recommend.similarity import similar as nearest
 
-    catalog = await the_catalog(settings)
+    catalog = await the_catalog(settings, server)
     near: dict[int, dict[str, Any]] = {}
     if track is not None or path is not None:
         track, analysis = await _asked(settings, track, path)
@@ -183,7 +186,7 @@ async def _asked(
 
 
 async def _by_latent(
-    settings: Settings, track: int | None, path: Path | None, count: int
+    settings: Settings, server: int | None, track: int | None, path: Path | None, count: int
 ) -> list[dict[str, Any]]:
     """By the genre network's vectors: those of the library, and the file's own, made now (it is not separated)."""
     import numpy as np
@@ -194,7 +197,7 @@ async def _by_latent(
     from core.library.store import Database
     from core.library.tracks import Library
 
-    catalog = await the_catalog(settings)
+    catalog = await the_catalog(settings, server)
     async with await Database.open(settings.database) as database:
         query, own, model = None, {}, None
         if path is not None:

@@ -244,3 +244,26 @@ def test_report_map(cli: Any, tmp_path: Path) -> None:
     assert len(found["tracks"]) == 30 and len(found["moods"]) == 9 and 0 < sum(found["explained"]) < 1
     assert "cannot be written" in cli("report", "map", "--out", tmp_path / "no" / "map.png", code=1)
     cli("report", "map", code=2)
+
+
+def test_what_a_server_finds(cli: Any, tmp_path: Path) -> None:
+    """A folder that is for one server alone, from the first file on; the others have the samples still."""
+    music = tmp_path / "music"
+    music.mkdir()
+    for sample in manifest()[:2]:
+        (music / sample.file).write_bytes(sample.path.read_bytes() + b"\0")  # another content than the sample
+    config = tmp_path / "own.toml"
+    config.write_text(f'[library]\nfolders = ["{music}"]\n[library.servers]\n"{music}" = [10]\n')
+    own = {"MOODSTEM_CONFIG": str(config)}
+    assert cli("index", music, "--json", MOODSTEM_JOBS__SEPARATOR="none", **own)["added"] == 2
+    ask = ("recommend", "--mood", "sadness=1", "-n", 100, "--json")
+    found = [len(cli(*ask, *server, **own)["tracks"]) for server in ((), ("--server", 10), ("--server", 6))]
+    assert found == [2, 2, 30]
+    assert (
+        len(cli("similar", "--practise", "guitar", "--server", 6, "-n", 100, "--json", **own)["tracks"]) > 2
+    )
+    config.write_text(f'[library]\nfolders = ["{music}"]\n')
+    assert len(cli(*ask, "--server", 6, **own)["tracks"]) == 2
+    config.write_text('[library]\nfolders = []\n[library.servers]\n"/elsewhere" = [10]\n')
+    said = cli(*ask, code=1, **own)
+    assert "names /elsewhere, which is not one of [library] folders: add it there too" in said

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from core.errors import UserError
+from core.library.search import complete
+from core.library.shelf import Shelf, keep_folders_to, own_hash
 from core.library.store import Database
 from core.library.tracks import Library, Track
 from core.separation.base import Cancelled
@@ -253,6 +255,72 @@ async def test_an_uploaded_track_that_turns_up_in_the_folder(
     assert counting.analysed == []
     found = (await tracks(database))["a.ogg"]
     assert (found.id, found.origin) == (track.id, "folder")
+
+
+async def as_uploads(database: Database, name: str, servers: list[int], *, plain: bool = False) -> list[int]:
+    """The folder is forgotten, and its file one that was uploaded in these servers, as "secret"; `plain`: as it was kept
+    when uploads were everybody's."""
+    track = (await tracks(database))[name]
+    await database.write("DELETE FROM folder")
+    made = [track.id]
+    for server in servers[1:]:
+        [row] = await database.write(
+            "INSERT INTO track (content_hash, audio_hash, path, origin, title, duration_s, guild_id)"
+            " VALUES (?, ?, 'uploads/y', 'upload', 'secret', 1, ?) RETURNING id",
+            [own_hash(track.content_hash, server, 1), track.content_hash, server],
+        )
+        made.append(row["id"])
+        await database.write(
+            "INSERT INTO analysis (track_id, separator, separator_version, analyser_version, data) SELECT ?, separator,"
+            " separator_version, analyser_version, data FROM analysis WHERE track_id = ?",
+            [row["id"], track.id],
+        )
+    own = track.content_hash if plain else own_hash(track.content_hash, servers[0], 1)
+    await database.write(
+        "UPDATE track SET origin = 'upload', path = 'uploads/x', title = 'secret', guild_id = ?, content_hash = ?,"
+        " audio_hash = ? WHERE id = ?",
+        [servers[0], own, None if plain else track.content_hash, track.id],
+    )
+    return made
+
+
+async def found_in(database: Database, server: int) -> list[str]:
+    return sorted(track.title for track in await complete(database, Shelf(server), ""))
+
+
+async def test_uploads_of_two_servers_that_turn_up_in_a_folder_for_all(
+    index: Index, database: Database, counting: Counting
+) -> None:
+    await index()
+    one, other = await as_uploads(database, "b.ogg", [10, 20])
+    assert counts(await index()) == {"added": 3}
+    assert counting.analysed == []
+    now = await Library(database).get(one)
+    assert now is not None
+    assert (now.origin, now.title, Path(now.path).name) == ("folder", "b", "b.ogg"), (
+        "not what a member called it"
+    )
+    assert await Library(database).get(other) is not None
+    for server in (10, 20, 30):
+        assert await found_in(database, server) == ["Alpha", "b", "c"], "once, and by its own name"
+    assert counts(await index()) == {"unchanged": 3}
+
+
+@pytest.mark.parametrize("plain", [False, True])
+async def test_an_upload_of_a_server_that_does_not_find_the_folder_stays_as_it_is(
+    index: Index, database: Database, music: Path, counting: Counting, plain: bool
+) -> None:
+    await index()
+    [upload] = await as_uploads(database, "b.ogg", [10], plain=plain)
+    await keep_folders_to(database, [music], {music: [20]})
+    assert counts(await index()) == {"added": 3}
+    assert counting.analysed == []
+    assert await found_in(database, 10) == ["secret"]
+    assert await found_in(database, 20) == ["Alpha", "b", "c"]
+    kept = await Library(database).get(upload)
+    assert kept is not None
+    assert (kept.origin, kept.path) == ("upload", "uploads/x")
+    assert counts(await index()) == {"unchanged": 3}
 
 
 async def test_samples_stay_samples(index: Index, database: Database, music: Path) -> None:
