@@ -260,5 +260,5 @@ def _folders(settings: Settings) -> list[Finding]:
 
 def _found_by(settings: Settings, folder: Path) -> str:
     """Of a folder that is not for all."""
-    servers = settings.library.servers.get(folder)
+    servers = settings.library.servers_of(folder)
     return f", only for the servers {', '.join(map(str, servers))}" if servers else ""

@@ -58,10 +58,14 @@ class LibrarySettings(_Area):
                     )
         return self
 
+    def servers_of(self, folder: Path) -> list[int]:
+        """Those that alone find a folder; none where it is for all."""
+        only = {_resolved(one): ids for one, ids in self.servers.items()}
+        return only.get(_resolved(folder), [])
+
     def folders_of(self, guild_id: int) -> list[Path]:
         """Those that a server finds."""
-        only = {_resolved(folder): ids for folder, ids in self.servers.items()}
-        return [folder for folder in self.folders if guild_id in only.get(_resolved(folder), [guild_id])]
+        return [folder for folder in self.folders if guild_id in (self.servers_of(folder) or [guild_id])]
 
 
 def _resolved(folder: Path) -> Path:
@@ -222,7 +226,7 @@ def load_settings(data: Path | None = None) -> Settings:
                 f"There is no setting {entry}: correct or remove it in {config_file()} or in the environment."
             ) from error
         raise UserError(
-            f"The setting {entry} is wrong ({first['msg']}): correct it in {config_file()} or in the environment."
+            f"The setting {entry} is wrong ({first['msg'].removeprefix('Value error, ')}): correct it in {config_file()} or in the environment."
         ) from error
     except (SettingsError, ValueError) as error:  # ValueError: tomllib.TOMLDecodeError
         raise UserError(f"{config_file()} cannot be read ({error}): correct it.") from error
