@@ -153,7 +153,7 @@ def _of_tables() -> Iterator[str]:
     for aim in _toml(moods / "aims.toml")["aim"].values():
         yield aim["text"]
     for entry in _toml(ROOT / "core" / "library" / "glossary.toml").values():
-        yield from (entry["label"], entry["meaning"])
+        yield from (entry[key] for key in ("label", "meaning", "low", "high") if key in entry)
     phrases = _toml(ROOT / "core" / "recommend" / "descriptors.toml")
     sources, plural = phrases.pop("sources"), phrases.pop("plural")
     for source, stem in sources.items():

@@ -12,7 +12,7 @@ from bot.ui.admin import newer_older
 from bot.ui.buttons import Choose, Form, Press
 from bot.ui.cards import Card, Style, mood_colour, note_card, row, text
 from bot.ui.theme import STEM_EMOJI, plain
-from core.library.glossary import label, meaning
+from core.library.glossary import end, label, meaning
 from core.moods.profile import MOODS, PREFERENCES, mood_label
 from core.recommend.explain import WISHES
 from core.recommend.preview import TOP, Outcome, Sample
@@ -235,9 +235,8 @@ def rule_named(rule: Rule) -> str:
 
 def _about(rule: Rule) -> str:
     """'low tempo of the drums', 'tempo from 60 to 80'."""
-    what = label(rule.feature)
-    if rule.source != "mix":
-        what += tr(OF[rule.source])
+    of = "" if rule.source == "mix" else tr(OF[rule.source])
+    what = label(rule.feature) + of
     if rule.range is not None:
         return tr(
             "{what} from {low:g} to {high:g}",
@@ -245,6 +244,8 @@ def _about(rule: Rule) -> str:
             low=rule.range[0],
             high=rule.range[1],
         )
+    if own := end(rule.feature, rule.direction):
+        return own + of
     return tr("low {what}", what=what) if rule.direction == "low" else tr("high {what}", what=what)
 
 

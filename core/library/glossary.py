@@ -34,6 +34,12 @@ def label(feature: str) -> str:
     return tr(_STATISTICS[parts[-1]], what=words) if parts[-1] in _STATISTICS else words
 
 
+def end(feature: str, side: str) -> str:
+    """What one end of a descriptor ('low' or 'high') is called where that is not the word with its label, else ''."""
+    found = str(_table().get(feature.split(".")[-1], {}).get(side, ""))
+    return tr(found) if found else ""
+
+
 def meaning(feature: str) -> str:
     """What the descriptor measures, or ''."""
     parts = [part for part in feature.split(".") if part not in _STATISTICS]

@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from bot import create_bot
-from bot.ui.rules import PAGE, changes_card, number_form, preview_card, rule_card, rules_card, topics
+from bot.ui.rules import (
+    PAGE,
+    changes_card,
+    number_form,
+    preview_card,
+    rule_card,
+    rule_named,
+    rules_card,
+    topics,
+)
 from core.i18n import LANGUAGES, speaking
 from core.library.consent import agree
 from core.moods.profile import Profile
@@ -293,3 +302,10 @@ class FakeTrack:
 
 def fits(card: Any) -> None:
     within_budget(SimpleNamespace(components=card.to_components()))
+
+
+def test_no_rule_is_high_in_what_cannot_be_high() -> None:
+    named = {rule_named(rule) for rule in load_rules()}
+    assert {"major keys for Wonder", "minor keys for Sadness", "few notes a second for Sleep"} <= named
+    assert "many notes a second of the drums for Joyful activation" in named
+    assert not {one for one in named if "major or minor" in one or "notes per second" in one}
