@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from core.library.store import Database
+from core.recommend.explain import in_short
 from core.recommend.party import Party
 
 REASONS = 3
@@ -110,14 +111,20 @@ class Parties:
                 "UPDATE party_member SET better_than=NULL, reasons='[]' WHERE party_id=?", (party_id,)
             )
             for user_id, better_than in made.better_than.items():
-                heard = [
-                    Heard(
-                        shared.members[user_id].score,
-                        [reason.text for reason in shared.members[user_id].reasons[:REASONS]],
-                    )
-                    for shared in made.tracks
-                ]
+                heard = _heard(made, user_id)
                 await transaction.run(
                     "UPDATE party_member SET better_than=?, reasons=? WHERE party_id=? AND user_id=?",
                     (better_than, json.dumps([asdict(one) for one in heard]), party_id, user_id),
                 )
+
+
+def _heard(made: Party, user_id: int) -> list[Heard]:
+    """What each track holds for one member. The first reason stands on the card where the track suits them best: it says
+    something that did not stand there before, if that counts for nearly as much."""
+    found, said = [], set[str]()
+    for shared in made.tracks:
+        one = shared.members[user_id]
+        first = in_short(one, 1, said if shared.happiest == user_id else set(said))
+        reasons = [*first, *(reason for reason in one.reasons if reason not in first)]
+        found.append(Heard(one.score, [reason.text for reason in reasons[:REASONS]]))
+    return found

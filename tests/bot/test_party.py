@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from core.library.playlists import Playlists
@@ -150,3 +151,12 @@ async def test_each_one_gets_two_reasons_where_there_is_room(world: World) -> No
     for guest in party.guests:
         for reason in guest.heard[0].reasons[:2]:
             assert reason[:40] in words(why.response), guest
+
+
+async def test_the_card_does_not_say_the_same_of_every_track(world: World) -> None:
+    """As with picks: a reason that stands there already gives way to one that counts nearly as much."""
+    await moods(world, alice={"wonder": 1.0, "joyful_activation": 0.8})
+    card = await opened(world, count=5)
+    await world.alice.click(card.message, label="Make the playlist")
+    shown = re.findall(r"^> <@\d+>: .*; (.+)\.$", words(card), re.M)
+    assert len(shown) == 5 and len(set(shown)) >= 4, shown
