@@ -42,6 +42,7 @@ OPERATORS = (
     "core/recommend/evaluate",
     "core/recommend/listeners",
     "core/recommend/quadrants",
+    "core/recommend/rule_file",
     "core/recommend/similarity_evaluate",
     "core/recommend/taste_evaluate",
     "core/separation",
