@@ -287,6 +287,8 @@ class Moodstem(commands.Bot):
         async with self._catalog_lock:
             self._loader = self._loader or Loader(self.database, uploads=shelf.uploads)
             catalog = await self._loader.catalog(shelf.server)
+            for server in [one for one, (_, of, _) in self._tuned.items() if not self._loader.remembers(of)]:
+                del self._tuned[server]  # it would keep what the loader let go
             weights = await weights_of(self.database, guild_id) if guild_id is not None else {}
             if guild_id is None or not weights:
                 self._tuned.pop(guild_id or 0, None)

@@ -227,9 +227,8 @@ def _line(place: int, entry: Entry) -> ui.Item[Any]:
 def _heading(place: int, entry: Entry) -> str:
     length = clock(entry.duration_s)
     if entry.track_id is None:
-        return (
-            f"{place}. {plain(entry.title, 60)}\n{by_line(entry.artist, tr('not in the library now'), raw=1)}"
-        )
+        where = tr("only in another server's library") if entry.away else tr("not in the library now")
+        return f"{place}. {plain(entry.title, 60)}\n{by_line(entry.artist, where, raw=1)}"
     return f"**{place}. {plain(entry.title, 60)}**\n{by_line(entry.artist, length, raw=1)}"
 
 

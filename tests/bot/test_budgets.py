@@ -180,7 +180,17 @@ def playlist(words: str) -> Playlist:
 
 def entries(words: str, count: int = 500) -> list[Entry]:
     return [
-        Entry(BIG + place, BIG + place if place % 2 else None, "f" * 64, words, words, words, 86_399.0, None)
+        Entry(
+            BIG + place,
+            BIG + place if place % 2 else None,
+            "f" * 64,
+            words,
+            words,
+            words,
+            86_399.0,
+            None,
+            True,
+        )
         for place in range(count)
     ]
 

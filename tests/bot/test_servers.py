@@ -18,6 +18,7 @@ from core.library.consent import agree
 from core.library.playlists import Playlists
 from core.library.store import Database
 from core.moods.profile import Profile
+from core.recommend.tuning import set_weight, token
 from core.settings import LibrarySettings
 from jobs.engines.local import LocalEngine
 from jobs.queue import Queue
@@ -291,7 +292,8 @@ async def test_a_list_of_ones_own_names_what_is_elsewhere_and_plays_what_is_here
     tracks = [track.id for track in await world.bot.library.tracks("upload")]
     await Playlists(world.bot.database).create(elsewhere.user.id, "Both", tracks)
     own = await elsewhere.mallory.slash(elsewhere.channel, "playlist show", playlist="Both")
-    assert SONG in said(own) and len(press_ids(own.response, "play")) == 1
+    assert SONG in said(own) and "only in another server's library" in said(own)
+    assert len(press_ids(own.response, "play")) == 1
     await elsewhere.mallory.slash(elsewhere.channel, "playlist share", playlist="Both")
     assert "take-two" in words(elsewhere.channel.last_message)
     assert SONG not in words(elsewhere.channel.last_message)
@@ -356,3 +358,18 @@ async def test_folders_for_one_server(
     await configured()
     assert await found(world.bob, world.channel) == everything
     assert await world.bot.database.fetch("SELECT track_id, analysed_at, change FROM analysis") == made
+
+
+async def test_weights_of_a_server_hold_no_catalog_that_was_let_go(
+    world: World, elsewhere: Elsewhere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, there = world.channel.guild.id, elsewhere.channel.guild.id
+    for server in (here, there):
+        await set_weight(world.bot.database, server, 1, "power.mix.tempo", 0.0, token({}))
+    await world.bot.database.write("UPDATE track SET origin = 'upload', guild_id = ? WHERE id > 27", [here])
+    first, second = await world.bot.catalog(here), await world.bot.catalog(there)
+    assert first.weights == second.weights == {"power.mix.tempo": 0.0} and len(first) > len(second)
+    assert await world.bot.catalog(here) is first and len(world.bot._tuned) == 2
+    monkeypatch.setattr("core.library.loading.REMEMBERED", 30)
+    assert await world.bot.catalog(there) is second and list(world.bot._tuned) == [there]
+    assert (await world.bot.catalog(here)).weights == first.weights and list(world.bot._tuned) == [here]
