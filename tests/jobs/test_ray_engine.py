@@ -60,7 +60,7 @@ def machines() -> Iterator[Any]:
 
     folder = tempfile.mkdtemp(prefix="ms-", dir="/tmp")  # paths of sockets must be short
     # Ray notes its last address there, wherever temp_dir is, and does not make the folder.
-    Path("/tmp/ray").mkdir(exist_ok=True)
+    Path(tempfile.gettempdir(), "ray").mkdir(exist_ok=True)
     one = {"num_cpus": 1, "object_store_memory": STORE}
     machines = Machines(
         initialize_head=True, head_node_args={**one, "temp_dir": folder, "include_dashboard": False}
