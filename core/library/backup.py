@@ -57,6 +57,8 @@ def backups(folder: Path) -> list[Path]:
 
 def check(path: Path) -> None:
     """Raises UserError unless the file is a sound database of Moodstem."""
+    if not path.is_file():
+        raise UserError(f"There is no backup {path}: `moodstem db backup` makes one.")
     try:
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
             verdict = [row[0] for row in connection.execute("PRAGMA integrity_check")]

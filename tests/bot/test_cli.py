@@ -206,6 +206,7 @@ def test_a_backup_comes_back(cli: Any, tmp_path: Path) -> None:
     assert "is kept as" in cli("db", "restore", backup)
     assert database.read_bytes() == before
     assert "schema" in cli("db", "migrate")
+    assert "There is no backup gone.db" in cli("db", "restore", "gone.db", code=1)
     assert "not a usable backup" in cli("db", "restore", MOODSTEM, code=1)
 
 
