@@ -39,7 +39,7 @@ class About(commands.Cog):
     async def show_job(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         job = await self.bot.job_cards.own_job(interaction, int(job_id))
-        view, files = await self.bot.job_cards.draw(job)
+        view, files = await self.bot.job_cards.draw(job, interaction.guild_id)
         await interaction.edit_original_response(view=view, attachments=files)
 
     @app_commands.command(description="What I keep about you; have it handed out or erased.")

@@ -110,14 +110,14 @@ class JobCards(commands.Cog):
 
     async def open_privately(self, interaction: discord.Interaction[Moodstem], job: Job) -> None:
         """Show a job in place of the deferred answer, which only its member sees."""
-        view, files = await self.draw(job)
+        view, files = await self.draw(job, interaction.guild_id)
         await interaction.edit_original_response(view=view, attachments=files)
         if not job.ended:
             self.private[job.id] = Answer(interaction, shown(job), time.monotonic(), spoken())
 
     async def send(self, channel_id: int, user_id: int, job: Job) -> discord.Message:
         """The job's card as a new message; the nonce keeps Discord from showing it twice when asked again."""
-        view, files = await self.draw(job)
+        view, files = await self.draw(job, job.guild_id)
         channel = self.bot.get_partial_messageable(channel_id)
         message = await channel.send(view=view, files=files, nonce=f"job-{job.id}-{user_id % 10**8}")
         await self.note(
@@ -185,7 +185,7 @@ class JobCards(commands.Cog):
                 del self.private[job_id]
             try:
                 with speaking(answer.language):
-                    view, files = await self.draw(job)
+                    view, files = await self.draw(job, answer.interaction.guild_id)
                 await answer.interaction.edit_original_response(view=view, attachments=files)
             except TROUBLE as error:
                 log.warning("the private card of job %d could not be edited: %s", job_id, error)
@@ -232,12 +232,14 @@ class JobCards(commands.Cog):
 
     async def redraw(self, card: card_store.Card, job: Job) -> None:
         message = self.bot.get_partial_messageable(card.channel_id).get_partial_message(card.message_id)
-        view, files = await self.draw(job)
+        view, files = await self.draw(job, job.guild_id)
         try:
             await message.edit(view=view, attachments=files)
         except discord.HTTPException as error:
             if error.status == 413 or error.code == TOO_LARGE:
-                view, _ = await self.draw(job, picture=False)  # this server takes no file of that size
+                view, _ = await self.draw(
+                    job, job.guild_id, picture=False
+                )  # this server takes no file of that size
                 await message.edit(view=view, attachments=[])
                 return await self.forget(card)
             if error.code in GONE:
@@ -276,8 +278,11 @@ class JobCards(commands.Cog):
         self.not_before.pop(card.message_id, None)
         await card_store.drop_card(self.bot.database, card.message_id)
 
-    async def draw(self, job: Job, *, picture: bool = True) -> tuple[Card, list[discord.File]]:
-        """The job's card as of now, with its picture when there is one (and it is wanted)."""
+    async def draw(
+        self, job: Job, guild_id: int | None, *, picture: bool = True
+    ) -> tuple[Card, list[discord.File]]:
+        """The job's card as of now, with its picture when there is one (and it is wanted). It is seen in `guild_id`, which
+        may be another place than where the job comes from: there it names what is found there."""
         if job.state != "done":
             return job_card(job), []
         if job.kind == "index":
@@ -289,7 +294,7 @@ class JobCards(commands.Cog):
         analysis = await self.bot.library.analysis(result["track_id"])
         if track is None or analysis is None:
             return note_card(tr("This track was removed from the library.")), []
-        catalog = await self.bot.catalog(job.guild_id)
+        catalog = await self.bot.catalog(guild_id)
         near = await asyncio.to_thread(
             similar, catalog, analysis.features(), "timbre", count=3, exclude=[track.id]
         )
@@ -320,7 +325,7 @@ class JobCards(commands.Cog):
         if job.user_id != interaction.user.id and not here:
             raise UserError("This card is another server's; use /upload for a track of your own.")
         await interaction.response.defer()
-        view, files = await self.draw(job)
+        view, files = await self.draw(job, interaction.guild_id)
         await interaction.edit_original_response(view=view, attachments=files)
 
     @on_press("job_cancel")
@@ -330,7 +335,7 @@ class JobCards(commands.Cog):
         await self.bot.queue.cancel(job.id)
         now = await self.bot.queue.get(job.id)
         if now is not None:
-            view, files = await self.draw(now)
+            view, files = await self.draw(now, interaction.guild_id)
             await interaction.edit_original_response(view=view, attachments=files)
 
     async def own_job(self, interaction: discord.Interaction[Any], job_id: int) -> Job:

@@ -106,7 +106,7 @@ class Upload(commands.Cog):
             )
         await interaction.response.defer()
         await self.bot.library.list_upload(track.id, listed == "1")
-        view, files = await self.bot.job_cards.draw(job)
+        view, files = await self.bot.job_cards.draw(job, interaction.guild_id)
         await interaction.edit_original_response(view=view, attachments=files)
 
     @on_press("upload_remove")

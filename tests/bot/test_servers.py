@@ -373,3 +373,19 @@ async def test_weights_of_a_server_hold_no_catalog_that_was_let_go(
     monkeypatch.setattr("core.library.loading.REMEMBERED", 30)
     assert await world.bot.catalog(there) is second and list(world.bot._tuned) == [there]
     assert (await world.bot.catalog(here)).weights == first.weights and list(world.bot._tuned) == [here]
+
+
+async def test_a_card_that_is_opened_elsewhere_names_what_is_there(
+    world: World, runner: Runner, elsewhere: Elsewhere
+) -> None:
+    """Mallory uploads in the first server, and looks at /jobs in her own and in a direct message."""
+    at_home = world.channel.guild.add_member(elsewhere.user)
+    await uploaded(world, runner, world.alice, world.channel, f"{SONG}.wav")
+    await uploaded(world, runner, at_home, world.channel, "mallorys.wav", seconds=4.1)
+    assert SONG in words(world.channel.last_message), "it sounds the same"
+    for who, channel in (
+        (at_home, (world.channel,)), (elsewhere.mallory, (elsewhere.channel,)), (elsewhere.user, ()),
+    ):  # fmt: skip
+        jobs = await who.slash(*channel, "jobs")
+        shown = await who.click(jobs.response.message, label="Show 1")
+        assert "mallorys" in said(shown) and (SONG in said(shown)) == (who is at_home)
