@@ -310,3 +310,21 @@ def test_several_answers_on_one_preference_are_averaged() -> None:
     state = [{"question": one.id, "answer": 4} for one in q.questions() if one.preference == "vocals"]
     assert len(state) == 1 and q.profile(state).preferences == {"vocals": round(q.RELIABILITY, 4)}
     assert q.progress([{"question": one.id, "answer": 2} for one in q.questions()][:7]) == (7, 7)
+
+
+def test_who_is_clear_is_asked_less_and_progress_says_so() -> None:
+    state: list[dict[str, Any]] = []
+    while (asked := q.next_question(state)) is not None:
+        assert q.progress(state) == (len(state), q.SHORT_FORM)
+        state.append({"question": asked.id, "answer": 0})
+    assert 3 <= len(state) < q.SHORT_FORM and q.progress(state) == (len(state), len(state))
+
+
+def test_what_cannot_be_is_refused_in_a_sentence() -> None:
+    with pytest.raises(UserError) as refused:
+        q.profile([{"question": "hunger", "answer": 3}, {"question": "appetite", "answer": 3}])
+    assert str(refused.value) == "There is no question 'appetite': start the questions again."
+    one = q.questions()[0].id
+    with pytest.raises(UserError) as refused:
+        q.profile([{"question": one, "answer": 5}])
+    assert str(refused.value) == "An answer is a number from 0 to 4, not 5."

@@ -11,12 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import UserError
-from core.moods.profile import MOODS, PREFERENCES, Profile
+from core.moods.profile import MOODS, PREFERENCES, Profile, tables
 from core.recommend import table
 from core.recommend.explain import why
-from core.recommend.rules import Rule, load_rules, occasions, prepare, recommend, topic_weights, trust
+from core.recommend.rules import (
+    PREFERENCE_WEIGHT,
+    Rule,
+    explain_rows,
+    explain_tracks,
+    load_rules,
+    occasions,
+    prepare,
+    recommend,
+    topic_weights,
+    trust,
+)
 from core.recommend.sequence import FRESHNESS_PENALTY
-from core.recommend.steer import steers
+from core.recommend.steer import steer_topics, steers
 from tests.core.recommend.worlds import catalog, random_catalog
 
 profiles = st.builds(
@@ -274,3 +285,70 @@ def test_other_rules_give_other_scores() -> None:
     only = tuple(rule for rule in load_rules() if rule.mood == "power")[:1]
     for one in recommend(WORLD, Profile({"power": 1}), None, 4, rules=only, all_reasons=True):
         assert {reason.rule for reason in one.reasons} <= {only[0].id, "diversity"}
+
+
+def test_topics_weigh_what_was_asked() -> None:
+    asked = Profile({"power": 1.0, "sadness": 0.5}, preferences={"vocals": -0.5, "rhythm": 0.0})
+    topics = topic_weights(asked, "study")
+    assert topics == {
+        "power": pytest.approx(2 / 3),
+        "sadness": pytest.approx(1 / 3),
+        "study": tables("occasions")["study"]["weight"],
+        "preference.vocals": pytest.approx(-0.5 * PREFERENCE_WEIGHT),
+    }
+    steered = topic_weights(asked, "study", ["calmer"])
+    assert topics.items() <= steered.items() and len(steered) > len(topics)
+    assert steered == topics | steer_topics(["calmer"], sum(map(abs, topics.values())))
+    with pytest.raises(UserError) as refused:
+        topic_weights(asked, "sleeping")
+    assert str(refused.value) == f"There is no occasion 'sleeping': choose from {', '.join(occasions())}."
+
+
+def test_ten_are_recommended_unless_another_number_is_asked_for() -> None:
+    ask = Profile({"power": 1})
+    assert len(recommend(WORLD, ask)) == 10
+    assert len(recommend(WORLD, ask, count=3)) == 3 and recommend(WORLD, ask, count=0) == []
+    few = [track.id for track in WORLD.tracks[4:]]
+    assert len(recommend(WORLD, ask, exclude=few)) == 4
+    plain, steered = (
+        {one.track.id: one.score for one in recommend(WORLD, ask, count=60, steers=steers)}
+        for steers in ((), ("calmer",))
+    )
+    assert plain.keys() == steered.keys() and plain != steered
+
+
+def test_what_no_rule_says_is_said_of_the_whole_track() -> None:
+    recent = {track.id: 1.0 for track in WORLD.tracks}
+    found = recommend(
+        WORLD, Profile({"power": 1}), None, 8, steers=["surprise"], recent=recent, all_reasons=True
+    )
+    others = [reason for one in found for reason in one.reasons if reason.percentile is None]
+    assert {reason.rule.split(".")[0] for reason in others} >= {"diversity", "freshness", "surprise"}
+    for reason in others:
+        assert (reason.source, reason.citation) == ("mix", "") and reason.text
+        assert reason.descriptor == reason.rule.split(".")[-1]
+
+
+def test_the_spread_of_a_descriptor_has_its_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    spread = next(rule for rule in load_rules() if rule.descriptor.endswith(".std") and rule.mood)
+    monkeypatch.setattr(WORLD, "units", {spread.feature.removesuffix(".std"): "furlongs"})
+    found = recommend(WORLD, Profile({str(spread.mood): 1}), count=20, all_reasons=True)
+    units = {
+        reason.rule: reason.unit for one in found for reason in one.reasons if reason.percentile is not None
+    }
+    assert units.pop(spread.id) == "furlongs"
+    assert "" in units.values(), "and what has no unit has none"
+
+
+def test_given_tracks_are_explained_in_their_order() -> None:
+    ask = Profile({"power": 1, "tension": 0.5})
+    ids = [track.id for track in WORLD.tracks[7:2:-1]]
+    scores = prepare(WORLD).scores(topic_weights(ask, "workout"))
+    told = explain_tracks(WORLD, ask, "workout", ids)
+    assert [one.track.id for one in told] == ids
+    for one in told:
+        assert one.score == pytest.approx(float(scores[WORLD.index(one.track.id)]), abs=2e-6)
+        assert one.reasons and all(reason.percentile is not None for reason in one.reasons)
+    again = explain_rows(WORLD, topic_weights(ask, "workout"), [(WORLD.index(ids[0]), [])], all_reasons=True)
+    assert len(again) == 1 and again[0].score == told[0].score
+    assert len(again[0].reasons) > len(told[0].reasons)
