@@ -225,7 +225,8 @@ def _check_heard(features: Mapping[str, float], chosen: Sequence[str]) -> None:
 def _shared_instruments(
     catalog: Catalog, row: int, features: Mapping[str, float], names: Sequence[str], *, chosen: bool
 ) -> list[str]:
-    """The stems that sound most in both; those that were `chosen` also where they do not."""
+    """The stems that sound most in both; of those that were `chosen`, all that can be heard in the track itself. Shared
+    silence is no likeness."""
     both = []
     for name in names:
         here, there = float(np.nan_to_num(catalog.values(name)[row])), features.get(name) or 0.0
@@ -238,7 +239,7 @@ def _shared_instruments(
             there=wording.formatted(there, "%"),
         )
         for least, stem, here, there in sorted(both, key=lambda item: -item[0])[:3]
-        if chosen or least > HEARD
+        if least > HEARD or (chosen and there >= HEARD)
     ]
 
 
