@@ -223,7 +223,7 @@ def load_settings(data: Path | None = None) -> Settings:
         entry = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             raise UserError(
-                f"There is no setting {entry}: correct or remove it in {config_file()} or in the environment."
+                f"There is no setting {entry}: correct it in {config_file()} or in the environment, or remove it."
             ) from error
         raise UserError(
             f"The setting {entry} is wrong ({first['msg'].removeprefix('Value error, ')}): correct it in {config_file()} or in the environment."
