@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from threadpoolctl import threadpool_limits
 
 from core.analysis import TrackAnalysis, analyse
 from core.audio.descriptors import describe
@@ -176,7 +177,8 @@ def test_what_vectors_and_a_question_take() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 3 * BLOCK * len(NAMES) * 4 + 4 * count * 4
-    spent = min(timed(space, own) for _ in range(3))
+    with threadpool_limits(1):  # threads that wait for each other on a busy machine take processor time, too
+        spent = min(timed(space, own) for _ in range(20))
     assert spent * 1_000_000 / count < 0.5, (
         "a question to a million tracks takes half a second of processor time at most"
     )
