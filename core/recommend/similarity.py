@@ -251,7 +251,8 @@ COMPARED = (
 
 
 def _shared(catalog: Catalog, row: int, features: Mapping[str, float]) -> list[str]:
-    """The descriptors that agree most, those first in which both differ from the average."""
+    """The descriptors that agree most, those first in which both differ from the average; what is neither high nor low
+    in this library comes last, since most pairs have it in common."""
     agreeing = []
     for name in COMPARED:
         here, there = float(catalog.values(name)[row]), features.get(name)
@@ -260,14 +261,13 @@ def _shared(catalog: Catalog, row: int, features: Mapping[str, float]) -> list[s
         middle, spread = _scale(catalog, name)
         apart, outstanding = abs(here - there) / spread, min(abs(here - middle), abs(there - middle)) / spread
         if apart < 0.75:
-            agreeing.append((apart - min(outstanding, 2.0), name, here, there))
+            percentile = float(catalog.percentiles(name)[row])
+            usual = wording.LOW <= percentile <= wording.HIGH
+            agreeing.append((usual, apart - min(outstanding, 2.0), name, here, there, percentile))
     lines = []
-    for _, name, here, there in sorted(agreeing)[:3]:
+    for *_, name, here, there, percentile in sorted(agreeing)[:3]:
         source, _, descriptor = name.partition(".")
-        percentile = float(catalog.percentiles(name)[row])
         stated = wording.fact(source, descriptor, here, catalog.units.get(name, ""), percentile)
         how = wording.table().get(descriptor, {}).get("format", "")
-        lines.append(
-            tr("In both, {fact} here, {value} there.", fact=stated, value=wording.formatted(there, how))
-        )
+        lines.append(tr("In both, {fact}; there {value}.", fact=stated, value=wording.formatted(there, how)))
     return lines
