@@ -6,15 +6,15 @@ either lets the leakage through or cuts off a quiet instrument. A stem therefore
  - what it *holds* lies less than 35 dB below the mix at that time. A stem holds the mel bands in which it comes within
    6 dB of the strongest stem: a real instrument, however quiet, stands out at least in the bands of its own partials;
    leakage follows louder stems at a distance and stands out nowhere.
-A separator that leaks more than that names a gate of its own (Separator.gate).
+A separator that leaks more than that names a gate of its own (Separator.gate), such as core.audio.detector.
 Gaps of up to 0.5 s are then closed (the rest between two drum hits is part of playing), and what lasts less than 0.1 s
 is dropped. The share of frames left is the stem's activity: the share of time that the instrument plays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,12 +40,22 @@ MINIMUM_SECONDS = 0.5
 Mask = NDArray[np.bool_]
 
 
+class Gating(Protocol):
+    """What it takes to sound, beside a level above the floor."""
+
+    def sounds(self, mel: dict[str, Floats], mix_mel: Floats) -> dict[str, Mask]:
+        """Frames, (T,), in which each stem sounds; mel: (bands, T) mel power of each stem, mix_mel: of the mix."""
+        ...
+
+
 @dataclass(frozen=True)
 class Gate:
-    """What it takes to sound: `held_db` per stem, HELD_DB for those that are left out, and `hold_db`, in dB."""
+    """The gate for a separator that leaks little: `held_db`, how far below the mix what a stem holds may lie."""
 
-    held_db: Mapping[str, float] = field(default_factory=dict)
-    hold_db: float = HOLD_DB
+    held_db: float = HELD_DB
+
+    def sounds(self, mel: dict[str, Floats], mix_mel: Floats) -> dict[str, Mask]:
+        return {stem: held > self.held_db for stem, held in held_level_db(mel, mix_mel).items()}
 
 
 def level_db(rms: Floats) -> Floats:
@@ -77,7 +87,7 @@ def stem_activity(
     mel: dict[str, Floats],
     rms: dict[str, Floats],
     mix_mel: Floats,
-    gate: Gate | None = None,
+    gate: Gating | None = None,
 ) -> dict[str, Mask]:
     """Frames in which each stem sounds, (T,) bool.
 
@@ -86,9 +96,8 @@ def stem_activity(
     """
     if not mel:
         return {}
-    gate = gate or Gate()
-    held = held_level_db(mel, mix_mel, gate.hold_db)
-    return {stem: tidy((held[stem] > gate.held_db.get(stem, HELD_DB)) & sounding(rms[stem])) for stem in mel}
+    found = (gate or Gate()).sounds(mel, mix_mel)
+    return {stem: tidy(found[stem] & sounding(rms[stem])) for stem in mel}
 
 
 def tidy(mask: Mask) -> Mask:

@@ -67,7 +67,7 @@ class _Source:
 def describe(
     sources: Mapping[str, NDArray[np.float32]],
     rate: int,
-    gate: activity.Gate | None = None,
+    gate: activity.Gating | None = None,
     device: str = "cpu",
 ) -> Description:
     """Describe `mix` and any stems, each (n,) or (channels, n) at `rate` Hz; stems are fitted to the mix's length.

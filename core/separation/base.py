@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio.activity import Gate
+from core.audio.activity import Gating
 
 STEMS = ("drums", "bass", "vocals", "guitar", "piano", "other")
 SOURCES = ("mix", *STEMS)
@@ -40,8 +40,8 @@ class Separator(Protocol):
     reliability: dict[str, float]
     """How far each stem can be trusted, 0..1; rules on a stem count that much."""
 
-    gate: Gate
-    """From when on a stem counts as sounding (core.audio.activity); measured for separators that leak much."""
+    gate: Gating
+    """From when on a stem counts as sounding (core.audio.activity); learnt for one that leaks much (core.audio.detector)."""
 
     def separate(self, mix: Samples, progress: Progress | None = None) -> dict[str, Samples]:
         """Split `mix`, shape (2, n) at `rate`, into {stem: (2, n)}; a separator may leave stems out.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio.activity import Gate
+from core.audio.activity import Gate, Gating
 from core.errors import UserError
 from core.separation.base import STEMS, Progress, Samples, Separator
 
@@ -122,7 +122,7 @@ def evaluate(folder: Path, separator: Separator, progress: Progress | None = Non
     }
 
 
-def _activity(mix: Samples, stems: Stems, gate: Gate) -> dict[str, float]:
+def _activity(mix: Samples, stems: Stems, gate: Gating) -> dict[str, float]:
     """Share of time that each of the six stems sounds, by the same gate as in an analysis."""
     from core.audio.descriptors import describe
 

@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from core.audio.activity import Gate
+from core.audio.activity import Gate, Gating
 from core.errors import UserError
 from core.separation.base import STEMS, Progress, Samples
 from core.separation.unet import check_stereo
@@ -232,7 +232,7 @@ class HTDemucsSeparator:
         if not 0 <= overlap <= 0.5:
             raise UserError(f"The overlap of segments must be between 0 and 0.5, not {overlap}.")
         self.reliability = dict(RELIABILITY)
-        self.gate = Gate()
+        self.gate: Gating = Gate()
         self.overlap = overlap
         self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._batch = 8 if self._device.type == "cuda" else 1  # on a CPU batches only cost memory (measured)

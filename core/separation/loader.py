@@ -6,7 +6,7 @@ import logging
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from core.audio.activity import Gate
+from core.audio.activity import Gate, Gating
 from core.errors import UserError
 from core.separation.base import Progress, Samples, Separator
 
@@ -25,7 +25,7 @@ class NoSeparator:
 
     def __init__(self) -> None:
         self.reliability: dict[str, float] = {}
-        self.gate = Gate()
+        self.gate: Gating = Gate()
 
     def separate(self, mix: Samples, progress: Progress | None = None) -> dict[str, Samples]:
         if progress is not None:

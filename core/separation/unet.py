@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio.activity import HOLD_DB, Gate
+from core.audio.activity import Gate, Gating
+from core.audio.detector import VIEWS, Detector
 from core.errors import UserError
 from core.separation.bands import BANDS, FFT, HOP, RATE, band_sum, loudness, position, to_bins
 from core.separation.base import STEMS, Progress, Samples
@@ -42,7 +43,7 @@ class UNetSeparator:
         network: Any,
         version: str,
         reliability: dict[str, float],
-        gate: Gate,
+        gate: Gating,
         threads: int | None,
     ) -> None:
         self.version = version
@@ -179,8 +180,9 @@ def _add(target: Samples, spectra: NDArray[np.complex64], start: int, threads: i
 def load_unet(threads: int | None = None, weights: Path = WEIGHTS) -> UNetSeparator:
     """The bundled separator, or one with other weights of the same architecture.
 
-    `<weights>.json` beside the weights states the reliability and the gate that were measured. Raises UserError when the
-    file is missing, is no safetensors file or holds another network.
+    `<weights>.json` beside the weights states the reliability that was measured, `<weights>.activity.safetensors`, where
+    there is one, tells when a stem sounds. Raises UserError when a file is missing, is no safetensors file or holds
+    another network.
     """
     import torch
     from safetensors import SafetensorError
@@ -193,8 +195,9 @@ def load_unet(threads: int | None = None, weights: Path = WEIGHTS) -> UNetSepara
         tensors = load(data)
         facts = json.loads(weights.with_suffix(".json").read_text())
         reliability = {stem: float(facts["reliability"][stem]) for stem in STEMS}
-        held_db = {stem: float(level) for stem, level in facts.get("gate_db", {}).items()}
-        gate = Gate(held_db, float(facts.get("hold_db", HOLD_DB)))
+        learnt = detector_file(weights)
+        stated = learnt.read_bytes() if learnt.exists() else b""
+        gate = _detector(stated) if stated else Gate()
         network = SpectrogramUNet(len(STEMS))
         network.load_state_dict(tensors)
     except FileNotFoundError as error:
@@ -208,10 +211,26 @@ def load_unet(threads: int | None = None, weights: Path = WEIGHTS) -> UNetSepara
     network.eval()
     _fold_batch_norm(network)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    # The gate is part of the version, since it decides what an analysis calls sounding.
-    stated = json.dumps([sorted(held_db.items()), gate.hold_db]).encode()
+    # The detector is part of the version, since it decides what an analysis calls sounding.
     version = f"{hashlib.sha256(data + stated).hexdigest()[:8]}.{CODE_VERSION}"
     return UNetSeparator(network, version, reliability, gate, threads)
+
+
+def detector_file(weights: Path) -> Path:
+    return weights.with_suffix(".activity.safetensors")
+
+
+def _detector(data: bytes) -> Detector:
+    """Raises KeyError or ValueError unless `data` holds a detector for STEMS."""
+    from safetensors.numpy import load
+
+    tensors = load(data)
+    weights, bias = tensors["weights"], tensors["bias"]
+    if weights.shape != (VIEWS, 3 * len(STEMS), len(STEMS)) or bias.shape != (len(STEMS),):
+        raise ValueError("a detector of another shape")
+    if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
+        raise ValueError("a detector of numbers that are none")
+    return Detector(STEMS, weights, bias)
 
 
 def _fold_batch_norm(network: Any) -> None:
