@@ -174,6 +174,6 @@ def train_deepmelody(
         state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "epoch": epoch + 1}
         torch.save(state, checkpoint.with_suffix(".tmp"))
         checkpoint.with_suffix(".tmp").replace(checkpoint)
-        draw_curve(out)
+        draw_curve(out, "epoch", "weighted mean square error of masks")
     save_file(model.state_dict(), out / "deepmelody.safetensors")
     return out / "deepmelody.safetensors"

@@ -236,8 +236,8 @@ def _export(model: Any, path: Path) -> None:
     path.with_suffix(".tmp").replace(path)
 
 
-def draw_curve(out: Path) -> None:
-    """`curve.png` from `log.jsonl`: training and validation loss over steps."""
+def draw_curve(out: Path, step: str = "step", loss: str = "error energy / stem energy") -> None:
+    """`curve.png` from `log.jsonl`: training and validation loss over steps, which are named as given."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -250,8 +250,8 @@ def draw_curve(out: Path) -> None:
     axes.plot(
         [row["step"] for row in held], [row["validation"] for row in held], label="held-out songs and font"
     )
-    axes.set_xlabel("step")
-    axes.set_ylabel("error energy / stem energy")
+    axes.set_xlabel(step)
+    axes.set_ylabel(loss)
     axes.legend()
     axes.grid(alpha=0.3)
     figure.savefig(out / "curve.png", dpi=100)

@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.audio.activity import Gate
 from core.errors import UserError
 from core.separation import STEMS, Cancelled, load_separator
 from core.separation.bands import BANDS, BINS
 from core.separation.evaluate import si_sdr
-from core.separation.unet import CHUNK, WEIGHTS, UNetSeparator, load_unet, network_input
+from core.separation.unet import CHUNK, WEIGHTS, UNetSeparator, detector_file, load_unet, network_input
 
 RATE = 44_100
 FLOOR_DB = 1.0
@@ -159,6 +160,23 @@ def test_version_follows_the_weights(tmp_path: Path, unet: UNetSeparator) -> Non
 def test_a_damaged_file_is_refused_with_one_sentence(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "unet.safetensors").write_bytes(content)
     shutil.copy(WEIGHTS.with_suffix(".json"), tmp_path / "unet.json")
+    with pytest.raises(UserError, match="install moodstem again"):
+        load_unet(weights=tmp_path / "unet.safetensors")
+
+
+def test_a_damaged_detector_is_refused_and_a_missing_one_is_not(tmp_path: Path, unet: UNetSeparator) -> None:
+    """Weights that somebody trained have none until `jobs.training.gate` makes it."""
+    from safetensors.numpy import save
+
+    for name in ("unet.safetensors", "unet.json"):
+        (tmp_path / name).write_bytes(WEIGHTS.with_name(name).read_bytes())
+    plain = load_unet(weights=tmp_path / "unet.safetensors")
+    assert isinstance(plain.gate, Gate) and plain.version != unet.version
+    detector_file(tmp_path / "unet.safetensors").write_bytes(b"nothing")
+    with pytest.raises(UserError, match="install moodstem again"):
+        load_unet(weights=tmp_path / "unet.safetensors")
+    tensors = {"weights": np.zeros((2, 2), np.float32), "bias": np.zeros(6, np.float32)}
+    detector_file(tmp_path / "unet.safetensors").write_bytes(save(tensors))
     with pytest.raises(UserError, match="install moodstem again"):
         load_unet(weights=tmp_path / "unet.safetensors")
 
