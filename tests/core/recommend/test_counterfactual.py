@@ -30,7 +30,7 @@ def asked(world: Catalog, mood: str, **more: object) -> tuple[dict[str, float], 
 def test_a_track_with_the_value_that_it_needs_is_first() -> None:
     """With the one value changed, the track does take the lead; with less than half the change it does not."""
     world = random_catalog(400, seed=3)
-    tried = 0
+    tried = halved = 0
     for mood in MOODS:
         topics, found = asked(world, mood)
         for one in found[1:4]:
@@ -45,10 +45,13 @@ def test_a_track_with_the_value_that_it_needs_is_first() -> None:
             [moved] = [other for other in again if other.track.id == one.track.id]
             # Moving one track of 400 moves the others' percentiles by a 430th at most.
             assert again[0].score - (moved.score - moved.parts.get("diversity", 0.0)) < 0.01
+            if gap < 0.03:  # what the others' percentiles move by may close it
+                continue
+            halved += 1
             less = needed.instead_of + 0.4 * (needed.value - needed.instead_of)
             with_less = with_value(world, one.track.id, feature, less)
             assert recommend(with_less, Profile({mood: 1}), "study", 1)[0].track.id != one.track.id
-    assert tried >= 8
+    assert tried >= 8 and halved >= 4
 
 
 def test_the_smallest_change_is_told() -> None:
@@ -65,9 +68,12 @@ def test_the_smallest_change_is_told() -> None:
 
 def test_the_first_is_compared_with_the_next() -> None:
     ask = Profile({"peacefulness": 1})
-    for next_tempo, behind in ((120.0, "0.01 behind"), (90.0, "next to level")):
+    for next_tempo, level in ((120.0, False), (90.0, True)):
         world = catalog({"mix.tempo": [150.0, 60.0, next_tempo]})
         found = recommend(world, ask, None, 3, all_reasons=True)
+        gap = found[0].score - found[1].score
+        assert (gap < 0.005) == level
+        behind = "next to level" if level else f"{gap:.2f} behind"
         [line] = ranks_higher(world, topic_weights(ask), found, 0)
         assert line.startswith(f"Nothing that I could pick ranks higher. The next, “Track 3”, is {behind}: ")
         assert "here 60" in line
