@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 RATE, WINDOW, HOP, SIZE, SECONDS = 10_880, 1022, 512, 512, 180
 SOURCES = ("guitar", "piano", "bass", "drums", "other")
 EPOCHS, LEARNING_RATE, WEIGHT_DECAY = 15, 1e-3, 0.01
-# The document reports a weighted loss of 0.002210 on its validation set (Slakh2100, 1500 tracks in all).
+# The document reports a weighted loss of 0.002210 on its validation set (Slakh2100, 1500 tracks in all); ours after 100
+# clips, 15 epochs: 0.101 where constant masks have 0.096.
 
 
 def build(base: int = 16) -> Any:
