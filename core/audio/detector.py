@@ -4,7 +4,9 @@ One stem's level says little where leakage is as loud as a quiet instrument; how
 seconds and over the whole song, says more. Seen per stem and frame are three levels against the mix, in dB: of the mel
 bands that it holds within 6 dB and within 2 dB of the strongest stem (core.audio.activity), and of all that it has.
 Each counts as it is, as a mean over 1 s and over 4 s, and as the song's median and ninetieth percentile. A stem sounds
-where its regression says more likely than not. `python -m jobs.training.gate` fits it.
+where its regression says more likely than not and where it holds at least what the plain gate asks for, since what is
+usual in songs says nothing about an instrument of which there is nothing to hear. `python -m jobs.training.gate` fits
+it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio.activity import Mask, held_level_db
+from core.audio.activity import HELD_DB, Mask, held_level_db
 from core.audio.spectrum import FRAME_RATE, Floats
 
 HOLDS_DB = (-6.0, -2.0)
@@ -36,20 +38,27 @@ class Detector:
     def sounds(self, mel: dict[str, Floats], mix_mel: Floats) -> dict[str, Mask]:
         """Frames, (T,), in which each stem is more likely there than not; mel: (bands, T) mel power of each stem of
         `stems`, mix_mel: of the mix."""
-        views = seen(levels({stem: mel[stem] for stem in self.stems}, mix_mel))
+        found = levels({stem: mel[stem] for stem in self.stems}, mix_mel)
+        views, there = seen(found), held(found)
         logits = sum(
             (view @ weight for view, weight in zip(views, self.weights, strict=True)), start=self.bias
         )
-        return {stem: logits[:, place] > 0 for place, stem in enumerate(self.stems)}
+        return {stem: (logits[:, place] > 0) & there[:, place] for place, stem in enumerate(self.stems)}
 
 
 def levels(mel: dict[str, Floats], mix_mel: Floats) -> Floats:
     """(T, 3 * stems): for each of HOLDS_DB and for all bands, the level of every stem against the mix, in twentieths of a
     decibel above LOWEST_DB / 3, so that most lie within -2..1."""
-    columns = [held for hold in HOLDS_DB for held in held_level_db(mel, mix_mel, hold).values()]
+    columns = [level for hold in HOLDS_DB for level in held_level_db(mel, mix_mel, hold).values()]
     whole = mix_mel.sum(axis=0) + np.float32(1e-12)
     columns += [10 * np.log10(power.sum(axis=0) / whole + np.float32(1e-9)) for power in mel.values()]
     return (np.clip(np.stack(columns, 1), LOWEST_DB, 10.0) / 20 + 1).astype(np.float32)
+
+
+def held(levels: Floats) -> Mask:
+    """Where each stem holds enough for the plain gate, (T, stems), in `levels`."""
+    enough: Mask = levels[:, : levels.shape[1] // 3] > HELD_DB / 20 + 1
+    return enough
 
 
 def seen(levels: Floats) -> list[Floats]:

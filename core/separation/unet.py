@@ -23,7 +23,7 @@ from core.separation.bands import BANDS, FFT, HOP, RATE, band_sum, loudness, pos
 from core.separation.base import STEMS, Progress, Samples
 
 WEIGHTS = Path(__file__).parent / "weights" / "unet.safetensors"
-CODE_VERSION = 2
+CODE_VERSION = 3
 """Raise it when this code may give other stems from the same weights."""
 
 CHUNK = 512

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.activity import sounding, stem_activity, tidy
-from core.audio.detector import VIEWS, levels, seen
+from core.audio.detector import VIEWS, held, levels, seen
 from core.audio.spectrum import Frames, analyse_frames, mono
 from core.separation.base import STEMS, Samples, Separator
 from core.separation.evaluate import read_song
@@ -35,7 +35,7 @@ Weights = tuple[NDArray[np.float32], NDArray[np.float32]]
 @dataclass(frozen=True)
 class Heard:
     """A song's frames: what the detector sees, (T, VIEWS * 3 * stems), which stems sound in truth and which are above
-    the floor, (T, stems)."""
+    the floor and hold enough, (T, stems)."""
 
     song: str
     seen: NDArray[np.float32]
@@ -54,13 +54,14 @@ def hear(song: str, truth: dict[str, Samples], separator: Separator) -> Heard:
         {stem: frames.rms for stem, frames in true.items()},
         whole.power_mel,
     )
-    views = seen(levels({stem: estimated[stem].power_mel for stem in STEMS}, whole.power_mel))
+    found = levels({stem: estimated[stem].power_mel for stem in STEMS}, whole.power_mel)
+    views = seen(found)
     silent = np.zeros(len(whole.rms), np.bool_)
     return Heard(
         song,
         np.concatenate([np.broadcast_to(view, views[0].shape) for view in views], axis=1),
         np.stack([sounds.get(stem, silent) for stem in STEMS], axis=1),
-        np.stack([sounding(estimated[stem].rms) for stem in STEMS], axis=1),
+        np.stack([sounding(estimated[stem].rms) for stem in STEMS], axis=1) & held(found),
     )
 
 

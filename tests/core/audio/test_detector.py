@@ -100,6 +100,16 @@ def test_the_shipped_detector_on_true_stems() -> None:
     assert max(shares[stem] for stem in ("vocals", "guitar", "other")) < 0.05
 
 
+def test_nothing_to_hear_is_nothing_whatever_is_usual() -> None:
+    """A detector that has learnt that a piano is nearly always there, and a song without any."""
+    usual = Detector(
+        ("drums", "piano"), np.zeros((VIEWS, 6, 2), np.float32), np.array([5.0, 5.0], np.float32)
+    )
+    drums = np.full((4, 9), 1.0, np.float32)
+    found = usual.sounds({"drums": drums, "piano": drums * np.float32(1e-5)}, drums)
+    assert found["drums"].all() and not found["piano"].any()
+
+
 def test_digital_silence_never_sounds() -> None:
     silence = {stem: np.zeros(66_150, np.float32) for stem in STEMS}
     assert set(described(silence)[1].values()) == {0.0}
