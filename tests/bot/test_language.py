@@ -77,9 +77,9 @@ async def test_a_card_goes_on_in_the_language_of_whoever_asked(world: World) -> 
     cards = world.bot.job_cards
     draw = cards.draw
 
-    async def watched(job: Any, **options: Any) -> Any:
+    async def watched(*arguments: Any, **options: Any) -> Any:
         spoken_while_drawing.append(spoken())
-        return await draw(job, **options)
+        return await draw(*arguments, **options)
 
     with mock.patch.object(cards, "draw", watched):
         [job] = await world.bot.queue.jobs()

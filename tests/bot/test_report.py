@@ -117,7 +117,7 @@ def test_descriptors_of_the_samples(moodstem: Any) -> None:
     report = moodstem("report", "descriptors", "--json")
     assert report["tracks"] == 30 and len(report["pca"]["components"]) >= 2
     said = moodstem("report", "descriptors")
-    assert "30 tracks" in said and "brightness" in said and "Tracks that stand out" in said
+    assert "30 tracks" in said and "whole track" in said and "Tracks that stand out" in said
     assert "Say either" in moodstem("report", "descriptors", "--json", "--html", code=2)
     assert "cannot be written" in moodstem("report", "descriptors", "--html", "no/where.html", code=1)
 

@@ -220,7 +220,7 @@ async def test_everything_in_another_language(
         for number in range(9):
             await world.admin.slash(world.channel, "playlist create", name=f"tour{number}")
         await tour.answer(await world.admin.slash(world.channel, "playlist show"))
-        for name, action in (("party", "party_make"), ("mood", "mood_start")):
+        for name, action in (("party", "party_make"), ("mood", "mood_start"), ("recommend", "play")):
             shown = (await world.admin.slash(world.channel, name)).response
             await tour.press_one(shown, action)
         asked = (await world.admin.slash(world.channel, "mood")).response
