@@ -289,9 +289,11 @@ class Moodstem(commands.Bot):
             catalog = await self._loader.catalog(shelf.server)
             for server in [one for one, (_, of, _) in self._tuned.items() if not self._loader.remembers(of)]:
                 del self._tuned[server]  # it would keep what the loader let go
-            weights = await weights_of(self.database, guild_id) if guild_id is not None else {}
-            if guild_id is None or not weights:
-                self._tuned.pop(guild_id or 0, None)
+            if guild_id is None:
+                return catalog
+            weights = await weights_of(self.database, guild_id)
+            if not weights:
+                self._tuned.pop(guild_id, None)
                 return catalog
             known = self._tuned.get(guild_id)
             if known is None or known[0] != weights or known[1] is not catalog:

@@ -50,15 +50,14 @@ async def run(settings: Settings, *, port: int | None, browser: bool) -> None:
         library.setLevel(level)
 
     env = simcord.Env(bot, check_errors=False, settle_timeout=30.0)
-    env.backend.edit_bot_profile("Moodstem")
+    env.backend.edit_bot_profile("Moodstem")  # SimCord calls every bot "TestBot"
     # People and places first, at the simulated clock's fixed beginning, so that "you" are the same person (and keep
     # your profile) whenever this is started; then on to today, so that messages and jobs never get an old id again.
     you, admin = env.create_user("you", global_name="You"), env.create_user("admin", global_name="Admin")
     guild = env.create_guild("Moodstem", owner=admin)
     channel = guild.create_text_channel("music")
-    viewers = [guild.add_member(you), guild.add_member(admin)]
-    host = viewers[1]
-    env.backend.bot_user.name = "Moodstem"  # SimCord calls every bot "TestBot"
+    host = guild.add_member(admin)
+    viewers = [guild.add_member(you), host]
     env.backend.clock.advance((datetime.now(UTC) - env.now()).total_seconds())
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

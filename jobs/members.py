@@ -53,6 +53,7 @@ async def export_member(database: Database, user_id: int) -> dict[str, Any]:
     for playlist in found["playlist"]:  # its entries go with it when it is erased
         kept = await Playlists(database).own(playlist["id"], user_id)
         entries = await Playlists(database).seen(kept, Shelf(SHARED), user_id)
+        playlist["shared"] = kept.shared
         playlist["entries"] = [{"title": entry.title, "artist": entry.artist} for entry in entries]
     tracks = await database.fetch(_UPLOADED, {"user": user_id})
     found["uploaded_tracks"] = [{"track_id": row["id"], "path": row["path"]} for row in tracks]

@@ -237,9 +237,8 @@ class JobCards(commands.Cog):
             await message.edit(view=view, attachments=files)
         except discord.HTTPException as error:
             if error.status == 413 or error.code == TOO_LARGE:
-                view, _ = await self.draw(
-                    job, job.guild_id, picture=False
-                )  # this server takes no file of that size
+                # This server takes no file of that size.
+                view, _ = await self.draw(job, job.guild_id, picture=False)
                 await message.edit(view=view, attachments=[])
                 return await self.forget(card)
             if error.code in GONE:

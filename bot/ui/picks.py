@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from core.recommend.store import Pick, Recommended, Wish
 
 PAGE = 5
+"""Tracks on one card: a card holds at most 40 components, and more than five reasons to listen are none."""
+
 MOST_OPTIONS = 25
 """That Discord takes in a list."""
-
-"""Tracks on one card: a card holds at most 40 components, and more than five reasons to listen are none."""
 
 SENTENCE = 300
 """Characters of one sentence: titles may be long."""

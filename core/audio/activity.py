@@ -13,7 +13,6 @@ is dropped. The share of frames left is the stem's activity: the share of time t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -48,14 +47,11 @@ class Gating(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class Gate:
-    """The gate for a separator that leaks little: `held_db`, how far below the mix what a stem holds may lie."""
-
-    held_db: float = HELD_DB
+    """The gate for a separator that leaks little."""
 
     def sounds(self, mel: dict[str, Floats], mix_mel: Floats) -> dict[str, Mask]:
-        return {stem: held > self.held_db for stem, held in held_level_db(mel, mix_mel).items()}
+        return {stem: held > HELD_DB for stem, held in held_level_db(mel, mix_mel).items()}
 
 
 def level_db(rms: Floats) -> Floats:

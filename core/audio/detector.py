@@ -16,10 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio.activity import HELD_DB, Mask, held_level_db
+from core.audio.activity import HELD_DB, HOLD_DB, Mask, held_level_db
 from core.audio.spectrum import FRAME_RATE, Floats
 
-HOLDS_DB = (-6.0, -2.0)
+HOLDS_DB = (HOLD_DB, -2.0)
+"""How far below the strongest stem a stem still holds a band; the plain gate's comes first (see `held`)."""
+
 LOWEST_DB = -60.0
 MEANS_SECONDS = (1.0, 4.0)
 PERCENTILES = (50.0, 90.0)
@@ -47,30 +49,30 @@ class Detector:
 
 
 def levels(mel: dict[str, Floats], mix_mel: Floats) -> Floats:
-    """(T, 3 * stems): for each of HOLDS_DB and for all bands, the level of every stem against the mix, in twentieths of a
-    decibel above LOWEST_DB / 3, so that most lie within -2..1."""
+    """(T, 3 * stems): for each of HOLDS_DB and for all bands, the level of every stem, LOWEST_DB at least, in units of
+    20 dB where 1 is the mix's: -2..1.5."""
     columns = [level for hold in HOLDS_DB for level in held_level_db(mel, mix_mel, hold).values()]
     whole = mix_mel.sum(axis=0) + np.float32(1e-12)
     columns += [10 * np.log10(power.sum(axis=0) / whole + np.float32(1e-9)) for power in mel.values()]
     return (np.clip(np.stack(columns, 1), LOWEST_DB, 10.0) / 20 + 1).astype(np.float32)
 
 
-def held(levels: Floats) -> Mask:
-    """Where each stem holds enough for the plain gate, (T, stems), in `levels`."""
-    enough: Mask = levels[:, : levels.shape[1] // 3] > HELD_DB / 20 + 1
+def held(found: Floats) -> Mask:
+    """Where each stem holds enough for the plain gate, (T, stems), of what `levels` found."""
+    enough: Mask = found[:, : found.shape[1] // 3] > HELD_DB / 20 + 1
     return enough
 
 
-def seen(levels: Floats) -> list[Floats]:
-    """The VIEWS of levels (T, n): themselves, their means over time, (T, n), and their percentiles, (1, n)."""
+def seen(found: Floats) -> list[Floats]:
+    """The VIEWS of what `levels` found, (T, n): themselves, their means over time, (T, n), and their percentiles, (1, n)."""
     from scipy.ndimage import uniform_filter1d
 
     means = [
-        uniform_filter1d(levels, int(seconds * FRAME_RATE), axis=0, mode="nearest")
+        uniform_filter1d(found, int(seconds * FRAME_RATE), axis=0, mode="nearest")
         for seconds in MEANS_SECONDS
     ]
     return [
-        levels,
+        found,
         *means,
-        *(np.percentile(levels, q, axis=0, keepdims=True).astype(np.float32) for q in PERCENTILES),
+        *(np.percentile(found, q, axis=0, keepdims=True).astype(np.float32) for q in PERCENTILES),
     ]

@@ -46,7 +46,8 @@ class Entry:
 
 
 _LIST = """
-SELECT playlist.id, user_id, name, shared, count(entry.id), coalesce(sum(coalesce(track.duration_s, entry.duration_s)), 0)
+SELECT playlist.id, user_id, name, EXISTS (SELECT 1 FROM playlist_place WHERE playlist_id = playlist.id), count(entry.id),
+    coalesce(sum(coalesce(track.duration_s, entry.duration_s)), 0)
 FROM playlist LEFT JOIN playlist_entry AS entry ON entry.playlist_id = playlist.id LEFT JOIN track ON track.id = track_id
 WHERE {where} GROUP BY playlist.id ORDER BY changed_at DESC, playlist.id DESC
 """
@@ -203,20 +204,16 @@ class Playlists:
     async def share(self, playlist_id: int, user_id: int, place: int) -> Playlist:
         """Let everybody see the list who has a card of it in this place: a server, or the channel of a direct message."""
         await self.own(playlist_id, user_id)
-        async with self._database.transaction() as transaction:
-            await transaction.run("UPDATE playlist SET shared = 1 WHERE id = ?", [playlist_id])
-            await transaction.run(
-                "INSERT INTO playlist_place (playlist_id, place) VALUES (?, ?) ON CONFLICT DO NOTHING",
-                [playlist_id, place],
-            )
+        await self._database.write(
+            "INSERT INTO playlist_place (playlist_id, place) VALUES (?, ?) ON CONFLICT DO NOTHING",
+            [playlist_id, place],
+        )
         return await self.own(playlist_id, user_id)
 
     async def unshare(self, playlist_id: int, user_id: int) -> Playlist:
         """Nobody else sees it any more, anywhere."""
         await self.own(playlist_id, user_id)
-        async with self._database.transaction() as transaction:
-            await transaction.run("UPDATE playlist SET shared = 0 WHERE id = ?", [playlist_id])
-            await transaction.run("DELETE FROM playlist_place WHERE playlist_id = ?", [playlist_id])
+        await self._database.write("DELETE FROM playlist_place WHERE playlist_id = ?", [playlist_id])
         return await self.own(playlist_id, user_id)
 
     async def delete(self, playlist_id: int, user_id: int) -> Playlist:

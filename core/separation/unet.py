@@ -197,7 +197,7 @@ def load_unet(threads: int | None = None, weights: Path = WEIGHTS) -> UNetSepara
         reliability = {stem: float(facts["reliability"][stem]) for stem in STEMS}
         learnt = detector_file(weights)
         stated = learnt.read_bytes() if learnt.exists() else b""
-        gate = _detector(stated) if stated else Gate()
+        gate = _detector(stated) if learnt.exists() else Gate()
         network = SpectrogramUNet(len(STEMS))
         network.load_state_dict(tensors)
     except FileNotFoundError as error:
@@ -217,6 +217,7 @@ def load_unet(threads: int | None = None, weights: Path = WEIGHTS) -> UNetSepara
 
 
 def detector_file(weights: Path) -> Path:
+    """Where the detector of these weights lies (core.audio.detector)."""
     return weights.with_suffix(".activity.safetensors")
 
 

@@ -11,6 +11,7 @@ with a mean of one. It is kept for comparison; Moodstem ships the preset `moodst
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,16 @@ def remembered(song: Song, folder: Path) -> tuple[NDArray[np.float32], ...]:
         return tuple(kept[name].astype(np.float32) for name in ("gray", "masks", "weights"))
 
 
+def constant_masks(examples: Iterable[tuple[NDArray[np.float32], ...]]) -> NDArray[np.float32]:
+    """(5, 1, 1): the one number for each instrument that has the least weighted loss on these: what a network must
+    beat."""
+    sums, weighed = np.zeros(len(SOURCES)), np.zeros(len(SOURCES))
+    for _, masks, weights in examples:
+        sums += weights * masks.mean((1, 2))
+        weighed += weights
+    return (sums / np.maximum(weighed, 1e-9)).astype(np.float32)[:, None, None]
+
+
 def weighted_loss(masks: Tensor, ideal: Tensor, weights: Tensor) -> Tensor:
     """Mean square error of masks, (batch, 5, 512, 512), weighted per instrument, (batch, 5)."""
     return ((masks - ideal).square().mean((2, 3)) * weights).mean()
@@ -123,7 +134,7 @@ def train_deepmelody(
     progress: Progress | None = None,
 ) -> Path:
     """Train on rendered stems; `log.jsonl`, `curve.png`, a checkpoint per epoch, pictures and `deepmelody.safetensors` in
-    `out`.
+    `out`. Beside the loss on `validation` the log has that of constant masks.
 
     Starting again goes on after the last whole epoch. Raises UserError without data, Cancelled when `progress` does.
     """
@@ -142,6 +153,7 @@ def train_deepmelody(
     model = build(base)
     optimiser = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
     checkpoint, first, pictures = out / "checkpoint.pt", 0, out / "pictures"
+    constant: Tensor | None = None
     if checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(state["model"])
@@ -163,13 +175,17 @@ def train_deepmelody(
                 progress((epoch + (number + 1) / len(songs)) / epochs)
         record: dict[str, float] = {"step": epoch + 1, "loss": float(np.mean(losses))}
         if held_out:
+            if constant is None:  # by now all pictures are there
+                constant = torch.from_numpy(constant_masks(remembered(song, pictures) for song in songs))
             with torch.inference_mode():
-                tensors = (
-                    (torch.from_numpy(part)[None] for part in remembered(song, pictures)) for song in held_out
+                examples = (
+                    [torch.from_numpy(part)[None] for part in remembered(song, pictures)] for song in held_out
                 )
-                record["validation"] = float(
-                    np.mean([float(weighted_loss(model(x), y, w)) for x, y, w in tensors])
-                )
+                errors = [
+                    (float(weighted_loss(model(x), y, w)), float(weighted_loss(constant, y, w)))
+                    for x, y, w in examples
+                ]
+            record["validation"], record["constant"] = (float(mean) for mean in np.mean(errors, axis=0))
         with (out / "log.jsonl").open("a") as log:
             print(json.dumps(record), file=log)
         state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "epoch": epoch + 1}

@@ -172,9 +172,10 @@ def test_a_damaged_detector_is_refused_and_a_missing_one_is_not(tmp_path: Path, 
         (tmp_path / name).write_bytes(WEIGHTS.with_name(name).read_bytes())
     plain = load_unet(weights=tmp_path / "unet.safetensors")
     assert isinstance(plain.gate, Gate) and plain.version != unet.version
-    detector_file(tmp_path / "unet.safetensors").write_bytes(b"nothing")
-    with pytest.raises(UserError, match="install moodstem again"):
-        load_unet(weights=tmp_path / "unet.safetensors")
+    for broken in (b"", b"nothing"):
+        detector_file(tmp_path / "unet.safetensors").write_bytes(broken)
+        with pytest.raises(UserError, match="install moodstem again"):
+            load_unet(weights=tmp_path / "unet.safetensors")
     tensors = {"weights": np.zeros((2, 2), np.float32), "bias": np.zeros(6, np.float32)}
     detector_file(tmp_path / "unet.safetensors").write_bytes(save(tensors))
     with pytest.raises(UserError, match="install moodstem again"):

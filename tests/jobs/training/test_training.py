@@ -211,8 +211,35 @@ def test_the_documents_preset_trains(stems: Path, tmp_path: Path) -> None:
     gray, masks, weights = picture(read_index(stems)[0])
     assert gray.shape == (1, 512, 512) and gray.min() >= 0 and gray.max() <= 1
     assert masks.shape == (5, 512, 512) and weights[3] > 0 and weights[0] == 0
-    path = train_deepmelody(stems, tmp_path, epochs=1, base=2)
-    assert path.exists() and "loss" in json.loads((tmp_path / "log.jsonl").read_text())
+    path = train_deepmelody(stems, tmp_path, validation=stems, epochs=1, base=2)
+    row = json.loads((tmp_path / "log.jsonl").read_text())
+    assert path.exists() and row["loss"] > 0 and row["validation"] > 0
+    # On the very clips that they were taken from, constants are no worse than the network's beginning.
+    assert 0 < row["constant"] <= row["validation"]
+
+
+def test_constant_masks_are_the_best_constants() -> None:
+    import torch
+
+    from jobs.training.deepmelody import constant_masks, weighted_loss
+
+    rng = np.random.default_rng(1)
+    examples = [
+        (np.zeros((1, 8, 8)), rng.random((5, 8, 8)).astype(np.float32), rng.random(5).astype(np.float32))
+        for _ in range(6)
+    ]
+
+    def loss(masks: Any) -> float:
+        one = torch.from_numpy(masks)
+        return sum(
+            float(weighted_loss(one, torch.from_numpy(y)[None], torch.from_numpy(w)[None]))
+            for _, y, w in examples
+        )
+
+    best = constant_masks(examples)
+    assert all(
+        loss(best) < loss(best + step) for step in rng.normal(0, 0.05, (20, 5, 1, 1)).astype(np.float32)
+    )
 
 
 @pytest.mark.skipif(
