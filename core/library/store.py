@@ -3,7 +3,8 @@
 WAL with synchronous=FULL, so that what was confirmed survives a power cut; every write transaction is
 BEGIN IMMEDIATE behind one lock, since coroutines that share a connection would share its transaction, and a
 deferred one fails at once with SQLITE_BUSY_SNAPSHOT, whatever the busy timeout says. Transactions that wait for the
-lock together share one commit (group commit: DeWitt et al. 1984), since the disk's flush is what takes long.
+lock together share one commit (group commit: DeWitt et al. 1984), since the disk's flush is what takes long; reads and
+single writes that wait together share one trip to the connection's thread, since that takes longer than most statements.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import asyncio
 import re
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ Row = sqlite3.Row
 
 _INCREMENTAL = 2  # what PRAGMA auto_vacuum answers then
 _VACUUM_STEP = 500  # pages
+
+Parameters = Sequence[Any] | dict[str, Any]
 
 SHARE_S = 0.03
 """For so long, transactions that wait may join the one that is open, before all are committed."""
@@ -40,6 +43,8 @@ class Database:
         self._write = asyncio.Lock()
         self._waiting = 0
         self._group: _Group | None = None
+        self._reads: list[_Asked] = []
+        self._writes: list[_Asked] = []
 
     @classmethod
     async def open(cls, path: Path, *, migrate: bool = True) -> Database:
@@ -88,11 +93,31 @@ class Database:
     async def __aexit__(self, *exc: object) -> None:
         await self.close()
 
-    async def fetch(self, sql: str, parameters: Iterable[Any] | dict[str, Any] = ()) -> list[Row]:
+    async def fetch(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """All rows of a read. Never use it to write: it takes no lock."""
-        return list(await self._connection.execute_fetchall(sql, parameters))
+        asked = _Asked(((sql, parameters),))
+        self._reads.append(asked)
+        if len(self._reads) == 1:
+            self._reader = asyncio.create_task(self._read_asked())
+        [rows] = await asked.answer
+        return rows
 
-    async def fetch_one(self, sql: str, parameters: Iterable[Any] | dict[str, Any] = ()) -> Row | None:
+    async def _read_asked(self) -> None:
+        """What was asked for in one turn of the event loop, in one trip to the connection's thread."""
+        asked, self._reads = [one for one in self._reads if not one.answer.done()], []
+        error = None
+        try:
+            await self._trip(_read, asked)
+        except BaseException as closed:
+            error = closed
+        for one in asked:
+            one.tell(error)
+
+    async def _trip(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Run a function of SQLite's own connection in the thread of aiosqlite's, which has no public way to it."""
+        await self._connection._execute(work, self._connection._conn, *arguments)  # type: ignore[no-untyped-call]
+
+    async def fetch_one(self, sql: str, parameters: Parameters = ()) -> Row | None:
         rows = await self.fetch(sql, parameters)
         return rows[0] if rows else None
 
@@ -118,30 +143,44 @@ class Database:
             self._write.release()
         await asyncio.shield(group.committed)
 
-    async def write(self, sql: str, parameters: Iterable[Any] | dict[str, Any] = ()) -> list[Row]:
+    async def write(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """One statement in a transaction of its own; returns the rows of a RETURNING clause.
 
-        It needs no savepoint among others, since SQLite undoes a statement that fails by itself. Whether it took
-        effect is not known when the call is cancelled.
+        Whether it took effect is not known when the call is cancelled.
         """
-        await self._turn()
-        try:
-            first = self._group is None
-            try:
-                if first:
-                    await self._connection.execute_fetchall("BEGIN IMMEDIATE")
-                group = self._group = self._group or _Group()
-                rows = list(await self._connection.execute_fetchall(sql, parameters))
-            except BaseException:
-                if first or not self._connection.in_transaction:
-                    await asyncio.shield(self._undo(first))
-                raise
-            finally:
-                await asyncio.shield(self._commit_unless_others_wait())
-        finally:
-            self._write.release()
-        await asyncio.shield(group.committed)
+        [rows] = await self.write_all((sql, parameters))
         return rows
+
+    async def write_all(self, *statements: tuple[str, Parameters]) -> list[list[Row]]:
+        """Statements that need nothing from each other, all or none; the rows of each. Otherwise as `write`."""
+        asked = _Asked(statements)
+        self._writes.append(asked)
+        if len(self._writes) == 1:
+            self._writer = asyncio.create_task(self._write_asked())
+        return await asked.answer
+
+    async def _write_asked(self) -> None:
+        """What was asked for until the lock was ours, in one trip to the connection's thread."""
+        await self._turn()
+        asked, self._writes = [one for one in self._writes if not one.answer.done()], []
+        first, last = self._group is None, not self._waiting
+        group = self._group = self._group or _Group()
+        try:
+            await self._trip(_write, asked, first, last)
+            if last:
+                self._group = None
+                group.committed.set_result(None)
+        except BaseException as error:
+            self._group = None
+            group.fail(error)
+            with suppress(ValueError):  # closed meanwhile, which rolls back too
+                await asyncio.shield(self._connection.rollback())
+        finally:
+            await asyncio.shield(self._commit_unless_others_wait())
+            self._write.release()
+        await asyncio.wait([group.committed])
+        for one in asked:
+            one.tell(group.committed.exception())
 
     async def _turn(self) -> None:
         """Wait for the lock; who is cancelled meanwhile leaves nobody's commit undone."""
@@ -262,13 +301,69 @@ class _Group:
         self.committed.exception()  # seen, even when all of its members were cancelled
 
 
+class _Asked:
+    """Statements that somebody waits for."""
+
+    def __init__(self, statements: Sequence[tuple[str, Parameters]]) -> None:
+        self.statements = statements
+        self.rows: list[list[Row]] = []
+        self.error: Exception | None = None
+        self.answer: asyncio.Future[list[list[Row]]] = asyncio.get_running_loop().create_future()
+
+    def run(self, connection: sqlite3.Connection) -> None:
+        self.rows = [connection.execute(*statement).fetchall() for statement in self.statements]
+
+    def tell(self, error: BaseException | None) -> None:
+        """Who waits: `error` when all came to nothing, else what became of this."""
+        error = error or self.error
+        if self.answer.done():
+            return  # cancelled meanwhile
+        if error is None:
+            self.answer.set_result(self.rows)
+        elif isinstance(error, asyncio.CancelledError):
+            self.answer.cancel()
+        else:
+            self.answer.set_exception(error)
+
+
+def _read(connection: sqlite3.Connection, asked: list[_Asked]) -> None:
+    for one in asked:
+        try:
+            one.run(connection)
+        except Exception as error:
+            one.error = error
+
+
+def _write(connection: sqlite3.Connection, asked: list[_Asked], first: bool, last: bool) -> None:
+    """In the open transaction, or the `first` to open one; the `last` commits. One that fails takes none with it, except
+    where SQLite gives up the whole transaction (a full disk), which is raised."""
+    if first:
+        connection.execute("BEGIN IMMEDIATE")
+    for one in asked:
+        several = len(one.statements) > 1  # SQLite undoes a single statement that fails by itself
+        if several:
+            connection.execute("SAVEPOINT member")
+        try:
+            one.run(connection)
+        except Exception as error:
+            if not connection.in_transaction:
+                raise
+            one.error = error
+            if several:
+                connection.execute("ROLLBACK TO member")
+        if several:
+            connection.execute("RELEASE member")
+    if last:
+        connection.commit()
+
+
 class Transaction:
     """The statements of one open write transaction."""
 
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._connection = connection
 
-    async def run(self, sql: str, parameters: Iterable[Any] | dict[str, Any] = ()) -> list[Row]:
+    async def run(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         return list(await self._connection.execute_fetchall(sql, parameters))
 
     async def run_many(self, sql: str, parameters: Iterable[dict[str, Any] | Iterable[Any]]) -> None:

@@ -39,13 +39,14 @@ class Moods:
 
     async def finish(self, user_id: int, profile: Profile) -> None:
         """Keep the profile and end the sitting, both or neither."""
-        async with self._database.transaction() as transaction:
-            await transaction.run(
+        await self._database.write_all(
+            (
                 "INSERT INTO profile (user_id, data) VALUES (?, ?) ON CONFLICT (user_id) DO UPDATE"
                 " SET data=excluded.data, updated_at=unixepoch()",
                 (user_id, json.dumps(profile.to_json())),
-            )
-            await transaction.run("DELETE FROM questionnaire WHERE user_id=?", (user_id,))
+            ),
+            ("DELETE FROM questionnaire WHERE user_id=?", (user_id,)),
+        )
 
     async def profile(self, user_id: int) -> Profile | None:
         row = await self._database.fetch_one("SELECT data FROM profile WHERE user_id=?", (user_id,))
@@ -53,6 +54,9 @@ class Moods:
 
     async def forget(self, user_id: int) -> None:
         """Forget the member's answers, profile and past recommendations."""
-        async with self._database.transaction() as transaction:
-            for table in ("questionnaire", "profile", "recommendation"):
-                await transaction.run(f"DELETE FROM {table} WHERE user_id=?", (user_id,))
+        await self._database.write_all(
+            *(
+                (f"DELETE FROM {table} WHERE user_id=?", (user_id,))
+                for table in ("questionnaire", "profile", "recommendation")
+            )
+        )

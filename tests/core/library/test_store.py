@@ -250,18 +250,96 @@ async def test_cancelling_one_of_many_leaves_the_others_whole(tmp_path: Path) ->
             assert not database._connection.in_transaction
 
 
-async def test_a_commit_that_fails_is_told_to_all_of_its_members(
+async def test_a_commit_that_fails_is_told_to_all_of_its_members(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path / "x.db") as database:
+        statement = "UPDATE counter SET value = value + 1"
+
+        async def block() -> None:
+            async with database.transaction() as transaction:
+                await transaction.run(statement)
+
+        nowhere = (
+            "INSERT INTO feedback (user_id, track_id, liked) VALUES (1, 99999, 1)"  # there is no such track
+        )
+        ended = await asyncio.gather(
+            block(),
+            *(database.write(statement) for _ in range(5)),
+            database.write_all(("PRAGMA defer_foreign_keys = ON", ()), (nowhere, ())),
+            return_exceptions=True,
+        )
+        assert all(isinstance(one, sqlite3.IntegrityError) for one in ended), ended
+        await asyncio.gather(block(), database.write(statement))
+        assert [row[0] for row in await database.fetch("SELECT value FROM counter")] == [2, 2]
+        with closing(sqlite3.connect(tmp_path / "x.db")) as other:
+            assert other.execute("SELECT value FROM counter").fetchall() == [(2,), (2,)]
+
+
+async def test_a_full_disk_is_told_to_those_whose_writes_it_took(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path / "x.db") as database:
+        [[pages]] = await database.fetch("PRAGMA page_count")
+        await database.fetch(f"PRAGMA max_page_count = {pages + 20}")
+        ended = await asyncio.gather(
+            *(
+                database.write(
+                    "INSERT INTO command_sync VALUES (?, hex(randomblob(?)))",
+                    (str(number), 10**6 if number == 3 else 9),
+                )
+                for number in range(6)
+            ),
+            return_exceptions=True,
+        )
+        assert isinstance(ended[3], sqlite3.OperationalError) and "full" in str(ended[3])
+        told = {str(number) for number, one in enumerate(ended) if not isinstance(one, Exception)}
+        with closing(sqlite3.connect(tmp_path / "x.db")) as other:
+            assert {row[0] for row in other.execute("SELECT scope FROM command_sync")} == told
+        await database.write("INSERT INTO command_sync VALUES ('after', 'h')")
+
+
+async def test_statements_that_belong_together_are_all_written_or_none(tmp_path: Path) -> None:
+    async with await Database.open(tmp_path / "x.db") as database:
+        add = "INSERT INTO command_sync VALUES (?, 'h') RETURNING scope"
+        ended = await asyncio.gather(
+            database.write_all((add, ("a",)), (add, ("b",))),
+            database.write_all((add, ("c",)), (add, ("a",))),
+            database.write_all((add, ("c",)), ("SELECT no_such_function()", ())),
+            database.write_all((add, ("d",)), (add, ("e", "too many"))),
+            database.write_all((add, ("d",)), (add, ("f",))),
+            return_exceptions=True,
+        )
+        assert [[row[0] for [row] in one] if isinstance(one, list) else type(one) for one in ended] == [
+            ["a", "b"],
+            sqlite3.IntegrityError,
+            sqlite3.OperationalError,
+            sqlite3.ProgrammingError,
+            ["d", "f"],
+        ]
+        kept = await database.fetch("SELECT scope FROM command_sync ORDER BY scope")
+        assert [row[0] for row in kept] == ["a", "b", "d", "f"]
+
+
+async def test_reads_of_one_turn_share_a_trip_and_fail_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with await Database.open(tmp_path / "x.db") as database:
+        trips: list[object] = []
+        trip = database._trip
 
-        async def full() -> None:
-            raise sqlite3.OperationalError("database or disk is full")
+        async def counted(*work: object) -> None:
+            trips.append(work)
+            await trip(*work)
 
-        monkeypatch.setattr(database._connection, "commit", full)
-        statement = "UPDATE counter SET value = value + 1"
-        ended = await asyncio.gather(*(database.write(statement) for _ in range(5)), return_exceptions=True)
-        assert all(isinstance(one, sqlite3.OperationalError) for one in ended)
-        monkeypatch.undo()
-        await database.write(statement)
-        assert [row[0] for row in await database.fetch("SELECT value FROM counter")] == [1, 1]
+        monkeypatch.setattr(database, "_trip", counted)
+        cancelled = asyncio.create_task(database.fetch("SELECT 'nobody waits'"))
+        reads = [asyncio.create_task(database.fetch_one("SELECT ?", (number,))) for number in range(50)]
+        wrong = asyncio.create_task(database.fetch("SELECT nothing"))
+        await asyncio.sleep(0)
+        cancelled.cancel()
+        rows = await asyncio.gather(*reads)
+        assert [row[0] for row in rows if row] == list(range(50))
+        with pytest.raises(sqlite3.OperationalError, match="nothing"):
+            await wrong
+        assert len(trips) == 1
+    with pytest.raises(ValueError, match="no active connection"):
+        await database.fetch("SELECT 1")
+    with pytest.raises(ValueError, match="no active connection"):
+        await database.write("UPDATE counter SET value = 1")
