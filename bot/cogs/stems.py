@@ -23,8 +23,8 @@ from bot.ui.cards import problem_card
 from bot.ui.theme import STEM_EMOJI, plain
 from core.errors import UserError
 from core.library.servers import limits_of
+from core.names import stem_name
 from core.separation.base import STEMS
-from core.words import stem_name
 from jobs.configure import quotas
 from jobs.model import INTERACTIVE, Job
 from jobs.tasks.stems import FORMS, read_stem

@@ -11,7 +11,7 @@ from bot.i18n import tr
 from bot.ui.buttons import Choose, Press
 from bot.ui.theme import BAD, NEUTRAL, bar
 from core.colours import MOOD_COLOURS
-from core.recommend.wording import short
+from core.names import short
 
 Style = discord.ButtonStyle
 

@@ -11,8 +11,8 @@ from bot.ui.cards import Card, Style, line, row, text
 from bot.ui.library import estimate_note, overview
 from bot.ui.picks import similar_section
 from bot.ui.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, percent, plain, roughly
+from core.names import key_name, stem_name
 from core.separation.base import HEARD
-from core.words import key_name, stem_name
 
 if TYPE_CHECKING:
     from core.analysis import TrackAnalysis

@@ -14,10 +14,10 @@ from bot.ui.cards import Card, Style, gallery, line, mood_colour, row, text
 from bot.ui.theme import STEM_EMOJI, bar, clock, percent, plain
 from core.library.search import SOUNDS
 from core.moods.profile import mood_adjective
+from core.names import key_name, stem_name
 from core.recommend.sound import estimated, in_words
 from core.recommend.table import occasion_label
 from core.separation.base import HEARD
-from core.words import key_name, stem_name
 
 if TYPE_CHECKING:
     from core.library.history import Moment

@@ -15,10 +15,10 @@ from bot.ui.theme import plain
 from core.i18n import ordinal
 from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
 from core.moods.profile import MOODS, mood_adjective, mood_label
+from core.names import short
 from core.recommend.explain import in_short, signed, why
 from core.recommend.rules import occasion_label
 from core.recommend.steer import SURPRISE, listed, quick_steers, steer_emoji, steer_label
-from core.recommend.wording import short
 
 if TYPE_CHECKING:
     from core.library.tracks import Track

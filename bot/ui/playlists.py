@@ -12,7 +12,7 @@ from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, note_card, row, text
 from bot.ui.library import by_line, turning
 from bot.ui.theme import GOOD, clock, plain
-from core.recommend.wording import short
+from core.names import short
 
 if TYPE_CHECKING:
     from core.library.matching import Match

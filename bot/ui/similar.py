@@ -14,8 +14,8 @@ from bot.ui.buttons import Choose, Press
 from bot.ui.cards import Card, Style, gallery, line, row, text
 from bot.ui.library import by_line
 from bot.ui.theme import STEM_EMOJI, plain
+from core.names import stem_name
 from core.separation.base import STEMS
-from core.words import stem_name
 
 if TYPE_CHECKING:
     from core.library.tracks import Track

@@ -8,7 +8,7 @@ from bot.i18n import inside, tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, note_card, row, text
 from bot.ui.theme import GOOD, STEM_EMOJI, plain
-from core.words import stem_name
+from core.names import stem_name
 
 if TYPE_CHECKING:
     from core.analysis import TrackAnalysis

@@ -19,8 +19,8 @@ from core.audio.filters import hz_to_mel
 from core.audio.spectrum import N_MELS, RATE, analyse_frames, decibels, mono
 from core.colours import DARK, STEM_COLOURS
 from core.i18n import inside, number, tr
+from core.names import key_name, note_sign, stem_name
 from core.separation.base import STEMS
-from core.words import key_name, note_sign, stem_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

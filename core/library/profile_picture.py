@@ -22,8 +22,8 @@ from core.audio.pictures import (
 from core.colours import STEM_COLOURS
 from core.i18n import inside, mark, tr, trn
 from core.library.glossary import label
+from core.names import stem_name
 from core.separation.base import STEMS
-from core.words import stem_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

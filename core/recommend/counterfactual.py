@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from core.i18n import mark, tr
 from core.library.catalog import Catalog, blended_percentiles
 from core.library.reference import quantiles
+from core.names import short
 from core.recommend import wording
 from core.recommend.explain import signed
 from core.recommend.prepared import Prepared, prepare
@@ -65,7 +66,7 @@ def ranks_higher(
         lines.append(
             tr(
                 "With {then} instead of {now} it would rank above “{title}”.",
-                title=wording.short(above.track.title),
+                title=short(above.track.title),
                 **_needed(needed),
             )
         )
@@ -181,7 +182,7 @@ def _beside(winner: Recommendation, loser: Recommendation, *, first: bool = Fals
     gains = {key: _sum(above.get(key)) - _sum(below.get(key)) for key in sorted({*above, *below})}
     key = max(gains, key=lambda key: gains[key] if _differ(above.get(key), below.get(key)) else 0.0)
     if first:
-        gap, title = winner.score - loser.score, wording.short(loser.track.title)
+        gap, title = winner.score - loser.score, short(loser.track.title)
         start = (
             tr("The next, “{title}”, is {gap:.2f} behind", title=title, gap=gap)
             if gap >= 0.005
@@ -190,7 +191,7 @@ def _beside(winner: Recommendation, loser: Recommendation, *, first: bool = Fals
     else:
         start = tr(
             "“{title}” ranks above it ({score})",
-            title=wording.short(winner.track.title),
+            title=short(winner.track.title),
             score=signed(winner.score),
         )
     better, worse = above.get(key, []), below.get(key, [])

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from core.i18n import mark, tr
 from core.library.catalog import Catalog
 from core.library.store import Database
+from core.names import short
 from core.recommend.community import ITEMS, USERS, Community, community
 from core.recommend.sequence import Share
 from core.recommend.similarity import timbre_vectors
-from core.recommend.wording import short
 
 LIKE, DISLIKE = 1.0, -1.0
 SAVED, REPLAYED, PLAYED, SKIPPED = 0.6, 0.4, 0.2, -0.3

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from core.i18n import tr
 from core.library.catalog import Catalog, once
+from core.names import short
 from core.recommend.similarity import timbre_vectors
-from core.recommend.wording import short
 
 ARTIST_PENALTY = 0.05
 """Lost for each earlier track by the same artist."""

@@ -17,11 +17,6 @@ LOW, HIGH = 0.35, 0.65
 """Percentiles below and above which a value is called low and high."""
 
 
-def short(text: str, limit: int = 60) -> str:
-    """A title inside a sentence or on a button: at most `limit` characters."""
-    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
-
-
 def sentence(
     rule: Rule, value: float, unit: str, percentile: float, contribution: float, *, less: bool = False
 ) -> str:

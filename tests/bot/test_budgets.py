@@ -31,6 +31,7 @@ from core.library.tracks import Track
 from core.moods.aim import AIMS
 from core.moods.profile import MOODS, PREFERENCES, Profile
 from core.moods.questionnaire import AT_ONCE, questions
+from core.names import short
 from core.recommend.feedback import ITSELF, LIKE_IT, UNLIKE_IT
 from core.recommend.journeys import Made, Stop
 from core.recommend.journeys import Question as Way
@@ -43,7 +44,7 @@ from core.recommend.steer import MOST, steers
 from core.recommend.store import AGAINST, FOR, Pick, Recommended, Wish
 from core.recommend.table import load_rules, load_steers
 from core.recommend.tuning import Change
-from core.recommend.wording import sentence, short
+from core.recommend.wording import sentence
 from core.separation.base import STEMS
 from core.settings import LimitSettings, RetentionSettings
 from jobs.model import Job

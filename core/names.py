@@ -1,4 +1,4 @@
-"""Names of stems, notes and keys in the reader's language, for cards and pictures."""
+"""Names for cards, pictures and reasons: stems, notes and keys in the reader's language, titles cut to the room there is."""
 
 from __future__ import annotations
 
@@ -39,6 +39,11 @@ def note_name(note: str) -> str:
 def note_sign(note: str) -> str:
     """The same where there is little room: 'do#' in Spanish."""
     return note_name(note).replace(" sostenido", "#").replace(" bemol", "b")
+
+
+def short(text: str, limit: int = 60) -> str:
+    """A title inside a sentence or on a button: at most `limit` characters."""
+    return text if len(text) <= limit else f"{text[: limit - 1].rstrip()}…"
 
 
 _MODES = {"minor": mark("minor"), "major": mark("major")}
