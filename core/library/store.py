@@ -1,4 +1,4 @@
-"""The SQLite database: connection, transactions and numbered migrations (PRAGMA user_version).
+"""The SQLite database: connection and transactions; schema.py brings it up to date.
 
 WAL with synchronous=FULL, so that what was confirmed survives a power cut; every write transaction is
 BEGIN IMMEDIATE behind one lock, since coroutines that share a connection would share its transaction, and a
@@ -10,18 +10,17 @@ single writes that wait together share one trip to the connection's thread, sinc
 from __future__ import annotations
 
 import asyncio
-import re
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 
 from core.errors import UserError
+from core.library import schema
 
 Row = sqlite3.Row
 
@@ -73,7 +72,7 @@ class Database:
             await _to_wal(connection)
             database = cls(connection, path)
             if migrate:
-                await database._migrate()
+                await schema.migrate(database)
         except sqlite3.DatabaseError as error:
             await connection.close()
             raise UserError(
@@ -98,20 +97,15 @@ class Database:
         asked = _Asked(((sql, parameters),))
         self._reads.append(asked)
         if len(self._reads) == 1:
-            self._reader = asyncio.create_task(self._read_asked())
+            asyncio.get_running_loop().call_soon(self._send_reads)
         [rows] = await asked.answer
         return rows
 
-    async def _read_asked(self) -> None:
+    def _send_reads(self) -> None:
         """What was asked for in one turn of the event loop, in one trip to the connection's thread."""
         asked, self._reads = [one for one in self._reads if not one.answer.done()], []
-        error = None
-        try:
-            await self._trip(_read, asked)
-        except BaseException as closed:
-            error = closed
-        for one in asked:
-            one.tell(error)
+        trip = asyncio.create_task(self._trip(_read, asked))
+        trip.add_done_callback(lambda ended: _tell(asked, ended))
 
     async def _trip(self, work: Callable[..., None], *arguments: Any) -> None:
         """Run a function of SQLite's own connection in the thread of aiosqlite's, which has no public way to it."""
@@ -156,8 +150,13 @@ class Database:
         asked = _Asked(statements)
         self._writes.append(asked)
         if len(self._writes) == 1:
-            self._writer = asyncio.create_task(self._write_asked())
+            self._send_writes()
         return await asked.answer
+
+    def _send_writes(self, ended: asyncio.Future[None] | None = None) -> None:
+        """Once more where the end of the event loop cancelled the task before its turn: some write while they end."""
+        if self._writes and (ended is None or ended.cancelled()):
+            asyncio.create_task(self._write_asked()).add_done_callback(self._send_writes)
 
     async def _write_asked(self) -> None:
         """What was asked for until the lock was ours, in one trip to the connection's thread."""
@@ -166,21 +165,21 @@ class Database:
         first, last = self._group is None, not self._waiting
         group = self._group = self._group or _Group()
         try:
-            await self._trip(_write, asked, first, last)
-            if last:
+            try:
+                await self._trip(_write, asked, first, last)
+                if last:
+                    self._group = None
+                    group.committed.set_result(None)
+            except BaseException as error:
                 self._group = None
-                group.committed.set_result(None)
-        except BaseException as error:
-            self._group = None
-            group.fail(error)
-            with suppress(ValueError):  # closed meanwhile, which rolls back too
-                await asyncio.shield(self._connection.rollback())
+                group.fail(error)
+                with suppress(ValueError):  # closed meanwhile, which rolls back too
+                    await asyncio.shield(self._connection.rollback())
+            finally:
+                await asyncio.shield(self._commit_unless_others_wait())
         finally:
-            await asyncio.shield(self._commit_unless_others_wait())
             self._write.release()
-        await asyncio.wait([group.committed])
-        for one in asked:
-            one.tell(group.committed.exception())
+            group.committed.add_done_callback(lambda committed: _tell(asked, committed))
 
     async def _turn(self) -> None:
         """Wait for the lock; who is cancelled meanwhile leaves nobody's commit undone."""
@@ -255,25 +254,6 @@ class Database:
         async with self._alone():
             await self.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
 
-    async def _migrate(self) -> None:
-        migrations = available_migrations()
-        rows = await self.fetch("PRAGMA user_version")
-        current: int = rows[0][0]
-        newest = max(migrations)
-        if current > newest:
-            raise UserError(
-                f"{self.path} was made by a newer Moodstem (schema {current}, this one knows {newest}): update Moodstem."
-            )
-        for number in range(current + 1, newest + 1):
-            async with self.transaction() as transaction:
-                # A second process may have migrated while this one waited for the lock.
-                [row] = await transaction.run("PRAGMA user_version")
-                if row[0] >= number:
-                    continue
-                for statement in split_statements(migrations[number]):
-                    await transaction.run(statement)
-                await transaction.run(f"PRAGMA user_version={number}")
-
 
 async def _to_wal(connection: aiosqlite.Connection) -> None:
     """Write-ahead logging, which stays. While another process does the same to a new database, SQLite answers
@@ -313,17 +293,19 @@ class _Asked:
     def run(self, connection: sqlite3.Connection) -> None:
         self.rows = [connection.execute(*statement).fetchall() for statement in self.statements]
 
-    def tell(self, error: BaseException | None) -> None:
-        """Who waits: `error` when all came to nothing, else what became of this."""
-        error = error or self.error
-        if self.answer.done():
-            return  # cancelled meanwhile
-        if error is None:
-            self.answer.set_result(self.rows)
-        elif isinstance(error, asyncio.CancelledError):
-            self.answer.cancel()
+
+def _tell(asked: list[_Asked], ended: asyncio.Future[None]) -> None:
+    """Those who wait what became of it: of all together, else of each."""
+    for one in asked:
+        error = None if ended.cancelled() else ended.exception() or one.error
+        if one.answer.done():
+            continue  # cancelled meanwhile
+        if ended.cancelled():
+            one.answer.cancel()
+        elif error is not None:
+            one.answer.set_exception(error)
         else:
-            self.answer.set_exception(error)
+            one.answer.set_result(one.rows)
 
 
 def _read(connection: sqlite3.Connection, asked: list[_Asked]) -> None:
@@ -369,31 +351,3 @@ class Transaction:
     async def run_many(self, sql: str, parameters: Iterable[dict[str, Any] | Iterable[Any]]) -> None:
         """One statement for each set of parameters, in one trip to the connection's thread."""
         await self._connection.executemany(sql, parameters)
-
-
-def available_migrations() -> dict[int, str]:
-    """{number: SQL} of every core/library/migrations/NNNN_name.sql; the numbers have no gap."""
-    found = sorted(
-        (int(match[1]), entry.read_text("utf-8"))
-        for entry in files("core.library").joinpath("migrations").iterdir()
-        if (match := re.fullmatch(r"(\d{4})_\w+\.sql", entry.name))
-    )
-    numbers = [number for number, _ in found]
-    assert numbers == list(range(1, len(found) + 1)), (
-        f"migrations are not numbered without gaps and only once: {numbers}"
-    )
-    return dict(found)
-
-
-def split_statements(script: str) -> list[str]:
-    """The single statements of an SQL script (sqlite3.executescript would commit the open transaction)."""
-    statements, pending = [], ""
-    for line in script.splitlines(keepends=True):
-        pending += line
-        if sqlite3.complete_statement(pending):
-            statements.append(pending.strip())
-            pending = ""
-    assert not pending.strip() or all(
-        line.strip().startswith("--") or not line.strip() for line in pending.splitlines()
-    ), f"an SQL statement does not end: {pending!r}"
-    return statements

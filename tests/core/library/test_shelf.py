@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from core.errors import UserError
-from core.library import store
+from core.library import schema
 from core.library.catalog import Catalog
 from core.library.loading import Loader, load_catalog
 from core.library.query import parse
@@ -224,8 +224,10 @@ def test_the_hash_of_a_place_tells_nothing_of_the_file() -> None:
 async def test_uploads_from_before_go_where_they_were_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    every = store.available_migrations()
-    monkeypatch.setattr(store, "available_migrations", lambda: {n: sql for n, sql in every.items() if n < 23})
+    every = schema.available_migrations()
+    monkeypatch.setattr(
+        schema, "available_migrations", lambda: {n: sql for n, sql in every.items() if n < 23}
+    )
     jobs = {1: [10, 10], 2: [10, 20], 3: [None], 4: [], 5: [None, 20]}
     async with await Database.open(tmp_path / "old.db") as database:
         for number in range(1, 6):
@@ -240,7 +242,7 @@ async def test_uploads_from_before_go_where_they_were_made(
                     [guild, number],
                 )
         await database.write("INSERT INTO playlist (user_id, name, folded, shared) VALUES (1, 'A', 'a', 1)")
-    monkeypatch.setattr(store, "available_migrations", lambda: every)
+    monkeypatch.setattr(schema, "available_migrations", lambda: every)
     async with await Database.open(tmp_path / "old.db") as database:
         rows = await database.fetch("SELECT guild_id FROM track ORDER BY id")
         assert [row["guild_id"] for row in rows] == [10, 0, None, 0, 20]

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from core.errors import UserError
-from core.library import store
-from core.library.store import Database, available_migrations, split_statements
+from core.library import schema
+from core.library.schema import available_migrations, split_statements
+from core.library.store import Database
 
 NEWEST = max(available_migrations())
 
 
-def schema(path: Path) -> list[tuple[str, str]]:
+def tables_of(path: Path) -> list[tuple[str, str]]:
     with closing(sqlite3.connect(path)) as connection:
         return sorted(
             connection.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
@@ -49,7 +50,7 @@ async def test_every_past_version_becomes_the_present_one(tmp_path: Path, versio
             assert (await old.fetch("SELECT title FROM track"))[0][0] == "Kept"
         assert (await old.fetch("PRAGMA foreign_key_check")) == []
         assert old.path != new.path
-    assert schema(tmp_path / "old.db") == schema(tmp_path / "new.db")
+    assert tables_of(tmp_path / "old.db") == tables_of(tmp_path / "new.db")
 
 
 async def test_two_processes_may_migrate_at_once(tmp_path: Path) -> None:
@@ -67,11 +68,11 @@ async def test_a_migration_that_fails_changes_nothing(
     }
     async with await Database.open(tmp_path / "x.db"):
         pass
-    before = schema(tmp_path / "x.db")
-    monkeypatch.setattr(store, "available_migrations", lambda: broken)
+    before = tables_of(tmp_path / "x.db")
+    monkeypatch.setattr(schema, "available_migrations", lambda: broken)
     with pytest.raises(UserError, match="nowhere"):
         await Database.open(tmp_path / "x.db")
-    assert schema(tmp_path / "x.db") == before
+    assert tables_of(tmp_path / "x.db") == before
     monkeypatch.undo()
     async with await Database.open(tmp_path / "x.db") as database:
         assert (await database.fetch("PRAGMA user_version"))[0][0] == NEWEST
@@ -343,3 +344,34 @@ async def test_reads_of_one_turn_share_a_trip_and_fail_alone(
         await database.fetch("SELECT 1")
     with pytest.raises(ValueError, match="no active connection"):
         await database.write("UPDATE counter SET value = 1")
+
+
+def test_the_end_of_the_event_loop_leaves_nobody_waiting(tmp_path: Path) -> None:
+    """asyncio.run cancels all tasks, and some write once more while they end."""
+    ended: list[str] = []
+
+    async def member(database: Database, name: str) -> None:
+        try:
+            while True:
+                await database.fetch("SELECT 1")
+                await database.write("UPDATE counter SET value = value + 1")
+        finally:
+            await database.write("INSERT INTO command_sync VALUES (?, 'h')", (name,))
+            await database.fetch("SELECT 1")
+            ended.append(name)
+
+    async def bot(turns: int) -> None:
+        database = await Database.open(tmp_path / "x.db")
+        connections.append(database)
+        tasks = [asyncio.create_task(member(database, f"{turns} {number}")) for number in range(4)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        assert tasks
+
+    for turns in range(1, 12):
+        connections: list[Database] = []
+        asyncio.run(asyncio.wait_for(bot(turns), 20))
+        connections[0]._connection.stop()
+    assert len(ended) == 44
+    with closing(sqlite3.connect(tmp_path / "x.db")) as other:
+        assert other.execute("SELECT count(*) FROM command_sync").fetchone() == (44,)

@@ -1,0 +1,62 @@
+"""The numbered migrations (PRAGMA user_version) and how a database is brought up to date."""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from core.errors import UserError
+
+if TYPE_CHECKING:
+    from core.library.store import Database
+
+
+async def migrate(database: Database) -> None:
+    """Each step in a transaction of its own. Raises UserError when the database is newer than this program."""
+    migrations = available_migrations()
+    rows = await database.fetch("PRAGMA user_version")
+    current: int = rows[0][0]
+    newest = max(migrations)
+    if current > newest:
+        raise UserError(
+            f"{database.path} was made by a newer Moodstem (schema {current}, this one knows {newest}): update Moodstem."
+        )
+    for number in range(current + 1, newest + 1):
+        async with database.transaction() as transaction:
+            # A second process may have migrated while this one waited for the lock.
+            [row] = await transaction.run("PRAGMA user_version")
+            if row[0] >= number:
+                continue
+            for statement in split_statements(migrations[number]):
+                await transaction.run(statement)
+            await transaction.run(f"PRAGMA user_version={number}")
+
+
+def available_migrations() -> dict[int, str]:
+    """{number: SQL} of every core/library/migrations/NNNN_name.sql; the numbers have no gap."""
+    found = sorted(
+        (int(match[1]), entry.read_text("utf-8"))
+        for entry in files("core.library").joinpath("migrations").iterdir()
+        if (match := re.fullmatch(r"(\d{4})_\w+\.sql", entry.name))
+    )
+    numbers = [number for number, _ in found]
+    assert numbers == list(range(1, len(found) + 1)), (
+        f"migrations are not numbered without gaps and only once: {numbers}"
+    )
+    return dict(found)
+
+
+def split_statements(script: str) -> list[str]:
+    """The single statements of an SQL script (sqlite3.executescript would commit the open transaction)."""
+    statements, pending = [], ""
+    for line in script.splitlines(keepends=True):
+        pending += line
+        if sqlite3.complete_statement(pending):
+            statements.append(pending.strip())
+            pending = ""
+    assert not pending.strip() or all(
+        line.strip().startswith("--") or not line.strip() for line in pending.splitlines()
+    ), f"an SQL statement does not end: {pending!r}"
+    return statements
