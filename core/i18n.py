@@ -83,6 +83,11 @@ def number(value: float, how: str = "") -> str:
     return text if _language.get() == "en" else text.translate(_SWAPPED)
 
 
+def percent(share: float) -> str:
+    """'42%' for 0.42; German and Spanish put a space between, where no line breaks."""
+    return number(share, ".0%")
+
+
 def inside(label: str) -> str:
     """A label inside a sentence: 'study' for 'Study'; German nouns keep their capital."""
     return label if _language.get() == "de" else label.lower()

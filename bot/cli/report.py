@@ -74,7 +74,8 @@ def descriptors(
 
 def _summary(document: dict[str, Any]) -> Iterator[str]:
     """The report in some twenty lines; --html has it all."""
-    from bot.cli.report_page import number, percent, valued, words
+    from bot.cli.report_page import number, valued, words
+    from core.i18n import percent
 
     pca, outliers = document["pca"], document["outliers"]
     yield (

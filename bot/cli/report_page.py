@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.i18n import percent
 from core.library.descriptor_report import SOURCES
 from core.library.glossary import label, meaning
 
@@ -55,10 +56,6 @@ def words(feature: str) -> str:
     return f"{label(feature)} · {NAMES[feature.partition('.')[0]]}"
 
 
-def percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
-
-
 def number(value: float) -> str:
     """Three digits, no exponent, a real minus sign."""
     size = abs(value)
@@ -75,7 +72,7 @@ def number(value: float) -> str:
 
 
 def valued(value: float, unit: str) -> str:
-    """A value with its unit: '−22.3 dB', '35 %', '0.81'."""
+    """A value with its unit: '−22.3 dB', '35%', '0.81'."""
     if unit == "share":
         return percent(value)
     return number(value) + (f" {unit}" if unit not in ("0..1", "-1..1", "full scale", "") else "")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bot.i18n import mark, number, retold, tr
+from bot.i18n import mark, number, percent, retold, tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, note_card, row, text
 from bot.ui.jobs import job_title
@@ -88,7 +88,7 @@ def jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
 def _state(job: Job) -> str:
     if job.state == "running":
         left = tr(", {time} to go", time=roughly(job.eta_s)) if job.eta_s else ""
-        return f"{number(job.progress, '.0%')}{left}"
+        return f"{percent(job.progress)}{left}"
     return tr("number {place} in the queue", place=job.position)
 
 

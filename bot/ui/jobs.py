@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bot.i18n import inside, mark, number, retold, tr
+from bot.i18n import inside, mark, percent, retold, tr
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, row, text
 from bot.ui.library import estimate_note, overview
 from bot.ui.picks import similar_section
-from bot.ui.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, percent, plain, roughly
+from bot.ui.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, plain, roughly
 from core.names import key_name, stem_name
 from core.separation.base import HEARD
 
@@ -104,7 +104,7 @@ def job_card(job: Job) -> Card:
             stage = tr("Stopping") if job.cancel_requested else tr(STAGES.get(job.stage, plain(job.stage)))
             return Card(
                 title,
-                text(f"{bar(job.progress, 14)}  {number(job.progress, '.0%')}", f"{stage}{left}."),
+                text(f"{bar(job.progress, 14)}  {percent(job.progress)}", f"{stage}{left}."),
                 row(refresh, cancel, tell),
             )
         case "failed":

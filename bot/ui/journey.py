@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import discord
 from discord import ui
 
-from bot.i18n import retold, spoken, tr, trn
+from bot.i18n import percent, retold, spoken, tr, trn
 from bot.ui.buttons import Choose, Press
 from bot.ui.cards import Card, Style, gallery, line, mood_colour, row, text
 from bot.ui.library import by_line, turning
@@ -94,7 +94,7 @@ def described(made: Made) -> str:
     """The picture in words, for those who do not see it."""
     start, goal = made.ends(spoken())
     way = ", ".join(
-        f"{place}. {plain(stop.pick.title, 40)} {round(100 * stop.at)} %"
+        f"{place}. {plain(stop.pick.title, 40)} {percent(stop.at)}"
         for place, stop in enumerate(made.stops, 1)
     )
     return tr(

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from discord import ui
 
-from bot.i18n import inside, joined, number, tr, trn
+from bot.i18n import inside, joined, number, percent, tr, trn
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, gallery, line, mood_colour, row, text
-from bot.ui.theme import STEM_EMOJI, bar, clock, percent, plain
+from bot.ui.theme import STEM_EMOJI, bar, clock, plain
 from core.library.search import SOUNDS
 from core.moods.profile import mood_adjective
 from core.names import key_name, stem_name

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bot.i18n import tr, trn
+from bot.i18n import percent, tr, trn
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, Style, line, row, text
 from bot.ui.theme import bar, plain
@@ -47,7 +47,7 @@ def playlist_card(opened: Opened, page: int = 0) -> Card:
         text(
             tr("-# On average these tracks suit each of us better than so much of the library"),
             *(
-                f"`{bar(guest.better_than or 0)}` {mention(guest)} {guest.better_than or 0:.0%}"
+                f"`{bar(guest.better_than or 0)}` {mention(guest)} {percent(guest.better_than or 0)}"
                 for guest in served[:10]
             ),
             *([tr("-# and {count} more", count=len(served) - 10)] if len(served) > 10 else []),

@@ -258,7 +258,7 @@ def _why(rule: Rule) -> str:
 
 
 def _counts(rule: Rule, weights: Mapping[str, float]) -> str:
-    """'weight 0.8, 6 % of what speaks for Tenderness (as shipped)'."""
+    """'weight 0.8, 6.0% of what speaks for Tenderness (as shipped)'."""
     now = weights.get(rule.id, rule.weight)
     origin = (
         tr("set here, shipped with {weight:g}", weight=rule.weight)
@@ -268,9 +268,9 @@ def _counts(rule: Rule, weights: Mapping[str, float]) -> str:
     if not now:
         return tr("switched off ({origin})", origin=origin)
     return tr(
-        "weight {now:g}, {share:.1f} % of what speaks for {topic} ({origin})",
+        "weight {now:g}, {share:.1%} of what speaks for {topic} ({origin})",
         now=now,
-        share=100 * share(rule, weights),
+        share=share(rule, weights),
         topic=topic_label(rule.topic),
         origin=origin,
     )

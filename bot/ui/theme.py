@@ -33,18 +33,16 @@ def bar(share: float, width: int = 10) -> str:
 # is marked, so that a title cannot be one.
 _MARKUP = re.compile(r"[\\*_~`|\[\]<]|^[#>+-]|:(?=//)")
 
+# Blank parts of a line, all but a single space between two words where no line may break ("42\u00a0%").
+_GAP = re.compile(r"(?!(?<=\S)\u00a0(?=\S))\s+")
+
 
 def plain(text: str | None, limit: int = 80) -> str:
     """Somebody's words as they are: no markdown, no mentions, one line, at most `limit` characters."""
-    line = " ".join((text or "").split())
+    line = _GAP.sub(" ", text or "").strip()
     if len(line) > limit:
         line = line[: limit - 1].rstrip() + "…"
     return discord.utils.escape_mentions(_MARKUP.sub(r"\\\g<0>", line))
-
-
-def percent(share: float) -> str:
-    """'42 %' for 0.42; the number and its sign stay on one line."""
-    return f"{share:.0%}".replace("%", "\u00a0%")
 
 
 def clock(seconds: float) -> str:

@@ -291,8 +291,8 @@ def _finish(samples: Samples, rate: int, answer: dict[str, Any]) -> Audio:
             at_top > 0.01 and at_top > near - at_top
         ):  # a pure tone is often near its peak, too, but rounds off
             notes.append(
-                mark("The recording is clipped: {share:.0f} % of it is at the highest level.").format(
-                    share=100 * at_top
+                mark("The recording is clipped: {share:.0%} of it is at the highest level.").format(
+                    share=at_top
                 )
             )
     return Audio(samples, rate, notes)

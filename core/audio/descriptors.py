@@ -142,7 +142,7 @@ def _pool() -> ThreadPoolExecutor:
 def _workers() -> Iterator[ThreadPoolExecutor]:
     """The pool; and what its threads share with the rest of the process as it was before: torch's number of threads, with
     which new threads start, and how long Python lets a thread wait for its lock. They ask for that every 50 µs, and
-    with less than the usual 5 ms they are done 6 % sooner."""
+    with less than the usual 5 ms they are done 6% sooner."""
     import torch
 
     threads, interval = torch.get_num_threads(), sys.getswitchinterval()

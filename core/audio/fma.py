@@ -69,7 +69,7 @@ Doubles = NDArray[np.float64]
 def fma_statistics(path: Path, limits: DecodeLimits = DecodeLimits()) -> Floats:  # noqa: B008 - frozen
     """(518,) in the order of COLUMNS for one audio file.
 
-    Raises UserError where `decode` does, and for a sample rate below LOWEST_RATE. A constant offset above 0.5 % of
+    Raises UserError where `decode` does, and for a sample rate below LOWEST_RATE. A constant offset above 0.5% of
     full scale is taken out first (FMA left it in).
     """
     audio = decode(path, limits, rate=None)

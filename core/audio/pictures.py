@@ -18,7 +18,7 @@ from core.audio import contrast, tonality
 from core.audio.filters import hz_to_mel
 from core.audio.spectrum import N_MELS, RATE, analyse_frames, decibels, mono
 from core.colours import DARK, STEM_COLOURS
-from core.i18n import inside, number, tr
+from core.i18n import inside, percent, tr
 from core.names import key_name, note_sign, stem_name
 from core.separation.base import STEMS
 
@@ -256,7 +256,7 @@ def _activity(axes: Axes, analysis: TrackAnalysis, stems: list[str]) -> None:
         fit(label, (LEFT - 0.025) * SIZE[0] * DPI)
     for row, share in enumerate(shares):
         axes.annotate(
-            number(share, ".0%"), (1.012, row), xycoords=("axes fraction", "data"), color=TEXT if share >= 0.005 else FAINT,
+            percent(share), (1.012, row), xycoords=("axes fraction", "data"), color=TEXT if share >= 0.005 else FAINT,
             fontsize=17, va="center", parse_math=False,
         )  # fmt: skip
     _time_axis(axes, analysis.duration_s, labels=True)

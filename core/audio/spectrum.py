@@ -6,9 +6,9 @@ blocks, and each block is reduced to what the descriptors need at once, so that 
 and which runs the same code on a GPU; only two steps are NumPy's on a CPU, which has vectorised them.
 
 Descriptors are computed at 22.05 kHz: what lies above 11 kHz is where lossy codecs cut. Measured on two recordings and
-their MP3 copies (about 96 kbit/s), spectral flatness differs by 44 and 71 % at 44.1 kHz and by 6 and 2 % here. It also
+their MP3 copies (about 96 kbit/s), spectral flatness differs by 44 and 71% at 44.1 kHz and by 6 and 2% here. It also
 costs half the time. The transform is in double precision: the weakest bins, from which the spectral contrast is made,
-lie below the rounding noise of single precision (measured on 20 recordings: up to 7 % of a band's contrast).
+lie below the rounding noise of single precision (measured on 20 recordings: up to 7% of a band's contrast).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Frames:
     """Everything known about the frames of one source; T frames, float32.
 
     power_mel: (128, T) mel power. chroma: (12, T) energy of each pitch class from C, before normalisation.
-    peak, valley: (7, T) means of the strongest and weakest 2 % of each octave band. k_weighted: (T,) mean square after
+    peak, valley: (7, T) means of the strongest and weakest 2% of each octave band. k_weighted: (T,) mean square after
     the K weighting of BS.1770. rms: (T,) linear. magnitude: (T, 1025) or None, only kept where asked for.
     """
 
@@ -317,7 +317,7 @@ class _Transform:
 
 
 def _rolloff(magnitude: Tensor) -> Tensor:
-    """First bin at which the running sum reaches 85 %; sums over groups of 32 bins first, then within the one group."""
+    """First bin at which the running sum reaches 85%; sums over groups of 32 bins first, then within the one group."""
     import torch
 
     groups = magnitude[:, :-1].view(len(magnitude), 32, 32)

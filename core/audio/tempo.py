@@ -5,8 +5,8 @@ Candidates are the peaks of a comb over the autocorrelation of the onset envelop
 then judged by what tells levels apart: the periodicity of bass drum, middle and cymbals at its fractions and multiples,
 how far bass drum and snare answer each other one beat apart, how many onsets fall on a beat, and how fast it is. The
 weights of these cues (tempo.json) were fitted by listwise logistic regression on music of known tempo by
-`python -m core.audio.tempo_training`; on songs that were held out, 78 % (mix) and 80 % (drums) are within 4 %, where the
-strongest periodicity alone, like librosa's tempo, reaches 66 to 70 %.
+`python -m core.audio.tempo_training`; on songs that were held out, 78% (mix) and 80% (drums) are within 4%, where the
+strongest periodicity alone, like librosa's tempo, reaches 66 to 70%.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def _weights() -> Row:
 
 
 def _related(peaks: NDArray[np.intp], comb: Row) -> Row:
-    """The peaks' tempi and their simple multiples, each moved to the strongest tempo within 2 %."""
+    """The peaks' tempi and their simple multiples, each moved to the strongest tempo within 2%."""
     kept: list[float] = []
     for peak in GRID[peaks]:
         for level in (1 / 4, 1 / 3, 1 / 2, 2 / 3, 3 / 4, 1, 4 / 3, 3 / 2, 2, 3, 4):

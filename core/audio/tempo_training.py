@@ -1,7 +1,7 @@
 """Fit the weights of core/audio/tempo.py: `python -m core.audio.tempo_training LIST.csv [--write]`.
 
 LIST.csv has the columns path, bpm and group (recordings of one group are held out together). Listwise logistic
-regression: the candidate within 4 % of the true tempo is to get the highest score of its recording. Prints the share of
+regression: the candidate within 4% of the true tempo is to get the highest score of its recording. Prints the share of
 held-out recordings that are right (nine folds by group).
 """
 

@@ -18,7 +18,7 @@ MAJOR = np.array([0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104,
 MINOR = np.array([0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330])
 """How often each degree of a key sounds in a segment of music (Temperley 2007, from the Kostka-Payne corpus). On songs
 with a known key signature these name it (or its relative) more often than the probe-tone ratings of Krumhansl &
-Kessler (1982): 82 % against 65 % of 17."""
+Kessler (1982): 82% against 65% of 17."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ What the documents leave open, and what was chosen:
   without batch normalisation torch's smaller random weights leave the last layer with hardly anything to tell from. What it
   needs beside is steps: the document's 20 epochs are 4,000 for FMA's 6,400 tracks, but 240 for a hundred tracks; of these
   the first sixty change nothing (`--rate 0.001 --epochs 50 --patience 15` learns from a hundred).
-- CRNN. The table is a picture that did not come through; only its accuracy is told (75 %), and its source: Adiyansjah et
+- CRNN. The table is a picture that did not come through; only its accuracy is told (75%), and its source: Adiyansjah et
   al. (2019), who take the CRNN of Choi et al. (2017). Its widths of half a million parameters (68, 137, 137, 137, and two
   GRU layers of 68) are used; that paper pools 96 x 1366 points to 1 x 15. A slice has a tenth of these frames, so time is
   halved at each layer, 128 to 8, and pitch pooled by (2, 4, 4, 4) to 1. With batch normalisation and ELU as there.

@@ -38,7 +38,7 @@ CERTAIN = 0.10
 
 LOADING, NOISE = 0.85, 0.41
 """An answer, as -2..2, is LOADING x what the question asks about (in prior standard deviations) + Gaussian noise of this
-standard deviation, rounded to the five buttons. Rounding and the ends of the scale included, 27 % of the variance of
+standard deviation, rounded to the five buttons. Rounding and the ends of the scale included, 27% of the variance of
 the answers is error, so the same question asked twice correlates at .73: that is what Dejonckheere et al. (2022,
 Psychological Assessment) measured for single questions on momentary affect by asking them again."""
 

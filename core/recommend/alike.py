@@ -42,7 +42,7 @@ DESCRIPTORS: dict[str, tuple[str, ...]] = {
     "contrast": tuple(f"spectral_contrast_{i}" for i in range(1, 8)),
 }
 WEIGHTS = {"mfcc": 0.33, "contrast": 0.265, "chroma": 0.203, "centroid": 0.177, "zcr": 0.174, "tempo": 0.1}
-"""How much better than the most frequent genre (28 %) a support vector machine does with this descriptor alone on FMA
+"""How much better than the most frequent genre (28%) a support vector machine does with this descriptor alone on FMA
 (Defferrard et al. 2017, "FMA: a dataset for music analysis", their table of features). Tempo is not in it; its weight is
 our choice."""
 
@@ -265,7 +265,7 @@ def in_words(
     parts = {
         (term.source, term.descriptor): f" ({number(term.contribution, '+.2f')})"
         if metric == "cosine"
-        else tr(" ({share:.0f} % of the distance)", share=-100 * _share(term, found))
+        else tr(" ({share:.0%} of the distance)", share=abs(_share(term, found)))
         for term in both
     }
     if metric == "cosine":

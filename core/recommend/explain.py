@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from core.i18n import inside, joined, lowered, mark, number, tr
+from core.i18n import inside, joined, lowered, mark, number, percent, tr
 from core.moods.profile import MOODS, mood_adjective
 from core.recommend.rules import Reason
 from core.recommend.steer import steer_label
@@ -170,7 +170,7 @@ def heard_by(separator: str, reasons: Sequence[Reason]) -> str | None:
     if not stems:
         return None
     name = tr("the bundled U-Net") if separator == "unet" else f"`{separator}`"
-    shares = [f"{the_source(stem)} {100 * trust(separator, stem):.0f} %" for stem in stems]
+    shares = [f"{the_source(stem)} {percent(trust(separator, stem))}" for stem in stems]
     return tr(
         "The instruments were told apart by {separator}, and count that much: {shares}.",
         separator=name,

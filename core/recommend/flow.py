@@ -29,7 +29,7 @@ FIFTHS = 6
 
 TEMPO_TEXT = mark("The tempo goes from {before} to {after} beats a minute.")
 KEY_TEXT = mark("Its key, {key}, lies {steps} of 6 fifths away from {before} before it.")
-ENERGY_TEXT = mark("It is louder than {here} % of the library, the track before than {there} %.")
+ENERGY_TEXT = mark("It is louder than {here:.0%} of the library, the track before than {there:.0%}.")
 PASSES = 6
 
 Rows = NDArray[np.intp]
@@ -78,7 +78,7 @@ class Flow:
             found.append(Share("flow.key", -costs[1], float(steps), "fifths", text))
         if costs[2] > 0:
             here, there = float(self.energy[after]), float(self.energy[before])
-            text = ENERGY_TEXT.format(here=round(100 * here), there=round(100 * there))
+            text = ENERGY_TEXT.format(here=here, there=there)
             found.append(Share("flow.energy", -costs[2], here - there, "share", text))
         return found
 

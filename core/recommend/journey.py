@@ -40,7 +40,7 @@ SHORTEST, LONGEST = 3, 40
 SIMILAR = 0.98
 """Cosine of the moods' weights from which on the way is no way."""
 
-PLACE_TEXT = mark("It lies {at} % of the way from {start} to {goal}; this step asks for {asked} %.")
+PLACE_TEXT = mark("It lies {at:.0%} of the way from {start} to {goal}; this step asks for {asked:.0%}.")
 ARTIST_TEXT = mark("The journey already has {count} by the same artist.")
 
 
@@ -190,8 +190,8 @@ class _Way:
             profile = self.profile(t)
             off = abs(float(self.at[row]) - t)
             text = PLACE_TEXT.format(
-                at=round(100 * float(self.at[row])),
-                asked=round(100 * t),
+                at=float(self.at[row]),
+                asked=t,
                 start=_names(self.ends[0]),
                 goal=_names(self.ends[1]),
             )

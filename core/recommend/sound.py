@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.i18n import inside, mark, number, tr
+from core.i18n import inside, mark, number, percent, tr
 from core.library.catalog import Catalog
 from core.library.query import Meaning
 from core.library.search import SOUNDS
@@ -48,8 +48,8 @@ def _values(catalog: Catalog, meaning: Meaning) -> tuple[Matrix, np.ndarray]:
 
 
 def in_words(meaning: Meaning, strength: float, *, estimate: bool = False) -> str:
-    """How a card says it: 'calm +0.61', 'piano 91 % of the time', 'slower than 74 %'; an `estimate` says so."""
-    share = f"{strength:.0%}".replace("%", " %")
+    """How a card says it: 'calm +0.61', 'piano 91% of the time', 'slower than 74%'; an `estimate` says so."""
+    share = percent(strength)
     match meaning.kind:
         case "mood":
             return f"{mood_adjective(meaning.name)} {number(2 * strength - 1, '+.2f')}"

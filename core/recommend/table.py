@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from core.moods.profile import tables, translated
 
 SATURATION = 0.9
-"""Percentiles outside the middle 90 % fit no better or worse: the extremes of a library are often outliers."""
+"""Percentiles outside the middle 90% fit no better or worse: the extremes of a library are often outliers."""
 
 PRESENCE, PRESENT = ("activity", "level_db", "loudness"), 0.2
 """Descriptors that say whether a stem is there, and how reliable it must be for that (see `trust`)."""
@@ -146,7 +146,7 @@ def trust(separator: str, source: str, descriptor: str = "") -> float:
     descriptors are means over a whole track and suffer less from leakage. (Measured on the Emotify development set
     with the first bundled U-Net: cross-validated rules rank at .515 with the square root, .528 with the fourth root.)
     That a stem can be heard, or how loud it is, is only said of stems with a reliability of PRESENT: below that, a
-    piano may well have gone into another stem, and "the piano can be heard 0 % of the time" would be false.
+    piano may well have gone into another stem, and "the piano can be heard 0% of the time" would be false.
     """
     if source == "mix":
         return 1.0

@@ -8,7 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from core.i18n import number, spoken, tr
+from core.i18n import number, percent, spoken, tr
 
 if TYPE_CHECKING:
     from core.recommend.table import Rule
@@ -87,7 +87,7 @@ def formatted(value: float, how: str = "") -> str:
     """A number for humans: '0', '0.0', '+0.00' set the decimals, '%' makes a share a percentage, 'dB' puts a ratio of powers
     in decibels."""
     if how == "%":
-        return f"{100 * value:.0f} %"
+        return percent(value)
     if how == "dB":
         return f"{formatted(10 * math.log10(max(value, 1e-10)), '0')} dB"
     text = number(value, _specification(how) if how else (",.0f" if abs(value) >= 100 else ",.2f"))

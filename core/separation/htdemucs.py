@@ -6,7 +6,7 @@ metadata of its `.safetensors` files name the class to import. Here a `.th` file
 tensors are checked before a model is built. `core.separation.download` fetches the published file.
 
 Segments go through a loop of our own rather than `demucs.apply`: no random shifts, so results repeat; an
-overlap of 10 % instead of 25 %; progress and cancelling per segment; and on a CPU bfloat16 where that is fast
+overlap of 10% instead of 25%; progress and cancelling per segment; and on a CPU bfloat16 where that is fast
 and was found harmless on this machine, the attention kernel that is faster there, and channels-last memory
 (measured: `bot/bench/separation.py`). In float32 it gives what `apply_model(shifts=0)` gives for the same
 overlap.

@@ -162,7 +162,7 @@ def _spectra(mix: Samples, start: int, count: int, threads: int | None) -> NDArr
 
 
 def _add(target: Samples, spectra: NDArray[np.complex64], start: int, threads: int | None) -> None:
-    """Inverse STFT by weighted overlap-add into `target` (Hann twice at 75 % overlap adds up to 1.5)."""
+    """Inverse STFT by weighted overlap-add into `target` (Hann twice at 75% overlap adds up to 1.5)."""
     from scipy.fft import irfft
 
     frames = irfft(spectra, FFT, axis=-1, workers=threads, overwrite_x=True)

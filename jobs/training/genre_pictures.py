@@ -18,9 +18,7 @@ def draw(out: Path, report: dict[str, Any], logs: dict[str, list[Log]], genres: 
     made = []
     for name in [*logs, *([best] if best else [])]:
         model = report["models"][name]
-        title = f"{name}: {model['accuracy']:.1%} of {int(np.sum(model['confusion']))} test tracks".replace(
-            "%", " %"
-        )
+        title = f"{name}: {model['accuracy']:.1%} of {int(np.sum(model['confusion']))} test tracks"
         file = f"confusion-{_plain(name)}.png"
         _confusion(out / file, np.array(model["confusion"]), genres, title)
         made.append(file)

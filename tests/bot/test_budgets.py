@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import json
+import re
 import string
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -18,7 +20,7 @@ import pytest
 from bot.messages import found as messages
 from bot.ui.similar import Question
 from core.analysis import TrackAnalysis
-from core.i18n import LANGUAGES, speaking, tr, trn
+from core.i18n import LANGUAGES, percent, speaking, tr, trn
 from core.library.audit import Entry as Logged
 from core.library.history import Moment
 from core.library.matching import Match
@@ -111,7 +113,10 @@ def similar(words: str) -> list[Similar]:
 
 
 def prominent(words: str) -> list[Prominent]:
-    text = max((tr(one, stem="other", activity="99 %", energy="99 %") for one in SENTENCES.values()), key=len)
+    text = max(
+        (tr(one, stem="other", activity=percent(0.99), energy=percent(0.99)) for one in SENTENCES.values()),
+        key=len,
+    )
     return [Prominent(replace(track(words), id=BIG + place), 0.99, 0.9, 0.9, text) for place in range(5)]
 
 
@@ -349,18 +354,40 @@ def test_cards_are_made_by_functions_of_their_own() -> None:
 def test_the_longest_cards_fit(language: str, kind: str) -> None:
     problems = []
     with speaking(language):
-        for name, every in calls(WORST[kind], language).items():
-            module, _, function = name.partition(":")
-            make: Callable[..., Any] = getattr(importlib.import_module(module), function)
-            for arguments in every:
-                named = (
-                    arguments[-1]
-                    if arguments and isinstance(arguments[-1], dict) and _is_named(arguments[-1])
-                    else {}
-                )
-                card = make(*(arguments[:-1] if named else arguments), **named)
-                problems += [f"{name}: {problem}" for problem in faults(card)]
+        for name, card in cards(WORST[kind], language):
+            problems += [f"{name}: {problem}" for problem in faults(card)]
     assert not sorted(set(problems))
+
+
+@pytest.mark.parametrize(
+    ("language", "ours", "other"),
+    [("en", r"\d%", r"\d\s%"), ("de", r"\d\xa0%", r"\d ?%"), ("es", r"\d\xa0%", r"\d ?%")],
+)
+def test_percentages_are_written_as_people_do_there(language: str, ours: str, other: str) -> None:
+    with speaking(language):
+        drawn = [
+            (name, card.to_dict() if hasattr(card, "title") else card.to_components())
+            for name, card in cards("Song", language)
+        ]
+    said = [(name, json.dumps(parts, ensure_ascii=False)) for name, parts in drawn]
+    assert len({name for name, text in said if re.search(ours, text)}) > 5
+    assert [
+        (name, found[0]) for name, text in said if (found := re.search(f".{{0,40}}(?:{other})", text))
+    ] == []
+
+
+def cards(words: str, language: str) -> Iterator[tuple[str, Any]]:
+    """Every card, form and row of buttons that the table asks for, with the name of what makes it."""
+    for name, every in calls(words, language).items():
+        module, _, function = name.partition(":")
+        make: Callable[..., Any] = getattr(importlib.import_module(module), function)
+        for arguments in every:
+            named = (
+                arguments[-1]
+                if arguments and isinstance(arguments[-1], dict) and _is_named(arguments[-1])
+                else {}
+            )
+            yield name, make(*(arguments[:-1] if named else arguments), **named)
 
 
 def _is_named(last: dict[Any, Any]) -> bool:

@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po
 from bot import messages
 from bot.messages import CATALOGUES, faults, found
 from core.errors import UserError
-from core.i18n import LANGUAGES, nearest, number, retold, speaking, spoken, tr, trn
+from core.i18n import LANGUAGES, nearest, number, percent, retold, speaking, spoken, tr, trn
 from core.moods.profile import Profile, mood_label
 from core.moods.questionnaire import next_question
 
@@ -58,6 +58,7 @@ def test_numbers(language: str, written: str) -> None:
     with speaking(language):
         assert f"{number(1234.5, ',.1f')} and {number(0.83, '.0%')}" == written
         assert tr("{a:,.1f} and {b:.0%}", a=1234.5, b=0.83) == written
+        assert written.endswith(f" {percent(0.83)}")
 
 
 def test_the_nearest_language() -> None:
@@ -84,6 +85,17 @@ def test_moods_and_questions_follow_the_reader() -> None:
     assert german[0] == mood_label("sadness", "de") != english[0]
     assert german[1] is not None and english[1] is not None and german[1].text != english[1].text
     assert german[2] == Profile({"sadness": 1.0}).summary("de") != english[2]
+
+
+def test_no_text_writes_its_percent_sign_by_hand_in_another_way() -> None:
+    """English has none before the sign, German and Spanish a space where no line breaks."""
+    english = [form for message in found() for form in ([message] if isinstance(message, str) else message)]
+    assert [text for text in english if re.search(r"[\d}]\s%", text)] == []
+    others = [text for language in ("de", "es") for entry in read(language) if entry.id
+              for text in ([entry.string] if isinstance(entry.string, str) else entry.string)]  # fmt: skip
+    assert any("85\u00a0%" in text for text in others)
+    others = [re.sub(r"\{\w+:\.\d%\}", "{written by core.i18n}", text) for text in others]
+    assert [text for text in others if re.search(r"[\d}](%| %)", text)] == []
 
 
 @pytest.mark.parametrize("language", ["de", "es"])

@@ -42,7 +42,7 @@ def estimates() -> list[tuple[float, rhythm.Rhythm, float]]:
 def test_more_tempi_right_than_librosa(estimates: list[tuple[float, rhythm.Rhythm, float]]) -> None:
     ours = np.mean([within(row.tempo, bpm) for bpm, row, _ in estimates])
     theirs = np.mean([within(other, bpm) for bpm, _, other in estimates])
-    print(f"{len(estimates)} rhythms of 50 to 200 BPM: {ours:.0%} within 4 %, librosa {theirs:.0%}")
+    print(f"{len(estimates)} rhythms of 50 to 200 BPM: {ours:.0%} within 4%, librosa {theirs:.0%}")
     assert ours > 0.75 and ours > theirs + 0.2
 
 

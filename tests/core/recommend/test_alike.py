@@ -218,7 +218,7 @@ def test_prominence_is_time_and_energy() -> None:
         3,
         2,
     ]  # the silent one and the one with a trace of it are left out
-    assert found[0].text == "The guitar sounds 90 % of the time and holds 50 % of the energy."
+    assert found[0].text == "The guitar sounds 90% of the time and holds 50% of the energy."
     assert [one.track.id for one in prominent(world, "guitar", 9, among={2, 3})] == [3, 2]
 
 

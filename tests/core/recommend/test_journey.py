@@ -62,7 +62,7 @@ def test_terms_add_up_to_the_score_and_say_what_a_step_costs(samples: Catalog) -
         )
         seen |= {reason.rule for reason in reasons}
         [place] = [reason for reason in reasons if reason.rule == "journey.place"]
-        assert f"lies {round(100 * step.at)} % of the way" in place.text
+        assert f"lies {round(100 * step.at)}% of the way" in place.text
     assert {"journey.place", "flow.tempo", "flow.key", "flow.energy", "diversity.artist"} <= seen
     assert not [one for one in found.steps[0].recommendation.reasons if one.rule.startswith("flow")]
 
@@ -135,7 +135,7 @@ def test_what_a_step_costs() -> None:
     )  # fmt: skip
     rows = np.arange(4)
     tempo, key, energy = flow(world).parts(rows, rows)
-    assert tempo[0, 1] == 0 and tempo[0, 2] == pytest.approx(TEMPO) == tempo[2, 0]  # within 3 % is the same
+    assert tempo[0, 1] == 0 and tempo[0, 2] == pytest.approx(TEMPO) == tempo[2, 0]  # within 3% is the same
     assert key[0, 1] == 0 and key[0, 2] == pytest.approx(
         KEY
     )  # A minor is C major's relative, F# the far side

@@ -35,7 +35,7 @@ def test_answering_all_forty_twice_agrees_better_than_seven_do() -> None:
 
 
 def test_simulated_people_answer_a_question_twice_as_people_do() -> None:
-    """27 % of the variance is error (Dejonckheere et al. 2022)."""
+    """27% of the variance is error (Dejonckheere et al. 2022)."""
     rng = np.random.default_rng(8)
     root = np.linalg.cholesky(prior_covariance())
     twice = []

@@ -155,7 +155,7 @@ def test_study_music_has_few_vocals() -> None:
     assert (
         found[0]
         .reasons[0]
-        .text.startswith("The voice cannot be heard (sounding 0 % of the time); lyrics disturb reading")
+        .text.startswith("The voice cannot be heard (sounding 0% of the time); lyrics disturb reading")
     )
 
 
@@ -166,7 +166,7 @@ def test_preferences_shift_the_order_both_ways() -> None:
     assert [one.track.id for one in more] == [2, 1] and [one.track.id for one in less] == [1, 2]
     assert any(reason.preference == "vocals" for reason in more[0].reasons)
     assert [reason.text for reason in more[0].reasons if reason.preference == "vocals"] == [
-        "The voice can be heard 90 % of the time, more than in most tracks; you asked for more singing."
+        "The voice can be heard 90% of the time, more than in most tracks; you asked for more singing."
     ]
     [wished] = [reason.text for reason in less[0].reasons if reason.preference == "vocals"]
     assert wished.endswith("; you asked for less singing.")

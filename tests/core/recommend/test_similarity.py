@@ -31,7 +31,7 @@ def test_instruments_find_the_same_line_up() -> None:
     )
     found = similar(world, {"piano.activity": 0.5}, "instruments", count=3)
     assert [one.track.id for one in found] == [1, 3, 2]
-    assert found[0].reasons == ["The piano can be heard 90 % of the time here and 50 % there."]
+    assert found[0].reasons == ["The piano can be heard 90% of the time here and 50% there."]
     assert found[2].similarity == pytest.approx(0)
 
 
@@ -51,10 +51,10 @@ def test_an_instrument_that_the_track_lacks_is_no_likeness() -> None:
         similar(world, here, "instruments", ["guitar"])
     found = similar(world, here, "instruments", ["guitar", "drums"], 1)
     assert found[0].track.id == 1 and found[0].reasons == [
-        "The drums can be heard 50 % of the time here and 70 % there."
+        "The drums can be heard 50% of the time here and 70% there."
     ]
     assert similar(world, here, "instruments", ["drums"], 3)[2].reasons == [
-        "The drums can be heard 0 % of the time here and 70 % there."
+        "The drums can be heard 0% of the time here and 70% there."
     ]
     with pytest.raises(UserError, match="No instrument stands out"):
         similar(world, {"guitar.activity": 0.04}, "instruments")
