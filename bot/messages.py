@@ -38,6 +38,7 @@ OPERATORS = (
     "core/library/descriptor_report",
     "core/library/reference",
     "core/library/store",
+    "core/library/schema",
     "core/recommend/calibrate",
     "core/recommend/evaluate",
     "core/recommend/listeners",
