@@ -65,6 +65,7 @@ class Tree(app_commands.CommandTree["Moodstem"]):
     """Slash commands; every error takes the one path."""
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        """Before every command: may this member be answered, and did they consent? Reports errors itself."""
         if interaction.extras.get("again"):  # it waited for consent, and was let through then
             return True
         try:

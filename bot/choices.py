@@ -32,6 +32,7 @@ INSTRUMENTS = [app_commands.Choice(name=stem, value=stem) for stem in STEMS if s
 
 
 async def tracks(interaction: Interaction, current: str) -> Choices:
+    """Tracks of this server's library, as 'track:ID'; what was typed stays a title."""
     bot: Moodstem = interaction.client
     found = await search.complete(bot.database, bot.shelf(interaction.guild_id), current, limit=MOST)
     return [
@@ -63,12 +64,14 @@ async def titles(interaction: Interaction, current: str) -> Choices:
 
 
 async def genres(interaction: Interaction, current: str) -> Choices:
+    """Genres that this server's tracks have."""
     bot: Moodstem = interaction.client
     found = await search.genres(bot.database, bot.shelf(interaction.guild_id), current, limit=MOST)
     return [choice(genre, genre) for genre in found]
 
 
 async def musical_keys(interaction: Interaction, current: str) -> Choices:
+    """Keys that begin with what was typed, or that it may mean: 'd' offers both D major and D minor."""
     asked = parse_key(current)
     fitting = [
         key
@@ -80,6 +83,7 @@ async def musical_keys(interaction: Interaction, current: str) -> Choices:
 
 
 async def playlists(interaction: Interaction, current: str) -> Choices:
+    """The member's own, as 'list:ID'."""
     found = await Playlists(interaction.client.database).of(interaction.user.id)
     return [
         choice(f"{playlist.name} ({counted(playlist.count)})", f"list:{playlist.id}")
@@ -172,6 +176,7 @@ def chosen_entry(entries: list[Entry], value: str) -> Entry:
 
 
 def choice(name: str, value: str) -> app_commands.Choice[str]:
+    """One of them, cut to what Discord takes."""
     return app_commands.Choice(name=_cut(name) or "–", value=value[:LONGEST])
 
 

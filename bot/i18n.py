@@ -93,6 +93,7 @@ class Words(app_commands.Translator):
         locale: discord.Locale,
         context: app_commands.TranslationContextTypes,
     ) -> str | None:
+        """None leaves English: for names of commands, and for what has no translation."""
         language = nearest(str(locale))
         is_menu = isinstance(context.data, app_commands.ContextMenu)
         if language in (None, "en") or (context.location in NAMES and not is_menu):

@@ -100,6 +100,7 @@ class Metrics:
         self.requests.labels(failed.method, "none").inc()
 
     def lagged(self, seconds: float) -> None:
+        """The event loop woke up so many seconds late."""
         self.lag.observe(seconds)
         if seconds > self.longest_lag._value.get():
             self.longest_lag.set(seconds)

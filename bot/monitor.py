@@ -75,6 +75,7 @@ class Monitoring:
         return web.json_response(report, status=503 if problems else 200)
 
     async def metrics(self, request: web.Request) -> web.Response:
+        """The longest lag is that since the page was last asked for."""
         await self.state.look(self.bot)
         page = generate_latest(self.bot.metrics.registry)
         self.bot.metrics.longest_lag.set(0)

@@ -87,6 +87,7 @@ class StandIn:
         self._runner: web.AppRunner | None = None
 
     async def start(self, port: int = 0) -> None:
+        """Listens on loopback, on any free port for 0; `port` says which."""
         app = web.Application(client_max_size=30_000_000)
         app.router.add_get("/gateway", self._gateway)
         app.router.add_get("/gateway/", self._gateway)
@@ -134,6 +135,7 @@ class StandIn:
     def prepare(
         self, kind: int, data: dict[str, Any], user: int, message: dict[str, Any] | None = None
     ) -> Asked:
+        """An interaction that is not yet delivered: `kind` and `data` as Discord sends them, `user` in the one channel."""
         number = self.snowflake()
         made = Asked(number, f"aW50ZXJhY3Rpb246{number}", {})
         made.payload = {
@@ -151,6 +153,7 @@ class StandIn:
         return made
 
     async def deliver(self, asked: Asked) -> None:
+        """Sends it to the bot; the clock of the answer starts here."""
         asked.delivered = time.perf_counter()
         await self.dispatch("INTERACTION_CREATE", asked.payload)
 
@@ -200,6 +203,7 @@ class StandIn:
             self._socket = self._transport = None
 
     async def hang_up(self, code: int) -> None:
+        """Closes the gateway with Discord's close code, as a lost connection would."""
         if self._socket is not None:
             await self._socket.close(code=code)
 

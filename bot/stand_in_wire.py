@@ -36,6 +36,7 @@ async def body(request: web.Request) -> dict[str, Any]:
 
 
 def attachments(form: Any, _body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Uploaded files as a message lists them."""
     files = [value for name, value in form.items() if re.fullmatch(r"files\[\d+\]", name)]
     return [
         {"id": str(place + 1), "filename": file.filename, "size": len(file.file.read()), "url": "http://127.0.0.1/",
@@ -45,6 +46,7 @@ def attachments(form: Any, _body: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def shown(body: dict[str, Any]) -> dict[str, Any]:
+    """What a member sees of a message's body."""
     return {
         key: body[key]
         for key in ("content", "components", "flags", "attachments")
@@ -53,6 +55,7 @@ def shown(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def signature(name: str, until: str) -> str:
+    """What Discord signs the address of an attachment with; this one only has to be the same again."""
     return hashlib.sha256(f"{name}:{until}:of the stand-in".encode()).hexdigest()
 
 

@@ -87,6 +87,7 @@ async def run(settings: Settings, *, port: int | None, browser: bool) -> None:
 
 
 def announce(url: str, browser: bool) -> None:
+    """The address alone on standard output, the rest on standard error."""
     print(f"Moodstem is running: {url}", flush=True)
     print("Type /mood, then /recommend, or /upload a song. Stop with Ctrl+C.", file=sys.stderr, flush=True)
     if browser:

@@ -57,6 +57,7 @@ class Job:
 
     @classmethod
     def from_row(cls, row: Row, position: int | None = None, eta_s: float | None = None) -> Job:
+        """A row of the table; `position` in the queue from 1 and `eta_s` in seconds are known to the queue alone."""
         return cls(
             id=row["id"],
             kind=row["kind"],

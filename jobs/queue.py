@@ -169,6 +169,7 @@ class Queue:
         return [Change(*row) for row in rows]
 
     async def latest_change(self) -> int:
+        """A number that grows with every change of any job: the same again means that nothing happened."""
         [row] = await self.database.fetch("SELECT value FROM counter WHERE name = 'job'")
         return int(row[0])
 
@@ -320,6 +321,7 @@ class Queue:
         )
 
     async def gone(self, owner: str) -> None:
+        """A runner has ended and no longer counts as one."""
         await self.database.write("DELETE FROM runner WHERE owner = ?", [owner])
 
     async def runners(self) -> list[dict[str, Any]]:

@@ -89,6 +89,7 @@ class Schedule:
         self._watching = asyncio.create_task(self._watch_clock())
 
     async def stop(self) -> None:
+        """Cancels what runs and waits until it has ended."""
         if self._watching is not None:
             self._watching.cancel()
             self._watching = None

@@ -25,6 +25,7 @@ class StageClock:
             self._stage, self._since = stage, self._clock()
 
     def stop(self) -> None:
+        """The present stage ends; its seconds are added to those of its name."""
         if self._stage:
             self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + self._clock() - self._since
         self._stage = None

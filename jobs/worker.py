@@ -56,6 +56,7 @@ class Worker:
         self._extra: dict[str, Any] = {}
 
     def run(self) -> None:
+        """Loads the separator, says 'ready' or why not, then does one request after another until None comes."""
         threading.Thread(target=self._listen, daemon=True).start()
         separator: Separator | None = None
         refusal: UserError | None = None

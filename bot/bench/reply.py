@@ -52,6 +52,7 @@ def run(members: int = MEMBERS) -> dict[str, Any]:
 
 
 async def measure(members: int) -> dict[str, Any]:
+    """The bench's document, as DESIGN.md has it, with that many members: all at once, then at their own pace."""
     gc.disable()  # the stand-in keeps all that was said; looking through it would stop the clock's owner, not the bot
     with tempfile.TemporaryDirectory(prefix="moodstem-bench-") as folder:
         discord = StandIn()
@@ -114,6 +115,7 @@ def summary(seconds: list[float], gap: float, cpu: float) -> dict[str, float | N
 
 
 def p99(seconds: list[float]) -> float:
+    """The time that 99 in 100 stay under; needs two at least."""
     return quantiles(seconds, n=100)[-1]
 
 
@@ -200,6 +202,7 @@ async def in_sessions(crowd: list[Member]) -> list[float]:
 
 
 def taken(asked: Asked) -> float:
+    """Seconds from the bot's getting it to its acknowledgement."""
     return asked.acknowledged.result() - asked.delivered
 
 
@@ -238,6 +241,7 @@ class Bot:
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     async def page(self) -> str:
+        """What /metrics says; also keeps the longest lag of the event loop so far, in seconds."""
         async with self.http.get("/metrics") as response:
             page = await response.text()
         self.lag = max(
@@ -252,6 +256,7 @@ class Bot:
         return longest
 
     async def jobs(self) -> dict[str, int]:
+        """How many jobs are 'queued', 'running' and 'done'."""
         page = await self.page()
         states = ("queued", "running", "done")
         return {state: int(_number(page, f'moodstem_jobs{{state="{state}"}}')) for state in states}
@@ -263,6 +268,10 @@ def _number(page: str, name: str) -> float:
 
 @asynccontextmanager
 async def running_bot(discord: StandIn, folder: Path) -> AsyncIterator[Bot]:
+    """`moodstem run` in a process of its own, on the stand-in, with data under `folder`; ended with the block.
+
+    Raises RuntimeError when it ends before it answers.
+    """
     port = _free_port()
     environment = {
         **os.environ,

@@ -21,6 +21,7 @@ class Group(click.Group):
     """UserError becomes one line on standard error and exit code 1, as the contract says."""
 
     def invoke(self, ctx: click.Context) -> Any:
+        """A UserError becomes click's one line on standard error and exit code 1."""
         try:
             return super().invoke(ctx)
         except UserError as error:

@@ -65,6 +65,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         self.bot = bot
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        """Discord lets a server's owner give these commands to others: they need the permission all the same."""
         if not interaction.permissions.manage_guild:
             raise app_commands.MissingPermissions(["manage_guild"])
         return True

@@ -32,6 +32,7 @@ class Consent(commands.Cog):
 
     @on_press("consent_yes")
     async def yes(self, interaction: discord.Interaction[Moodstem], asked: str, *short: str) -> None:
+        """Notes the consent, then does what waited for it: a command, a button, or nothing that is still known."""
         await agree(self.bot.database, interaction.user.id)
         waiting = self.bot.gate.take(int(asked), interaction.user.id)
         command, button = (

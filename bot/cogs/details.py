@@ -59,6 +59,7 @@ class Details(commands.Cog):
     async def draw(
         self, catalog: Catalog, track: Track, analysis: TrackAnalysis, audio: Path | None
     ) -> dict[str, bytes]:
+        """{name: PNG}; the pictures that need the sound are left out without `audio`."""
         return await draw(
             analysis,
             await asyncio.to_thread(catalog.standing, analysis, features()),

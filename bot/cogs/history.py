@@ -43,6 +43,7 @@ class HistoryCommands(commands.Cog):
         await interaction.response.edit_message(view=await self.page(interaction.user.id, kind, int(page)))
 
     async def page(self, user_id: int, kind: str, page: int) -> Card:
+        """One page (from 0) of what the member heard and was shown; `kind` '' is both."""
         for shown in (page, 0):  # a page that is no longer there begins anew
             moments, total = await self.history.moments(user_id, kind, limit=MOMENTS, offset=shown * MOMENTS)
             if moments:

@@ -83,6 +83,7 @@ class JobCards(commands.Cog):
         return write
 
     def may_write(self, interaction: discord.Interaction[Any]) -> bool:
+        """Can the bot edit a message here later on? Else the card is an answer that only this interaction can edit."""
         return (
             self.bot.get_guild(interaction.guild_id or 0) is not None  # not only installed by the member
             and interaction.app_permissions.send_messages
@@ -128,6 +129,7 @@ class JobCards(commands.Cog):
         return message
 
     async def note(self, card: card_store.Card) -> None:
+        """Keeps the card as it was shown, so that it is followed after a restart, too."""
         await card_store.put_card(
             self.bot.database,
             job_id=card.job_id,
@@ -170,6 +172,7 @@ class JobCards(commands.Cog):
                 self.try_later(card)
 
     async def follow_private(self) -> None:
+        """Edits answers that only the member sees, while the interaction's token lasts (a quarter of an hour)."""
         for job_id, answer in list(self.private.items()):
             job = await self.bot.queue.get(job_id)
             if job is None or answer.interaction.is_expired():
@@ -193,12 +196,14 @@ class JobCards(commands.Cog):
                 log.exception("the private card of job %d could not be drawn", job_id)
 
     def too_soon(self, card: card_store.Card, job: Job) -> bool:
+        """Was it edited a moment ago, or did Discord ask to wait? A job's end does not wait for the former."""
         if time.monotonic() < self.not_before.get(card.message_id, 0.0):
             return True
         now = self.bot.queue.clock()
         return not job.ended and 0 <= now - card.updated_at < pause(now - job.created_at)  # it may jump back
 
     def try_later(self, card: card_store.Card, seconds: float = 15.0) -> None:
+        """Not before so many seconds from now."""
         self.not_before[card.message_id] = time.monotonic() + seconds
         self.postponed = True
 
@@ -231,6 +236,7 @@ class JobCards(commands.Cog):
         self.follow.restart()
 
     async def redraw(self, card: card_store.Card, job: Job) -> None:
+        """The job as it is now, in its message. A card that is gone for good is forgotten."""
         message = self.bot.get_partial_messageable(card.channel_id).get_partial_message(card.message_id)
         view, files = await self.draw(job, job.guild_id)
         try:
@@ -263,6 +269,7 @@ class JobCards(commands.Cog):
         return await self.forget(card)
 
     async def notify(self, card: discord.PartialMessage, job: Job) -> None:
+        """Answers the card with a message that the member is told of; edits tell nobody."""
         try:
             await card.channel.send(
                 end_notice(job),
@@ -308,6 +315,7 @@ class JobCards(commands.Cog):
         return result_card(job, track, analysis, near, picture=bool(files), listed=listed), files
 
     async def stems_card(self, job: Job) -> Card:
+        """What the job of stems came to; without its file the card offers to make them again."""
         result = job.result or {}
         archive = self.bot.settings.data / result["archive"]
         analysis = await self.bot.library.analysis(result["track_id"], result["separator"])

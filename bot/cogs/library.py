@@ -117,6 +117,8 @@ class LibraryCommands(
         key: str | None,
         instrument: str | None,
     ) -> None:
+        """Keeps the search, for its pages, and shows the first. Raises UserError for a tempo that ends below its
+        beginning and for an unknown key."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         if tempo_from and tempo_to and tempo_from > tempo_to:
             raise UserError("The tempo ends below its beginning: give the slower one first.")

@@ -36,6 +36,7 @@ class Watch(commands.Cog):
         await self.monitoring.stop()
 
     async def sample(self) -> None:
+        """How late the event loop wakes up, in seconds, again and again."""
         loop = asyncio.get_running_loop()
         while True:
             due = loop.time() + SAMPLE_S

@@ -139,6 +139,7 @@ class Mood(commands.Cog):
     async def record(
         self, interaction: discord.Interaction[Moodstem], question_id: str, value: int | None
     ) -> None:
+        """One answer, or None for a skipped question; a button of an older card changes nothing."""
         sitting = await self.open_sitting(interaction)
         asked = next_question(sitting.answers, form=sitting.form)
         if asked is None or asked.id != question_id:
@@ -202,6 +203,7 @@ class Mood(commands.Cog):
         await interaction.response.edit_message(view=forgotten_card())
 
     async def open_sitting(self, interaction: discord.Interaction[Moodstem]) -> Sitting:
+        """Raises UserError when the member has none."""
         sitting = await self.moods.sitting(interaction.user.id)
         if sitting is None:
             raise UserError("This questionnaire is finished; use `/mood` to answer again.")
@@ -222,6 +224,7 @@ class Mood(commands.Cog):
         return question_card(asked, *progress(sitting.answers, form=sitting.form), note=note)
 
     async def finish(self, user_id: int, sitting: Sitting) -> Card:
+        """The profile of the answers given, kept; a questionnaire that was only skipped leaves none."""
         if not any(answer["answer"] is not None for answer in sitting.answers):
             return note_card(
                 tr("You skipped every question, so I know nothing yet."),
@@ -266,6 +269,7 @@ def forgotten_card() -> Card:
 
 
 def question_card(asked: Question, answered: int, expected: int, note: str | None = None) -> Card:
+    """A question, the `answered + 1`st of about `expected`; `note` stands above it."""
     answers = [
         Press("mood_answer", asked.id, value, label=label, style=Style.primary)
         for value, label in enumerate(asked.answers)

@@ -84,6 +84,7 @@ class Notices(commands.Cog):
 
     @tasks.loop(seconds=1)
     async def follow(self) -> None:
+        """Tells members of ended jobs, a few at a time, when the queue has changed or something was put off."""
         latest = await self.bot.queue.latest_change()
         if latest == self.seen_change and not self.not_before:
             return
@@ -112,6 +113,7 @@ class Notices(commands.Cog):
         self.follow.restart()
 
     async def tell(self, notice: Notice, job: Job) -> None:
+        """By direct message, or in the channel where that is closed; whatever Discord says, no error is raised."""
         self.not_before.pop(job.id, None)
         if job.state == "cancelled":  # they did that themselves
             return await notices.settle(self.bot.database, job.id, "told")

@@ -58,6 +58,7 @@ class PlaylistEdit(commands.Cog):
     async def shift(
         self, interaction: Interaction, playlist_id: int, entry_id: int, page: str, by: int
     ) -> None:
+        """Moves an entry `by` places down (-1: up) and shows the page again."""
         order = [entry.id for entry in await self.playlists.entries(playlist_id)]
         place = order.index(entry_id) + 1 if entry_id in order else 0  # `move` says so when it is gone
         await self.playlists.move(playlist_id, interaction.user.id, entry_id, place + by)

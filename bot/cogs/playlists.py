@@ -306,6 +306,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     async def card(
         self, interaction: Interaction, playlist: Playlist, page: int = 0, note: str | None = None
     ) -> Card:
+        """For somebody else's eyes without the owner's buttons, and with those tracks only that are found here."""
         entries = await choices.entries_of(interaction, playlist)
         own = playlist.user_id == interaction.user.id
         if not own:

@@ -336,6 +336,7 @@ class Recommend(commands.Cog):
             )
 
     async def own(self, interaction: discord.Interaction[Moodstem], recommendation_id: str) -> Recommended:
+        """Raises UserError when they are somebody else's or no longer kept."""
         made = await self.recommendations.get(int(recommendation_id))
         if made.user_id != interaction.user.id:
             raise UserError("These picks are somebody else's; use /recommend for your own.")

@@ -60,6 +60,7 @@ class Rules(commands.Cog):
         self.bot = bot
 
     async def rule_view(self, guild_id: int, rule: Rule, note: str = "") -> Card:
+        """One rule's card; undo is offered when the newest change was of this rule."""
         newest = await newest_standing(self.bot.database, guild_id)
         undoable = newest if newest is not None and newest.rule == rule.id else None
         return rule_card(rule, await weights_of(self.bot.database, guild_id), note, undoable)
@@ -159,6 +160,7 @@ class Rules(commands.Cog):
         await interaction.response.edit_message(view=view)
 
     async def log(self, guild_id: int, user_id: int, action: str, change: Change) -> None:
+        """Into the server's log: who changed which rule, from what to what."""
         was, now = (
             tr("as shipped") if weight is None else f"{weight:g}" for weight in (change.before, change.after)
         )

@@ -174,6 +174,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
     async def known(
         self, interaction: discord.Interaction[Moodstem], track_id: int
     ) -> tuple[Track, TrackAnalysis]:
+        """A track that is found here, with its analysis. Raises UserError when either is gone."""
         track = await self.bot.track_here(interaction, track_id)
         analysis = await self.bot.library.analysis(track.id) if track else None
         if track is None or analysis is None:

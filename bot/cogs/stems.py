@@ -153,6 +153,7 @@ class Stems(commands.Cog):
         return True
 
     async def gone(self, interaction: Interaction, job: Job) -> None:
+        """Instead of a file that retention has removed: how long they are kept, and a button to make them again."""
         days = self.bot.settings.retention.stems_days
         await interaction.edit_original_response(
             view=problem_card(
@@ -171,6 +172,7 @@ class Stems(commands.Cog):
         return job
 
     def archive(self, job: Job) -> Path:
+        """The .zip of a job's stems, whether it is still there or not."""
         return self.bot.settings.data / str((job.result or {})["archive"])
 
 

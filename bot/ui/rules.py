@@ -208,6 +208,7 @@ def weight_text(weight: float | None) -> str:
 
 
 def preference_label(name: str) -> str:
+    """A preference as a wish, in the reader's language."""
     return tr(WISHES[name])
 
 

@@ -129,6 +129,7 @@ class Part:
 
     @property
     def program(self) -> int:
+        """General MIDI's number, 0..127; 0 for a drum kit."""
         return PROGRAMS[self.instrument][0]
 
     @property
@@ -160,6 +161,7 @@ class Piece:
 
     @property
     def beats(self) -> float:
+        """Length of the whole piece, in quarter notes."""
         return max(note.start + note.length for part in self.parts for note in part.notes)
 
     @property

@@ -42,9 +42,11 @@ class Schedule:
     decay: float = 0.5
 
     def done(self, step: int, elapsed: float) -> float:
+        """The part of the training that is over, 0..1, by steps or by `elapsed` seconds, whichever is further."""
         return min(1.0, max(step / self.steps, elapsed / (60 * self.minutes)))
 
     def learning_rate(self, step: int, elapsed: float) -> float:
+        """Rises over the warm-up, stays, and falls to a hundredth over the last `decay` of the training."""
         left = (1 - self.done(step, elapsed)) / self.decay
         return self.rate * min(1.0, (step + 1) / self.warmup, max(left, 0.01))
 
