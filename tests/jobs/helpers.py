@@ -1,4 +1,4 @@
-"""What the tests of jobs share: a clock to turn, waiting for other processes, short tones."""
+"""What the tests of jobs share: a clock to turn, a queue to fill, waiting for other processes, short tones."""
 
 from __future__ import annotations
 
@@ -11,6 +11,12 @@ from typing import Any
 
 import numpy as np
 import soundfile
+
+from jobs.model import Claimed, Job
+from jobs.queue import Queue
+
+LEASE = 60.0
+"""Seconds of a lease that a test takes."""
 
 STUBS = Path(__file__).with_name("stub_tasks.py")
 
@@ -26,6 +32,22 @@ class Clock:
 
     def forward(self, seconds: float) -> None:
         self.now += seconds
+
+
+async def put(queue: Queue, user: int = 1, **more: Any) -> Job:
+    return await queue.enqueue("analyse", more.pop("spec", {"path": "x"}), user_id=user, **more)
+
+
+async def take(queue: Queue, owner: str = "me") -> Claimed:
+    claimed = await queue.claim(owner, LEASE)
+    assert claimed is not None
+    return claimed
+
+
+async def state(queue: Queue, job: Job | Claimed) -> str:
+    found = await queue.get(job.id)
+    assert found is not None
+    return found.state
 
 
 async def until(happened: Callable[[], Any], timeout_s: float = 60.0) -> None:

@@ -10,7 +10,7 @@ import pytest
 from core.library.store import Database, Transaction
 from jobs.model import BACKGROUND, INTERACTIVE, QuotaError, Quotas
 from jobs.queue import LONGEST_LEASE_S, Queue
-from tests.jobs.test_queue import LEASE, put, take
+from tests.jobs.helpers import LEASE, put, take
 
 
 async def test_a_claim_holds_all_that_its_work_needs(queue: Queue) -> None:

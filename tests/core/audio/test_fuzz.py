@@ -19,7 +19,7 @@ from core.audio import decode as decoding
 from core.audio.decode import decode
 from core.errors import UserError
 from tests.core.audio.fuzz_worker import mutate
-from tests.core.audio.test_decode import AV_KINDS, SOUNDFILE_KINDS, encode, write
+from tests.core.audio.recordings import AV_KINDS, SOUNDFILE_KINDS, encode, write
 
 MUTATIONS = int(os.environ.get("MOODSTEM_FUZZ", "40"))
 WORKER = Path(__file__).with_name("fuzz_worker.py")
