@@ -85,10 +85,6 @@ def sentence_for(error: BaseException) -> str | None:
             return error.said()
         case app_commands.MissingPermissions():
             return tr("Only members who may manage this server can do that; ask one of them.")
-        case app_commands.CommandOnCooldown():
-            return tr("That was quick: please try again in {seconds:.0f} seconds.", seconds=error.retry_after)
-        case app_commands.NoPrivateMessage():
-            return tr("That works in a server only; use the command in one of its channels.")
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
             return tr("This command has just changed; please restart Discord (Ctrl+R) and try again.")
         case _ if is_closed(error):
@@ -114,7 +110,9 @@ def sentence_for(error: BaseException) -> str | None:
             return tr("That is more than Discord lets me send here; choose something shorter.")
         case discord.HTTPException(code=code) if code in GONE:
             return tr("The message or channel is gone; run the command again.")
-        case discord.DiscordServerError() | aiohttp.ClientError() | TimeoutError() | ConnectionError():
+        case discord.HTTPException(status=status) if status >= 500:
+            return tr("Discord did not take my answer; please try again in a moment.")
+        case aiohttp.ClientError() | TimeoutError() | ConnectionError():
             return tr("Discord did not take my answer; please try again in a moment.")
         case _:
             return None

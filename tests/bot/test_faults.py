@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 import logging
 import pkgutil
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import discord
@@ -249,6 +251,67 @@ async def test_a_preview_that_is_too_large_is_told(world: World) -> None:
     world.env.inject_error("PATCH", "/webhooks/*", status=413, code=40005)
     heard = await world.alice.click(world.channel.last_message, label="Play")
     assert "more than Discord lets me send" in words(heard.response)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "sentence"),
+    [
+        (403, 50013, "not allowed to do that here"),
+        (404, 10003, "run the command again"),
+        (404, 10008, "run the command again"),
+        (429, 0, "asks me to slow down"),
+        (500, 0, "Discord did not take my answer"),
+        (503, 0, "Discord did not take my answer"),
+    ],
+)
+async def test_what_discord_refuses_is_said_in_a_sentence(
+    world: World, status: int, code: int, sentence: str
+) -> None:
+    await previews_ready(world)
+    [track, *_] = await world.bot.library.tracks()
+    channel: Any = world.bot.get_channel(world.channel.id)
+    await channel.send(view=Card(row(Press("play", track.id, label="Play"))))
+    world.env.inject_error("PATCH", "/webhooks/*", status=status, code=code)
+    heard = await world.alice.click(world.channel.last_message, label="Play")
+    assert sentence in words(heard.response)
+    heard = await world.alice.click(world.channel.last_message, label="Play")
+    assert heard.response.attachments, "and the next time it plays"
+
+
+async def test_whoever_cannot_even_be_told_costs_a_line_of_the_log(world: World, caplog: Any) -> None:
+    await previews_ready(world)
+    [track, *_] = await world.bot.library.tracks()
+    channel: Any = world.bot.get_channel(world.channel.id)
+    await channel.send(view=Card(row(Press("play", track.id, label="Play"))))
+    for method in ("PATCH", "POST"):
+        world.env.inject_error(method, "/webhooks/*", status=503, times=None)
+    with caplog.at_level(logging.WARNING, "bot.errors"):
+        await world.alice.click(world.channel.last_message, label="Play")
+    assert any("could not tell about an error in button play" in record.message for record in caplog.records)
+    assert not any(record.exc_info for record in caplog.records)
+
+
+async def test_a_database_that_another_process_holds_is_said_and_nothing_is_half_done(world: World) -> None:
+    begun = await world.alice.slash(world.channel, "mood")
+    choice = press_ids(begun.response, "mood_answer")[3]
+    await world.bot.database.fetch("PRAGMA busy_timeout = 50")
+    with closing(sqlite3.connect(world.settings.database, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        told = await world.alice.click(begun.response.message, custom_id=choice)
+        assert told.ephemeral and "My database is busy" in words(told.response)
+        other.execute("COMMIT")
+    again = await world.alice.slash(world.channel, "mood")
+    assert "Question 1 of" in words(again.response)
+    await world.alice.click(again.response.message, custom_id=choice)
+    again = await world.alice.slash(world.channel, "mood")
+    assert "Question 2 of" in words(again.response)
+
+
+async def test_a_command_that_this_version_has_no_more(world: World) -> None:
+    world.bot.tree.remove_command("help")
+    told = await world.alice.slash(world.channel, "help")
+    assert told.ephemeral and "has just changed" in words(told.response)
+    world.expected = (*world.expected, discord.app_commands.CommandNotFound)
 
 
 @pytest.fixture(autouse=True)
