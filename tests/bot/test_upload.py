@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import soundfile
 
+from bot.ui.buttons import Press
+from bot.ui.cards import Card, row
 from core.i18n import speaking
 from core.library.samples import manifest
 from core.settings import JobSettings, LibrarySettings, Settings
@@ -117,6 +119,32 @@ async def test_an_unknown_track_joins_the_library_and_can_be_removed(world: Worl
     await world.alice.click(done, label="Remove it")
     assert await world.bot.library.counts() == before and not await uploads(world)
     assert "Removed" in words(await card(world))
+
+
+async def test_cards_from_before_remove_and_list_only_what_is_there(world: World, runner: Runner) -> None:
+    sample = manifest()[0].path
+    for name, data in (("plucked.wav", tone()), (sample.name, sample.read_bytes())):
+        await upload(world, name, data)
+        while await runner.run_one():
+            pass
+    own, known = sorted(job.id for job in await world.bot.queue.jobs(user_id=world.alice.id))
+    buttons = [
+        *(Press("upload_remove", job, label=f"Remove {job}") for job in (own, known)),
+        *(Press("upload_list", job, 1, label=f"List {job}") for job in (own, known)),
+    ]
+    channel: Any = world.bot.get_channel(world.channel.id)
+
+    async def pressed(label: str) -> str:
+        await channel.send(view=Card(row(*buttons)))
+        return words((await world.alice.click(world.channel.last_message, label=label)).response)
+
+    before = await world.bot.library.counts()
+    assert "part of the library, so it stays" in await pressed(f"Remove {known}")
+    assert "part of the library anyway" in await pressed(f"List {known}")
+    assert await world.bot.library.counts() == before and sample.exists()
+    assert "Removed" in await pressed(f"Remove {own}")
+    assert "removed already" in await pressed(f"Remove {own}")
+    assert "no longer here" in await pressed(f"List {own}")
 
 
 BAD = {
