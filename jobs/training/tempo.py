@@ -1,4 +1,4 @@
-"""Fit the weights of core/audio/tempo.py: `python -m core.audio.tempo_training LIST.csv [--write]`.
+"""Fit the weights of core/audio/tempo.py: `python -m jobs.training.tempo LIST.csv [--write]`.
 
 LIST.csv has the columns path, bpm and group (recordings of one group are held out together). Listwise logistic
 regression: the candidate within 4% of the true tempo is to get the highest score of its recording. Prints the share of
@@ -7,9 +7,9 @@ held-out recordings that are right (nine folds by group).
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,26 +77,31 @@ def held_out(examples: list[Example]) -> dict[str, bool]:
     return right
 
 
-def write(weights: tempo.Row, note: str) -> None:
+def write(weights: tempo.Row, note: str, target: Path) -> None:
     table = {"note": note, "weights": dict(zip(tempo.cue_names(), weights.round(4).tolist(), strict=True))}
-    Path(__file__).with_name("tempo.json").write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    target.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
 
 
-def main() -> None:
-    rows = list(csv.DictReader(Path(sys.argv[1]).read_text(encoding="utf-8").splitlines()))
+def main(arguments: list[str] | None = None) -> None:
+    """Command line; see the module's text."""
+    parser = argparse.ArgumentParser(description="Learn which of the tempi that fit a recording is felt.")
+    parser.add_argument("list", type=Path)
+    parser.add_argument("--write", action="store_true", help="keep the weights where the program reads them")
+    options = parser.parse_args(arguments)
     made = [
         example(
-            analyse_frames(mono(decode(Path(r["path"])).samples, 44100)).power_mel,
-            float(r["bpm"]),
-            r["group"],
+            analyse_frames(mono(decode(Path(row["path"])).samples, 44100)).power_mel,
+            float(row["bpm"]),
+            row["group"],
         )
-        for r in rows
+        for row in csv.DictReader(options.list.read_text(encoding="utf-8").splitlines())
     ]
     examples = [e for e in made if e is not None]
     right = held_out(examples)
     print(f"{len(examples)} recordings, {sum(right.values()) / len(right):.3f} of the held-out ones right")
-    if "--write" in sys.argv:
-        write(fit(examples), f"fitted on {len(examples)} recordings of known tempo")
+    if options.write:
+        note = f"fitted on {len(examples)} recordings of known tempo"
+        write(fit(examples), note, Path(tempo.__file__).with_name("tempo.json"))
 
 
 if __name__ == "__main__":
