@@ -12,11 +12,11 @@ RUN python -m venv /opt/moodstem
 WORKDIR /src
 COPY pyproject.toml constraints.txt ./
 
-# What changes seldom comes first: PyTorch (from its own index for the CPU: the usual build brings CUDA), then the other
-# dependencies, each in a layer that stays as long as its line in pyproject.toml does.
+# The large one comes first: PyTorch, for the CPU from its own index (the usual build brings CUDA), and alone, for what
+# it needs is pinned in constraints.txt and that index has versions of its own choice. Then the other dependencies.
 RUN torch="$(grep '^torch==' constraints.txt)" \
-    && if [ "$GPU" = 1 ]; then /opt/moodstem/bin/pip install "$torch"; \
-       else /opt/moodstem/bin/pip install --index-url https://download.pytorch.org/whl/cpu "$torch"; fi
+    && if [ "$GPU" = 1 ]; then /opt/moodstem/bin/pip install --constraint constraints.txt "$torch"; \
+       else /opt/moodstem/bin/pip install --no-deps --index-url https://download.pytorch.org/whl/cpu "$torch"; fi
 RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies'], sep='\n')" \
         > requirements.txt \
     && /opt/moodstem/bin/pip install --constraint constraints.txt --requirement requirements.txt
@@ -25,14 +25,14 @@ COPY README.md LICENSE ./
 COPY core core
 COPY jobs jobs
 COPY bot bot
-RUN /opt/moodstem/bin/pip install --no-deps . \
-    && /opt/moodstem/bin/python -m compileall -q /opt/moodstem/lib/python3.11/site-packages/bot \
-        /opt/moodstem/lib/python3.11/site-packages/core /opt/moodstem/lib/python3.11/site-packages/jobs
+RUN /opt/moodstem/bin/pip install --no-deps . && /opt/moodstem/bin/pip check
 
 
 FROM python:3.11-slim-bookworm
 
-RUN useradd --system --uid 10001 --user-group --home-dir /data --shell /usr/sbin/nologin moodstem \
+# Not --system: such a group would get a number of its own below 1000, and USER below names 10001.
+RUN groupadd --gid 10001 moodstem \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin moodstem \
     && install --directory --owner=moodstem --group=moodstem --mode=0700 /data
 
 COPY --from=build /opt/moodstem /opt/moodstem

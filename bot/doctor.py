@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import UserError
-from core.settings import Settings, config_file
+from core.settings import Settings, config_file, whoever
 
 if TYPE_CHECKING:
     from core.library.store import Database
@@ -39,7 +39,7 @@ async def examine(settings: Settings) -> list[Finding]:
         *await _database(settings),
         _decoder(),
         _separator(settings),
-        _gpu(),
+        _gpu(settings),
         *_cluster(settings),
         *_folders(settings),
     ]
@@ -50,10 +50,15 @@ def _settings() -> Finding:
     file = config_file().absolute()
     if file.is_file():
         return Finding("settings", True, str(file))
+    advice = (
+        "put config.toml there (into a container, mount it)"
+        if "MOODSTEM_CONFIG" in os.environ
+        else "start where config.toml is, or name it in MOODSTEM_CONFIG"
+    )
     return Finding(
         "settings",
         False,
-        f"no file {file}, so all is as by default: start where config.toml is, or name it in MOODSTEM_CONFIG",
+        f"no file {file}, so all but what the environment sets is as by default: {advice}",
         needed=False,
     )
 
@@ -74,7 +79,9 @@ def _disk(settings: Settings) -> list[Finding]:
     open_to_all = settings.data.exists() and bool(settings.data.stat().st_mode & 0o007)
     return [
         Finding(
-            "data folder", writable, f"{settings.data.absolute()}{'' if writable else ': make it writable'}"
+            "data folder",
+            writable,
+            f"{settings.data.absolute()}{'' if writable else f': make it writable for {whoever()}'}",
         ),
         Finding(
             "privacy",
@@ -200,12 +207,27 @@ def _separator(settings: Settings) -> Finding:
     return Finding("separator", True, f"{loaded.name} {loaded.version}")
 
 
-def _gpu() -> Finding:
+def _gpu(settings: Settings) -> Finding:
     import torch
 
     if torch.cuda.is_available():
         return Finding("GPU", True, torch.cuda.get_device_name(0))
-    return Finding("GPU", False, f"none; separation runs on {os.cpu_count()} CPU cores", needed=False)
+    built = "" if torch.version.cuda else " that this PyTorch could use (it is built for the CPU)"
+    threads = settings.jobs.threads
+    return Finding(
+        "GPU",
+        False,
+        f"none{built}; separation runs on the CPU, each worker with [jobs] threads = {threads} of {_cores()} cores",
+        needed=False,
+    )
+
+
+def _cores() -> int:
+    """Those that this process may use: a container may be kept to some of the machine's."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
 
 
 def _cluster(settings: Settings) -> list[Finding]:
@@ -248,14 +270,20 @@ def _folders(settings: Settings) -> list[Finding]:
                 "folders", False, "no music folder under [library] in config.toml: samples only", needed=False
             )
         ]
-    return [
-        Finding(
-            "folder",
-            folder.is_dir(),
-            f"{folder}{_found_by(settings, folder)}{'' if folder.is_dir() else ': it is not there'}",
+    return [_folder(settings, folder) for folder in settings.library.folders]
+
+
+def _folder(settings: Settings, folder: Path) -> Finding:
+    """Mounted from another machine or into a container, a folder may be there and closed."""
+    try:
+        there = folder.is_dir()
+    except PermissionError:  # one around it is closed
+        return Finding(
+            "folder", False, f"{folder}{_found_by(settings, folder)}: let {whoever()} into what it lies in"
         )
-        for folder in settings.library.folders
-    ]
+    ok = there and os.access(folder, os.R_OK | os.X_OK)
+    advice = "" if ok else f": let {whoever()} read it" if there else ": it is not there"
+    return Finding("folder", ok, f"{folder}{_found_by(settings, folder)}{advice}")
 
 
 def _found_by(settings: Settings, folder: Path) -> str:

@@ -211,12 +211,21 @@ def config_file() -> Path:
     return Path(os.environ.get("MOODSTEM_CONFIG", "config.toml"))
 
 
+def whoever() -> str:
+    """Who runs this, by number: in a container that user has another name outside, or none."""
+    return f"user {os.getuid()}" if hasattr(os, "getuid") else "this user"
+
+
 def load_settings(data: Path | None = None) -> Settings:
     """The settings, with `data` (from --data) before everything else.
 
     Raises UserError that names the first wrong entry.
     """
     try:
+        if config_file().is_dir():  # it would be passed over in silence
+            raise UserError(
+                f"{config_file()} is a folder: remove it and put config.toml in its place (Docker makes one where a file to mount is missing)."
+            )
         return Settings() if data is None else Settings(data=data)
     except ValidationError as error:
         first = error.errors()[0]
@@ -227,6 +236,10 @@ def load_settings(data: Path | None = None) -> Settings:
             ) from error
         raise UserError(
             f"The setting {entry} is wrong ({first['msg'].removeprefix('Value error, ')}): correct it in {config_file()} or in the environment."
+        ) from error
+    except OSError as error:
+        raise UserError(
+            f"{config_file()} cannot be read ({error.strerror}): let {whoever()} read it."
         ) from error
     except (SettingsError, ValueError) as error:  # ValueError: tomllib.TOMLDecodeError
         raise UserError(f"{config_file()} cannot be read ({error}): correct it.") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator
 from email.utils import formatdate
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from bot.doctor import examine
 from bot.doctor_discord import ask
 from bot.stand_in import TOKEN, Fault, StandIn
-from core.settings import DiscordSettings, JobSettings, Settings
+from core.settings import DiscordSettings, JobSettings, LibrarySettings, Settings
 
 
 @pytest.fixture
@@ -73,8 +74,30 @@ async def test_everything_needed_is_there_in_a_new_place(
     assert {"token", "disk", "privacy", "database", "decoder", "separator", "GPU", "workers"} <= set(findings)
     assert all(finding.ok for finding in findings.values() if finding.needed), findings
     assert not findings["settings"].ok and str(tmp_path / "none.toml") in findings["settings"].text
+    assert "put config.toml there" in findings["settings"].text, "MOODSTEM_CONFIG is set already"
     settings.data.chmod(0o755)
     (tmp_path / "none.toml").write_text("")
     again = {finding.name: finding for finding in await examine(settings)}
     assert again["settings"].ok and again["settings"].text == str(tmp_path / "none.toml")
     assert not again["privacy"].ok and "chmod o=" in again["privacy"].text
+
+
+async def test_a_folder_that_is_closed_is_told_from_one_that_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed, gone = tmp_path / "closed", tmp_path / "gone"
+    closed.mkdir()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != closed and access(path, mode))
+    settings = Settings(
+        data=tmp_path / "data",
+        jobs=JobSettings(separator="none", threads=3),
+        library=LibrarySettings(folders=[tmp_path, closed, gone]),
+    )
+    findings = await examine(settings)
+    found, shut, missing = (one for one in findings if one.name == "folder")
+    assert found.ok and found.text == str(tmp_path)
+    assert not shut.ok and f"let user {os.getuid()} read it" in shut.text
+    assert not missing.ok and "not there" in missing.text
+    [gpu] = (one for one in findings if one.name == "GPU")
+    assert gpu.ok or "threads = 3" in gpu.text, "not all cores of the machine"
