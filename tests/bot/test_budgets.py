@@ -1,56 +1,25 @@
 """Every card that there is, with the longest texts that can come up, within Discord's budget in every language.
 
-CARDS names each function that makes a card and what to call it with; a card that is not in it fails the test.
+`every_card.calls` names each function that makes a card and what to call it with; a card that is not in it fails the
+test.
 """
 
 from __future__ import annotations
 
 import ast
-import importlib
 import json
 import re
 import string
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.messages import found as messages
-from bot.ui.similar import Question
-from core.analysis import TrackAnalysis
-from core.i18n import LANGUAGES, percent, speaking, tr, trn
-from core.library.audit import Entry as Logged
-from core.library.history import Moment
-from core.library.matching import Match
-from core.library.playlist_files import Item
-from core.library.playlists import LONGEST_NAME, Entry, Playlist
-from core.library.query import Key, parse
-from core.library.search import Filters, Found, Hit
-from core.library.servers import LIMITS
-from core.library.tracks import Track
-from core.moods.aim import AIMS
-from core.moods.profile import MOODS, PREFERENCES, Profile
-from core.moods.questionnaire import AT_ONCE, questions
-from core.names import short
-from core.recommend.feedback import ITSELF, LIKE_IT, UNLIKE_IT
-from core.recommend.journeys import Made, Stop
-from core.recommend.journeys import Question as Way
-from core.recommend.parties import Guest, Heard, Opened
-from core.recommend.preview import Outcome, Place, samples
-from core.recommend.prominence import SENTENCES, Prominent
-from core.recommend.rules import Reason, occasions
-from core.recommend.similarity import Similar
-from core.recommend.steer import MOST, steers
-from core.recommend.store import AGAINST, FOR, Pick, Recommended, Wish
-from core.recommend.table import load_rules, load_steers
-from core.recommend.tuning import Change
-from core.recommend.wording import sentence
-from core.separation.base import STEMS
-from core.settings import LimitSettings, RetentionSettings
-from jobs.model import Job
+from core.i18n import LANGUAGES, speaking, tr, trn
 from tests.bot.conftest import MAX_BYTES, MAX_COMPONENTS, MAX_TEXT, walk
+from tests.bot.every_card import calls, cards
 
 BOT = Path(__file__).resolve().parents[2] / "bot"
 
@@ -64,7 +33,6 @@ WORST = {
 }
 """The longest titles: of four bytes a character, and of characters that take a backslash each."""
 
-BIG = 2**62
 LIST_LIMITS = {"options": 25, "label": 100, "placeholder": 150, "button": 80, "alt": 1024}
 
 
@@ -84,252 +52,6 @@ def makes(node: ast.stmt) -> bool:
     return (
         isinstance(node, ast.FunctionDef) and node.returns is not None and ast.unparse(node.returns) in shapes
     )
-
-
-def track(words: str) -> Track:
-    return Track(BIG, "f" * 64, "/m/x.mp3", "upload", words, words, words, 86_399.0, words)
-
-
-def job(words: str, state: str = "running", kind: str = "analyse", **more: Any) -> Job:
-    fields: dict[str, Any] = {
-        "id": BIG, "kind": kind, "spec": {"name": words, "folder": f"/m/{words}", "of": BIG}, "user_id": BIG,
-        "guild_id": BIG, "priority": 1, "cost": 1.0, "state": state, "stage": "separate", "progress": 0.999,
-        "position": 9999, "eta_s": 359_999.0, "attempt": 3, "error_code": "input", "error": words, "result": {},
-        "cancel_requested": False, "created_at": 1e9, "started_at": 1e9, "finished_at": 1e9,
-    }  # fmt: skip
-    return Job(**{**fields, **more})
-
-
-def analysis(words: str) -> TrackAnalysis:
-    facts = {stem: {"activity": 0.99} for stem in STEMS}
-    return TrackAnalysis(
-        "f" * 64, 86_399.0, "unet", "1", 1, 239.9, "C#", "minor", {}, facts, {}, {}, [words] * 5
-    )
-
-
-def similar(words: str) -> list[Similar]:
-    said = ["n" * 300] * 4  # measurements in words, or genres: no titles
-    return [Similar(replace(track(words), id=BIG + place), -0.99, said) for place in range(5)]
-
-
-def prominent(words: str) -> list[Prominent]:
-    text = max(
-        (tr(one, stem="other", activity=percent(0.99), energy=percent(0.99)) for one in SENTENCES.values()),
-        key=len,
-    )
-    return [Prominent(replace(track(words), id=BIG + place), 0.99, 0.9, 0.9, text) for place in range(5)]
-
-
-def reasons(words: str) -> list[Reason]:
-    """The longest sentences of rules, one for each measurement, and those of taste, which name a title."""
-
-    def of_rule(rule: Any) -> Reason:
-        return Reason(
-            rule.id, rule.mood, rule.occasion, rule.preference, rule.source, rule.descriptor, 12345.678, "LUFS", 0.9,
-            -0.05, sentence(rule, 12345.678, "LUFS", 0.9, -0.05), rule.citation, rule.steer,
-        )  # fmt: skip
-
-    every = sorted(
-        (of_rule(rule) for rule in (*load_rules(), *load_steers())), key=lambda one: -len(one.text)
-    )
-    longest = list({(one.source, one.descriptor): one for one in reversed(every)}.values())[::-1]
-    taste = [
-        Reason(f"taste.{place}", None, None, None, "mix", "sound", 1.0, "cosine", None, 0.1, tr(text, title=short(words), weight=0.55), "")
-        for place, text in enumerate([*LIKE_IT.values(), *UNLIKE_IT.values(), *ITSELF.values()])
-    ]  # fmt: skip
-    mixed = [one for pair in zip(taste, longest, strict=False) for one in pair]
-    return sorted(mixed, key=lambda one: -len(one.text.encode()))
-
-
-def picks(words: str, count: int = 20) -> list[Pick]:
-    every = reasons(words)
-    return [
-        Pick(
-            BIG + place, words, words, words, -0.555,
-            [replace(one, contribution=0.05) for one in [*every[place:], *every][:FOR]],
-            [replace(one, contribution=-0.05) for one in every[FOR : FOR + AGAINST]], list(STEMS),
-            dict.fromkeys([*MOODS, *occasions()[:3], "freshness", "diversity"], -0.1), "htdemucs_6s",
-        )
-        for place in range(count)
-    ]  # fmt: skip
-
-
-def profile() -> Profile:
-    return Profile(dict.fromkeys(MOODS, 0.9), preferences=dict.fromkeys(PREFERENCES, 1.0))
-
-
-def recommended(words: str) -> Recommended:
-    wish = Wish(profile(), "celebration", "settle", tuple(sorted(steers(), key=len)[-MOST:]), 2**31 - 1, 20)
-    said = tr("Less like {title}", title=words[:80].replace(":", " ")) + ": " + "x, " * 60
-    return Recommended(BIG, 1, "celebration", picks(words), wish, 1, BIG, said)
-
-
-def journey(words: str) -> Made:
-    stops = [Stop(pick, 0.55, 0.55) for pick in picks(words, 40)]
-    return Made(BIG, 1, Way(profile(), "joyful_activation", 40), stops, {"seconds": 86_399.0})
-
-
-def party(words: str) -> Opened:
-    tracks = [{"track_id": BIG + n, "title": words, "artist": words, "genre": words} for n in range(25)]
-    said = [one.text for one in reasons(words)[:3]]
-    guests = [Guest(BIG + number, 0.99, [Heard(-0.99, said) for _ in tracks]) for number in range(20)]
-    return Opened(BIG, BIG, "celebration", 25, tracks, guests)
-
-
-def few(opened: Opened) -> Opened:
-    return replace(opened, guests=opened.guests[:8])
-
-
-def playlist(words: str) -> Playlist:
-    return Playlist(BIG, BIG, words[:LONGEST_NAME], True, 500, 999_999.0)
-
-
-def entries(words: str, count: int = 500) -> list[Entry]:
-    return [
-        Entry(
-            BIG + place,
-            BIG + place if place % 2 else None,
-            "f" * 64,
-            words,
-            words,
-            words,
-            86_399.0,
-            None,
-            True,
-        )
-        for place in range(count)
-    ]
-
-
-def hits(words: str) -> Found:
-    met = {
-        term.meaning: 0.99
-        for term in parse("calm powerful nostalgic piano without vocals").meant
-        if term.meaning
-    }
-    found = [
-        Hit(replace(track(words), id=BIG + n, genre=words if n % 2 else None), 239.9, Key("C#", "minor"), "unet",
-            dict.fromkeys(STEMS, 0.99), 1.0, met, ("Experimental Electronic", "Old-Time Historic"))
-        for n in range(5)
-    ]  # fmt: skip
-    return Found(found, 999_999, "beginnings")
-
-
-def asked(words: str) -> Any:
-    from bot.ui.library import Asked
-
-    query = parse(f"calm powerful nostalgic piano without vocals {words}"[:300])
-    return Asked(words, query, Filters(words, 40.0, 240.0, Key("C#", "minor"), "vocals"))
-
-
-def moments(words: str) -> list[Moment]:
-    kinds = ("played", "recommended")
-    return [
-        Moment(kinds[n % 2], BIG + n, BIG, [words] * (3 if n % 2 else 1), words, "celebration", 20)
-        for n in range(8)
-    ]
-
-
-def told(words: str) -> dict[str, Any]:
-    """A map of the library."""
-    return {
-        "count": 999_999, "picked": list(range(10)), "picked_titles": [words] * 10, "points": [[0.5, -0.5]] * 10,
-        "directions": [[mood, 0.5, -0.5, 0.9, mood] for mood in MOODS],
-    }  # fmt: skip
-
-
-def rule_calls(words: str) -> dict[str, list[tuple[Any, ...]]]:
-    from bot.ui.rules import PAGE, topics
-
-    every = {rule.id: 9.99 for rule in load_rules()}
-    wordy = max(load_rules(), key=lambda rule: len(rule.id))
-    outcomes = [
-        Outcome(one, [Place(track(words), n, None) for n in range(1, 11)], [track(words)] * 10)
-        for one in samples(wordy)
-    ]
-    log = [Change(BIG + n, BIG, wordy.id, 1.23, 9.99, 10**9, 5, True) for n in range(PAGE)]
-    known = {rule.id: rule for rule in load_rules()}
-    by_topic = [[rule for rule in load_rules() if rule.topic == topic] for topic in topics()]
-    return {
-        "bot.ui.rules:rules_card": [
-            (rules, every, rules[0].topic, "all", page)
-            for rules in by_topic if rules for page in range(-(-len(rules) // PAGE))
-        ],
-        "bot.ui.rules:rule_card": [(rule, every, "✅", log[0]) for rule in load_rules()],
-        "bot.ui.rules:preview_card": [(wordy, every, {**every, wordy.id: 0.0}, "9.99", outcomes, 0)],
-        "bot.ui.rules:changes_card": [([], known, 0, {"more": False, "undoable": None}), (log, known, 3, {"more": True, "undoable": log[0]})],
-        "bot.ui.rules:number_form": [(rule, 9.99) for rule in load_rules()],
-    }  # fmt: skip
-
-
-def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
-    """{function: arguments of each call}; a dict at the end holds named ones."""
-    from bot.ui.admin import Stats
-
-    kept = RetentionSettings()
-    results = {"tracks": dict.fromkeys(("total", "folder", "upload", "sample"), 999_999)}
-    counted = dict.fromkeys(("queued", "running", "done", "failed", "cancelled"), 999_999)
-    index = dict.fromkeys(
-        ("added", "updated", "renewed", "moved", "removed", "duplicates", "unchanged"), 999999
-    )
-    stems = {"sizes": dict.fromkeys(STEMS, 9), "separator": "unet"}
-    states = ("queued", "running", "done", "failed", "cancelled")
-    ranking = [f"“{short(words)}” ranks above it (+0.50): there it is louder, here not. " * 2] * 3
-    missing = [Match(Item(title=words, artist=words), None) for _ in range(500)]
-    ways = [
-        Question(BIG, by, metric, STEMS, practise)
-        for by in ("sound", "instruments", "latent") for metric in ("cosine", "euclidean") for practise in ("", "other")
-    ]  # fmt: skip
-    return {
-        "bot.ui.about:help_card": [()],
-        "bot.ui.about:jobs_card": [([],), *[([replace(job(words, state), id=BIG + n) for n in range(5)], True) for state in states]],
-        "bot.ui.admin:jobs_card": [([], counted), ([replace(job(words, state), id=BIG + n) for n in range(10) for state in ("queued",)], counted)],
-        "bot.ui.admin:stats_card": [(Stats(results["tracks"], counted, "htdemucs_6s", "auto", runners, 9e5, 9e5, last),) for runners in (0, 99) for last in (None, BIG)],
-        "bot.ui.admin:limits_card": [(LimitSettings(), set(LIMITS))],
-        "bot.ui.admin:log_card": [([], 0, False), ([Logged(BIG, "cancelled a job of a member", f"{words}: {words}", 10**9)] * 10, 1, True)],
-        "bot.ui.cards:note_card": [(tr("Deleted **{name}**. The tracks stay in the library.", name=words[:80]),)],
-        "bot.ui.cards:problem_card": [(words * 10,)],
-        "bot.ui.details:details_card": [(track(words), ["profile", "contrast", "chroma"], True), (track(words), ["profile"], False)],
-        "bot.ui.jobs:job_card": [(job(words, state, kind),) for state in states for kind in ("analyse", "index", "renew", "stems")],
-        "bot.ui.jobs:result_card": [(job(words, "done"), replace(track(words), id=1), analysis(words), similar(words)[:3], {"picture": True, "listed": listed}) for listed in (None, True, False)],
-        "bot.ui.jobs:index_card": [(job(words, "done", "index", result={**index, "failed": [[words, words]] * 99}),)],
-        "bot.ui.journey:where_card": [(action, ("joyful_activation", 40, 240), {"known": known}) for action in ("jr_to", "jr_from") for known in (True, False)],
-        "bot.ui.journey:journey_card": [(journey(words), page, {"picture": True}) for page in (0, 7)],
-        "bot.ui.journey:why_card": [(journey(words), place) for place in (0, 39)],
-        "bot.ui.library:hits_card": [(asked(words), hits(words), BIG, 199_998)],
-        "bot.ui.library:nothing_card": [(asked(words),)],
-        "bot.ui.library:track_card": [(track(words), hits(words).hits[0], [(mood, 0.99) for mood in MOODS], {"picture": True})],
-        "bot.ui.library:history_card": [(moments(words), 999_999, kind, 3) for kind in ("", "played", "recommended")],
-        "bot.ui.party:waiting_card": [(party(words),)],
-        "bot.ui.party:playlist_card": [(party(words), page) for page in (0, 4)],
-        "bot.ui.party:why_card": [(party(words), 0), (few(party(words)), 24)],
-        "bot.ui.picks:picks_card": [(recommended(words), page, {"steers": steers(), "shared": shared}) for page in (0, 3) for shared in (True, False)],
-        "bot.ui.picks:no_mood_card": [("celebration", "settle", 20)],
-        "bot.ui.picks:why_card": [(recommended(words), place, ranking, {"own": own}) for place in (0, 19) for own in (True, False)],
-        "bot.ui.picks:opinion_view": [(BIG, said) for said in (None, True, False)],
-        "bot.ui.picks:similar_card": [(track(words), []), (track(words), similar(words))],
-        "bot.ui.playlists:lists_card": [([], 0), ([replace(playlist(words), id=BIG + n) for n in range(100)], 5)],
-        "bot.ui.playlists:playlist_card": [(playlist(words), found, page, {"own": own, "note": tr("{title} is number {now} now.", title=words[:80], now=500)}) for found in ([], entries(words)) for page in (0, 50) for own in (True, False)],
-        "bot.ui.playlists:edit_card": [(playlist(words), found, 1) for found in ([], entries(words))],
-        "bot.ui.playlists:shared_card": [(playlist(words), found) for found in ([], entries(words))],
-        "bot.ui.playlists:choose_card": [(track(words), [replace(playlist(words), id=BIG + n) for n in range(100)])],
-        "bot.ui.playlists:import_card": [(made, words, missing, 999_999) for made in (None, playlist(words))],
-        "bot.ui.playlists:player_buttons": [(playlist(words), 499, 500, BIG)],
-        "bot.ui.playlists:delete_card": [(playlist(words),)],
-        "bot.ui.privacy:privacy_card": [(kept,)],
-        "bot.ui.privacy:erase_card": [()],
-        "bot.ui.privacy:consent_card": [(kept, BIG, "c" * 62)],
-        "bot.ui.similar:answer_card": [(way, track(words), similar(words), prominent(words)) for way in ways] + [(replace(ways[1], track_id=0), None, [], prominent(words))],
-        "bot.ui.similar:comparison_card": [(track(words), replace(track(words), id=1), similar(words)[0].reasons, False)],
-        "bot.ui.stems:stems_card": [(job(words, "done", "stems", result=stems), analysis(words), until) for until in (None, 1e9)],
-        "bot.cogs.mood:mood_form": [(questions(language)[:AT_ONCE],)],
-        "bot.cogs.mood:forgotten_card": [()],
-        "bot.cogs.mood:question_card": [(one, answered, 40, tr("Before, you said “{answer}”.", answer=one.answers[-1])) for one in questions(language) for answered in (0, 39)],
-        "bot.cogs.mood:profile_card": [(profile(), aim) for aim in AIMS] + [(Profile(),)],
-        "bot.cogs.notices:ended_card": [(job(words, state), {"mention": True}) for state in ("done", "failed")],
-        "bot.maps:map_card": [(told(words),)],
-        **rule_calls(words),
-    }  # fmt: skip
 
 
 def test_every_card_is_in_the_table() -> None:
@@ -374,35 +96,6 @@ def test_percentages_are_written_as_people_do_there(language: str, ours: str, ot
     assert [
         (name, found[0]) for name, text in said if (found := re.search(f".{{0,40}}(?:{other})", text))
     ] == []
-
-
-def cards(words: str, language: str) -> Iterator[tuple[str, Any]]:
-    """Every card, form and row of buttons that the table asks for, with the name of what makes it."""
-    for name, every in calls(words, language).items():
-        module, _, function = name.partition(":")
-        make: Callable[..., Any] = getattr(importlib.import_module(module), function)
-        for arguments in every:
-            named = (
-                arguments[-1]
-                if arguments and isinstance(arguments[-1], dict) and _is_named(arguments[-1])
-                else {}
-            )
-            yield name, make(*(arguments[:-1] if named else arguments), **named)
-
-
-def _is_named(last: dict[Any, Any]) -> bool:
-    return set(last) <= {
-        "picture",
-        "listed",
-        "known",
-        "steers",
-        "shared",
-        "own",
-        "note",
-        "mention",
-        "more",
-        "undoable",
-    }
 
 
 def faults(card: Any) -> Iterator[str]:
