@@ -49,8 +49,16 @@ def _facts(entry: os.DirEntry[str], folder: Path) -> os.stat_result | None:
 
 
 def is_gone(folder: Path, path: str) -> bool:
-    """Is the file away while its folder is there (and not only unmounted)?"""
-    return folder.is_dir() and not os.path.lexists(folder / path)
+    """Is the file away while its folder is there (and not only unmounted, or closed to us)?"""
+    try:
+        if not folder.is_dir():
+            return False
+        (folder / path).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:  # nobody knows
+        return False
+    return False
 
 
 def take(walk: Iterator[tuple[str, int, int]], count: int) -> list[tuple[str, int, int]]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
@@ -58,7 +59,7 @@ async def index_folder(
     when `cancel` says so.
     """
     folder = await asyncio.to_thread(lambda: folder.expanduser().resolve())
-    if not await asyncio.to_thread(folder.is_dir):
+    if not await asyncio.to_thread(lambda: os.access(folder, os.X_OK) and folder.is_dir()):
         raise UserError("There is no folder {folder}: check the path.", folder=folder)
     return await _Index(
         folder, database, engine, progress, cancel, max_seconds, allow_empty, watched, between

@@ -192,6 +192,25 @@ def test_settings_that_are_there_and_cannot_be_read_are_not_passed_over(cli: Any
         assert "config.toml cannot be read (Permission denied): let user 0 read it" in confined.stderr
 
 
+@pytest.mark.skipif(
+    not os.geteuid() and shutil.which("setpriv") is None,
+    reason="root is refused nothing, and there is no setpriv",
+)
+def test_a_folder_in_a_closed_one_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "closed" / "jazz").mkdir(parents=True)
+    (tmp_path / "closed").chmod(0)
+    confined = [] if os.geteuid() else ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
+    try:
+        said = subprocess.run(
+            [*confined, MOODSTEM, "--data", tmp_path / "data", "index", tmp_path / "closed" / "jazz"],
+            capture_output=True, text=True, cwd=tmp_path, timeout=200,
+        )  # fmt: skip
+    finally:
+        (tmp_path / "closed").chmod(0o700)
+    assert said.returncode == 1 and "Traceback" not in said.stderr, said.stderr
+    assert said.stderr.splitlines()[-1].startswith("Error: There is no folder"), said.stderr
+
+
 @pytest.mark.parametrize("command", [["run"], ["try", "--no-browser"], ["worker"], ["index", "."]])
 def test_an_engine_that_is_not_installed(cli: Any, tmp_path: Path, command: list[str]) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['ray'] = None")

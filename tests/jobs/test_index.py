@@ -22,7 +22,7 @@ from jobs.engines.local import LocalEngine
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
 from jobs.tasks.base import TaskSettings
-from jobs.tasks.files import audio_files
+from jobs.tasks.files import audio_files, is_gone
 from jobs.tasks.index import IndexProgress, IndexReport, index_folder
 from jobs.tasks.places import Place
 from jobs.tasks.scan import scan
@@ -413,3 +413,12 @@ async def test_as_a_job_it_gives_way_to_an_upload(
     assert seen.result is not None
     assert (seen.result["added"], seen.result["unchanged"]) == (3, 0)
     assert counting.analysed.count("a.ogg") == 1
+
+
+def test_a_file_is_gone_only_where_that_can_be_seen(tmp_path: Path) -> None:
+    """Else a copy that turns up elsewhere would be taken for a file that moved."""
+    (tmp_path / "here.ogg").touch()
+    (tmp_path / "loop").symlink_to("loop")  # cannot be looked into, as a closed folder cannot
+    assert is_gone(tmp_path, "away.ogg") and is_gone(tmp_path, "here.ogg/inside.ogg")
+    assert not is_gone(tmp_path, "here.ogg") and not is_gone(tmp_path, "loop/song.ogg")
+    assert not is_gone(tmp_path / "unmounted", "song.ogg")
