@@ -115,7 +115,6 @@ class Moodstem(commands.Bot):
         )
         self.settings = settings
         self.handlers: dict[str, Handler] = {}
-        self._signatures: dict[str, inspect.Signature] = {}
         self.closing = False
         self._answered: OrderedDict[int, None] = OrderedDict()
         self._resources = AsyncExitStack()
@@ -237,7 +236,6 @@ class Moodstem(commands.Bot):
             if action is not None:
                 assert action not in self.handlers, f"two handlers for the button {action!r}"
                 self.handlers[action] = method
-                self._signatures[action] = inspect.signature(method)
 
     async def press(
         self, interaction: discord.Interaction[Any], action: str, arguments: tuple[str, ...]
@@ -261,7 +259,7 @@ class Moodstem(commands.Bot):
         if handler is None:
             raise UserError("This button is from another version of me; run the command again.")
         try:
-            self._signatures[action].bind(interaction, *arguments)
+            inspect.signature(handler).bind(interaction, *arguments)
         except TypeError:
             raise UserError("This card is from another version of me; run the command again.") from None
         await handler(interaction, *arguments)

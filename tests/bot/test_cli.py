@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from core.library.samples import manifest
+from tests.bot.confined import CONFINED, needs_refusals
 
 MOODSTEM = Path(sys.executable).with_name("moodstem")
 
@@ -192,17 +193,13 @@ def test_settings_that_are_there_and_cannot_be_read_are_not_passed_over(cli: Any
         assert "config.toml cannot be read (Permission denied): let user 0 read it" in confined.stderr
 
 
-@pytest.mark.skipif(
-    not os.geteuid() and shutil.which("setpriv") is None,
-    reason="root is refused nothing, and there is no setpriv",
-)
+@needs_refusals
 def test_a_folder_in_a_closed_one_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "closed" / "jazz").mkdir(parents=True)
     (tmp_path / "closed").chmod(0)
-    confined = [] if os.geteuid() else ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
     try:
         said = subprocess.run(
-            [*confined, MOODSTEM, "--data", tmp_path / "data", "index", tmp_path / "closed" / "jazz"],
+            [*CONFINED, MOODSTEM, "--data", tmp_path / "data", "index", tmp_path / "closed" / "jazz"],
             capture_output=True, text=True, cwd=tmp_path, timeout=200,
         )  # fmt: skip
     finally:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from email.utils import formatdate
 from pathlib import Path
@@ -13,7 +16,8 @@ import pytest
 from bot.doctor import examine
 from bot.doctor_discord import ask
 from bot.stand_in import TOKEN, Fault, StandIn
-from core.settings import DiscordSettings, JobSettings, LibrarySettings, Settings
+from core.settings import DiscordSettings, JobSettings, Settings
+from tests.bot.confined import CONFINED, needs_refusals
 
 
 @pytest.fixture
@@ -82,22 +86,32 @@ async def test_everything_needed_is_there_in_a_new_place(
     assert not again["privacy"].ok and "chmod o=" in again["privacy"].text
 
 
-async def test_a_folder_that_is_closed_is_told_from_one_that_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@needs_refusals
+def test_a_folder_that_is_closed_is_told_from_one_that_is_missing(tmp_path: Path) -> None:
     closed, gone = tmp_path / "closed", tmp_path / "gone"
-    closed.mkdir()
-    access = os.access
-    monkeypatch.setattr(os, "access", lambda path, mode: path != closed and access(path, mode))
-    settings = Settings(
-        data=tmp_path / "data",
-        jobs=JobSettings(separator="none", threads=3),
-        library=LibrarySettings(folders=[tmp_path, closed, gone]),
-    )
-    findings = await examine(settings)
-    found, shut, missing = (one for one in findings if one.name == "folder")
-    assert found.ok and found.text == str(tmp_path)
-    assert not shut.ok and f"let user {os.getuid()} read it" in shut.text
-    assert not missing.ok and "not there" in missing.text
-    [gpu] = (one for one in findings if one.name == "GPU")
-    assert gpu.ok or "threads = 3" in gpu.text, "not all cores of the machine"
+    (closed / "jazz").mkdir(parents=True)
+    closed.chmod(0)
+    folders = [tmp_path, closed, closed / "jazz", gone]
+    environment = {
+        **os.environ,
+        "MOODSTEM_DATA": str(tmp_path / "data"),
+        "MOODSTEM_JOBS__SEPARATOR": "none",
+        "MOODSTEM_JOBS__THREADS": "3",
+        "MOODSTEM_LIBRARY__FOLDERS": json.dumps([str(folder) for folder in folders]),
+    }
+    try:
+        said = subprocess.run(
+            [*CONFINED, Path(sys.executable).with_name("moodstem"), "doctor", "--json"],
+            capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=200,
+        )  # fmt: skip
+    finally:
+        closed.chmod(0o700)
+    assert said.stdout, said.stderr
+    findings = json.loads(said.stdout)
+    found, shut, inside, missing = (one for one in findings if one["name"] == "folder")
+    assert found["ok"] and found["text"] == str(tmp_path)
+    assert not shut["ok"] and f"let user {os.geteuid()} read it" in shut["text"]
+    assert not inside["ok"] and f"let user {os.geteuid()} into what it lies in" in inside["text"]
+    assert not missing["ok"] and "not there" in missing["text"]
+    [gpu] = (one for one in findings if one["name"] == "GPU")
+    assert gpu["ok"] or "threads = 3" in gpu["text"], "not all cores of the machine"

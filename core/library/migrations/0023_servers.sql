@@ -45,4 +45,3 @@ CREATE TABLE playlist_place (
 ) STRICT, WITHOUT ROWID;
 
 INSERT INTO playlist_place (playlist_id, place) SELECT id, 0 FROM playlist WHERE shared;
-ALTER TABLE playlist DROP COLUMN shared;

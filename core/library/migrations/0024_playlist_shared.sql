@@ -1,0 +1,2 @@
+-- Whether a playlist is shared is said by playlist_place alone.
+ALTER TABLE playlist DROP COLUMN shared;
