@@ -16,13 +16,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
 import re
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -30,6 +34,11 @@ from core.audio.activity import Gate, Gating
 from core.errors import UserError
 from core.separation.base import STEMS, Progress, Samples
 from core.separation.unet import check_stereo
+
+if TYPE_CHECKING:
+    from core.separation.segments import Track
+
+log = logging.getLogger(__name__)
 
 NAME = "htdemucs_6s"
 SIGNATURE = "5c90dfd2"
@@ -46,6 +55,8 @@ RELIABILITY = {"drums": 0.95, "bass": 0.95, "vocals": 0.95, "guitar": 0.58, "pia
 _CLASS = "demucs.htdemucs.HTDemucs"
 _LARGEST_ARGUMENT = 192_000  # sample rates are arguments too
 _NEEDED_SNR_DB = 30.0
+_SEGMENT_BYTES = 6e8
+"""What to keep for a segment on a GPU: its tensors take 0.25 GB in bfloat16 and 0.46 GB in float32, libraries the rest."""
 
 
 def find_weights(folder: Path) -> Path | None:
@@ -90,6 +101,7 @@ def load_htdemucs(
     overlap: float = 0.1,
     device: str | None = None,
     precision: str = "auto",
+    compiled: bool = False,
 ) -> HTDemucsSeparator:
     """Load htdemucs_6s from `folder`: `5c90dfd2-34c22ccb.th` with `htdemucs_6s.yaml`, or `5c90dfd2.safetensors`.
 
@@ -109,7 +121,9 @@ def load_htdemucs(
         raise UserError(f"{path} is damaged (its checksum is not {expected}): copy it again.")
     package = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
     model = _build(path, **package)
-    return HTDemucsSeparator(model, f"{data_hash[:8]}.{CODE_VERSION}", threads, overlap, device, precision)
+    return HTDemucsSeparator(
+        model, f"{data_hash[:8]}.{CODE_VERSION}", threads, overlap, device, precision, compiled
+    )
 
 
 def _sha256(path: Path) -> str:
@@ -183,6 +197,8 @@ def _build(path: Path, arguments: Any, keywords: Any, state: Any) -> Any:
     import torch
     from demucs.htdemucs import HTDemucs
 
+    from core.separation.hybrid import fits
+
     if (
         not isinstance(arguments, (list, tuple))
         or not isinstance(keywords, dict)
@@ -207,6 +223,8 @@ def _build(path: Path, arguments: Any, keywords: Any, state: Any) -> Any:
         model.load_state_dict(state)
     except (TypeError, ValueError, RuntimeError, AssertionError, ZeroDivisionError) as error:
         raise _refuse(path, "arguments that no such model has") from error
+    if not fits(model):
+        raise _refuse(path, "it is another kind of Hybrid Demucs")
     if sorted(model.sources) != sorted(STEMS) or model.samplerate != 44_100 or model.audio_channels != 2:
         raise _refuse(path, f"it does not split 44.1 kHz stereo into {', '.join(STEMS)}")
     return model.eval()
@@ -226,115 +244,199 @@ class HTDemucsSeparator:
         overlap: float = 0.1,
         device: str | None = None,
         precision: str = "auto",
+        compiled: bool = False,
     ) -> None:
         import torch
+
+        from core.separation.hybrid import Hybrid
 
         if not 0 <= overlap <= 0.5:
             raise UserError(f"The overlap of segments must be between 0 and 0.5, not {overlap}.")
         self.reliability = dict(RELIABILITY)
         self.gate: Gating = Gate()
-        self.overlap = overlap
-        self._device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._batch = 8 if self._device.type == "cuda" else 1  # on a CPU batches only cost memory (measured)
-        if self._device.type == "cpu":
-            _keep_freed_memory()
-        self._threads = threads
-        self._model = model.to(self._device).to(memory_format=torch.channels_last)
-        self._segment = int(model.samplerate * model.segment)
-        self._bfloat16 = precision == "bfloat16" or (
-            precision == "auto" and _fast_bfloat16(self._device) and self.harmless()
-        )
         self.version = f"{version}.{round(100 * overlap)}"
+        self.overlap = overlap
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if self.device.type == "cpu":
+            _keep_freed_memory()
+        on_gpu = self.device.type == "cuda"
+        self._copies: Any = torch.cuda.Stream(self.device) if on_gpu else None  # type: ignore[no-untyped-call]
+        self._threads = threads
+        self._batch = _largest_batch(self.device)
+        self._sources = list(model.sources)
+        self._size = int(model.samplerate * model.segment)
+        self._stride = int((1 - overlap) * self._size)
+        model = model.to(self.device).to(memory_format=torch.channels_last)
+        self._exact: Any = Hybrid(model)
+        self._network: Any = self._exact
+        if precision == "bfloat16" or (precision == "auto" and _fast_bfloat16(self.device)):
+            self._network = Hybrid(model, torch.bfloat16)
+            if precision == "auto" and not self.harmless():
+                self._network = self._exact
+        self.compiled = compiled and self._compile()
+
+    @property
+    def bfloat16(self) -> bool:
+        """Whether it computes in bfloat16; a track that comes out with numbers that are none is made anew in float32."""
+        return self._network is not self._exact
 
     def separate(self, mix: Samples, progress: Progress | None = None) -> dict[str, Samples]:
         """Split `mix`, shape (2, n) at 44.1 kHz, into six stems of the same shape.
 
-        Raises UserError when `mix` is not stereo audio of finite numbers, Cancelled when `progress` does.
+        Raises UserError when `mix` is not stereo audio of finite numbers, Cancelled when `progress` does, MemoryError
+        when the GPU has no room for one segment.
         """
-        check_stereo(mix)
-        length = mix.shape[1]
-        stems = np.zeros((len(self._model.sources), 2, length), np.float32)
-        silent = length < 2 or float(np.abs(mix).max()) < 1e-7
-        if not silent:
-            # Demucs' own convention: mean and deviation of the mono mix.
-            mono = mix.mean(axis=0)
-            mean, deviation = float(mono.mean()), float(mono.std(ddof=1)) + 1e-8
-            self._overlap_add((mix - np.float32(mean)) / np.float32(deviation), stems, progress)
-            stems *= np.float32(deviation)
-            stems += np.float32(mean)
-        elif progress is not None:
-            progress(1.0)
-        return {stem: stems[self._model.sources.index(stem)] for stem in STEMS}
+        [stems] = self.separate_all([mix], progress)
+        return stems
 
-    def _overlap_add(self, mix: Samples, stems: Samples, progress: Progress | None) -> None:
+    def separate_all(
+        self, mixes: Iterable[Samples], progress: Progress | None = None
+    ) -> Iterator[dict[str, Samples]]:
+        """`separate` for several tracks, in order: where one leaves room in a batch, the next one begins.
+
+        `mixes` is read as far ahead as two batches need. `progress` is told the share of the track that comes next.
+        """
+        return self._separate_all(mixes, progress or (lambda share: None), self._network)
+
+    def _separate_all(
+        self, mixes: Iterable[Samples], progress: Progress, network: Any
+    ) -> Iterator[dict[str, Samples]]:
+        from core.separation.segments import Track
+
+        tracks: deque[Track] = deque()  # begun and not yet given
+        launched: deque[_Launched] = deque()
+
+        def cut() -> Iterator[tuple[Track, int]]:
+            for mix in mixes:
+                check_stereo(mix)
+                track = Track(mix, len(self._sources), self._size, self._stride, self.device, self._copies)
+                tracks.append(track)
+                yield from ((track, number) for number in range(track.count))
+
+        segments = cut()
+        while group := list(islice(segments, self._batch)):
+            launched.append(self._launch(group, network))
+            # A GPU computes one batch while the next is cut here.
+            if self._copies is None or len(launched) > 1:
+                launched.popleft().settle()
+                yield from self._finished(tracks, progress)
+        for batch in launched:
+            batch.settle()
+        yield from self._finished(tracks, progress)
+
+    def _finished(self, tracks: deque[Track], progress: Progress) -> Iterator[dict[str, Samples]]:
+        """Take the tracks at the front that are whole; `progress` is told how far the one after them is."""
+        while tracks and tracks[0].settled == tracks[0].count:
+            track = tracks.popleft()
+            if track.spoiled:
+                yield from self._separate_all([track.mix], progress, self._exact)
+            else:
+                progress(1.0)
+                stems = track.stems.numpy()
+                yield {stem: stems[self._sources.index(stem)] for stem in STEMS}
+        if tracks:
+            progress(tracks[0].settled / tracks[0].count)
+
+    def _launch(self, group: list[tuple[Track, int]], network: Any) -> _Launched:
+        """Have a batch computed; on a GPU it may still be under way when this returns."""
         import torch
 
-        length, size = mix.shape[1], self._segment
-        half = size // 2
-        weight = np.concatenate([np.arange(1, half + 1), np.arange(size - half, 0, -1)]).astype(np.float32)
-        weight /= weight.max()
-        total = np.zeros(length, np.float32)
-        offsets = list(range(0, length, int((1 - self.overlap) * size)))
-        for first in range(0, len(offsets), self._batch):
-            group = offsets[first : first + self._batch]
-            batch = torch.from_numpy(np.stack([self._cut(mix, offset) for offset in group]))
-            estimates = self._forward(batch, self._bfloat16)
-            if self._bfloat16 and not np.isfinite(estimates).all():
-                estimates = self._forward(batch, bfloat16=False)
-            for offset, estimate in zip(group, estimates, strict=True):
-                count = min(size, length - offset)
-                left = (size - count) // 2
-                stems[..., offset : offset + count] += weight[:count] * estimate[..., left : left + count]
-                total[offset : offset + count] += weight[:count]
-            if progress is not None:
-                progress((first + len(group)) / len(offsets))
-        stems /= total
-
-    def _cut(self, mix: Samples, offset: int) -> Samples:
-        """One segment; a short last one is centred, with what lies around it in the track, else zeros."""
-        size = self._segment
-        count = min(size, mix.shape[1] - offset)
-        start = offset - (size - count) // 2
-        low, high = max(start, 0), min(start + size, mix.shape[1])
-        segment = np.zeros((2, size), np.float32)
-        segment[:, low - start : high - start] = mix[:, low:high]
-        return segment
-
-    def _forward(self, batch: Any, bfloat16: bool) -> Samples:
-        import torch
-
-        if self._threads is not None and self._device.type == "cpu":
+        if self._threads is not None and self.device.type == "cpu":
             torch.set_num_threads(self._threads)
-        with (
-            torch.inference_mode(),
-            _slow_attention_off(),
-            torch.autocast(self._device.type, torch.bfloat16, enabled=bfloat16),
-        ):
-            output = self._model(batch.to(self._device, non_blocking=True))
-        result: Samples = output.float().cpu().numpy()
-        return result
+        # What is compiled is so for one size of batch.
+        size = self._batch if self.compiled and network is self._network else len(group)
+        batch = torch.zeros((size, 2, self._size), pin_memory=self._copies is not None)
+        for (track, number), segment in zip(group, batch, strict=False):
+            track.cut(number, segment)
+        with torch.inference_mode():
+            estimates = self._estimate(batch.to(self.device, non_blocking=True), network)[: len(group)]
+            finite = torch.isfinite(estimates.sum()).to("cpu", non_blocking=True)
+            for (track, number), estimate in zip(group, estimates, strict=True):
+                track.join(number, estimate)
+        done = self._copies.record_event() if self._copies is not None else None
+        return _Launched([track for track, _ in group], finite if network is not self._exact else None, done)
+
+    def _estimate(self, batch: Any, network: Any) -> Any:
+        """Stems of each segment, (b, sources, 2, size); in smaller batches from now on, where memory is short."""
+        import torch
+
+        try:
+            with _slow_attention_off():
+                return network(batch)
+        except torch.OutOfMemoryError:
+            if len(batch) == 1:
+                raise MemoryError("The GPU has no room for a segment of htdemucs_6s.") from None
+        torch.cuda.empty_cache()
+        self._batch = -(-len(batch) // 2)
+        return torch.cat([self._estimate(part, network) for part in batch.split(self._batch)])
 
     def harmless(self) -> bool:
-        """Whether bfloat16 changes stems by less than -30 dB on a fixed test signal with these weights: an SDR of
-        10 dB then falls by 0.04 dB. The signal is fixed so that the answer, and with it every stem, repeats."""
+        """Whether bfloat16 or compilation changes stems by less than -30 dB on a fixed test signal with these weights:
+        an SDR of 10 dB then falls by 0.04 dB. The signal is fixed so that the answer, and with it every stem, repeats."""
         import torch
 
         rng = np.random.default_rng(0)
-        time = np.arange(self._segment) / self.rate
-        beat = np.exp(-((time % 0.5) / 0.05)) * rng.normal(0, 1, (2, self._segment))
+        time = np.arange(self._size) / self.rate
+        beat = np.exp(-((time % 0.5) / 0.05)) * rng.normal(0, 1, (2, self._size))
         tones = sum(np.sin(2 * np.pi * f * time) / n for n, f in enumerate((55, 220, 277, 330, 440), 1))
         signal = (beat + tones).astype(np.float32)
-        batch = torch.from_numpy((signal / signal.std())[None])
-        exact = self._forward(batch, bfloat16=False)[0].astype(np.float64)
-        rough = self._forward(batch, bfloat16=True)[0].astype(np.float64)
-        if not np.isfinite(rough).all():
+        batch = torch.from_numpy(signal / signal.std()).to(self.device)[None]
+        if self._threads is not None and self.device.type == "cpu":
+            torch.set_num_threads(self._threads)
+        with torch.inference_mode():
+            exact = self._estimate(batch, self._exact)[0].double()
+            rough = self._estimate(batch, self._network)[0].double()
+            energy = exact.square().sum((1, 2))
+            energy = energy.maximum(energy.max() * 1e-3)
+            noise = (exact - rough).square().sum((1, 2)) + 1e-20
+            # NaN, where bfloat16 overflowed, is never above the bar.
+            return bool((10 * torch.log10(energy / noise) > _NEEDED_SNR_DB).all())
+
+    def _compile(self) -> bool:
+        """Have torch compile what is learnt; whether that worked, or why not in the log."""
+        import torch
+
+        if self.device.type != "cuda":
+            log.info("[htdemucs] compile is for GPUs: on a processor it takes minutes and gains little.")
             return False
-        loudest = max(float((stem**2).sum()) for stem in exact)
-        for stem, other in zip(exact, rough, strict=True):
-            energy = max(float((stem**2).sum()), loudest * 1e-3)
-            if 10 * np.log10(energy / (float(((stem - other) ** 2).sum()) + 1e-20)) < _NEEDED_SNR_DB:
-                return False
-        return True
+        as_is = self._network.learnt
+        self._network.learnt = torch.compile(as_is, dynamic=False)
+        try:
+            if self.harmless():
+                return True
+            log.warning("Compiled, htdemucs_6s gives other stems here: it goes on as it is.")
+        except Exception as error:  # whatever a compiler, a driver or a missing tool may raise
+            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            log.warning("htdemucs_6s cannot be compiled here (%s): it goes on as it is.", first)
+        self._network.learnt = as_is
+        return False
+
+
+@dataclass
+class _Launched:
+    """A batch on the device: the track of each segment, whether all came out finite, and when it is done."""
+
+    tracks: list[Track]
+    finite: Any
+    done: Any
+
+    def settle(self) -> None:
+        """Wait for it."""
+        if self.done is not None:
+            self.done.synchronize()
+        for track in self.tracks:
+            track.settled += 1
+            track.spoiled |= self.finite is not None and not self.finite
+
+
+def _largest_batch(device: Any) -> int:
+    """Segments at once: on a CPU more only cost memory (measured), on a GPU what fits, up to eight."""
+    import torch
+
+    if device.type != "cuda":
+        return 1
+    free, _ = torch.cuda.mem_get_info(device)
+    return max(1, min(8, int(0.7 * free / _SEGMENT_BYTES)))
 
 
 def _fast_bfloat16(device: Any) -> bool:
