@@ -201,7 +201,11 @@ def _separator(settings: Settings) -> Finding:
     from core.separation import load_separator
 
     try:
-        loaded = load_separator(settings.jobs.separator, weights_dir=settings.jobs.weights)
+        loaded = load_separator(
+            settings.jobs.separator,
+            weights_dir=settings.jobs.weights,
+            htdemucs=settings.htdemucs.model_dump() | {"compiled": False},
+        )
     except UserError as error:
         return Finding("separator", False, str(error))
     return Finding("separator", True, f"{loaded.name} {loaded.version}")

@@ -117,6 +117,15 @@ class JobSettings(_Area):
     """Nightly re-index, retention, backups."""
 
 
+class HTDemucsSettings(_Area):
+    overlap: Annotated[float, Field(ge=0, le=0.5)] = 0.1
+    """Share of a segment that the next one covers again; demucs' own is 0.25. Part of the separator's version."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """'auto': bfloat16 where it is fast and changes stems by less than -30 dB."""
+    compiled: bool = False
+    """By PyTorch, on a GPU: minutes at the first start, then faster."""
+
+
 class RetentionSettings(_Area):
     uploads_days: Annotated[int, Field(ge=1)] = 30
     pictures_days: Annotated[int, Field(ge=1)] = 30
@@ -181,6 +190,7 @@ class Settings(DataFolder, BaseSettings):
     library: LibrarySettings = LibrarySettings()
     limits: LimitSettings = LimitSettings()
     jobs: JobSettings = JobSettings()
+    htdemucs: HTDemucsSettings = HTDemucsSettings()
     retention: RetentionSettings = RetentionSettings()
     discord: DiscordSettings = DiscordSettings()
     log: LogSettings = LogSettings()

@@ -21,6 +21,7 @@ def runner_options(settings: Settings) -> RunnerOptions:
         separator=settings.jobs.separator,
         weights=settings.jobs.weights,
         threads=settings.jobs.threads,
+        htdemucs=settings.htdemucs.model_dump(),
         engine=settings.jobs.engine,
         workers=settings.jobs.workers,
         ray_address=settings.jobs.ray_address,

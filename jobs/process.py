@@ -18,6 +18,7 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from core import logs
 from core.library.store import Database
@@ -66,6 +67,8 @@ class RunnerOptions:
     separator: str = "auto"
     weights: Path | None = None
     threads: int = 1
+    htdemucs: dict[str, Any] | None = None
+    """See core.separation.load_separator."""
     engine: str = "local"
     """'local' or 'ray'; what it means is in core.settings.JobSettings, as for the next four."""
     workers: int = 0
@@ -106,6 +109,7 @@ def make_engine(options: RunnerOptions, *, warm: bool = False) -> Engine:
             cluster=cluster,
             weights_dir=options.weights,
             threads=options.threads,
+            htdemucs=options.htdemucs,
             device=options.device,
             limits=limits,
             warm=warm,
@@ -115,6 +119,7 @@ def make_engine(options: RunnerOptions, *, warm: bool = False) -> Engine:
             options.separator,
             weights_dir=options.weights,
             threads=options.threads,
+            htdemucs=options.htdemucs,
             device=options.device,
             limits=limits,
             warm=warm,

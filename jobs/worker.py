@@ -82,6 +82,7 @@ class Worker:
             self.options.separator,
             weights_dir=Path(self.options.weights) if self.options.weights else None,
             threads=self.options.threads,
+            htdemucs=self.options.htdemucs,
         )
 
     def _warm(self, separator: Separator) -> None:
@@ -173,6 +174,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--separator", default="auto")
     parser.add_argument("--weights", default=None, help="folder with weights for htdemucs_6s")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--htdemucs", type=json.loads, default=None, help="how it is to work, as JSON")
     parser.add_argument(
         "--warm", action="store_true", help="do the slow first steps before the first request"
     )

@@ -15,9 +15,12 @@ from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from core.separation.htdemucs import HTDemucsSeparator
 
 ARCHITECTURE: dict[str, Any] = {
     "sources": ["drums", "bass", "other", "vocals", "guitar", "piano"],
@@ -35,25 +38,29 @@ LIBRARY_SECONDS = 800 * 4 * 60
 """The thesis' library: 800 songs of four minutes (8 hours on an A4000)."""
 
 
-def run(seconds: float = 30.0, rounds: int = 3, threads: int | None = None) -> dict[str, Any]:
+CLIP = 10 * 44_100
+"""Samples of a short track: two segments."""
+
+
+def run(seconds: float | None = None, rounds: int = 3, threads: int | None = None) -> dict[str, Any]:
     """Measure; about four minutes on two CPU cores with the defaults.
 
-    `ours` and `peers` are seconds of wall clock for `seconds` of audio (median of `rounds`); the checks compare
-    output with demucs' own loop in float32, without random shifts and with our overlap.
+    `seconds` of audio are 30 on a processor and 240, as a song has them, on a GPU; there, compiled and several short
+    tracks at once are measured too. `ours` and `peers` are seconds of wall clock (median of `rounds`); the checks
+    compare output with demucs' own loop in float32, without random shifts and with our overlap.
     """
     import torch
-    from demucs.apply import apply_model
 
     from core.separation.htdemucs import load_htdemucs
     from core.separation.unet import load_unet
 
+    on_gpu = torch.cuda.is_available()
+    seconds = seconds or (240.0 if on_gpu else 30.0)
     mix = music(seconds)
-    times: dict[str, list[float]] = {"ours": [], "stock": [], "unet": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         save_random_weights(folder)
         ours = load_htdemucs(folder, threads=threads)
-        exact = load_htdemucs(folder, threads=threads, precision="float32")
         small = load_unet(threads)
         if threads is not None:
             torch.set_num_threads(threads)
@@ -63,49 +70,48 @@ def run(seconds: float = 30.0, rounds: int = 3, threads: int | None = None) -> d
                 "stock": stock,
                 "unet": lambda: _timed(lambda: small.separate(mix)),
             }
+            if on_gpu:
+                clips = [mix[:, start : start + CLIP] for start in range(0, mix.shape[1] - CLIP + 1, CLIP)]
+                work["clips_together"] = lambda: _timed(lambda: list(ours.separate_all(clips)))
+                work["clips_alone"] = lambda: _timed(lambda: [ours.separate(clip) for clip in clips])
+                compiled = load_htdemucs(folder, threads=threads, compiled=True)
+                if compiled.compiled:
+                    work["compiled"] = lambda: _timed(lambda: compiled.separate(mix))
+            times: dict[str, list[float]] = {label: [] for label in work}
             for number in range(rounds + 1):
                 for label, once in work.items():
                     taken = once()
                     if number:  # the first round warms up
                         times[label].append(taken)
-    model = exact._model
-    mono = mix.mean(axis=0)
-    mean, deviation = float(mono.mean()), float(mono.std(ddof=1)) + 1e-8
-    with torch.inference_mode():
-        reference = apply_model(
-            model, torch.from_numpy((mix - mean) / deviation)[None], shifts=0, overlap=exact.overlap
-        )[0].numpy()
-    reference = reference * deviation + mean
-    expected = dict(zip(model.sources, reference, strict=True))
-    in_float = exact.separate(mix)
-    difference = max(float(np.abs(in_float[stem] - expected[stem]).max()) for stem in expected)
-    fast = ours.separate(mix)
-    snr = min(_snr_db(expected[stem], fast[stem]) for stem in expected)
+        with _without_tf32():
+            exact = load_htdemucs(folder, threads=threads, precision="float32")
+            expected = _by_demucs(folder, mix, exact)
+            difference = max(_largest(exact.separate(mix)[stem], expected[stem]) for stem in expected)
+        fast = [ours.separate(mix)]
+        if "compiled" in work:
+            fast.append(compiled.separate(mix))
+    snr = min(_snr_db(expected[stem], stems[stem]) for stems in fast for stem in expected)
     middle = {label: median(values) for label, values in times.items()}
+
+    def row(label: str) -> dict[str, Any]:
+        return {
+            "seconds": round(middle[label], 3),
+            "audio_seconds_per_second": round(seconds / middle[label], 2),
+            "hours_for_800_songs": round(LIBRARY_SECONDS / seconds * middle[label] / 3600, 1),
+        }
+
+    beside = {label: row(label) for label in times if label not in ("ours", "stock")}
     return {
         "name": "separation",
         "work": f"{seconds:g} s of stereo audio at 44.1 kHz into six stems, htdemucs_6s with random weights",
-        "device": str(ours._device),
+        "device": torch.cuda.get_device_name() if on_gpu else "cpu",
         "threads": torch.get_num_threads(),
-        "ours": {
-            "seconds": round(middle["ours"], 3),
-            "audio_seconds_per_second": round(seconds / middle["ours"], 2),
-            "bfloat16": ours._bfloat16,
-            "hours_for_800_songs": round(LIBRARY_SECONDS / seconds * middle["ours"] / 3600, 1),
-        },
-        "unet": {
-            "seconds": round(middle["unet"], 3),
-            "audio_seconds_per_second": round(seconds / middle["unet"], 2),
-            "hours_for_800_songs": round(LIBRARY_SECONDS / seconds * middle["unet"] / 3600, 1),
-        },
-        "peers": {
-            "demucs.api.Separator": {
-                "seconds": round(middle["stock"], 3),
-                "audio_seconds_per_second": round(seconds / middle["stock"], 2),
-                "hours_for_800_songs": round(LIBRARY_SECONDS / seconds * middle["stock"] / 3600, 1),
-            }
-        },
+        "ours": row("ours") | {"bfloat16": ours.bfloat16},
+        **beside,
+        "peers": {"demucs.api.Separator": row("stock")},
         "ratio": {"demucs.api.Separator": round(middle["stock"] / middle["ours"], 2)},
+        "ratio_compiled": round(middle["stock"] / middle["compiled"], 2) if "compiled" in middle else None,
+        "gpu_memory_gb": round(torch.cuda.max_memory_allocated() / 1e9, 2) if on_gpu else None,
         "rounds": {label: [round(value, 3) for value in values] for label, values in times.items()},
         "checks": {
             "float32_largest_difference": difference,
@@ -115,6 +121,38 @@ def run(seconds: float = 30.0, rounds: int = 3, threads: int | None = None) -> d
             "sdr_loss_db_at_10_db": round(10 * float(np.log10(1 + 10 ** ((10 - snr) / 10))), 3),
         },
     }
+
+
+def _by_demucs(folder: Path, mix: Any, exact: HTDemucsSeparator) -> dict[str, Any]:
+    """Stems by demucs' own loader, network and loop, on the same device, as `exact` is to give them."""
+    import torch
+    from demucs.apply import apply_model
+    from demucs.pretrained import get_model
+
+    [model] = get_model("htdemucs_6s", repo=folder).models
+    mono = mix.mean(axis=0)
+    mean, deviation = float(mono.mean()), float(mono.std(ddof=1)) + 1e-8
+    normal = torch.from_numpy((mix - mean) / deviation)[None]
+    with torch.inference_mode():
+        stems = apply_model(model, normal, shifts=0, overlap=exact.overlap, device=exact.device)[0].numpy()
+    return dict(zip(model.sources, stems * deviation + mean, strict=True))
+
+
+def _largest(first: Any, second: Any) -> float:
+    return float(np.abs(first - second).max())
+
+
+@contextmanager
+def _without_tf32() -> Iterator[None]:
+    """Convolutions of a GPU in float32 as it says, for the comparison; the timing leaves PyTorch's default."""
+    import torch
+
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def _timed(work: Callable[[], object]) -> float:

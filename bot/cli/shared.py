@@ -62,7 +62,12 @@ def separator_of(settings: Settings, name: str | None = None) -> Separator:
     from core.separation import load_separator
 
     jobs = settings.jobs
-    return load_separator(name or jobs.separator, weights_dir=jobs.weights, threads=jobs.threads)
+    return load_separator(
+        name or jobs.separator,
+        weights_dir=jobs.weights,
+        threads=jobs.threads,
+        htdemucs=settings.htdemucs.model_dump() | {"compiled": False},  # a command does not wait for that
+    )
 
 
 async def the_catalog(settings: Settings, server: int | None = None) -> Catalog:

@@ -105,8 +105,9 @@ def load_htdemucs(
 ) -> HTDemucsSeparator:
     """Load htdemucs_6s from `folder`: `5c90dfd2-34c22ccb.th` with `htdemucs_6s.yaml`, or `5c90dfd2.safetensors`.
 
-    `precision` is 'float32', 'bfloat16' or 'auto' (bfloat16 where it is fast and passes `harmless`). Raises
-    UserError when the weights are missing, damaged or not this architecture.
+    `precision` is 'float32', 'bfloat16' or 'auto' (bfloat16 where it is fast and changes stems by less than -30 dB);
+    `compiled` has torch compile the network on a GPU, which takes minutes, under the same condition. Raises UserError
+    when the weights are missing, damaged or not this architecture.
     """
     path = find_weights(folder) if folder is not None else None
     if path is None:
@@ -269,16 +270,13 @@ class HTDemucsSeparator:
         model = model.to(self.device).to(memory_format=torch.channels_last)
         self._exact: Any = Hybrid(model)
         self._network: Any = self._exact
-        if precision == "bfloat16" or (precision == "auto" and _fast_bfloat16(self.device)):
+        self.bfloat16 = precision == "bfloat16" or (precision == "auto" and _fast_bfloat16(self.device))
+        """A track in which a number overflows there is made anew in float32."""
+        if self.bfloat16:
             self._network = Hybrid(model, torch.bfloat16)
-            if precision == "auto" and not self.harmless():
-                self._network = self._exact
-        self.compiled = compiled and self._compile()
-
-    @property
-    def bfloat16(self) -> bool:
-        """Whether it computes in bfloat16; a track that comes out with numbers that are none is made anew in float32."""
-        return self._network is not self._exact
+            if precision == "auto" and not self._harmless(self._network):
+                self._network, self.bfloat16 = self._exact, False
+        self.compiled = compiled and on_gpu and self._compile()
 
     def separate(self, mix: Samples, progress: Progress | None = None) -> dict[str, Samples]:
         """Split `mix`, shape (2, n) at 44.1 kHz, into six stems of the same shape.
@@ -370,9 +368,10 @@ class HTDemucsSeparator:
         self._batch = -(-len(batch) // 2)
         return torch.cat([self._estimate(part, network) for part in batch.split(self._batch)])
 
-    def harmless(self) -> bool:
-        """Whether bfloat16 or compilation changes stems by less than -30 dB on a fixed test signal with these weights:
-        an SDR of 10 dB then falls by 0.04 dB. The signal is fixed so that the answer, and with it every stem, repeats."""
+    def _harmless(self, network: Any) -> bool:
+        """Whether stems of `network` differ by less than -30 dB from float32's on a fixed test signal with these
+        weights: an SDR of 10 dB then falls by 0.04 dB. The signal is fixed so that the answer, and with it every stem,
+        repeats."""
         import torch
 
         rng = np.random.default_rng(0)
@@ -380,12 +379,13 @@ class HTDemucsSeparator:
         beat = np.exp(-((time % 0.5) / 0.05)) * rng.normal(0, 1, (2, self._size))
         tones = sum(np.sin(2 * np.pi * f * time) / n for n, f in enumerate((55, 220, 277, 330, 440), 1))
         signal = (beat + tones).astype(np.float32)
-        batch = torch.from_numpy(signal / signal.std()).to(self.device)[None]
+        segment = torch.from_numpy(signal / signal.std()).to(self.device)[None]
         if self._threads is not None and self.device.type == "cpu":
             torch.set_num_threads(self._threads)
         with torch.inference_mode():
-            exact = self._estimate(batch, self._exact)[0].double()
-            rough = self._estimate(batch, self._network)[0].double()
+            exact = self._estimate(segment, self._exact)[0].double()
+            # In a batch as they come later, since what is compiled is so for one shape.
+            rough = self._estimate(segment.repeat(self._batch, 1, 1), network)[0].double()
             energy = exact.square().sum((1, 2))
             energy = energy.maximum(energy.max() * 1e-3)
             noise = (exact - rough).square().sum((1, 2)) + 1e-20
@@ -393,22 +393,16 @@ class HTDemucsSeparator:
             return bool((10 * torch.log10(energy / noise) > _NEEDED_SNR_DB).all())
 
     def _compile(self) -> bool:
-        """Have torch compile what is learnt; whether that worked, or why not in the log."""
-        import torch
-
-        if self.device.type != "cuda":
-            log.info("[htdemucs] compile is for GPUs: on a processor it takes minutes and gains little.")
-            return False
-        as_is = self._network.learnt
-        self._network.learnt = torch.compile(as_is, dynamic=False)
+        """Have torch compile what is learnt; whether that worked, else the log says why."""
+        compiled = self._network.compiled()
         try:
-            if self.harmless():
+            if self._harmless(compiled):
+                self._network = compiled
                 return True
             log.warning("Compiled, htdemucs_6s gives other stems here: it goes on as it is.")
         except Exception as error:  # whatever a compiler, a driver or a missing tool may raise
             first = (str(error).strip().splitlines() or [type(error).__name__])[0]
             log.warning("htdemucs_6s cannot be compiled here (%s): it goes on as it is.", first)
-        self._network.learnt = as_is
         return False
 
 

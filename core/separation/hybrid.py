@@ -48,6 +48,13 @@ class Hybrid(nn.Module):
         self.learnt: Any = Learnt(model, precision)
         self.register_buffer("window", torch.hann_window(self.size, device=_device(model)))
 
+    def compiled(self) -> Hybrid:
+        """The same with the learnt part compiled, at its first call, for one shape."""
+        other = copy.copy(self)
+        other._modules = dict(self._modules)  # or both would have the one
+        other.learnt = torch.compile(self.learnt, dynamic=False)
+        return other
+
     def forward(self, mix: Tensor) -> Tensor:
         spectrum = self._spectrum(mix)
         mean, deviation = _moments(spectrum)
@@ -152,7 +159,7 @@ class Learnt(nn.Module):
         x = x.view(batch, -1, bins, frames).permute(0, 3, 2, 1).flatten(1, 2)  # (b, frames * bins, channels)
         wave = wave.transpose(1, 2)
         if self._positions is None:
-            self._positions = self._embeddings(bins, frames, wave.shape[1], x.device)
+            self._positions = self._embeddings(x.shape[2], bins, frames, wave.shape[1], x.device)
         x = self.transformer.norm_in(x) + self._positions[0]
         wave = self.transformer.norm_in_t(wave) + self._positions[1]
         for number, (layer, layer_t) in enumerate(
@@ -168,11 +175,12 @@ class Learnt(nn.Module):
             x, wave = self.around[2](x.flatten(2)).view(batch, -1, bins, frames), self.around[3](wave)
         return x, wave
 
-    def _embeddings(self, bins: int, frames: int, length: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    def _embeddings(
+        self, channels: int, bins: int, frames: int, length: int, device: torch.device
+    ) -> tuple[Tensor, Tensor]:
         """Where each token stands, in frequency and time or in time alone."""
         from demucs.transformer import create_2d_sin_embedding, create_sin_embedding
 
-        channels = self.transformer.norm_in.normalized_shape[0]
         period, weight = self.transformer.max_period, self.transformer.weight_pos_embed
         plane = create_2d_sin_embedding(channels, bins, frames, "cpu", period)  # (1, channels, bins, frames)
         line = create_sin_embedding(length, channels, max_period=period)  # (length, 1, channels)

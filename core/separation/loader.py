@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import Any
 
 from core.audio.activity import Gate, Gating
 from core.errors import UserError
@@ -45,14 +47,19 @@ def known(name: str) -> bool:
 
 
 def load_separator(
-    name: str = "auto", *, weights_dir: Path | None = None, threads: int | None = None
+    name: str = "auto",
+    *,
+    weights_dir: Path | None = None,
+    threads: int | None = None,
+    htdemucs: Mapping[str, Any] | None = None,
 ) -> Separator:
     """Load a separator by its name.
 
     'htdemucs_6s' takes the weights in `weights_dir`; without such a folder those that demucs keeps, which are fetched on
     first use. 'unet' is bundled, 'none' leaves the mix whole, 'auto' is htdemucs_6s where its weights are at hand, else
     unet, and never downloads. When the weights of htdemucs_6s cannot be had or read, one line in the log says so and the
-    bundled separator takes over. `threads` limits the CPU threads. Raises UserError for other names that no installed
+    bundled separator takes over. `threads` limits the CPU threads; `htdemucs` is how htdemucs_6s is to work ("overlap",
+    "precision", "compiled", see `load_htdemucs`). Raises UserError for other names that no installed
     package brings (`plugin`).
     """
     if name not in SEPARATORS:
@@ -69,7 +76,7 @@ def load_separator(
         try:
             folder = _weights(weights_dir, fetch=name == "htdemucs_6s")
             if folder is not None or name == "htdemucs_6s":
-                return load_htdemucs(folder, threads=threads)
+                return load_htdemucs(folder, threads=threads, **htdemucs or {})
         except UserError as error:
             log.warning("%s The bundled separator takes over.", error)
     from core.separation.unet import load_unet

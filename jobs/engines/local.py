@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -27,12 +27,13 @@ from jobs.engines.base import Crashed, Limits, OnProgress, Request, ShouldStop, 
 
 POLL_S = 0.02
 START_S = 180.0
+COMPILE_S = 1800.0
 
 
 class LocalEngine:
     """One worker on this machine.
 
-    `separator`, `weights_dir` and `threads` go to core.separation.load_separator in the worker, which sees the GPU
+    `separator`, `weights_dir`, `threads` and `htdemucs` go to core.separation.load_separator in the worker, which sees the GPU
     of `device` ('auto', 'cpu', 'cuda', 'cuda:N') and no other. After `recycle_after` runs, the worker is started
     afresh, which frees whatever leaked. With `warm` it does the slow first steps before the first request.
     `extra_tasks` is a Python file with more tasks; only tests pass one.
@@ -46,6 +47,7 @@ class LocalEngine:
         *,
         weights_dir: Path | None = None,
         threads: int = 1,
+        htdemucs: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
         device: str = "auto",
         recycle_after: int = 200,
@@ -56,6 +58,9 @@ class LocalEngine:
         self.recycle_after = recycle_after
         self._command = [sys.executable, "-P", "-m", "jobs.worker", "--separator", separator]
         self._command += ["--threads", str(threads)]
+        if htdemucs:
+            self._command += ["--htdemucs", json.dumps(dict(htdemucs))]
+        self._start_s = COMPILE_S if htdemucs and htdemucs.get("compiled") else START_S
         if weights_dir is not None:
             self._command += ["--weights", str(weights_dir)]
         if warm:
@@ -76,7 +81,7 @@ class LocalEngine:
         """Start the worker and wait until the separator is loaded.
 
         Returns {"separator", "separator_version", "analyser_version", "python", "torch"}. Raises UserError when it cannot be loaded, Crashed when the
-        worker ends, TimedOut when it takes more than three minutes.
+        worker ends, TimedOut when it takes more than three minutes (half an hour to compile).
         """
         async with self._lock:
             child = await self._ready()
@@ -119,7 +124,7 @@ class LocalEngine:
             if self._child is not None:
                 self._child.end()
             self._child = _Child(self._command, self._environment)
-        child, deadline = self._child, time.monotonic() + START_S
+        child, deadline = self._child, time.monotonic() + self._start_s
         while child.facts is None:
             for event in child.events():
                 if event["event"] == "ready":
@@ -134,7 +139,7 @@ class LocalEngine:
                 raise Cancelled
             if time.monotonic() > deadline:
                 raise TimedOut(
-                    mark("The worker was not ready after {count:.0f} seconds.").format(count=START_S)
+                    mark("The worker was not ready after {count:.0f} seconds.").format(count=self._start_s)
                 )
             await asyncio.sleep(POLL_S)
         return child

@@ -14,6 +14,7 @@ import asyncio
 import importlib.util
 import itertools
 import logging
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def check_installed() -> None:
 
 
 class RayEngine:
-    """See above. `separator`, `weights_dir`, `threads`, `device`, `warm` and `extra_tasks` are LocalEngine's."""
+    """See above. `separator`, `weights_dir`, `threads`, `htdemucs`, `device`, `warm` and `extra_tasks` are LocalEngine's."""
 
     def __init__(
         self,
@@ -49,6 +50,7 @@ class RayEngine:
         limits: Limits | None = None,
         weights_dir: Path | None = None,
         threads: int = 1,
+        htdemucs: Mapping[str, Any] | None = None,
         device: str = "auto",
         warm: bool = False,
         extra_tasks: Path | None = None,
@@ -60,6 +62,7 @@ class RayEngine:
             "separator": separator,
             "weights_dir": weights_dir,
             "threads": threads,
+            "htdemucs": htdemucs,
             "device": device,
         }
         self._extra = {"warm": warm, "extra_tasks": extra_tasks}

@@ -1,0 +1,224 @@
+"""Our forward pass of Hybrid Transformer Demucs beside demucs' own, and how tracks share its batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from core.errors import UserError
+from core.separation import STEMS, Cancelled
+from core.separation.base import Samples
+from core.separation.htdemucs import HTDemucsSeparator, load_htdemucs
+from core.separation.hybrid import Hybrid, fits
+from tests.core.separation.conftest import SMALL
+
+RATE = 44_100
+
+
+def noise(samples: int, seed: int = 3) -> Samples:
+    return np.random.default_rng(seed).normal(0.01, 0.2, (2, samples)).astype(np.float32)
+
+
+def demucs(**changes: Any) -> Any:
+    from demucs.htdemucs import HTDemucs
+
+    torch.manual_seed(0)
+    return HTDemucs(**SMALL | changes).eval()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"bottom_channels": 48},
+        {"freq_emb": 0},
+        {"depth": 5},  # its last encoder joins both branches
+        {"dconv_mode": 1, "t_layers": 4, "t_cross_first": True, "t_weight_pos_embed": 0.5},
+        {"norm_starts": 2, "nfft": 2048, "t_norm_in": False, "t_norm_in_group": 1},
+    ],
+)
+def test_it_is_the_function_that_demucs_computes(changes: dict[str, Any]) -> None:
+    model = demucs(**changes)
+    assert fits(model)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    mix = torch.from_numpy(np.stack([noise(2 * RATE, seed) for seed in (1, 2)]))
+    with torch.inference_mode():
+        ours, theirs = Hybrid(model)(mix), model(mix)
+        assert ours.shape == theirs.shape and float((ours - theirs).abs().max()) < 1e-5
+        rough = Hybrid(model, torch.bfloat16)(mix)
+    assert 10 * torch.log10(theirs.square().sum() / (rough - theirs).square().sum()) > 30
+    assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    "changes", [{"cac": False}, {"t_emb": "cape"}, {"t_layers": 0}, {"multi_freqs": [0.5]}]
+)
+def test_other_kinds_are_refused_by_name(changes: dict[str, Any], tmp_path: Path) -> None:
+    from bot.bench.separation import save_random_weights
+
+    save_random_weights(tmp_path, SMALL | changes)
+    with pytest.raises(UserError, match="another kind of Hybrid Demucs"):
+        load_htdemucs(tmp_path)
+
+
+def test_the_learnt_part_is_one_graph_for_the_compiler() -> None:
+    """A break in it would leave most of a compiled network as it is, silently."""
+    network = Hybrid(demucs())
+    mix = torch.from_numpy(noise(2 * RATE))[None]
+    with torch.inference_mode():
+        expected = network(mix)
+        network.learnt = torch.compile(network.learnt, fullgraph=True, backend="aot_eager")
+        assert float((network(mix) - expected).abs().max()) < 1e-5
+
+
+@pytest.fixture(scope="module")
+def separator(weights: Path) -> HTDemucsSeparator:
+    made = load_htdemucs(weights, threads=1, precision="float32")
+    made._batch = 3  # as on a GPU
+    return made
+
+
+def equal(ours: dict[str, Samples], theirs: dict[str, Samples]) -> bool:
+    return all(
+        ours[stem].shape == theirs[stem].shape
+        and (not ours[stem].size or np.abs(ours[stem] - theirs[stem]).max() < 1e-5)
+        for stem in STEMS
+    )
+
+
+def test_tracks_share_batches_and_stay_themselves(separator: HTDemucsSeparator) -> None:
+    lengths = (3 * RATE, 500, 0, 7 * RATE + 13, 2 * RATE, RATE)
+    mixes = [noise(length, seed) for seed, length in enumerate(lengths)]
+    mixes[4][:] = 0
+    alone = [separator.separate(mix) for mix in mixes]
+    sizes: list[int] = []
+    with watched(separator, sizes.append):
+        together = list(separator.separate_all(iter(mixes)))
+    assert len(together) == len(alone) and all(map(equal, together, alone))
+    assert sizes == [3, 3, 2]  # 2 + 1 + 0 + 4 + 0 + 1 segments
+
+
+def test_tracks_are_read_no_earlier_than_needed(separator: HTDemucsSeparator) -> None:
+    read: list[int] = []
+
+    def mixes() -> Iterator[Samples]:
+        for number in range(8):
+            read.append(number)
+            yield noise(4 * RATE, number)
+
+    given = separator.separate_all(mixes())
+    next(given)
+    assert len(read) <= 2
+    given.close()  # type: ignore[attr-defined]
+
+
+def test_progress_is_that_of_the_next_track(separator: HTDemucsSeparator) -> None:
+    seen: list[float] = []
+    for _ in separator.separate_all([noise(7 * RATE), noise(3 * RATE)], seen.append):
+        pass
+    assert seen.count(1.0) == 2 and seen[-1] == 1.0 and min(seen) >= 0
+
+    def stop(share: float) -> None:
+        raise Cancelled
+
+    with pytest.raises(Cancelled):
+        list(separator.separate_all([noise(7 * RATE)] * 2, stop))
+    assert equal(separator.separate(noise(RATE)), separator.separate(noise(RATE)))
+
+
+class watched:  # noqa: N801 - used like a function
+    """Replaces the separator's network by one that goes through `before(batch size)` first."""
+
+    def __init__(self, separator: HTDemucsSeparator, before: Callable[[int], Any]) -> None:
+        self.separator, self.before = separator, before
+
+    def __enter__(self) -> None:
+        self.kept = self.separator._network, self.separator._exact, self.separator._batch
+        network = self.separator._exact
+
+        def forward(batch: Any) -> Any:
+            spoil = self.before(len(batch))
+            return network(batch) * (spoil if isinstance(spoil, float) else 1)
+
+        self.separator._network = self.separator._exact = forward
+
+    def __exit__(self, *_: object) -> None:
+        self.separator._network, self.separator._exact, self.separator._batch = self.kept
+
+
+def test_short_memory_halves_the_batch(separator: HTDemucsSeparator) -> None:
+    mix = noise(7 * RATE)
+    expected = separator.separate(mix)
+
+    def room_for_one(size: int) -> None:
+        if size > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    with watched(separator, room_for_one):
+        assert equal(separator.separate(mix), expected) and separator._batch == 1
+    with watched(separator, lambda size: room_for_one(2)), pytest.raises(MemoryError, match="no room"):
+        separator.separate(mix)
+
+
+def test_what_overflows_is_made_anew_in_float32(weights: Path) -> None:
+    separator = load_htdemucs(weights, threads=1, precision="float32")
+    separator._batch = 3
+    mixes = [noise(7 * RATE), noise(3 * RATE)]
+    expected = [separator.separate(mix) for mix in mixes]
+    exact, calls = separator._exact, []
+
+    def overflows(batch: Any) -> Any:
+        calls.append(len(batch))
+        return exact(batch) * (float("inf") if len(calls) == 1 else 1)
+
+    separator._network = overflows
+    assert all(map(equal, separator.separate_all(mixes), expected))
+
+
+def test_a_compiler_that_fails_leaves_it_as_it_was(
+    separator: HTDemucsSeparator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    mix = noise(2 * RATE)
+    expected = separator.separate(mix)
+
+    class Compiled(torch.nn.Module):
+        def __init__(self, module: Any, fault: str) -> None:
+            super().__init__()
+            self.module, self.fault = module, fault
+
+        def forward(self, x: Any, wave: Any) -> Any:
+            if self.fault == "none":
+                raise RuntimeError("Cannot find a working triton installation.\nMore about it")
+            return tuple((2 if self.fault == "wrong" else 1) * part for part in self.module(x, wave))
+
+    for fault, said in (("none", "(Cannot find a working triton installation.)"), ("wrong", "other stems")):
+        monkeypatch.setattr(torch, "compile", lambda module, fault=fault, **_: Compiled(module, fault))
+        assert not separator._compile() and said in caplog.text
+        assert equal(separator.separate(mix), expected)
+    monkeypatch.setattr(torch, "compile", lambda module, **_: Compiled(module, ""))
+    before = separator._network
+    assert separator._compile() and separator._network is not before
+    assert before.learnt is not separator._network.learnt and equal(separator.separate(mix), expected)
+    separator._network = before
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
+def test_a_gpu_gives_the_stems_of_the_processor(weights: Path) -> None:
+    mixes = [noise(40 * RATE), noise(500), noise(3 * RATE)]
+    expected = list(load_htdemucs(weights, device="cpu", precision="float32").separate_all(mixes))
+    allowed = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        for precision, bar in (("float32", 80), ("bfloat16", 26)):
+            ours = load_htdemucs(weights, device="cuda", precision=precision)
+            for stems, others in zip(ours.separate_all(mixes), expected, strict=True):
+                for stem in STEMS:
+                    error = ((stems[stem] - others[stem]) ** 2).sum()
+                    assert 10 * np.log10((others[stem] ** 2).sum() / (error + 1e-20)) > bar
+    finally:
+        torch.backends.cudnn.allow_tf32 = allowed
