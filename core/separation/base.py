@@ -1,6 +1,6 @@
 """What every separator has in common: the six stems and the protocol."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import numpy as np
@@ -49,3 +49,18 @@ class Separator(Protocol):
         The same input gives the same output. Raises Cancelled when `progress` does.
         """
         ...
+
+
+def separate_all(
+    separator: Separator, mixes: Iterable[Samples], progress: Progress | None = None
+) -> Iterator[dict[str, Samples]]:
+    """The stems of each of `mixes`, in order; a separator that has a `separate_all` of its own takes them together.
+
+    `mixes` may be read some tracks ahead; `progress` is told the share of the track that comes next.
+    """
+    together = getattr(separator, "separate_all", None)
+    if together is not None:
+        yield from together(mixes, progress)
+    else:
+        for mix in mixes:
+            yield separator.separate(mix, progress)

@@ -6,6 +6,8 @@ ideal ratio mask, the limit of masking this spectrum (SiSEC, Stöter, Liutkus & 
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from numpy.typing import NDArray
 
 from core.audio.activity import Gate, Gating
 from core.errors import UserError
-from core.separation.base import STEMS, Progress, Samples, Separator
+from core.separation.base import STEMS, Progress, Samples, Separator, separate_all
 
 RATE = 44_100
 _SILENT = 1e-4  # RMS below which a stem does not sound in a song
@@ -67,19 +69,24 @@ def evaluate(folder: Path, separator: Separator, progress: Progress | None = Non
     rows: dict[str, list[dict[str, float]]] = {stem: [] for stem in STEMS}
     activity: dict[str, list[float]] = {stem: [] for stem in STEMS}
     counted = 0
-    for number, song in enumerate(songs):
-        truth = read_song(song)
-        truth = {stem: audio for stem, audio in truth.items() if np.sqrt(np.mean(audio**2)) > _SILENT}
-        if not truth:
-            continue
+    read: deque[tuple[int, Stems, Samples]] = deque()  # in the separator
+
+    def mixes() -> Iterator[Samples]:
+        for number, song in enumerate(songs):
+            truth = read_song(song)
+            truth = {stem: audio for stem, audio in truth.items() if np.sqrt(np.mean(audio**2)) > _SILENT}
+            if truth:
+                mix: Samples = np.stack(list(truth.values())).sum(axis=0)
+                read.append((number, truth, mix))
+                yield mix
+
+    def report(done: float) -> None:
+        if progress is not None:
+            progress((read[0][0] + 0.8 * done) / len(songs))
+
+    for estimates in separate_all(separator, mixes(), report):
+        number, truth, mix = read.popleft()
         counted += 1
-        mix: Samples = np.stack(list(truth.values())).sum(axis=0)
-
-        def report(done: float, number: int = number) -> None:
-            if progress is not None:
-                progress((number + 0.8 * done) / len(songs))
-
-        estimates = separator.separate(mix, report)
         if not estimates:
             raise UserError(f"The separator {separator.name} makes no stems: choose unet or htdemucs_6s.")
         simple, limit = hpss_stems(mix, list(truth)), ideal_ratio_stems(mix, truth)

@@ -13,6 +13,8 @@ from torch import Tensor
 from core.separation.base import Samples
 
 _SILENT = 1e-7
+_LARGEST_PINNED = 2**30
+"""Bytes; more (eight minutes and a half of six stems) is copied with waiting, since the process keeps what it has locked."""
 
 
 class Track:
@@ -21,7 +23,7 @@ class Track:
     Segments of `size` samples begin every `stride` samples. Estimates fade into each other by triangular weights, as
     demucs does it; what no later segment touches goes to `stems`, (sources, 2, n) float32 on the host, at once, so
     that the device holds one overlap of each track, however long it is. With `copies`, a CUDA stream, `stems` lies in
-    page-locked memory and is filled while the next segments are computed: wait for that stream before reading it.
+    page-locked memory, unless it is very long, and is filled while the next segments are computed: wait for that stream before reading it.
     """
 
     def __init__(
@@ -47,7 +49,8 @@ class Track:
         self.mean = float(mono.mean())
         mono -= self.mean
         self.deviation = math.sqrt(float(mono.dot(mono)) / (self.length - 1)) + 1e-8
-        self.stems = torch.empty((sources, 2, self.length), pin_memory=copies is not None)
+        pinned = copies is not None and 8 * sources * self.length <= _LARGEST_PINNED
+        self.stems = torch.empty((sources, 2, self.length), pin_memory=pinned)
         half = size // 2
         weight = torch.cat([torch.arange(1, half + 1), torch.arange(size - half, 0, -1)]) / (size - half)
         self._weight = weight.to(device)

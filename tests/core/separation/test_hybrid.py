@@ -222,3 +222,16 @@ def test_a_gpu_gives_the_stems_of_the_processor(weights: Path) -> None:
                     assert 10 * np.log10((others[stem] ** 2).sum() / (error + 1e-20)) > bar
     finally:
         torch.backends.cudnn.allow_tf32 = allowed
+
+
+def test_nothing_in_it_waits_for_the_device() -> None:
+    """On PyTorch's device without values, whoever looks at one between two steps, or mixes devices, fails."""
+    from demucs.htdemucs import HTDemucs
+
+    with torch.device("meta"):
+        model = HTDemucs(**SMALL).eval()
+        mix = torch.empty(8, 2, 2 * RATE)
+    with torch.inference_mode():
+        assert Hybrid(model, torch.bfloat16)(mix).shape == (8, 6, 2, 2 * RATE)
+        with pytest.raises(RuntimeError, match="item"):
+            model(mix)  # as demucs does
