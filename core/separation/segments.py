@@ -23,16 +23,15 @@ class Track:
     Segments of `size` samples begin every `stride` samples. Estimates fade into each other by triangular weights, as
     demucs does it; what no later segment touches goes to `stems`, (sources, 2, n) float32 on the host, at once, so
     that the device holds one overlap of each track, however long it is. With `copies`, a CUDA stream, `stems` lies in
-    page-locked memory, unless it is very long, and is filled while the next segments are computed: wait for that stream before reading it.
+    page-locked memory, unless it is very long, and is filled while the next segments are computed: wait for that
+    stream before reading it.
     """
 
     def __init__(
         self, mix: Samples, sources: int, size: int, stride: int, device: torch.device, copies: Any = None
     ) -> None:
-        self.mix, self._mix = (
-            mix,
-            torch.from_numpy(np.require(mix, requirements="W")),
-        )  # torch warns of others
+        self.mix = mix
+        self._mix = torch.from_numpy(np.require(mix, requirements="W"))  # torch warns of others
         self.size, self.stride, self._copies = size, stride, copies
         self.length = int(mix.shape[1])
         silent = self.length < 2 or max(map(abs, torch.aminmax(self._mix))) < _SILENT
@@ -52,10 +51,13 @@ class Track:
         pinned = copies is not None and 8 * sources * self.length <= _LARGEST_PINNED
         self.stems = torch.empty((sources, 2, self.length), pin_memory=pinned)
         half = size // 2
-        weight = torch.cat([torch.arange(1, half + 1), torch.arange(size - half, 0, -1)]) / (size - half)
-        self._weight = weight.to(device)
+        up, down = (
+            torch.arange(half, device=device) + 1,
+            size - half - torch.arange(size - half, device=device),
+        )
+        self._weight = torch.cat([up, down]) / (size - half)
         self._tail: Tensor | None = None
-        self._tail_weight = weight[:0].to(device)
+        self._tail_weight = self._weight[:0]
 
     def cut(self, number: int, target: Tensor) -> None:
         """Write segment `number`, normalised, into `target`, (2, size).
