@@ -307,6 +307,7 @@ class HTDemucsSeparator:
         def cut() -> Iterator[tuple[Track, int]]:
             for mix in mixes:
                 check_stereo(mix)
+                self._set_threads()
                 track = Track(mix, len(self._sources), self._size, self._stride, self.device, self._copies)
                 tracks.append(track)
                 yield from ((track, number) for number in range(track.count))
@@ -335,12 +336,18 @@ class HTDemucsSeparator:
         if tracks:
             progress(tracks[0].settled / tracks[0].count)
 
-    def _launch(self, group: list[tuple[Track, int]], network: Any) -> _Launched:
-        """Have a batch computed; on a GPU it may still be under way when this returns."""
+    def _set_threads(self) -> None:
+        """For the process, so again before each piece of work: sums depend on it in their last digits."""
         import torch
 
         if self._threads is not None and self.device.type == "cpu":
             torch.set_num_threads(self._threads)
+
+    def _launch(self, group: list[tuple[Track, int]], network: Any) -> _Launched:
+        """Have a batch computed; on a GPU it may still be under way when this returns."""
+        import torch
+
+        self._set_threads()
         # What is compiled is so for one size of batch.
         size = self._batch if self.compiled and network is self._network else len(group)
         batch = torch.zeros((size, 2, self._size), pin_memory=self._copies is not None)
@@ -380,8 +387,7 @@ class HTDemucsSeparator:
         tones = sum(np.sin(2 * np.pi * f * time) / n for n, f in enumerate((55, 220, 277, 330, 440), 1))
         signal = (beat + tones).astype(np.float32)
         segment = torch.from_numpy(signal / signal.std()).to(self.device)[None]
-        if self._threads is not None and self.device.type == "cpu":
-            torch.set_num_threads(self._threads)
+        self._set_threads()
         with torch.inference_mode():
             exact = self._estimate(segment, self._exact)[0].double()
             # In a batch as they come later, since what is compiled is so for one shape.

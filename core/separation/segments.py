@@ -47,7 +47,7 @@ class Track:
         mono = self._mix.mean(0)
         self.mean = float(mono.mean())
         mono -= self.mean
-        self.deviation = math.sqrt(float(mono.dot(mono)) / (self.length - 1)) + 1e-8
+        self.deviation = float(torch.linalg.vector_norm(mono)) / math.sqrt(self.length - 1) + 1e-8
         pinned = copies is not None and 8 * sources * self.length <= _LARGEST_PINNED
         self.stems = torch.empty((sources, 2, self.length), pin_memory=pinned)
         half = size // 2

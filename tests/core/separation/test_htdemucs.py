@@ -96,7 +96,11 @@ def test_repeats_and_keeps_shape(weights: Path) -> None:
     separator = load_separator("auto", weights_dir=weights, threads=1)
     assert separator.name == "htdemucs_6s"
     mix = noise(3 * RATE)
-    first, second = separator.separate(mix), separator.separate(mix)
+    import torch
+
+    first = separator.separate(mix)
+    torch.set_num_threads(2)  # as something else in the process may
+    second = separator.separate(mix)
     assert all(np.array_equal(first[stem], second[stem]) and first[stem].shape == mix.shape for stem in STEMS)
 
 
