@@ -59,11 +59,25 @@ async def index_folder(
     when `cancel` says so.
     """
     folder = await asyncio.to_thread(lambda: folder.expanduser().resolve())
-    if not await asyncio.to_thread(lambda: os.access(folder, os.X_OK) and folder.is_dir()):
-        raise UserError("There is no folder {folder}: check the path.", folder=folder)
+    await asyncio.to_thread(_check_folder, folder)
     return await _Index(
         folder, database, engine, progress, cancel, max_seconds, allow_empty, watched, between
     ).run()
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises UserError unless `folder` is one that we may list and enter."""
+    try:
+        there = folder.is_dir()
+    except PermissionError:  # one around it is closed
+        there = True
+    if not there:
+        raise UserError("There is no folder {folder}: check the path.", folder=folder)
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise UserError(
+            "The folder {folder} cannot be opened: let the user who runs Moodstem read it, and enter what it lies in.",
+            folder=folder,
+        )
 
 
 class _Index:
