@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +116,43 @@ def test_tracks_are_read_no_earlier_than_needed(separator: HTDemucsSeparator) ->
     next(given)
     assert len(read) <= 2
     given.close()  # type: ignore[attr-defined]
+
+
+class Copies:
+    """A CUDA stream for machines without one: what is copied is there at once, but counts as under way until waited for."""
+
+    def __init__(self) -> None:
+        self.under_way, self.most = 0, 0
+
+    def wait_stream(self, other: Any) -> None: ...
+
+    def record_event(self) -> Copies:
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        return self
+
+    def synchronize(self) -> None:
+        self.under_way -= 1
+
+
+def test_two_batches_are_under_way_on_a_gpu(
+    separator: HTDemucsSeparator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mixes = [noise(9 * RATE), noise(500), noise(3 * RATE), noise(11 * RATE)]
+    expected = list(separator.separate_all(mixes))
+    stream = Copies()
+    monkeypatch.setattr(separator, "_copies", stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda tensor, stream: None)
+    for name in ("zeros", "empty"):
+        make = getattr(torch, name)
+        monkeypatch.setattr(
+            torch, name, lambda *shape, make=make, pin_memory=False, **more: make(*shape, **more)
+        )
+    seen: list[float] = []
+    assert all(map(equal, separator.separate_all(mixes, seen.append), expected))
+    assert stream.most == 2 and stream.under_way == 0 and seen.count(1.0) == len(mixes)
 
 
 def test_progress_is_that_of_the_next_track(separator: HTDemucsSeparator) -> None:
