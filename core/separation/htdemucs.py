@@ -54,6 +54,7 @@ RELIABILITY = {"drums": 0.95, "bass": 0.95, "vocals": 0.95, "guitar": 0.58, "pia
 _CLASS = "demucs.htdemucs.HTDemucs"
 _LARGEST_ARGUMENT = 192_000  # sample rates are arguments too
 _NEEDED_SNR_DB = 30.0
+_NO_ROOM = "The GPU has no room for htdemucs_6s: free some of its memory, or set jobs.device to cpu."
 _SEGMENT_BYTES = 6e8
 """What to keep for a segment on a GPU: its tensors take 0.25 GB in bfloat16 and 0.46 GB in float32, libraries the rest."""
 
@@ -106,7 +107,7 @@ def load_htdemucs(
 
     `precision` is 'float32', 'bfloat16' or 'auto' (bfloat16 where it is fast and changes stems by less than -30 dB);
     `compiled` has torch compile the network on a GPU, which takes minutes, under the same condition. Raises UserError
-    when the weights are missing, damaged or not this architecture.
+    when the weights are missing, damaged or not this architecture, or the GPU has no room.
     """
     path = find_weights(folder) if folder is not None else None
     if path is None:
@@ -121,9 +122,11 @@ def load_htdemucs(
         raise UserError(f"{path} is damaged (its checksum is not {expected}): copy it again.")
     package = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
     model = _build(path, **package)
-    return HTDemucsSeparator(
-        model, f"{data_hash[:8]}.{CODE_VERSION}", threads, overlap, device, precision, compiled
-    )
+    version = f"{data_hash[:8]}.{CODE_VERSION}"
+    try:
+        return HTDemucsSeparator(model, version, threads, overlap, device, precision, compiled)
+    except MemoryError as error:
+        raise UserError(str(error)) from error
 
 
 def _sha256(path: Path) -> str:
@@ -269,13 +272,23 @@ class HTDemucsSeparator:
         model = model.to(self.device).to(memory_format=torch.channels_last)
         self._exact: Any = Hybrid(model)
         self._network: Any = self._exact
-        self.bfloat16 = precision == "bfloat16" or (precision == "auto" and _fast_bfloat16(self.device))
-        """A track in which a number overflows there is made anew in float32."""
-        if self.bfloat16:
-            self._network = Hybrid(model, torch.bfloat16)
-            if precision == "auto" and not self._harmless(self._network):
-                self._network, self.bfloat16 = self._exact, False
-        self.compiled = compiled and on_gpu and self._compile()
+        self._compiled: Any = None
+        if precision == "bfloat16" or (precision == "auto" and _fast_bfloat16(self.device)):
+            rough = Hybrid(model, torch.bfloat16)
+            if precision == "bfloat16" or self._harmless(rough):
+                self._network = rough
+        if compiled and on_gpu:
+            self._compile()
+
+    @property
+    def bfloat16(self) -> bool:
+        """Whether it computes in bfloat16; a track in which a number overflows there is made anew in float32."""
+        return self._network is not self._exact
+
+    @property
+    def compiled(self) -> bool:
+        """Whether full batches go through a compiled network."""
+        return self._compiled is not None
 
     def separate(self, mix: Samples, progress: Progress | None = None) -> dict[str, Samples]:
         """Split `mix`, shape (2, n) at 44.1 kHz, into six stems of the same shape.
@@ -313,7 +326,10 @@ class HTDemucsSeparator:
 
         segments = cut()
         while group := list(islice(segments, self._batch)):
-            launched.append(self._launch(group, network))
+            try:
+                launched.append(self._launch(group, network))
+            except RuntimeError as error:
+                raise (MemoryError(_NO_ROOM) if _lacks_memory(error) else error) from None
             # A GPU computes one batch while the next is cut here.
             if self._copies is None or len(launched) > 1:
                 launched.popleft().settle()
@@ -347,8 +363,9 @@ class HTDemucsSeparator:
         import torch
 
         self._set_threads()
-        # What is compiled is so for one size of batch.
-        size = self._batch if self.compiled and network is self._network else len(group)
+        size, exact = len(group), network is self._exact
+        if self._compiled is not None and network is self._network and 2 * size > self._compiled_for:
+            size, network = self._compiled_for, self._compiled  # the rest of the batch is silence
         batch = torch.zeros((size, 2, self._size), pin_memory=self._copies is not None)
         for (track, number), segment in zip(group, batch, strict=False):
             track.cut(number, segment)
@@ -358,18 +375,25 @@ class HTDemucsSeparator:
             for (track, number), estimate in zip(group, estimates, strict=True):
                 track.join(number, estimate)
         done = self._copies.record_event() if self._copies is not None else None
-        return _Launched([track for track, _ in group], finite if network is not self._exact else None, done)
+        return _Launched([track for track, _ in group], None if exact else finite, done)
 
     def _estimate(self, batch: Any, network: Any) -> Any:
-        """Stems of each segment, (b, sources, 2, size); in smaller batches from now on, where memory is short."""
+        """Stems of each segment, (b, sources, 2, size). Where memory is short, no longer compiled, then in smaller
+        batches from now on; MemoryError when one segment is too much."""
         import torch
 
         try:
             return network(batch)
-        except torch.OutOfMemoryError:
-            if len(batch) == 1:
-                raise MemoryError("The GPU has no room for a segment of htdemucs_6s.") from None
+        except RuntimeError as error:
+            if not _lacks_memory(error):
+                raise
         torch.cuda.empty_cache()
+        if network is self._compiled:
+            log.warning("The GPU has no room for the compiled htdemucs_6s: it goes on as it is.")
+            self._compiled = None
+            return self._estimate(batch, self._network)
+        if len(batch) == 1:
+            raise MemoryError(_NO_ROOM)
         self._batch = -(-len(batch) // 2)
         return torch.cat([self._estimate(part, network) for part in batch.split(self._batch)])
 
@@ -388,26 +412,27 @@ class HTDemucsSeparator:
         self._set_threads()
         with torch.inference_mode():
             exact = self._estimate(segment, self._exact)[0].double()
-            # In a batch as they come later, since what is compiled is so for one shape.
-            rough = self._estimate(segment.repeat(self._batch, 1, 1), network)[0].double()
             energy = exact.square().sum((1, 2))
             energy = energy.maximum(energy.max() * 1e-3)
-            noise = (exact - rough).square().sum((1, 2)) + 1e-20
-            # NaN, where bfloat16 overflowed, is never above the bar.
-            return bool((10 * torch.log10(energy / noise) > _NEEDED_SNR_DB).all())
-
-    def _compile(self) -> bool:
-        """Have torch compile what is learnt; whether that worked, else the log says why."""
-        compiled = self._network.compiled()
-        try:
-            if self._harmless(compiled):
-                self._network = compiled
-                return True
-            log.warning("Compiled, htdemucs_6s gives other stems here: it goes on as it is.")
-        except Exception as error:  # whatever a compiler, a driver or a missing tool may raise
-            first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            log.warning("htdemucs_6s cannot be compiled here (%s): it goes on as it is.", first)
+            try:
+                # In a batch as they come later, since what is compiled is so for one shape.
+                rough = network(segment.repeat(self._batch, 1, 1))[0].double()
+                noise = (exact - rough).square().sum((1, 2)) + 1e-20
+                snr = 10 * torch.log10(energy / noise)
+                if (snr > _NEEDED_SNR_DB).all():  # never so with NaN, where bfloat16 overflowed
+                    return True
+                reason = f"it would change stems by {-float(snr.min()):.0f} dB"
+            except Exception as error:  # whatever a library, a compiler, a driver or a missing tool may raise
+                reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        log.warning("htdemucs_6s does without bfloat16 or compilation here: %s", reason)
         return False
+
+    def _compile(self) -> None:
+        """Have torch compile what is learnt, for full batches; where that does not work, the log says why."""
+        if self._harmless(self._network):  # what is made in the first call is made before
+            compiled = self._network.compiled()
+            if self._harmless(compiled):
+                self._compiled, self._compiled_for = compiled, self._batch
 
 
 @dataclass
@@ -427,14 +452,19 @@ class _Launched:
             track.spoiled |= self.finite is not None and not self.finite
 
 
+def _lacks_memory(error: RuntimeError) -> bool:
+    """Libraries of CUDA have other words for it than torch.OutOfMemoryError."""
+    return any(text in str(error) for text in ("out of memory", "unable to find an engine", "ALLOC_FAILED"))
+
+
 def _largest_batch(device: Any) -> int:
-    """Segments at once: on a CPU more only cost memory (measured), on a GPU what fits, up to eight."""
+    """Segments at once: on a CPU more only cost memory (measured), on a GPU what fits, up to sixteen."""
     import torch
 
     if device.type != "cuda":
         return 1
     free, _ = torch.cuda.mem_get_info(device)
-    return max(1, min(8, int(0.7 * free / _SEGMENT_BYTES)))
+    return max(1, min(16, int(0.7 * free / _SEGMENT_BYTES)))
 
 
 def _fast_bfloat16(device: Any) -> bool:
@@ -442,7 +472,7 @@ def _fast_bfloat16(device: Any) -> bool:
     import torch
 
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(supported and supported())
 

@@ -90,6 +90,7 @@ class Hybrid(nn.Module):
             values[..., :-1, part] = parts[:, :, :, part]
         values.mul_(deviation).add_(mean)
         values[..., -1, :] = 0
+        values[..., 0, 1] = 0  # real by definition, and not every library passes over the rest
         pieces = torch.fft.irfft(torch.view_as_complex(values), self.size, norm="ortho")
         pieces *= self.window / _HANN_SQUARED_SUM
         quarters = pieces.unflatten(-1, (4, self.hop))

@@ -189,18 +189,35 @@ class watched:  # noqa: N801 - used like a function
         self.separator._network, self.separator._exact, self.separator._batch = self.kept
 
 
-def test_short_memory_halves_the_batch(separator: HTDemucsSeparator) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        "CUDA out of memory.",
+        "FIND was unable to find an engine to execute this computation",
+        "CUFFT_ALLOC_FAILED",
+    ],
+)
+def test_short_memory_halves_the_batch(separator: HTDemucsSeparator, words: str) -> None:
     mix = noise(7 * RATE)
     expected = separator.separate(mix)
 
     def room_for_one(size: int) -> None:
         if size > 1:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
+            raise RuntimeError(words)
 
     with watched(separator, room_for_one):
         assert equal(separator.separate(mix), expected) and separator._batch == 1
     with watched(separator, lambda size: room_for_one(2)), pytest.raises(MemoryError, match="no room"):
         separator.separate(mix)
+
+
+def test_other_errors_are_not_taken_for_short_memory(separator: HTDemucsSeparator) -> None:
+    def fails(size: int) -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with watched(separator, fails), pytest.raises(RuntimeError, match="mat1"):
+        separator.separate(noise(RATE))
+    assert separator._batch == 3
 
 
 def test_what_overflows_is_made_anew_in_float32(weights: Path) -> None:
@@ -218,31 +235,83 @@ def test_what_overflows_is_made_anew_in_float32(weights: Path) -> None:
     assert all(map(equal, separator.separate_all(mixes), expected))
 
 
+class Compiled(torch.nn.Module):
+    """What a compiler made, with a fault."""
+
+    def __init__(self, module: Any, fault: str, calls: list[int]) -> None:
+        super().__init__()
+        self.module, self.fault, self.calls = module, fault, calls
+
+    def forward(self, x: Any, wave: Any) -> Any:
+        self.calls.append(len(x))
+        if self.fault == "no triton":
+            raise RuntimeError("Cannot find a working triton installation.\nMore about it")
+        if self.fault == "no room" and len(self.calls) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return tuple((2 if self.fault == "wrong" else 1) * part for part in self.module(x, wave))
+
+
+@pytest.fixture
+def compiled(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], tuple[HTDemucsSeparator, list[int]]]:
+    """A separator with a compiler that has that fault, and the sizes of batches that went through what it made."""
+
+    def make(fault: str) -> tuple[HTDemucsSeparator, list[int]]:
+        calls: list[int] = []
+        monkeypatch.setattr(torch, "compile", lambda module, **_: Compiled(module, fault, calls))
+        separator = load_htdemucs(weights, threads=1, precision="float32")
+        separator._batch = 3
+        separator._compile()
+        return separator, calls
+
+    return make
+
+
+@pytest.mark.parametrize("fault", ["no triton", "wrong"])
 def test_a_compiler_that_fails_leaves_it_as_it_was(
-    separator: HTDemucsSeparator, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    compiled: Any, separator: HTDemucsSeparator, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    mix = noise(2 * RATE)
-    expected = separator.separate(mix)
+    made, calls = compiled(fault)
+    assert not made.compiled and len(calls) == 1
+    said = {"no triton": "here: Cannot find a working triton installation.", "wrong": "change stems by 0 dB"}
+    assert said[fault] in caplog.text and "More about it" not in caplog.text
+    mix = noise(7 * RATE)
+    assert equal(made.separate(mix), separator.separate(mix)) and len(calls) == 1
 
-    class Compiled(torch.nn.Module):
-        def __init__(self, module: Any, fault: str) -> None:
-            super().__init__()
-            self.module, self.fault = module, fault
 
-        def forward(self, x: Any, wave: Any) -> Any:
-            if self.fault == "none":
-                raise RuntimeError("Cannot find a working triton installation.\nMore about it")
-            return tuple((2 if self.fault == "wrong" else 1) * part for part in self.module(x, wave))
+def test_full_batches_go_through_what_was_compiled(compiled: Any, separator: HTDemucsSeparator) -> None:
+    made, calls = compiled("")
+    assert made.compiled and not made.bfloat16
+    for seconds, batches in ((7, [3]), (9, [3, 3]), (3, [3]), (1, [])):  # 4, 5, 2 and 1 segments
+        calls.clear()
+        mix = noise(seconds * RATE)
+        assert equal(made.separate(mix), separator.separate(mix)) and calls == batches
 
-    for fault, said in (("none", "(Cannot find a working triton installation.)"), ("wrong", "other stems")):
-        monkeypatch.setattr(torch, "compile", lambda module, fault=fault, **_: Compiled(module, fault))
-        assert not separator._compile() and said in caplog.text
-        assert equal(separator.separate(mix), expected)
-    monkeypatch.setattr(torch, "compile", lambda module, **_: Compiled(module, ""))
-    before = separator._network
-    assert separator._compile() and separator._network is not before
-    assert before.learnt is not separator._network.learnt and equal(separator.separate(mix), expected)
-    separator._network = before
+
+def test_without_room_for_what_was_compiled_it_goes_on_as_it_is(
+    compiled: Any, separator: HTDemucsSeparator, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, _ = compiled("no room")
+    assert made.compiled
+    mix = noise(9 * RATE)
+    assert equal(made.separate(mix), separator.separate(mix)) and not made.compiled and made._batch == 3
+    assert caplog.text.count("no room for the compiled") == 1
+
+
+def test_what_a_gpu_cannot_compute_in_bfloat16_it_does_in_float32(
+    weights: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def forward(network: Hybrid, mix: Any, plain: Any = Hybrid.forward) -> Any:
+        if network.learnt.precision == torch.bfloat16:
+            raise RuntimeError("GET was unable to find an engine to execute this computation")
+        return plain(network, mix)
+
+    monkeypatch.setattr(Hybrid, "forward", forward)
+    monkeypatch.setattr("core.separation.htdemucs._fast_bfloat16", lambda device: True)
+    made = load_htdemucs(weights, threads=1)
+    assert not made.bfloat16 and "does without bfloat16" in caplog.text
+    assert set(made.separate(noise(RATE))) == set(STEMS)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
