@@ -79,7 +79,7 @@ class Track:
             piece[..., : self._tail.shape[-1]] += self._tail
             weight[: self._tail.shape[-1]] += self._tail_weight
         done = count if number == self.count - 1 else self.stride
-        ready = (piece[..., :done] / weight[:done]).mul_(self.deviation).add_(self.mean)
+        ready = piece[..., :done].div_(weight[:done]).mul_(self.deviation).add_(self.mean)
         if self._copies is not None:
             self._copies.wait_stream(torch.cuda.current_stream(ready.device))
             ready.record_stream(self._copies)
