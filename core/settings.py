@@ -123,7 +123,7 @@ class HTDemucsSettings(_Area):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """'auto': bfloat16 where it is fast and changes stems by less than -30 dB."""
     compiled: bool = False
-    """By PyTorch, on a GPU: minutes at the first start, then faster."""
+    """By PyTorch, on a GPU (needs a C compiler): minutes at the first start, then faster."""
 
 
 class RetentionSettings(_Area):
