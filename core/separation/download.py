@@ -1,6 +1,6 @@
 """The published weights of htdemucs_6s, fetched by name on first use: to where demucs itself keeps them, checked, whole.
 
-The file goes through the safe loading code of `htdemucs` like any other; this module only brings it here.
+The file goes through the safe loading code of `checkpoint` like any other; this module only brings it here.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def at_hand(name: str, *, weights_dir: Path | None = None) -> str:
 def _weights(weights_dir: Path | None, *, fetch: bool) -> Path | None:
     """The folder with weights of htdemucs_6s; the one that is named, or else demucs' own."""
     from core.separation import download
-    from core.separation.htdemucs import has_weights
+    from core.separation.checkpoint import has_weights
 
     if weights_dir is not None:
         return weights_dir if fetch or has_weights(weights_dir) else None

@@ -19,7 +19,8 @@ import pytest
 
 from core.errors import UserError
 from core.separation import STEMS, Cancelled, known, load_separator
-from core.separation.htdemucs import HTDemucsSeparator, has_weights, load_htdemucs
+from core.separation.checkpoint import has_weights
+from core.separation.htdemucs import HTDemucsSeparator, load_htdemucs
 from core.separation.loader import NoSeparator
 
 RATE = 44_100
