@@ -110,9 +110,9 @@ def sentence_for(error: BaseException) -> str | None:
             return tr("That is more than Discord lets me send here; choose something shorter.")
         case discord.HTTPException(code=code) if code in GONE:
             return tr("The message or channel is gone; run the command again.")
-        case discord.HTTPException(status=status) if status >= 500:
-            return tr("Discord did not take my answer; please try again in a moment.")
-        case aiohttp.ClientError() | TimeoutError() | ConnectionError():
+        case discord.HTTPException(status=status) if status < 500:
+            return None  # what it refuses there, we asked wrongly
+        case discord.HTTPException() | aiohttp.ClientError() | TimeoutError() | ConnectionError():
             return tr("Discord did not take my answer; please try again in a moment.")
         case _:
             return None
