@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.errors import UserError
+from core.folders import access_to
 from core.settings import Settings, config_file, whoever
 
 if TYPE_CHECKING:
@@ -198,14 +199,10 @@ def _decoder() -> Finding:
 
 
 def _separator(settings: Settings) -> Finding:
-    from core.separation import load_separator
+    from bot.cli.shared import separator_of
 
     try:
-        loaded = load_separator(
-            settings.jobs.separator,
-            weights_dir=settings.jobs.weights,
-            htdemucs=settings.htdemucs.model_dump() | {"compiled": False},
-        )
+        loaded = separator_of(settings)
     except UserError as error:
         return Finding("separator", False, str(error))
     return Finding("separator", True, f"{loaded.name} {loaded.version}")
@@ -278,16 +275,14 @@ def _folders(settings: Settings) -> list[Finding]:
 
 
 def _folder(settings: Settings, folder: Path) -> Finding:
-    """Mounted from another machine or into a container, a folder may be there and closed."""
-    try:
-        there = folder.is_dir()
-    except PermissionError:  # one around it is closed
-        return Finding(
-            "folder", False, f"{folder}{_found_by(settings, folder)}: let {whoever()} into what it lies in"
-        )
-    ok = there and os.access(folder, os.R_OK | os.X_OK)
-    advice = "" if ok else f": let {whoever()} read it" if there else ": it is not there"
-    return Finding("folder", ok, f"{folder}{_found_by(settings, folder)}{advice}")
+    advice = {
+        "open": "",
+        "closed": f": let {whoever()} read it",
+        "inside a closed one": f": let {whoever()} into what it lies in",
+        "missing": ": it is not there",
+    }
+    access = access_to(folder)
+    return Finding("folder", access == "open", f"{folder}{_found_by(settings, folder)}{advice[access]}")
 
 
 def _found_by(settings: Settings, folder: Path) -> str:

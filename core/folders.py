@@ -1,12 +1,24 @@
-"""What lies where below the data folder, for the settings and for what a worker is told of them."""
+"""Folders: what lies where below the data folder, and whether one can be read."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Literal
+
+
+def access_to(folder: Path) -> Literal["open", "closed", "inside a closed one", "missing"]:
+    """Whether we may list and enter it: mounted from elsewhere or into a container, a folder may be there and closed."""
+    try:
+        if not folder.is_dir():
+            return "missing"
+    except PermissionError:
+        return "inside a closed one"
+    return "open" if os.access(folder, os.R_OK | os.X_OK) else "closed"
 
 
 class DataFolder:
-    """To be inherited by what has the path `data`."""
+    """To be inherited by what has the path `data`: the settings, and what a worker is told of them."""
 
     data: Path
 

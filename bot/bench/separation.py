@@ -85,7 +85,8 @@ def run(seconds: float | None = None, rounds: int = 3, threads: int | None = Non
                     if number:  # the first round warms up
                         times[label].append(taken)
             memory = torch.cuda.max_memory_allocated() if on_gpu else 0
-        with _without_tf32():
+        # Convolutions of a GPU in float32 as it says, for the comparison; the timing leaves PyTorch's default.
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             exact = load_htdemucs(folder, threads=threads, precision="float32")
             expected = _by_demucs(folder, mix, exact)
             in_float = exact.separate(mix)
@@ -139,19 +140,6 @@ def _by_demucs(folder: Path, mix: Any, exact: HTDemucsSeparator) -> dict[str, An
     with torch.inference_mode():
         stems = apply_model(model, normal, shifts=0, overlap=exact.overlap, device=exact.device)[0].numpy()
     return dict(zip(model.sources, stems * deviation + mean, strict=True))
-
-
-@contextmanager
-def _without_tf32() -> Iterator[None]:
-    """Convolutions of a GPU in float32 as it says, for the comparison; the timing leaves PyTorch's default."""
-    import torch
-
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.allow_tf32 = before
 
 
 def _timed(work: Callable[[], object]) -> float:

@@ -66,7 +66,7 @@ def separator_of(settings: Settings, name: str | None = None) -> Separator:
         name or jobs.separator,
         weights_dir=jobs.weights,
         threads=jobs.threads,
-        htdemucs=settings.htdemucs.model_dump() | {"compiled": False},  # a command does not wait for that
+        htdemucs=settings.htdemucs.model_dump(exclude={"compiled"}),  # a command does not wait for that
     )
 
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 from core.errors import UserError, is_disk_full
+from core.folders import access_to
 from core.library.store import Database, Row
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Engine, Request, ShouldStop, TaskFailed, TimedOut, Unavailable
@@ -59,25 +59,17 @@ async def index_folder(
     when `cancel` says so.
     """
     folder = await asyncio.to_thread(lambda: folder.expanduser().resolve())
-    await asyncio.to_thread(_check_folder, folder)
-    return await _Index(
-        folder, database, engine, progress, cancel, max_seconds, allow_empty, watched, between
-    ).run()
-
-
-def _check_folder(folder: Path) -> None:
-    """Raises UserError unless `folder` is one that we may list and enter."""
-    try:
-        there = folder.is_dir()
-    except PermissionError:  # one around it is closed
-        there = True
-    if not there:
+    access = await asyncio.to_thread(access_to, folder)
+    if access == "missing":
         raise UserError("There is no folder {folder}: check the path.", folder=folder)
-    if not os.access(folder, os.R_OK | os.X_OK):
+    if access != "open":
         raise UserError(
             "The folder {folder} cannot be opened: let the user who runs Moodstem read it, and enter what it lies in.",
             folder=folder,
         )
+    return await _Index(
+        folder, database, engine, progress, cancel, max_seconds, allow_empty, watched, between
+    ).run()
 
 
 class _Index:
