@@ -273,10 +273,8 @@ class HTDemucsSeparator:
         """Have torch compile what is learnt, for full batches; where that does not work, the log says why."""
         import torch
 
-        with torch.inference_mode():
-            self._estimate(
-                self._test_segment(), self._network
-            )  # makes what is made once: it would be compiled twice
+        with torch.inference_mode():  # makes what is made once, or the network would be compiled twice
+            self._estimate(self._test_segment(), self._network)
         compiled = self._network.compiled()
         if self._harmless(compiled, "compilation"):
             self._compiled, self._compiled_for = compiled, self._batch
