@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bot.cli import main, print_json, settings_of
+from bot.cli.root import main, print_json, settings_of
 from bot.cli.shared import JSON, SERVER, progress_bar, separator_of, the_catalog
 from core.errors import UserError
 
@@ -115,7 +115,7 @@ async def _similar(
     count: int,
 ) -> list[dict[str, Any]]:
     from core.recommend.prominence import prominent
-    from core.recommend.similarity import similar as nearest
+    from core.recommend.similar import similar as nearest
 
     catalog = await the_catalog(settings, server)
     near: dict[int, dict[str, Any]] = {}
