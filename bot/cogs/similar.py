@@ -19,6 +19,7 @@ from bot.i18n import tr
 from bot.ui.buttons import on_press
 from bot.ui.similar import COUNT, KINDS, PICTURE, Question, answer_card, comparison_card
 from core.analysis import TrackAnalysis
+from core.audio.types import STEMS
 from core.errors import UserError
 from core.genre.latents import Latents, load_latents, told
 from core.library.catalog import Catalog
@@ -26,7 +27,6 @@ from core.library.tracks import Track
 from core.recommend import alike
 from core.recommend.prominence import Prominent, prominent
 from core.recommend.similarity import Similar, similar
-from core.separation.base import STEMS
 from jobs.pictures import draw_comparison
 
 POOL = 5

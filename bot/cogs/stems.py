@@ -21,10 +21,10 @@ from bot.i18n import tr
 from bot.ui.buttons import Press, on_press
 from bot.ui.cards import problem_card
 from bot.ui.theme import STEM_EMOJI, plain
+from core.audio.types import STEMS
 from core.errors import UserError
 from core.library.servers import limits_of
 from core.names import stem_name
-from core.separation.base import STEMS
 from jobs.configure import quotas
 from jobs.model import INTERACTIVE, Job
 from jobs.tasks.stems import FORMS, read_stem

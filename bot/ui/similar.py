@@ -14,8 +14,8 @@ from bot.ui.buttons import Choose, Press
 from bot.ui.cards import Card, Style, gallery, line, row, text
 from bot.ui.library import by_line
 from bot.ui.theme import STEM_EMOJI, plain
+from core.audio.types import STEMS
 from core.names import stem_name
-from core.separation.base import STEMS
 
 if TYPE_CHECKING:
     from core.library.tracks import Track

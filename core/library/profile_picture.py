@@ -19,11 +19,11 @@ from core.audio.pictures import (
     fit,
     titled_figure,
 )
+from core.audio.types import STEMS
 from core.colours import STEM_COLOURS
 from core.i18n import inside, mark, tr, trn
 from core.library.glossary import label
 from core.names import stem_name
-from core.separation.base import STEMS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

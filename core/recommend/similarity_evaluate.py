@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.analysis import TrackAnalysis
+from core.audio.types import STEMS
 from core.errors import UserError
 from core.library.catalog import Catalog
 from core.recommend.alike import METRICS, sound_space
 from core.recommend.calibrate import LabelledTrack
 from core.recommend.similarity import instrument_similarities, timbre_vectors
-from core.separation.base import STEMS
 
 NEIGHBOURS = 5
 

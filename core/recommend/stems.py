@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from core.audio.types import STEMS
 from core.recommend.calibrate import Designs, Labelled, cross_validated, mean_spearman, spearman
 from core.recommend.table import Rule, trust
-from core.separation.base import STEMS
 
 
 def contributions(

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from core.audio.types import STEMS
 from core.errors import UserError
-from core.separation.base import STEMS
 from jobs.samples import mixing
 from jobs.samples.mixing import RATE, Audio
 from jobs.samples.pieces import PIECES

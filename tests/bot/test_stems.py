@@ -15,7 +15,7 @@ import soundfile
 
 from bot.ui.buttons import Press
 from bot.ui.cards import Card, row
-from core.separation.base import STEMS
+from core.audio.types import STEMS
 from jobs.members import erase_member, export_member
 from jobs.retention import Retention, clean_up
 from jobs.runner import Runner

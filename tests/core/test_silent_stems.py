@@ -11,6 +11,7 @@ import pytest
 
 from core.analysis import TrackAnalysis
 from core.audio.activity import SILENT_DB
+from core.audio.types import STEMS
 from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog, features_of
 from core.library.descriptor_report import describe_library
@@ -22,7 +23,6 @@ from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
 from core.recommend.rules import occasions, recommend
 from core.recommend.similarity import similar
-from core.separation.base import STEMS
 
 FACTS = {"activity", "level_db"}
 """What is known of a silent stem as well: that it does not sound, and that its level is that of silence."""

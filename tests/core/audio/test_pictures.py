@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from core.analysis import TrackAnalysis
 from core.audio import pictures
-from core.audio.spectrum import RATE, analyse_frames
+from core.audio.spectrum import analyse_frames
+from core.audio.types import RATE, STEMS
 from core.colours import STEM_COLOURS
-from core.separation.base import STEMS
 from tests.core.audio import rhythms
 from tests.core.audio.conftest import tone
 
