@@ -67,13 +67,8 @@ class Stems(commands.Cog):
         await self.bot.job_cards.open_privately(interaction, made)
 
     async def made(self, user_id: int, track_id: int) -> Job | None:
-        """The member's latest job whose stems are still there, or None."""
-        rows = await self.bot.database.fetch(
-            "SELECT id FROM job WHERE user_id = ? AND kind = 'stems' AND state = 'done'"
-            " AND json_extract(spec, '$.track_id') = ? ORDER BY id DESC LIMIT 1",
-            [user_id, track_id],
-        )
-        job = await self.bot.queue.get(rows[0]["id"]) if rows else None
+        """Return the member's latest job that made this track's stems, if its archive still exists."""
+        job = await self.bot.queue.latest_done("stems", user_id=user_id, track_id=track_id)
         there = job is not None and await asyncio.to_thread(self.archive(job).is_file)
         return job if there else None
 
