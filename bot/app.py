@@ -29,6 +29,7 @@ from core.errors import UserError
 from core.i18n import catalogue
 from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog
+from core.library.command_sync import save_synced_commands, synced_commands
 from core.library.loading import Loader
 from core.library.shelf import SHARED, Shelf, keep_folders_to
 from core.library.store import Database
@@ -165,14 +166,11 @@ class Moodstem(commands.Bot):
         digest = hashlib.sha256(
             json.dumps([self.application_id, payload], sort_keys=True).encode()
         ).hexdigest()
-        known = await self.database.fetch_one("SELECT hash FROM command_sync WHERE scope=?", (scope,))
+        known = await synced_commands(self.database, scope)
         registered = await self.tree.fetch_commands(guild=guild)
-        if known is None or known["hash"] != digest or len(registered) != len(payload):
+        if known != digest or len(registered) != len(payload):
             await self.tree.sync(guild=guild)
-            await self.database.write(
-                "INSERT INTO command_sync (scope, hash) VALUES (?, ?) ON CONFLICT (scope) DO UPDATE SET hash=excluded.hash",
-                (scope, digest),
-            )
+            await save_synced_commands(self.database, scope, digest)
 
     async def close(self) -> None:
         """Answer those who are being answered, then stop: the worker, Discord, the database."""

@@ -14,12 +14,12 @@ from discord import app_commands
 from bot.app import Moodstem
 from bot.i18n import tr, trn
 from bot.theme import clock
+from core.audio.types import STEMS
 from core.errors import UserError
 from core.library import search
 from core.library.playlists import Entry, Playlist, Playlists
 from core.library.query import fold, keys, parse_key
 from core.library.tracks import Track
-from core.separation.base import STEMS
 
 MOST, LONGEST = 25, 100
 """Choices that Discord shows, and characters of each."""

@@ -137,6 +137,7 @@ def _moment(seconds: float) -> str:
 
 
 async def _database(settings: Settings) -> list[Finding]:
+    from core.library.backup import quick_check
     from core.library.store import Database
     from core.library.tracks import Library
     from jobs.queue import Queue
@@ -156,7 +157,7 @@ async def _database(settings: Settings) -> list[Finding]:
     ]
     try:
         async with await Database.open(settings.database) as database:
-            [check] = await database.fetch("PRAGMA quick_check")
+            check = await quick_check(database)
             tracks = await Library(database).counts()
             queue = Queue(database)
             jobs, runners = await queue.counts(), await queue.runners()
@@ -166,7 +167,7 @@ async def _database(settings: Settings) -> list[Finding]:
     alive = [runner for runner in runners if runner["seen_at"] > time.time() - 60]
     return [
         *findings,
-        Finding("database", check[0] == "ok", f"{tracks['total']} tracks, integrity {check[0]}"),
+        Finding("database", check == "ok", f"{tracks['total']} tracks, integrity {check}"),
         Finding(
             "queue", True, f"{jobs['queued']} waiting, {jobs['running']} running, {jobs['failed']} failed"
         ),

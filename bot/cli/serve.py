@@ -157,11 +157,11 @@ def migrate(ctx: click.Context) -> None:
     """Bring the database up to date (every command does so by itself)."""
 
     async def work(path: Path) -> None:
+        from core.library.schema import schema_version
         from core.library.store import Database
 
         async with await Database.open(path) as database:
-            [row] = await database.fetch("PRAGMA user_version")
-            click.echo(f"{path}: schema {row[0]}")
+            click.echo(f"{path}: schema {await schema_version(database)}")
 
     asyncio.run(work(settings_of(ctx).database))
 

@@ -192,7 +192,7 @@ async def _by_latent(
     import numpy as np
 
     from core.analysis import content_hash
-    from core.genre.latents import load_latents, told
+    from core.genre.latents import load_latents, model_of, told
     from core.genre.model import hear_file
     from core.library.store import Database
     from core.library.tracks import Library
@@ -212,8 +212,7 @@ async def _by_latent(
                 f"There is no track {track} in the library: `moodstem recommend --json` shows ids."
             )
         elif track is not None:
-            row = await database.fetch_one("SELECT model FROM latent WHERE track_id = ?", [track])
-            model = row["model"] if row else None
+            model = await model_of(database, track)
         latents = await load_latents(database, model)
         if query is None and track is not None:
             query, own = latents.of(track), await told(database, track)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.activity import HELD_DB, HOLD_DB, Mask, held_level_db
-from core.audio.spectrum import FRAME_RATE, Floats
+from core.audio.types import FRAME_RATE, Floats
 
 HOLDS_DB = (HOLD_DB, -2.0)
 """How far below the strongest stem a stem still holds a band; the plain gate's comes first (see `held`)."""

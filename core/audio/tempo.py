@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio.spectrum import FRAME_RATE, Floats
+from core.audio.types import FRAME_RATE, Floats
 
 SLOWEST, FASTEST = 40.0, 220.0
 GRID = np.exp(np.linspace(np.log(SLOWEST), np.log(FASTEST), 700))

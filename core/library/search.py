@@ -18,12 +18,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from core.audio.types import STEMS
 from core.genre.likely import likely
 from core.library.query import Key, Meaning, Query, Term, parse_key, split
 from core.library.shelf import OWN, VISIBLE, Shelf
 from core.library.store import Database, Row
 from core.library.tracks import Track
-from core.separation.base import STEMS
 
 SOUNDS = 0.25
 """A track has an instrument when it sounds for at least this share of the time."""

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from core.audio import contrast, tonality
 from core.audio.filters import hz_to_mel
-from core.audio.spectrum import N_MELS, RATE, analyse_frames, decibels, mono
+from core.audio.spectrum import analyse_frames, decibels, mono
+from core.audio.types import N_MELS, RATE, STEMS
 from core.i18n import inside, percent, tr
 from core.names import key_name, note_sign, stem_name
 from core.pictures.colours import DARK, STEM_COLOURS
-from core.separation.base import STEMS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

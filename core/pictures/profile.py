@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from core.analysis import TrackAnalysis
+from core.audio.types import STEMS
 from core.i18n import inside, mark, tr, trn
 from core.library.glossary import label
 from core.names import stem_name
@@ -23,7 +24,6 @@ from core.pictures.analysis import (
     titled_figure,
 )
 from core.pictures.colours import STEM_COLOURS
-from core.separation.base import STEMS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -25,13 +25,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.audio.types import STEMS
 from core.errors import UserError
 from core.i18n import mark, number, tr
 from core.library.catalog import Catalog, once
 from core.library.reference import quantiles
 from core.names import note_sign
 from core.recommend.table import trust
-from core.separation.base import STEMS
 
 DESCRIPTORS: dict[str, tuple[str, ...]] = {
     "mfcc": tuple(f"mfcc_{i}" for i in range(2, 14)),

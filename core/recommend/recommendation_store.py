@@ -167,6 +167,15 @@ class Recommendations:
         made = _recommended(row) if row else None
         return made if made and track_id in [pick.track_id for pick in made.picks] else None
 
+    async def latest_track_ids(self, user_id: int, limit: int) -> list[int]:
+        """Return the first `limit` tracks of the member's latest picks, best first."""
+        rows = await self._database.fetch(
+            "SELECT json_extract(pick.value, '$.track_id') AS id FROM recommendation, json_each(tracks) AS pick"
+            " WHERE recommendation.id = (SELECT max(id) FROM recommendation WHERE user_id = ?) LIMIT ?",
+            (user_id, limit),
+        )
+        return [row["id"] for row in rows]
+
     async def asked_at(self, recommendation_id: int) -> int | None:
         """When it was asked for, Unix time."""
         row = await self._database.fetch_one(

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from core.audio.types import STEMS
 from core.errors import UserError
 from core.i18n import joined, tr
 from core.library.catalog import Catalog, TrackLike, once
 from core.library.reference import quantiles
 from core.recommend import acoustic_similarity as alike
 from core.recommend import wording
-from core.separation.base import HEARD, STEMS
+from core.separation.base import HEARD
 
 TIMBRE = (
     *(f"mix.mfcc_{i}" for i in range(2, 14)),

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.audio.activity import Gate, Gating
+from core.audio.types import STEMS, Samples
 from core.errors import UserError
-from core.separation.base import STEMS, Progress, Samples
+from core.separation.base import Progress
 from core.separation.checkpoint import NAME, read_model
 from core.separation.unet import check_stereo
 

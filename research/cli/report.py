@@ -16,7 +16,7 @@ from bot.cli.shared import JSON, progress_bar, the_catalog
 from core.errors import UserError
 
 if TYPE_CHECKING:
-    from core.audio.spectrum import Floats
+    from core.audio.types import Floats
     from core.settings import Settings
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
+from core.audio.types import STEMS
 from core.errors import UserError
-from core.separation.base import STEMS
 from research.composer import mixing
 from research.composer.mixing import RATE, Audio
 from research.composer.pieces import PIECES

@@ -281,8 +281,8 @@ def mean_spearman(by_mood: Mapping[str, float]) -> float:
 
 def reference_features(catalog: Catalog) -> list[str]:
     """What the bundled reference needs to know: every feature of rules and similarity that the catalog has."""
+    from core.audio.types import STEMS
     from core.recommend.similar import COMPARED, TIMBRE
-    from core.separation.base import STEMS
 
     wanted = {rule.feature for rule in load_rules()} | set(TIMBRE) | set(COMPARED)
     wanted |= {f"{stem}.activity" for stem in STEMS}

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.activity import Gate, Gating
+from core.audio.types import STEMS, Samples
 from core.errors import UserError
-from core.separation.base import STEMS, Progress, Samples, Separator, separate_all
+from core.separation.base import Progress, Separator, separate_all
 
 RATE = 44_100
 _SILENT = 1e-4  # RMS below which a stem does not sound in a song

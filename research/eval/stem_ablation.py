@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from core.audio.types import STEMS
 from core.recommend.table import Rule, trust
-from core.separation.base import STEMS
 from research.eval.calibrate import Designs, Labelled, cross_validated, mean_spearman, spearman
 
 

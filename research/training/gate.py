@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from core.audio.activity import sounding, stem_activity, tidy
 from core.audio.detector import VIEWS, held, levels, seen
 from core.audio.spectrum import Frames, analyse_frames, mono
-from core.separation.base import STEMS, Samples, Separator
+from core.audio.types import STEMS, Samples
+from core.separation.base import Separator
 from core.separation.unet import WEIGHTS, detector_file, load_unet
 from research.eval.separated import read_song
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from core.audio.spectrum import Floats
+from core.audio.types import Floats
 from core.genre.features import FEATURE_SETS, columns_of
 from research.training.genre_data import Example, counts, folds
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from core.audio.fma import COLUMNS
-from core.audio.spectrum import Floats
+from core.audio.types import Floats
 from core.errors import UserError
 from core.genre.features import Mel, listen
 from core.separation.base import Progress

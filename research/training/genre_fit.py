@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.audio.spectrum import Floats
+from core.audio.types import Floats
 from core.genre.features import FRAMES, slices
 from research.training.genre_features import Prepared
 

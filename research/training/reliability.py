@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from core.separation.base import STEMS
+from core.audio.types import STEMS
 from core.separation.unet import WEIGHTS, load_unet
 from research.eval.separated import evaluate
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.audio.types import STEMS
 from core.errors import UserError
 from core.separation.bands import BANDS, BINS, FFT, HOP, RATE, band_sum
-from core.separation.base import STEMS
 from core.separation.unet import network_input
 from research.training.singer import speak
 

@@ -27,8 +27,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from core.audio.types import STEMS
 from core.errors import UserError
-from core.separation.base import STEMS
 from research.training.midi import Part, busiest_window, excerpt, read_parts, write_midi
 from research.training.singer import sing
 

@@ -17,7 +17,8 @@ import numpy as np
 
 from core.audio import rhythm, tempo
 from core.audio.decode import decode
-from core.audio.spectrum import Floats, analyse_frames, decibels, mono
+from core.audio.spectrum import analyse_frames, decibels, mono
+from core.audio.types import Floats
 
 TOLERANCE, PENALTY, FOLDS = 0.04, 5.0, 9
 

@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.audio.types import STEMS
 from core.errors import UserError
-from core.separation.base import STEMS, Progress
+from core.separation.base import Progress
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.features.similar.cards import Question
 from core.analysis import TrackAnalysis
+from core.audio.types import STEMS
 from core.i18n import percent, tr
 from core.library.audit import Entry as Logged
 from core.library.history import Moment
@@ -36,7 +37,6 @@ from core.recommend.table import load_rules, load_steers
 from core.recommend.tuning import Change
 from core.recommend.weight_preview import Outcome, Place, samples
 from core.recommend.wording import sentence
-from core.separation.base import STEMS
 from core.settings import LimitSettings, RetentionSettings
 from jobs.model import Job
 

@@ -11,6 +11,7 @@ import pytest
 
 from core.analysis import TrackAnalysis
 from core.audio.activity import SILENT_DB
+from core.audio.types import STEMS
 from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog, features_of
 from core.library.loading import load_catalog
@@ -21,7 +22,6 @@ from core.moods.profile import MOODS, Profile
 from core.pictures.profile import features
 from core.recommend.rules import occasions, recommend
 from core.recommend.similar import similar
-from core.separation.base import STEMS
 from research.eval.descriptors import describe_library
 
 FACTS = {"activity", "level_db"}

@@ -15,6 +15,7 @@ from bot.widgets import Card, gallery, text
 from core.library.music_map import corner, drawn
 from core.moods.profile import mood_adjective
 from core.pictures.drawing import draw_map
+from core.recommend.recommendation_store import Recommendations
 
 if TYPE_CHECKING:
     from bot.app import Moodstem
@@ -37,7 +38,7 @@ class Maps:
     async def answer(self, interaction: discord.Interaction[Moodstem]) -> None:
         """In place of the deferred answer. Raises UserError where the library is too small."""
         catalog = await self.bot.catalog(interaction.guild_id)
-        picked = await self.last_picked(interaction.user.id)
+        picked = await Recommendations(self.bot.database).latest_track_ids(interaction.user.id, PICKED)
         told = await asyncio.to_thread(drawn, catalog, picked, spoken())
         here = interaction.guild_id, await self.bot.library.version()
         key = *here, str(catalog.weights), tuple(picked)
@@ -45,15 +46,6 @@ class Maps:
         await interaction.edit_original_response(
             view=map_card(told), attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)]
         )
-
-    async def last_picked(self, user_id: int) -> list[int]:
-        """What the member was recommended last, best first."""
-        rows = await self.bot.database.fetch(
-            "SELECT json_extract(pick.value, '$.track_id') AS id FROM recommendation, json_each(tracks) AS pick"
-            " WHERE recommendation.id = (SELECT max(id) FROM recommendation WHERE user_id = ?) LIMIT ?",
-            (user_id, PICKED),
-        )
-        return [row["id"] for row in rows]
 
 
 def map_card(told: dict[str, Any]) -> Card:

@@ -12,6 +12,7 @@ from bot.i18n import inside, mark, tr, trn
 from bot.router import Choose, Form, Press
 from bot.theme import STEM_EMOJI, plain
 from bot.widgets import Card, Style, mood_colour, note_card, row, text
+from core.audio.types import STEMS
 from core.library.glossary import end, label, meaning
 from core.moods.profile import MOODS, PREFERENCES, mood_label
 from core.recommend.explain import WISHES
@@ -20,7 +21,6 @@ from core.recommend.table import occasion_emoji
 from core.recommend.tuning import MOST, share, token
 from core.recommend.weight_preview import TOP, Outcome, Sample
 from core.recommend.wording import table
-from core.separation.base import STEMS
 
 if TYPE_CHECKING:
     from discord import ui

@@ -14,8 +14,8 @@ from bot.i18n import inside, joined, mark, number, tr
 from bot.router import Choose, Press
 from bot.theme import STEM_EMOJI, plain
 from bot.widgets import Card, Style, gallery, line, row, text
+from core.audio.types import STEMS
 from core.names import stem_name
-from core.separation.base import STEMS
 
 if TYPE_CHECKING:
     from core.library.tracks import Track

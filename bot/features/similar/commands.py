@@ -19,6 +19,7 @@ from bot.i18n import tr
 from bot.router import on_press
 from bot.service.drawings import Drawings
 from core.analysis import TrackAnalysis
+from core.audio.types import STEMS
 from core.errors import UserError
 from core.genre.latents import Latents, load_latents, told
 from core.library.catalog import Catalog
@@ -27,7 +28,6 @@ from core.pictures.drawing import draw_comparison
 from core.recommend import acoustic_similarity as alike
 from core.recommend.prominence import Prominent, prominent
 from core.recommend.similar import Similar, similar
-from core.separation.base import STEMS
 
 POOL = 5
 """To practise with, and like a track: among this many times more similar tracks than are shown."""

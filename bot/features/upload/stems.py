@@ -21,10 +21,10 @@ from bot.router import Press, on_press
 from bot.service.clips import audio, file_name
 from bot.theme import STEM_EMOJI, plain
 from bot.widgets import problem_card
+from core.audio.types import STEMS
 from core.errors import UserError
 from core.library.servers import limits_of
 from core.names import stem_name
-from core.separation.base import STEMS
 from jobs.configure import quotas
 from jobs.kinds.stems import FORMS, read_stem
 from jobs.model import INTERACTIVE, Job
@@ -67,13 +67,8 @@ class Stems(commands.Cog):
         await self.bot.job_cards.open_privately(interaction, made)
 
     async def made(self, user_id: int, track_id: int) -> Job | None:
-        """The member's latest job whose stems are still there, or None."""
-        rows = await self.bot.database.fetch(
-            "SELECT id FROM job WHERE user_id = ? AND kind = 'stems' AND state = 'done'"
-            " AND json_extract(spec, '$.track_id') = ? ORDER BY id DESC LIMIT 1",
-            [user_id, track_id],
-        )
-        job = await self.bot.queue.get(rows[0]["id"]) if rows else None
+        """Return the member's latest job that made this track's stems, if its archive still exists."""
+        job = await self.bot.queue.latest_done("stems", user_id=user_id, track_id=track_id)
         there = job is not None and await asyncio.to_thread(self.archive(job).is_file)
         return job if there else None
 

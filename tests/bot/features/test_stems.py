@@ -15,7 +15,7 @@ import soundfile
 
 from bot.router import Press
 from bot.widgets import Card, row
-from core.separation.base import STEMS
+from core.audio.types import STEMS
 from jobs.member_data import erase_member, export_member
 from jobs.retention import Retention, clean_up
 from jobs.runner import Runner

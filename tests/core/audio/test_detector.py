@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from core.audio.activity import sounding, stem_activity
 from core.audio.detector import LOWEST_DB, VIEWS, Detector, levels, seen
-from core.audio.spectrum import FRAME_RATE, analyse_frames
-from core.separation.base import STEMS
+from core.audio.spectrum import analyse_frames
+from core.audio.types import FRAME_RATE, STEMS
 from core.separation.unet import load_unet
 from research.training.gate import Heard, errors, fit, left_out
 from tests.core.audio.test_activity import song

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from core.analysis import TrackAnalysis
+from core.audio.types import STEMS
 from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile
 from core.recommend.rules import load_rules, prepare, recommend
 from core.recommend.similar import COMPARED, TIMBRE
-from core.separation.base import STEMS
 from research.eval.relevance import auc
 from tests.core.recommend.worlds import Track
 

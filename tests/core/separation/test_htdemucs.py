@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.audio.types import STEMS
 from core.errors import UserError
-from core.separation import STEMS, Cancelled, known, load_separator
+from core.separation import Cancelled, known, load_separator
 from core.separation.checkpoint import has_weights
 from core.separation.htdemucs import HTDemucsSeparator, load_htdemucs
 from core.separation.loader import NoSeparator

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 import torch
 
+from core.audio.types import STEMS, Samples
 from core.errors import UserError
-from core.separation import STEMS, Cancelled
-from core.separation.base import Samples
+from core.separation import Cancelled
 from core.separation.htdemucs import HTDemucsSeparator, load_htdemucs
 from core.separation.hybrid import Hybrid, fits
 from tests.core.separation.conftest import SMALL

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from core.audio.activity import Gate
+from core.audio.types import STEMS
 from core.errors import UserError
-from core.separation import STEMS, Cancelled, load_separator
+from core.separation import Cancelled, load_separator
 from core.separation.bands import BANDS, BINS
 from core.separation.unet import CHUNK, WEIGHTS, UNetSeparator, detector_file, load_unet, network_input
 from research.eval.separated import si_sdr

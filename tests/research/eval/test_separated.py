@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from core.audio.activity import Gate
+from core.audio.types import STEMS, Samples
 from core.errors import UserError
-from core.separation import STEMS, Cancelled, load_separator
-from core.separation.base import Progress, Samples
+from core.separation import Cancelled, load_separator
+from core.separation.base import Progress
 from research.eval.separated import evaluate, hpss_stems, ideal_ratio_stems, sdr, si_sdr
 
 RATE = 44_100

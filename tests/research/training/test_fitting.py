@@ -12,8 +12,7 @@ import pytest
 import soundfile
 
 from core.audio import tempo
-from core.audio.spectrum import RATE
-from core.separation import STEMS
+from core.audio.types import RATE, STEMS
 from core.separation.unet import WEIGHTS, detector_file, load_unet
 from research.training import gate, reliability
 from research.training import tempo_weights as tempo_fitting

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.audio.types import STEMS
 from core.errors import UserError
-from core.separation import STEMS, Cancelled
+from core.separation import Cancelled
 from core.separation.bands import BANDS
 from research.training.midi import busiest_window, read_parts, stem_of_program, write_midi
 from research.training.remixing import FRAMES, SAMPLES, Mixer
