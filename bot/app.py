@@ -22,7 +22,7 @@ from discord.ext import commands
 from bot import background, features
 from bot.consent import Gate
 from bot.errors import guard_autocomplete, name_of, report
-from bot.i18n import LANGUAGES, Words, language_of, mark, speak
+from bot.i18n import LANGUAGES, Words, language_of, mark, speak, tr
 from bot.metrics import Metrics
 from bot.router import Choose, Handler, Press, sent_form
 from core.errors import UserError
@@ -205,7 +205,7 @@ class Moodstem(commands.Bot):
 
     async def _say_out_of_date(self, interaction: discord.Interaction[Any]) -> None:
         speak(await language_of(self.database, interaction))
-        await report(interaction, UserError(OUT_OF_DATE))
+        await report(interaction, UserError(tr(OUT_OF_DATE)))
 
     def _has_handler(self, interaction: discord.Interaction[Any]) -> bool:
         """discord.py drops presses and forms that it has nothing for: after a restart, that would be silence."""
@@ -233,7 +233,7 @@ class Moodstem(commands.Bot):
             self._answered.popitem(last=False)
         speak(await language_of(self.database, interaction))
         if self.closing:
-            await report(interaction, UserError("I am being restarted; please try again in a minute."))
+            await report(interaction, UserError(tr("I am being restarted; please try again in a minute.")))
         return not self.closing
 
     async def add_cog(self, cog: commands.Cog, /, **options: Any) -> None:
@@ -267,11 +267,11 @@ class Moodstem(commands.Bot):
         """What a button does. Raises UserError when this version of the bot knows no such button."""
         handler = self.handlers.get(action)
         if handler is None:
-            raise UserError("This button is from another version of me; run the command again.")
+            raise UserError(tr("This button is from another version of me; run the command again."))
         try:
             inspect.signature(handler).bind(interaction, *arguments)
         except TypeError:
-            raise UserError("This card is from another version of me; run the command again.") from None
+            raise UserError(tr("This card is from another version of me; run the command again.")) from None
         await handler(interaction, *arguments)
 
     async def run_again(self, interaction: discord.Interaction[Any], data: dict[str, Any]) -> None:

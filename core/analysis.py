@@ -13,16 +13,13 @@ from core.audio.decode import DecodeLimits, decode
 from core.audio.descriptors import describe
 from core.audio.device import fastest_device
 from core.audio.spectrum import resample
-from core.errors import UserError
-from core.i18n import mark
+from core.errors import Fact, UserError, fact
 from core.separation.base import Progress, Separator
 
 log = logging.getLogger(__name__)
 
 DECODED, SEPARATED = 0.05, 0.95
 """Progress once the file is decoded and once the stems are there."""
-
-UNHEARD = mark("Nothing in it sounds long or loud enough, in left and right together, to be described.")
 
 ANALYSER_VERSION = 2
 """Raise it whenever a descriptor's value may change: stored analyses are then made anew in the background."""
@@ -50,7 +47,7 @@ class TrackAnalysis:
     instruments: dict[str, dict[str, float]]
     descriptors: dict[str, dict[str, dict[str, Any]]]
     activity_curve: dict[str, list[float]]
-    notes: list[str] = field(default_factory=list)
+    notes: list[Fact] = field(default_factory=list)
     latent: dict[str, Any] | None = None
     """What the genre network says of its middle half minute (core.genre.model.Heard); kept in a table of its own, so that
     an analysis from the library has none."""
@@ -117,8 +114,8 @@ def analyse(
     described = describe({"mix": mix, **stems}, separator.rate, separator.gate, fastest_device())
     say(1.0)
     notes = list(audio.notes)
-    if "mix" not in described.descriptors and not any("silent" in note for note in notes):
-        notes.append(UNHEARD)
+    if "mix" not in described.descriptors and not any(note["code"] == "silent" for note in notes):
+        notes.append(fact("nothing-heard"))
     analysis = TrackAnalysis(
         content_hash=digest,
         duration_s=audio.seconds,

@@ -13,8 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.errors import UserError, is_disk_full
-from core.i18n import mark
+from core.errors import UserError, fact, is_disk_full
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Engine, TaskFailed, TimedOut, Unavailable
 from jobs.kinds import analyse, index, renew, stems
@@ -35,9 +34,6 @@ KINDS: Mapping[str, TaskKind] = {
 """Every kind of job that runners know."""
 
 REAP_EVERY_S = 15.0
-
-DATABASE_BUSY = mark("My database is busy, so this waits.")
-DISK_FULL = mark("My disk is full, so this waits until there is room.")
 
 
 @dataclass(frozen=True)
@@ -219,20 +215,20 @@ class Runner:
                 held = await queue.give_back(claimed)
             case Exception() if is_disk_full(outcome):
                 log.error("The disk is full: job %d waits", claimed.id)
-                held = await queue.fail(claimed, DISK_FULL, code="disk")
+                held = await queue.fail(claimed, fact("disk-full"), code="disk")
             case sqlite3.OperationalError():
                 log.error("The database cannot be used (%s): job %d waits", outcome, claimed.id)
-                held = await queue.fail(claimed, DATABASE_BUSY, code="busy")
+                held = await queue.fail(claimed, fact("database-busy"), code="busy")
             case UserError():
-                held = await queue.fail(claimed, str(outcome), code="input", permanent=True)
+                held = await queue.fail(claimed, outcome.fact, code="input", permanent=True)
             case Crashed():
-                held = await queue.fail(claimed, str(outcome), code="crash")
+                held = await queue.fail(claimed, outcome.fact, code="crash")
             case TimedOut():
-                held = await queue.fail(claimed, str(outcome), code="timeout")
+                held = await queue.fail(claimed, outcome.fact, code="timeout")
             case _:
                 details = outcome.details if isinstance(outcome, TaskFailed) else ""
                 log.error("Job %d failed: %s\n%s", claimed.id, outcome, details, exc_info=outcome)
-                held = await queue.fail(claimed, mark("Something went wrong inside Moodstem."), code="bug")
+                held = await queue.fail(claimed, fact("bug"), code="bug")
         if held and isinstance(outcome, Done):
             if outcome.tidy is not None:
                 await asyncio.to_thread(outcome.tidy)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def analyze(ctx: click.Context, files: Sequence[Path], separator: str | None, as_json: bool) -> None:
     """Measure tracks: tempo, key, contrast, instruments and descriptors."""
+    from bot.words.say import say
     from core.analysis import analyse
 
     settings = settings_of(ctx)
@@ -39,9 +40,10 @@ def analyze(ctx: click.Context, files: Sequence[Path], separator: str | None, as
             try:
                 analysis = analyse(path, loaded, advance, settings.decode_limits)
             except UserError as error:
-                rows.append({"path": str(path), "error": " ".join(str(error).split())})
+                rows.append({"path": str(path), "error": " ".join(say(error).split())})
                 continue
-        rows.append({"path": str(path), **analysis.to_json()})
+        notes = [say(note) for note in analysis.notes]
+        rows.append({"path": str(path), **analysis.to_json(), "notes": notes})
     if as_json:
         print_json(rows)
     else:
@@ -86,6 +88,7 @@ def index(ctx: click.Context, folder: Path, allow_empty: bool, as_json: bool) ->
 
 
 async def _index(settings: Settings, folder: Path, allow_empty: bool) -> dict[str, Any]:
+    from bot.words.say import say
     from core.library.shelf import keep_folders_to
     from core.library.store import Database
     from jobs.configure import engine as configured_engine
@@ -113,7 +116,7 @@ async def _index(settings: Settings, folder: Path, allow_empty: bool) -> dict[st
                 )
         finally:
             await engine.stop()
-    return report.to_json()
+    return {**report.to_json(), "failed": [(path, say(why)) for path, why in report.failed]}
 
 
 def _occasion(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -125,12 +128,13 @@ def _occasion(ctx: click.Context, parameter: click.Parameter, value: str | None)
 
 
 def _steers(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
+    from bot.words.say import say
     from core.recommend.steer import checked
 
     try:
         return checked(values)
     except UserError as error:
-        raise click.BadParameter(str(error)) from None
+        raise click.BadParameter(say(error)) from None
 
 
 @main.command()

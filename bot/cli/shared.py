@@ -41,6 +41,7 @@ class SeparatorName(click.ParamType[str]):
 
 def mood_weights(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, float]:
     """--mood NAME=0..1, checked where usage errors belong (exit code 2)."""
+    from bot.words.say import say
     from core.moods.profile import Profile
 
     moods: dict[str, float] = {}
@@ -53,7 +54,7 @@ def mood_weights(ctx: click.Context, parameter: click.Parameter, values: Sequenc
     try:
         Profile(moods)
     except UserError as error:
-        raise click.BadParameter(str(error)) from None
+        raise click.BadParameter(say(error)) from None
     return moods
 
 

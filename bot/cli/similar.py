@@ -24,13 +24,14 @@ POOL = 5
 
 def _stems(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     """Names of stems, checked where usage errors belong (exit code 2)."""
+    from bot.words.say import say
     from core.recommend.prominence import checked_instrument
 
     for name in value if isinstance(value, tuple) else [value] if value else []:
         try:
             checked_instrument(name)
         except UserError as error:
-            raise click.UsageError(str(error), ctx) from None
+            raise click.UsageError(say(error), ctx) from None
     return value
 
 

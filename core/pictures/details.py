@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import UserError
+from core.errors import Refusal, UserError
 from core.i18n import speak, spoken
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _run(module: str, order: bytes, given_up: threading.Event) -> bytes:
             deadline = time.monotonic() + LONGEST_S
             while child.poll() is None and not given_up.wait(0.02):
                 if time.monotonic() > deadline:
-                    raise UserError("Drawing takes too long just now; try again in a minute.")
+                    raise Refusal("drawing-slow")
         finally:
             if child.poll() is None:
                 child.kill()
@@ -90,7 +90,7 @@ def _run(module: str, order: bytes, given_up: threading.Event) -> bytes:
         if child.returncode != 0:
             errors.seek(0)
             log.error("drawing failed: %s", errors.read()[-2000:].decode(errors="replace"))
-            raise UserError("The pictures could not be drawn; try again in a minute.")
+            raise Refusal("drawing-failed")
         out.seek(0)
         return out.read()
 

@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.errors import UserError
+from core.errors import Refusal, UserError
 from core.i18n import speaking
 from core.library.store import Transaction
 from core.library.tracks import (
@@ -47,7 +47,7 @@ async def run(work: Work) -> Done:
     try:
         digest = await asyncio.to_thread(content_hash, source)
     except OSError as error:
-        raise UserError("The uploaded file is no longer here: please upload it again.") from error
+        raise Refusal("upload-gone") from error
     facts = await work.engine.start()
     place = digest, work.claimed.guild_id, work.claimed.user_id
     track, name = await uploaded(work.database.fetch, *place)
@@ -143,7 +143,7 @@ def upload_path(settings: TaskSettings, spec: dict[str, Any]) -> Path:
     """The uploaded file; a name that would leave the uploads folder is refused."""
     name = str(spec["path"])
     if Path(name).name != name or name in ("", ".", ".."):
-        raise UserError("The upload has no proper name of ours: please upload it again.")
+        raise Refusal("upload-misnamed")
     return settings.uploads / name
 
 

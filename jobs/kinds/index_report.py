@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from core.errors import Fact
+
 
 @dataclass
 class IndexReport:
-    """What a run did. `failed` holds (path in the folder, sentence); `rate` is analysed files per minute."""
+    """What a run did. `failed` holds (path in the folder, why); `rate` is analysed files per minute."""
 
     folder: str
     separator: str = ""
@@ -23,7 +25,7 @@ class IndexReport:
     """New files with the content of one that is there already: they share its track."""
     unchanged: int = 0
     failures: int = 0
-    failed: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[tuple[str, Fact]] = field(default_factory=list)
     seconds: float = 0.0
     rate: float | None = None
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from core.errors import UserError
+from core.errors import Refusal, UserError
 from core.library.store import Database
 from core.library.tracks import put_latent
 from core.separation.base import Cancelled
@@ -88,6 +88,6 @@ def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
 
     path = Path(arguments["path"])
     if not path.is_file():
-        raise UserError("The audio is no longer there.")
+        raise Refusal("audio-gone")
     heard = hear_file(path)
     return {"latent": heard.to_json() if heard else None, "content_hash": content_hash(path)}

@@ -12,15 +12,16 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from bot.words.say import say
 from core.analysis import UNHEARD, TrackAnalysis, analyse, content_hash
 from core.audio.activity import Gate
 from core.audio.decode import DecodeLimits, decode
 from core.audio.types import RATE, STEMS, Samples
-from core.errors import UserError
 from core.separation import load_separator
 from core.separation.base import Cancelled, Progress
 from tests.core.audio import rhythms
 from tests.core.audio.conftest import BUNDLED, tone
+from tests.refusals import refusal
 
 SECONDS = 12
 
@@ -182,7 +183,11 @@ def test_level_does_not_change_what_it_sounds_like(song: Path, tmp_path: Path) -
 def test_silence_is_analysed_with_a_note(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "s.wav", np.zeros((3 * 44100, 2), np.float32), 44100)
     found = analyse(tmp_path / "s.wav", TrueStems({}))
-    assert found.notes == ["The recording is silent."] and found.descriptors == {} and found.tempo_bpm is None
+    assert (
+        [say(note) for note in found.notes] == ["The recording is silent."]
+        and found.descriptors == {}
+        and found.tempo_bpm is None
+    )
 
 
 DICE = np.random.default_rng(11)
@@ -208,18 +213,18 @@ def test_odd_sound_is_analysed(kind: str, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", samples, rate, subtype="FLOAT")
     found = analyse(tmp_path / "a.wav", load_separator("none"))
     json.dumps(found.to_json(), allow_nan=False)
-    assert [one for one in found.notes if note in one] if note else not found.notes
+    assert [one for one in map(say, found.notes) if note in one] if note else not found.notes
     heard = kind not in ("constant", "one click", "barely above silence", "sides that cancel")
     assert ("mix" in found.descriptors) is heard
 
 
 def test_bad_files_and_limits(song: Path, tmp_path: Path, separator: TrueStems) -> None:
     (tmp_path / "no.mp3").write_text("hello")
-    with pytest.raises(UserError, match="not an audio file"):
+    with refusal("not an audio file"):
         analyse(tmp_path / "no.mp3", separator)
-    with pytest.raises(UserError, match="cannot be opened"):
+    with refusal("cannot be opened"):
         analyse(tmp_path / "nowhere.mp3", separator)
-    with pytest.raises(UserError, match=r"longer than 0\.1 minutes"):
+    with refusal(r"longer than 0\.1 minutes"):
         analyse(song, separator, limits=DecodeLimits(max_seconds=6))
 
 

@@ -21,6 +21,7 @@ from jobs.runner import Pace, Runner
 from tests.conftest import fill_up
 from tests.jobs.helpers import until, write_tone
 from tests.jobs.stub_runner import EFFECTS, KINDS
+from tests.refusals import spoken
 
 QUICK = Pace(lease_s=30, poll_s=0.01, progress_s=0.0, retry_s=0.02)
 
@@ -55,7 +56,7 @@ async def test_in_the_middle_of_an_analysis(
         seen = await queue.get(job.id)
         assert seen is not None
         assert (seen.state, seen.error_code) == ("queued", "disk"), seen.error
-        assert "disk is full" in str(seen.error)
+        assert "disk is full" in spoken(seen)
     assert list((small_disk / "pictures").iterdir()) == []
     assert (settings.uploads / "abc").is_file()
     ballast.unlink()

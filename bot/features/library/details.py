@@ -12,6 +12,7 @@ from discord.ext import commands
 
 from bot.app import Moodstem
 from bot.features.library.details_card import details_card
+from bot.i18n import tr
 from bot.router import on_press
 from bot.service.drawings import Drawings
 from core.errors import UserError
@@ -40,7 +41,7 @@ class Details(commands.Cog):
         track = await self.bot.track_here(interaction, track_id)
         analysis = await self.bot.library.analysis(track.id) if track else None
         if track is None or analysis is None:
-            raise UserError("This track is no longer in the library here; use /recommend for new picks.")
+            raise UserError(tr("This track is no longer in the library here; use /recommend for new picks."))
         audio = self.bot.settings.data / track.path
         there = await asyncio.to_thread(audio.is_file)
         catalog = await self.bot.catalog(interaction.guild_id)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from core.analysis import TrackAnalysis
-from core.errors import UserError
 from core.library import catalog as module
 from core.library.catalog import Catalog
 from tests.core.recommend.worlds import Track, catalog
+from tests.refusals import refusal
 
 
 def analysis(separator: str = "unet", tempo: float = 100.0, drums: float = 0.5) -> TrackAnalysis:
@@ -50,7 +50,7 @@ def test_features_are_found_by_name_and_missing_ones_are_nan() -> None:
     assert built.values("drums.activity")[0] == 0.5 and np.isnan(built.values("drums.activity")[1])
     assert np.isnan(built.values("kazoo.activity")).all()
     assert built.units["mix.tempo"] == "BPM" and built.units["drums.level_db"] == "dB"
-    with pytest.raises(UserError, match="no track 99"):
+    with refusal("no track 99"):
         built.index(99)
 
 

@@ -11,7 +11,6 @@ import pytest
 from PIL import Image
 
 from core.analysis import TrackAnalysis
-from core.errors import UserError
 from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
 from core.library.music_map import MOST, components, corner, drawn, music_map
@@ -20,6 +19,7 @@ from core.recommend.acoustic_similarity import ONE, sound_space
 from core.recommend.affect import plane
 from core.recommend.rules import prepare
 from tests.core.recommend.worlds import Track, random_catalog
+from tests.refusals import refusal
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +80,7 @@ def test_the_same_every_time_and_for_few(samples: Catalog) -> None:
         samples.tracks, samples.separators, samples.names, samples.features, samples.units, samples.keys
     )
     assert np.array_equal(music_map(samples).points, music_map(again).points)
-    with pytest.raises(UserError, match="at least 3"):
+    with refusal("at least 3"):
         music_map(random_catalog(2))
     assert len(music_map(random_catalog(3)).points) == 3
 

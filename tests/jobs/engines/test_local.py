@@ -19,6 +19,7 @@ from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Request, TaskFailed, TimedOut
 from jobs.engines.local import LocalEngine
 from tests.jobs.helpers import STUBS, is_running, until
+from tests.refusals import refusal
 
 
 async def test_answers_with_progress_and_keeps_the_worker(engine: LocalEngine) -> None:
@@ -34,7 +35,7 @@ async def test_answers_with_progress_and_keeps_the_worker(engine: LocalEngine) -
 
 
 async def test_tells_the_ways_to_fail_apart(engine: LocalEngine) -> None:
-    with pytest.raises(UserError, match="not music"):
+    with refusal("not music"):
         await engine.run(Request("refuse"))
     pid = engine.pid
     with pytest.raises(TaskFailed, match="ValueError: a bug of ours") as failed:
@@ -123,7 +124,7 @@ async def test_a_worker_is_recycled() -> None:
 async def test_a_separator_that_is_not_there_is_said() -> None:
     engine = LocalEngine("scissors")
     try:
-        with pytest.raises(UserError, match="There is no separator 'scissors'"):
+        with refusal("There is no separator 'scissors'"):
             await engine.start()
         with pytest.raises(UserError):
             await engine.run(Request("echo"))

@@ -22,6 +22,7 @@ from jobs.model import Job
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
 from tests.jobs.helpers import until, write_tone
+from tests.refusals import spoken
 
 
 @pytest.fixture
@@ -162,9 +163,8 @@ async def test_bad_files_get_one_sentence_and_leave_nothing(
     (settings.uploads / "bad").write_bytes(content)
     job = await upload(runner, "bad")
     assert (job.state, job.error_code, job.attempt) == ("failed", "input", 1)
-    assert job.error
-    assert job.error.endswith(".")
-    assert "\n" not in job.error
+    assert spoken(job).endswith(".")
+    assert "\n" not in spoken(job)
     assert files_in(settings.data) == set()
     assert (await Library(database).counts())["total"] == 0
 
@@ -188,7 +188,7 @@ async def test_their_name_is_only_shown(runner: Runner, settings: TaskSettings) 
 async def test_a_file_that_went_away(runner: Runner) -> None:
     job = await upload(runner, "nowhere")
     assert (job.state, job.error_code) == ("failed", "input")
-    assert "upload it again" in str(job.error)
+    assert "upload it again" in spoken(job)
 
 
 async def test_a_worker_killed_in_the_middle_leaves_no_file(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import UserError
+from core.errors import fact
 from core.library.search import complete
 from core.library.shelf import Shelf, keep_folders_to, own_hash
 from core.library.store import Database
@@ -27,6 +27,7 @@ from jobs.kinds.scan import scan
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
 from tests.jobs.helpers import write_tone
+from tests.refusals import refusal
 
 Index = Callable[..., Awaitable[IndexReport]]
 
@@ -220,7 +221,7 @@ async def test_a_failure_is_said_and_not_tried_again(index: Index, music: Path, 
 async def test_a_file_that_crashes_the_worker_stops_nothing(index: Index, counting: Counting) -> None:
     def fail(name: str) -> None:
         if name == "a.ogg":
-            raise Crashed("The worker ended in the middle (SIGSEGV).")
+            raise Crashed(fact("worker-ended", how="SIGSEGV"))
 
     counting.fail = fail
     report = await index()
@@ -354,10 +355,10 @@ async def test_a_volume_that_is_not_mounted_forgets_nothing(
 ) -> None:
     await index()
     shutil.rmtree(music)
-    with pytest.raises(UserError, match="no folder"):
+    with refusal("no folder"):
         await index()
     music.mkdir()
-    with pytest.raises(UserError, match="mounted"):
+    with refusal("mounted"):
         await index()
     assert (await Library(database).counts())["total"] == 3
     assert counts(await index(allow_empty=True)) == {"removed": 3}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from core.analysis import ANALYSER_VERSION
+from core.errors import fact
 from core.library.store import Database
 from core.library.tracks import Library
 from jobs.engines.base import Crashed, Request
@@ -99,7 +100,7 @@ async def test_an_upload_that_cannot_be_heard_keeps_its_values(
 
     async def run(request: Request, *more: Any) -> dict[str, Any]:
         if Path(request.arguments["path"]).name == "a":
-            raise Crashed("The worker ended in the middle (SIGSEGV).")
+            raise Crashed(fact("worker-ended", how="SIGSEGV"))
         return await real(request, *more)
 
     monkeypatch.setattr(runner.engine, "run", run)
