@@ -13,7 +13,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from bot.words.say import say
-from core.analysis import UNHEARD, TrackAnalysis, analyse, content_hash
+from core.analysis import TrackAnalysis, analyse, content_hash
 from core.audio.activity import Gate
 from core.audio.decode import DecodeLimits, decode
 from core.audio.types import RATE, STEMS, Samples
@@ -196,10 +196,10 @@ ODD: dict[str, tuple[NDArray[np.float32], int, str]] = {
     "constant": (np.full((88200, 2), 0.4, np.float32), 44100, "offset"),
     "clipped": (np.clip(tone(220, 3, level=5.0), -1, 1), 44100, "clipped"),
     "far too loud": (tone(220, 3, level=20_000.0), 44100, "over full scale"),
-    "one click": (np.eye(1, 132300, 60000, dtype=np.float32)[0], 44100, UNHEARD),
+    "one click": (np.eye(1, 132300, 60000, dtype=np.float32)[0], 44100, "to be described"),
     "white noise": (DICE.uniform(-1, 1, (88200, 2)).astype(np.float32), 44100, ""),
-    "barely above silence": (tone(440, 3, level=2e-4), 44100, UNHEARD),
-    "sides that cancel": (np.stack([tone(440, 3), -tone(440, 3)], axis=1), 44100, UNHEARD),
+    "barely above silence": (tone(440, 3, level=2e-4), 44100, "to be described"),
+    "sides that cancel": (np.stack([tone(440, 3), -tone(440, 3)], axis=1), 44100, "to be described"),
     "telephone": (DICE.uniform(-0.3, 0.3, 24000).astype(np.float32), 8000, ""),
     "studio": (tone(440, 1.5, 192000), 192000, ""),
     "cinema": (DICE.uniform(-0.3, 0.3, (96000, 8)).astype(np.float32), 48000, "8 channels"),

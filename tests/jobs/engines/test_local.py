@@ -76,7 +76,7 @@ async def test_a_deaf_task_is_killed_after_the_grace(engines: Callable[..., Loca
 
 async def test_no_progress_for_too_long(engines: Callable[..., LocalEngine]) -> None:
     engine = engines(stall_s=0.2)
-    with pytest.raises(TimedOut, match="No progress"):
+    with pytest.raises(TimedOut, match="no-progress"):
         await engine.run(Request("deaf"))
     assert engine.pid is None
 
@@ -84,13 +84,13 @@ async def test_no_progress_for_too_long(engines: Callable[..., LocalEngine]) -> 
 async def test_too_long_in_all(engines: Callable[..., LocalEngine], tmp_path: Path) -> None:
     engine = engines(time_s=0.2)
     request = Request("wait", {"began": str(tmp_path / "began"), "until": str(tmp_path / "never")})
-    with pytest.raises(TimedOut, match="Not done after"):
+    with pytest.raises(TimedOut, match="not-done"):
         await engine.run(request)
 
 
 async def test_too_much_memory(engines: Callable[..., LocalEngine]) -> None:
     engine = engines(memory_mb=600)
-    with pytest.raises(Crashed, match="more than 600 MB"):
+    with pytest.raises(Crashed, match=r"memory-limit.*600"):
         await engine.run(Request("eat"))
 
 

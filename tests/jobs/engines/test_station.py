@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from core.errors import fact
 from jobs.engines.base import Limits, Request
 from jobs.engines.cluster.station import FOLDER, Outcome, Station
 from jobs.engines.cluster.transfer import Astray, Parcel, check_storage, discard, pack, unpack
@@ -60,12 +61,13 @@ async def test_says_what_it_has_loaded(station: Make) -> None:
 async def test_every_end_has_its_word(station: Make) -> None:
     worker = station()
     assert (await one(worker, "echo", say="ä")).result["said"] == "ä"
-    assert await one(worker, "refuse") == Outcome("refused", "This file is not music: send another one.")
+    sentence = fact("plain", sentence="This file is not music: send another one.")
+    assert await one(worker, "refuse") == Outcome("refused", fact=sentence)
     failed = await one(worker, "bug")
     assert (failed.kind, failed.message) == ("failed", "ValueError: a bug of ours")
     assert "stub_tasks.py" in failed.details
     crashed = await one(worker, "die")
-    assert (crashed.kind, "SIGKILL" in crashed.message) == ("crashed", True)
+    assert (crashed.kind, crashed.fact) == ("crashed", fact("worker-ended", how="SIGKILL"))
     assert (await one(worker, "echo")).kind == "result"  # the station has another worker
 
 

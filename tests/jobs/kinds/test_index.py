@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bot.words.say import say
 from core.errors import fact
 from core.library.search import complete
 from core.library.shelf import Shelf, keep_folders_to, own_hash
@@ -208,7 +209,8 @@ async def test_a_failure_is_said_and_not_tried_again(index: Index, music: Path, 
     (music / "broken.mp3").write_bytes(b"not music at all")
     report = await index()
     assert counts(report) == {"added": 3, "failures": 1}
-    [(path, sentence)] = report.failed
+    [(path, why)] = report.failed
+    sentence = say(why)
     assert path == "broken.mp3"
     assert sentence.endswith(".")
     assert counts(await index()) == {"failures": 1, "unchanged": 4}
@@ -227,7 +229,7 @@ async def test_a_file_that_crashes_the_worker_stops_nothing(index: Index, counti
     report = await index()
     assert counts(report) == {"added": 2, "failures": 1}
     assert counting.analysed.count("a.ogg") == 2
-    assert "SIGSEGV" in report.failed[0][1]
+    assert "SIGSEGV" in say(report.failed[0][1])
 
 
 async def test_another_analyser_version_renews_while_the_old_serves(
