@@ -17,7 +17,7 @@ from bot.doctor import examine
 from bot.doctor_discord import ask
 from bot.stand_in import TOKEN, Fault, StandIn
 from core.settings import DiscordSettings, JobSettings, Settings
-from tests.bot.confined import CONFINED, needs_refusals
+from tests.machine import CONFINED, needs_refusals
 
 
 @pytest.fixture
