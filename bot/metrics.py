@@ -58,6 +58,7 @@ class Metrics:
             "moodstem_event_loop_longest_lag_seconds",
             "The longest lag since the last scrape.", registry=registry,
         )  # fmt: skip
+        self._longest_lag_s = 0.0
         self._arrived: OrderedDict[int, float] = OrderedDict()
 
     def arrived(self, interaction: discord.Interaction[Any]) -> None:
@@ -100,7 +101,14 @@ class Metrics:
         self.requests.labels(failed.method, "none").inc()
 
     def lagged(self, seconds: float) -> None:
-        """The event loop woke up so many seconds late."""
+        """Record that the event loop woke up `seconds` late."""
         self.lag.observe(seconds)
-        if seconds > self.longest_lag._value.get():
-            self.longest_lag.set(seconds)
+        self._set_longest_lag(max(seconds, self._longest_lag_s))
+
+    def reset_longest_lag(self) -> None:
+        """Start a new interval for the longest lag."""
+        self._set_longest_lag(0.0)
+
+    def _set_longest_lag(self, seconds: float) -> None:
+        self._longest_lag_s = seconds  # a Gauge cannot be read
+        self.longest_lag.set(seconds)

@@ -75,10 +75,10 @@ class Monitoring:
         return web.json_response(report, status=503 if problems else 200)
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """The longest lag is that since the page was last asked for."""
+        """Return the metrics page; the longest lag is the one since the previous request."""
         await self.state.look(self.bot)
         page = generate_latest(self.bot.metrics.registry)
-        self.bot.metrics.longest_lag.set(0)
+        self.bot.metrics.reset_longest_lag()
         return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 

@@ -157,6 +157,15 @@ class Queue:
         )
         return [await forecast(self.database, row, self.clock()) for row in rows]
 
+    async def latest_done(self, kind: str, *, user_id: int, track_id: int) -> Job | None:
+        """Return the user's latest job of this kind about this track (`track_id` in its spec) that ended well."""
+        row = await self.database.fetch_one(
+            "SELECT * FROM job WHERE user_id = ? AND kind = ? AND state = 'done'"
+            " AND json_extract(spec, '$.track_id') = ? ORDER BY id DESC LIMIT 1",
+            [user_id, kind, track_id],
+        )
+        return await forecast(self.database, row, self.clock()) if row else None
+
     async def changes(self, since: int) -> list[Change]:
         """Jobs that changed after change number `since`, each once, in the order of their latest change.
 

@@ -76,17 +76,17 @@ class ByGroup(LoadScopeScheduling):
 
 LONGEST = (
     "bot/test_tour.py",
-    "jobs/training/test_train_genre.py",
-    "jobs/test_ray_engine.py",
-    "jobs/training/test_training.py",
-    "bot/test_browser.py",
+    "research/training/test_train_genre.py",
+    "jobs/engines/test_cluster.py",
+    "research/training/test_training.py",
+    "bot/cli/test_browser.py",
     "core/audio/test_filters.py",  # and with it all that librosa compiles for
     "bot/test_random_kills.py",
     "core/separation/test_htdemucs.py",
-    "bot/test_run.py",
-    "bot/test_run_faults.py",
+    "bot/cli/test_run.py",
+    "bot/cli/test_run_faults.py",
     "jobs/test_kill.py",
-    "bot/test_upload.py",
+    "bot/features/test_upload.py",
 )
 """Files with tests, or groups of tests, of ten seconds and more, the longest first."""
 

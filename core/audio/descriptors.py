@@ -21,18 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio import activity, contrast, loudness, rhythm, tonality
-from core.audio.spectrum import (
-    CONTRAST_BANDS,
-    FRAME_RATE,
-    N_MELS,
-    RATE,
-    Floats,
-    Frames,
-    analyse_frames,
-    decibels,
-    mono,
-)
-from core.separation.base import STEMS
+from core.audio.spectrum import CONTRAST_BANDS, Frames, analyse_frames, decibels, mono
+from core.audio.types import FRAME_RATE, N_MELS, RATE, STEMS, Floats
 
 SLICES = 100
 PITCHES = 12

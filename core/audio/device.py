@@ -7,7 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from core.audio.spectrum import RATE, analyse_frames
+from core.audio.spectrum import analyse_frames
+from core.audio.types import RATE
 
 
 def has_gpu() -> bool:

@@ -53,6 +53,12 @@ class Latents:
         return self.vectors[row] if row < len(self.ids) and self.ids[row] == track_id else None
 
 
+async def model_of(database: Database, track_id: int) -> str | None:
+    """Return the name of the model that made the track's vector, if it has one."""
+    row = await database.fetch_one("SELECT model FROM latent WHERE track_id = ?", [track_id])
+    return row["model"] if row else None
+
+
 async def load_latents(database: Database, model: str | None = None) -> Latents:
     """All vectors of a model, by default of that which has most of the tracks. Raises UserError where there are none."""
     if model is None:

@@ -72,6 +72,12 @@ def check(path: Path) -> None:
         raise UserError(f"{path.name} is damaged: take an older backup.")
 
 
+async def quick_check(database: Database) -> str:
+    """Return "ok", or the first damage that SQLite's quick check finds."""
+    [row, *_] = await database.fetch("PRAGMA quick_check")
+    return str(row[0])
+
+
 async def rehearse(path: Path) -> dict[str, int]:
     """Restore the backup into a temporary folder and open it as the program would, migrations included.
 

@@ -1,6 +1,6 @@
 """A map of the library: tracks that sound alike lie near each other, and moods are directions on it.
 
-The two first principal components (Pearson 1901; by numpy's eigenvectors) of the vectors of core.recommend.alike, turned
+The two first principal components (Pearson 1901; by numpy's eigenvectors) of the vectors of core.recommend.acoustic_similarity, turned
 so that arousal points up and, where it can be told, pleasantness to the right: which way round components come out
 means nothing. A mood's direction are the correlations of its score with the two coordinates (the arrows of a biplot,
 Gabriel 1971), its strength their multiple correlation: how well the map tells tracks that have the mood from others.
@@ -20,9 +20,9 @@ from core.errors import UserError
 from core.i18n import mark
 from core.library.catalog import Catalog, once
 from core.moods.profile import MOODS, mood_adjective
+from core.recommend.acoustic_similarity import BLOCK, ONE, sound_space
 from core.recommend.affect import plane
-from core.recommend.alike import BLOCK, ONE, sound_space
-from core.recommend.prepared import prepare
+from core.recommend.topic_scores import prepare
 
 MOST = 20_000
 """Tracks that are drawn: of more, every second, third ... one."""
@@ -176,7 +176,7 @@ def _axis(catalog: Catalog, places: Vector, taken: Sequence[str]) -> tuple[str, 
 
 
 def drawn(catalog: Catalog, picked: Sequence[int] = (), language: str = "en") -> dict[str, Any]:
-    """What core.library.map_picture needs, as plain data; `picked` are track ids to mark, unknown ones are left out."""
+    """What core.pictures.library_map needs, as plain data; `picked` are track ids to mark, unknown ones are left out."""
     found = music_map(catalog)
     step = -(-len(catalog) // MOST)
     marked = [catalog.index(track_id) for track_id in picked if track_id in catalog]

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 async def migrate(database: Database) -> None:
     """Each step in a transaction of its own. Raises UserError when the database is newer than this program."""
     migrations = available_migrations()
-    rows = await database.fetch("PRAGMA user_version")
-    current: int = rows[0][0]
+    current = await schema_version(database)
     newest = max(migrations)
     if current > newest:
         raise UserError(
@@ -32,6 +31,12 @@ async def migrate(database: Database) -> None:
             for statement in split_statements(migrations[number]):
                 await transaction.run(statement)
             await transaction.run(f"PRAGMA user_version={number}")
+
+
+async def schema_version(database: Database) -> int:
+    """Return the number of the newest migration that the database has."""
+    [row] = await database.fetch("PRAGMA user_version")
+    return int(row[0])
 
 
 def available_migrations() -> dict[int, str]:

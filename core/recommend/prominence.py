@@ -15,12 +15,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.audio.types import STEMS
 from core.errors import UserError
 from core.i18n import mark, tr
 from core.library.catalog import Catalog, TrackLike
 from core.recommend import wording
 from core.recommend.table import Matrix, trust
-from core.separation.base import HEARD, STEMS
+from core.separation.base import HEARD
 
 
 @dataclass(frozen=True)

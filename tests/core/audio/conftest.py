@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from core.audio.decode import decode
-from core.audio.spectrum import RATE, mono
+from core.audio.spectrum import mono
+from core.audio.types import RATE
 from tests.data import SAMPLES, SONGS
 
 

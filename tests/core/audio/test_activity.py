@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from core.audio import activity
 from core.audio.decode import decode
 from core.audio.descriptors import Description, describe
-from core.audio.spectrum import RATE
-from core.separation.base import STEMS
+from core.audio.types import RATE, STEMS
 from tests.core.audio import rhythms
 from tests.core.audio.conftest import tone
 from tests.data import FUNK

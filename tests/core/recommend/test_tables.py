@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from core.audio.types import SOURCES
 from core.moods.profile import MOODS, PREFERENCES, tables
 from core.recommend.rules import load_rules, occasions
 from core.recommend.wording import table
-from core.separation.base import SOURCES
 
 
 def test_there_are_rules_for_every_mood_occasion_and_preference() -> None:
