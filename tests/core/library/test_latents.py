@@ -25,6 +25,7 @@ from core.library.store import Database
 from core.library.tracks import Library
 from core.separation.loader import load_separator
 from tests.core.genre import made_up
+from tests.data import SONGS
 
 
 def model_file(path: Path, seed: int = 0) -> Path:
@@ -175,9 +176,9 @@ def test_the_command_line(chosen: Path, music: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_real_recordings_are_nearest_to_themselves(chosen: Path, shared_data: Path) -> None:
+def test_real_recordings_are_nearest_to_themselves(chosen: Path) -> None:
     heard = {}
-    for path in sorted((shared_data / "songs").glob("*.ogg"))[:4]:
+    for path in SONGS[:4]:
         one = hear_file(path)
         assert one is not None
         heard[path.stem] = np.array(one.vector)
