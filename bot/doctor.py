@@ -15,7 +15,7 @@ from core.folders import access_to
 from core.settings import Settings, config_file, whoever
 
 if TYPE_CHECKING:
-    from core.library.store import Database
+    from core.library.database import Database
 
 FREE_GB = 2
 
@@ -138,7 +138,7 @@ def _moment(seconds: float) -> str:
 
 async def _database(settings: Settings) -> list[Finding]:
     from core.library.backup import quick_check
-    from core.library.store import Database
+    from core.library.schema import open_database
     from core.library.tracks import Library
     from jobs.queue import Queue
 
@@ -156,7 +156,7 @@ async def _database(settings: Settings) -> list[Finding]:
         )
     ]
     try:
-        async with await Database.open(settings.database) as database:
+        async with await open_database(settings.database) as database:
             check = await quick_check(database)
             tracks = await Library(database).counts()
             queue = Queue(database)

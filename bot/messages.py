@@ -37,7 +37,7 @@ OPERATORS = (
     "core/library/backup",
     "core/library/descriptor_report",
     "core/library/reference",
-    "core/library/store",
+    "core/library/database",
     "core/library/schema",
     "core/recommend/calibrate",
     "core/recommend/evaluate",

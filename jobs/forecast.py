@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.library.store import Database, Row
+from core.library.database import Database, Row
 from jobs.model import Job
 
 

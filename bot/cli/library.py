@@ -86,14 +86,14 @@ def index(ctx: click.Context, folder: Path, allow_empty: bool, as_json: bool) ->
 
 
 async def _index(settings: Settings, folder: Path, allow_empty: bool) -> dict[str, Any]:
+    from core.library.schema import open_database
     from core.library.shelf import keep_folders_to
-    from core.library.store import Database
     from jobs.configure import engine as configured_engine
     from jobs.tasks.index import index_folder
     from jobs.tasks.latent import hear_missing
 
     engine = configured_engine(settings)
-    async with await Database.open(settings.database) as database:
+    async with await open_database(settings.database) as database:
         await keep_folders_to(database, settings.library.folders, settings.library.servers)
         try:
             with progress_bar(folder.name) as advance:

@@ -157,10 +157,9 @@ def migrate(ctx: click.Context) -> None:
     """Bring the database up to date (every command does so by itself)."""
 
     async def work(path: Path) -> None:
-        from core.library.schema import schema_version
-        from core.library.store import Database
+        from core.library.schema import open_database, schema_version
 
-        async with await Database.open(path) as database:
+        async with await open_database(path) as database:
             click.echo(f"{path}: schema {await schema_version(database)}")
 
     asyncio.run(work(settings_of(ctx).database))
@@ -173,9 +172,9 @@ def backup(ctx: click.Context) -> None:
 
     async def work(settings: Settings) -> None:
         from core.library.backup import backup as copy
-        from core.library.store import Database
+        from core.library.schema import open_database
 
-        async with await Database.open(settings.database) as database:
+        async with await open_database(settings.database) as database:
             click.echo(str(await copy(database, settings.backups)))
 
     asyncio.run(work(settings_of(ctx)))
@@ -213,10 +212,10 @@ def erase(ctx: click.Context, user: int) -> None:
 
 
 async def _member(settings: Settings, user: int, *, erase: bool) -> Any:
-    from core.library.store import Database
+    from core.library.schema import open_database
     from jobs.members import erase_member, export_member
 
-    async with await Database.open(settings.database) as database:
+    async with await open_database(settings.database) as database:
         if erase:
             return await erase_member(database, settings.data, user)
         return await export_member(database, user)

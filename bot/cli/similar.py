@@ -166,11 +166,11 @@ async def _asked(
 ) -> tuple[int | None, TrackAnalysis]:
     """The track to compare with: its id, where the library has it, and its analysis, made now where it does not."""
     from core.analysis import analyse, content_hash
-    from core.library.store import Database
+    from core.library.schema import open_database
     from core.library.tracks import Library
 
     digest = content_hash(path) if path is not None else None
-    async with await Database.open(settings.database) as database:
+    async with await open_database(settings.database) as database:
         library = Library(database)
         if digest is not None:
             known = await library.find_by_hash(digest)
@@ -194,11 +194,11 @@ async def _by_latent(
     from core.analysis import content_hash
     from core.genre.latents import load_latents, model_of, told
     from core.genre.model import hear_file
-    from core.library.store import Database
+    from core.library.schema import open_database
     from core.library.tracks import Library
 
     catalog = await the_catalog(settings, server)
-    async with await Database.open(settings.database) as database:
+    async with await open_database(settings.database) as database:
         query, own, model = None, {}, None
         if path is not None:
             known = await Library(database).find_by_hash(content_hash(path))

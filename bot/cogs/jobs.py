@@ -21,7 +21,7 @@ from bot.ui.jobs import end_notice, index_card, job_card, result_card
 from bot.ui.library import PICTURE
 from bot.ui.stems import stems_card
 from core.errors import UserError
-from core.library.store import Transaction
+from core.library.database import Transaction
 from core.recommend.similarity import similar
 from jobs import cards as card_store
 from jobs import notices

@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from core.genre.likely import likely
+from core.library.database import Database, Row
 from core.library.query import Key, Meaning, Query, Term, parse_key, split
 from core.library.shelf import OWN, VISIBLE, Shelf
-from core.library.store import Database, Row
 from core.library.tracks import Track
 from core.separation.base import STEMS
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.errors import UserError
-from core.library.store import Database, Row, Transaction
+from core.library.database import Database, Row, Transaction
 from core.recommend.table import Rule, load_rules
 
 MOST = 10.0

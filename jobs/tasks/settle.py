@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.library.database import Row, Transaction
 from core.library.shelf import own_hash
-from core.library.store import Row, Transaction
 from core.library.tracks import put_analysis, put_track
 from jobs.tasks.files import is_gone
 from jobs.tasks.places import Place, forget_unless_used, only_here

@@ -16,8 +16,8 @@ from core.library.catalog import Catalog, features_of
 from core.library.descriptor_report import describe_library
 from core.library.loading import load_catalog
 from core.library.profile_picture import features
+from core.library.schema import open_database
 from core.library.shelf import Shelf
-from core.library.store import Database
 from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
 from core.recommend.rules import occasions, recommend
@@ -33,7 +33,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[Catalog, dict[int
     """The samples as the database hands them out."""
 
     async def load(path: Path) -> tuple[Catalog, dict[int, TrackAnalysis]]:
-        async with await Database.open(path) as database:
+        async with await open_database(path) as database:
             await ensure_samples(Library(database))
             analyses = {track.id: found for track, found in await Library(database).analyses()}
             return await load_catalog(database, Shelf(None)), analyses

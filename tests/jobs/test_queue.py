@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from core.library.store import Database, Transaction
+from core.library.database import Database, Transaction
+from core.library.schema import open_database
 from jobs.queue import Queue
 from tests.jobs.helpers import LEASE, put, state, take
 
@@ -137,7 +138,7 @@ async def test_a_removed_job_hides_no_later_change(queue: Queue, database: Datab
 async def test_claims_are_exclusive(database: Database, queue: Queue) -> None:
     for user in range(40):
         await put(queue, user)
-    async with await Database.open(database.path) as second:
+    async with await open_database(database.path) as second:
         queues = [queue, Queue(second, clock=queue.clock)]
 
         async def drain(index: int) -> list[int]:

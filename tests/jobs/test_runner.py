@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from core.library.store import Database
+from core.library.database import Database
 from jobs.engines.local import LocalEngine
 from jobs.model import Job
 from jobs.queue import Queue
