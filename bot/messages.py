@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.audio.vocabulary import descriptors
+
 ROOT = Path(__file__).parent.parent
 CATALOGUES = ROOT / "core" / "locales"
 
@@ -25,51 +27,33 @@ DESCRIBING = {"description", "group_description"}
 """Arguments of commands that discord.py has translated."""
 
 OPERATORS = (
+    "bot/background",
     "bot/monitor",
-    "bot/bench",
     "bot/cli",
-    "bot/doctor",
-    "bot/stand_in",
-    "bot/try_it",
     "core/audio/fma",
-    "core/csv_rows",
     "core/genre",
     "core/library/backup",
-    "core/library/descriptor_report",
     "core/library/reference",
     "core/library/database",
     "core/library/schema",
-    "core/recommend/calibrate",
-    "core/recommend/evaluate",
-    "core/recommend/listeners",
-    "core/recommend/quadrants",
     "core/recommend/rule_file",
-    "core/recommend/similarity_evaluate",
-    "core/recommend/taste_evaluate",
     "core/separation",
     "core/settings",
     "jobs/configure",
     "jobs/engines/base",
-    "jobs/engines/carry",
-    "jobs/engines/fleet",
-    "jobs/engines/membership",
-    "jobs/engines/ray",
-    "jobs/engines/station",
-    "jobs/engines/survey",
-    "jobs/samples",
-    "jobs/training",
+    "jobs/engines/cluster",
 )
 """What only those who run the bot read, in English: the command line, evaluation, set-up."""
 
 SHOWN = (
-    "bot/cogs",
-    "bot/ui",
+    "bot/features",
+    "bot/widgets",
+    "bot/router",
+    "bot/theme",
     "bot/errors",
-    "bot/choices",
+    "bot/autocomplete",
     "bot/app",
-    "bot/downloads",
-    "bot/clips",
-    "bot/carry",
+    "bot/service",
 )
 """Where a text that is not marked is a mistake."""
 
@@ -154,17 +138,18 @@ def _of_tables() -> Iterator[str]:
         yield from (rule["change"] for rule in steer.get("rule", ()))
     for aim in _toml(moods / "aims.toml")["aim"].values():
         yield aim["text"]
-    for entry in _toml(ROOT / "core" / "library" / "glossary.toml").values():
-        yield from (entry[key] for key in ("label", "meaning", "low", "high") if key in entry)
-    phrases = _toml(ROOT / "core" / "recommend" / "descriptors.toml")
-    sources, plural = phrases.pop("sources"), phrases.pop("plural")
-    for source, stem in sources.items():
+    for descriptor in descriptors().values():
+        yield from descriptor.texts()
+    sources = _toml(ROOT / "core" / "recommend" / "sources.toml")
+    for source, stem in sources["names"].items():
         yield stem
         if source != "mix":
-            yield from (f" of {stem}", f" in {stem}", f"{stem} {'are' if plural.get(source) else 'is'}")
+            yield from (
+                f" of {stem}",
+                f" in {stem}",
+                f"{stem} {'are' if source in sources['plural'] else 'is'}",
+            )
     yield from (", but ", "it is", "than", "than in", "as", "as in")
-    for entry in phrases.values():
-        yield from (entry[key] for key in ("none", "low", "mid", "high", "with", "short") if entry.get(key))
 
 
 def _toml(path: Path) -> dict[str, Any]:

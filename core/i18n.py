@@ -25,8 +25,8 @@ LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español"}
 
 _language: ContextVar[str] = ContextVar("language", default="en")
 
-_SWAPPED = str.maketrans({",": ".", ".": ",", "%": "\u00a0%"})
-"""German and Spanish write 1.234,5 and put a space before the percent sign."""
+_LISTS = {"en": "en_GB"}
+"""Where lists are those of a region: American English has a comma before "and"."""
 
 _FIELD = re.compile(r"\\\{(\w*)[^{}]*?\\\}")
 
@@ -78,9 +78,33 @@ def mark(message: str) -> str:
 
 
 def number(value: float, how: str = "") -> str:
-    """A number as people write it: number(1234.5, ',.1f') is '1.234,5' in German."""
-    text = format(value, how)
-    return text if _language.get() == "en" else text.translate(_SWAPPED)
+    """A number as people write it: number(1234.5, ',.1f') is '1.234,5' in German.
+
+    `how` is a format specification of sign, comma, decimals and f, g or %. English is what `format` writes.
+    """
+    language = _language.get()
+    if language == "en":
+        return format(value, how)
+    from babel.numbers import format_decimal, format_percent
+
+    write = format_percent if how.endswith("%") else format_decimal
+    return write(value, format=_pattern(how, language), locale=language)
+
+
+@cache
+def _pattern(how: str, language: str) -> str:
+    """Unicode's number pattern for a format specification: '+0.00;-0.00' for '+.2f'."""
+    from babel import Locale
+
+    parts = re.fullmatch(r"(\+?)(,?)(?:\.(\d+))?([fg%]?)", how)
+    if parts is None:
+        raise ValueError(f"numbers are not written by the specification {how!r}")
+    sign, groups, decimals, kind = parts.groups()
+    places = f".{'0' * int(decimals)}".rstrip(".") if decimals else "" if groups or kind == "%" else ".######"
+    digits = ("#,##0" if groups else "0") + places
+    if kind == "%":
+        digits = Locale(language).percent_formats[None].pattern.replace("#,##0", digits)
+    return f"+{digits};-{digits}" if sign else digits
 
 
 def percent(share: float) -> str:
@@ -100,9 +124,9 @@ def lowered(label: str) -> str:
 
 def joined(words: Sequence[str]) -> str:
     """'bass', 'bass and guitar', 'bass, guitar and piano'."""
-    if len(words) < 2:
-        return "".join(words)
-    return tr("{first} and {last}", first=", ".join(words[:-1]), last=words[-1])
+    from babel.lists import format_list
+
+    return format_list(words, locale=_LISTS.get(_language.get(), _language.get()))
 
 
 def ordinal(place: int) -> str:
@@ -134,7 +158,11 @@ def retold(sentence: str) -> str:
 
 
 def _number_again(text: str) -> str:
-    return text.translate(_SWAPPED) if re.fullmatch(r"[-+\u2212]?[\d,]*\.?\d+%?", text) else text
+    match = re.fullmatch(r"([-+\u2212]?)([\d,]*(?:\.(\d+))?)(%?)", text)
+    if match is None or not match[2]:
+        return text
+    how = f"{',' * (',' in text)}.{len(match[3] or '')}{match[4] or 'f'}"
+    return match[1] + number(float(match[2].replace(",", "")) / (100 if match[4] else 1), how)
 
 
 def _plain_fields(template: str) -> str:
@@ -186,10 +214,9 @@ class _Formatter(string.Formatter):
     """str.format with numbers as the reader writes them."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        text: str = format(value, format_spec)
-        if isinstance(value, int | float) and _language.get() != "en":
-            return text.translate(_SWAPPED)
-        return text
+        if isinstance(value, int | float):
+            return number(value, format_spec)
+        return format(value, format_spec)
 
 
 _FORMATTER = _Formatter()

@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio.spectrum import FRAME_RATE, Floats
+from core.audio.types import FRAME_RATE, Floats
 
 FLOOR_DB = -60.0
 """dBFS (RMS over a frame) below which nothing counts as sounding, in a stem as in the mix."""

@@ -21,9 +21,9 @@ from typing import IO, Any
 
 import numpy as np
 
+from core.audio.types import Samples
 from core.errors import UserError
 from core.i18n import mark
-from core.separation.base import Samples
 
 RATE, MAX_RATE = 44100, 192_000
 _CHILD = Path(__file__).with_name("_decoder.py")

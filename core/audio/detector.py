@@ -5,7 +5,7 @@ seconds and over the whole song, says more. Seen per stem and frame are three le
 bands that it holds within 6 dB and within 2 dB of the strongest stem (core.audio.activity), and of all that it has.
 Each counts as it is, as a mean over 1 s and over 4 s, and as the song's median and ninetieth percentile. A stem sounds
 where its regression says more likely than not and where it holds at least what the plain gate asks for, since what is
-usual in songs says nothing about an instrument of which there is nothing to hear. `python -m jobs.training.gate` fits
+usual in songs says nothing about an instrument of which there is nothing to hear. `python -m research.training.gate` fits
 it.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.activity import HELD_DB, HOLD_DB, Mask, held_level_db
-from core.audio.spectrum import FRAME_RATE, Floats
+from core.audio.types import FRAME_RATE, Floats
 
 HOLDS_DB = (HOLD_DB, -2.0)
 """How far below the strongest stem a stem still holds a band; the plain gate's comes first (see `held`)."""

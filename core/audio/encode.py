@@ -6,7 +6,7 @@ import io
 
 import soundfile
 
-from core.separation.base import Samples
+from core.audio.types import Samples
 
 
 def flac(samples: Samples, rate: int) -> bytes:

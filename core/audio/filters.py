@@ -1,10 +1,12 @@
-"""Filter banks that turn a power spectrum into mel bands and pitch classes.
+"""Filter banks that turn a power spectrum into mel bands and pitch classes, and the K weighting of BS.1770.
 
-The same numbers as librosa.filters.mel and .chroma (Slaney 1998; Ellis 2007), without the second and the 65 MB that
+Mel and chroma are librosa.filters.mel and .chroma (Slaney 1998; Ellis 2007), without the second and the 65 MB that
 importing librosa costs each worker; tests/core/audio/test_filters.py compares them.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +52,30 @@ def chroma_filters(rate: float, n_fft: int, tuning: float) -> Row:
     bumps /= np.sqrt((bumps**2).sum(axis=0))
     bumps *= np.exp(-0.5 * ((semitones / 12 - 5) / 2) ** 2)
     return np.ascontiguousarray(np.roll(bumps, -3, axis=0)[:, : n_fft // 2 + 1])
+
+
+def k_weighting(rate: float) -> Row:
+    """Two second-order sections (2, 6) at any sample rate, from the analogue prototypes of BS.1770."""
+    sections = []
+    gain, q, centre = 3.999843853973347, 0.7071752369554196, 1681.974450955533
+    k = math.tan(math.pi * centre / rate)
+    high, band = 10 ** (gain / 20), (10 ** (gain / 20)) ** 0.4996667741545416
+    a0 = 1 + k / q + k * k
+    sections.append(
+        [
+            (high + band * k / q + k * k) / a0,
+            2 * (k * k - high) / a0,
+            (high - band * k / q + k * k) / a0,
+            1.0,
+            2 * (k * k - 1) / a0,
+            (1 - k / q + k * k) / a0,
+        ]
+    )
+    q, centre = 0.5003270373238773, 38.13547087602444
+    k = math.tan(math.pi * centre / rate)
+    a0 = 1 + k / q + k * k
+    sections.append([1.0, -2.0, 1.0, 1.0, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0])
+    return np.array(sections)
 
 
 def response(sections: NDArray[np.float64], bins: int) -> Row:

@@ -31,7 +31,8 @@ from numpy.typing import NDArray
 from core.audio.decode import DecodeLimits, decode
 from core.audio.descriptors import N_MFCC, chroma_stft
 from core.audio.filters import chroma_filters, mel_filters
-from core.audio.spectrum import HOP, N_FFT, N_MELS, RATE, Floats, analyse_frames, decibels
+from core.audio.spectrum import analyse_frames, decibels
+from core.audio.types import HOP, N_FFT, N_MELS, RATE, Floats
 from core.errors import UserError
 
 FEATURES = {

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.separation.base import Samples
+from core.audio.filters import k_weighting
+from core.audio.types import FRAME_RATE, Samples
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,30 +30,6 @@ class Loudness:
 
     integrated: float
     range: float
-
-
-def k_weighting(rate: float) -> NDArray[np.float64]:
-    """Two second-order sections (2, 6) at any sample rate, from the analogue prototypes of BS.1770."""
-    sections = []
-    gain, q, centre = 3.999843853973347, 0.7071752369554196, 1681.974450955533
-    k = math.tan(math.pi * centre / rate)
-    high, band = 10 ** (gain / 20), (10 ** (gain / 20)) ** 0.4996667741545416
-    a0 = 1 + k / q + k * k
-    sections.append(
-        [
-            (high + band * k / q + k * k) / a0,
-            2 * (k * k - high) / a0,
-            (high - band * k / q + k * k) / a0,
-            1.0,
-            2 * (k * k - 1) / a0,
-            (1 - k / q + k * k) / a0,
-        ]
-    )
-    q, centre = 0.5003270373238773, 38.13547087602444
-    k = math.tan(math.pi * centre / rate)
-    a0 = 1 + k / q + k * k
-    sections.append([1.0, -2.0, 1.0, 1.0, 2 * (k * k - 1) / a0, (1 - k / q + k * k) / a0])
-    return np.array(sections)
 
 
 def loudness(samples: Samples, rate: int) -> Loudness:
@@ -140,8 +117,6 @@ def estimate(
     `k_weighted` and `rms` describe the mono downmix (core.audio.spectrum.Frames); what the downmix cancels and what lies
     above its bandwidth is made up for by the ratio of the energies, block by block.
     """
-    from core.audio.spectrum import FRAME_RATE
-
     total = _energies(samples, rate)
     steps = np.arange(len(total) + 1) * (0.1 * FRAME_RATE) + 0.5
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio import tempo
-from core.audio.spectrum import FRAME_RATE, HOP, N_FFT, RATE, Floats
+from core.audio.types import FRAME_RATE, HOP, N_FFT, RATE, Floats
 
 
 @dataclass(frozen=True)

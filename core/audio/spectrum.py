@@ -23,24 +23,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio.filters import chroma_filters, mel_filters, response
+from core.audio.filters import chroma_filters, k_weighting, mel_filters, response
+from core.audio.types import BINS, HOP, N_FFT, N_MELS, RATE, Floats
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-RATE = 22050
-N_FFT = 2048
-HOP = 512
-BINS = N_FFT // 2 + 1
-FRAME_RATE = RATE / HOP
-N_MELS = 128
 CONTRAST_BANDS = 7
 AMIN = np.float32(1e-10)
 PIECE, BLOCK, DEVICE_BLOCK = 64, 768, 2048
 """Frames at a time. On a CPU the double-precision transform works on pieces that fit the second-level cache and the rest
 on blocks that are long enough for two threads not to wait for Python's lock; a GPU is kept busy by large blocks."""
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -167,8 +160,6 @@ def _constants(device: str) -> _Constants:
 def _power_sums(tuning: float, device: str) -> Tensor:
     """(16, 1025): the pitch classes, the plain mean and the K weighting of BS.1770, in one product; here as there two rows
     of zeros, since MKL multiplies 16 rows twice as fast as 14."""
-    from core.audio.loudness import k_weighting
-
     weights = response(k_weighting(RATE), BINS)
     weights[1:-1] *= 2  # each of these bins stands for two of the full transform
     weights *= 1 / (N_FFT * float(np.sum(_window() ** 2)))

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from core.audio.decode import DecodeLimits, decode
 from core.audio.fma import COLUMNS, LOWEST_RATE, features, statistics
-from core.audio.spectrum import FRAME_RATE, N_MELS, Floats, analyse_frames, mono
+from core.audio.spectrum import analyse_frames, mono
+from core.audio.types import FRAME_RATE, N_MELS, Floats
 
 FRAMES = 128
 """Frames of a slice; the documents' input is square."""

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio.spectrum import Floats
+from core.audio.types import Floats
 from core.genre.features import TOP_DB, Mel
 
 SECONDS = 60.0

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.audio.spectrum import HOP, Floats
+from core.audio.types import HOP, Floats
 from core.errors import UserError
 from core.genre.features import SECONDS, Mel, excerpt, slices
 from core.genre.fused import SECONDS as MINUTE
@@ -109,7 +109,8 @@ def hear_file(path: Path, stems: Mapping[str, float] | None = None, separator: s
     Raises UserError as `decode` does, and where there is no model.
     """
     from core.audio.decode import DecodeLimits, decode
-    from core.audio.spectrum import FRAME_RATE, analyse_frames, mono
+    from core.audio.spectrum import analyse_frames, mono
+    from core.audio.types import FRAME_RATE
     from core.genre.features import middle
 
     model = current()

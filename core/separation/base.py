@@ -3,19 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from core.audio.activity import Gating
-
-STEMS = ("drums", "bass", "vocals", "guitar", "piano", "other")
-SOURCES = ("mix", *STEMS)
+from core.audio.types import Samples
 
 HEARD = 0.05
 """Share of the time from which on a stem counts as there; what sounds for less is mostly what a separator mistook."""
-
-Samples = NDArray[np.float32]
-"""Audio as (channels, samples), float32, full scale at +-1."""
 
 Progress = Callable[[float], None]
 """Called with the share that is done, 0..1. It may raise Cancelled to stop the work."""

@@ -16,8 +16,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from core.audio.types import STEMS
 from core.errors import UserError
-from core.separation.base import STEMS
 
 NAME = "htdemucs_6s"
 SIGNATURE = "5c90dfd2"

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from core.audio.activity import Gate, Gating
+from core.audio.types import Samples
 from core.errors import UserError
-from core.separation.base import Progress, Samples, Separator
+from core.separation.base import Progress, Separator
 
 GROUP = "moodstem.separators"
 SEPARATORS = ("auto", "htdemucs_6s", "unet", "none")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from core.separation.base import Samples
+from core.audio.types import Samples
 
 _SILENT = 1e-7
 _PIECE = 1 << 16

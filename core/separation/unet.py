@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from core.audio.activity import Gate, Gating
 from core.audio.detector import VIEWS, Detector
+from core.audio.types import STEMS, Samples
 from core.errors import UserError
 from core.separation.bands import BANDS, FFT, HOP, RATE, band_sum, loudness, position, to_bins
-from core.separation.base import STEMS, Progress, Samples
+from core.separation.base import Progress
 
 WEIGHTS = Path(__file__).parent / "weights" / "unet.safetensors"
 CODE_VERSION = 3

@@ -15,7 +15,7 @@ from babel.messages.pofile import read_po
 from bot import messages
 from bot.messages import CATALOGUES, faults, found
 from core.errors import UserError
-from core.i18n import LANGUAGES, nearest, number, percent, retold, speaking, spoken, tr, trn
+from core.i18n import LANGUAGES, joined, nearest, number, percent, retold, speaking, spoken, tr, trn
 from core.moods.profile import Profile, mood_label
 from core.moods.questionnaire import next_question
 
@@ -59,6 +59,32 @@ def test_numbers(language: str, written: str) -> None:
         assert f"{number(1234.5, ',.1f')} and {number(0.83, '.0%')}" == written
         assert tr("{a:,.1f} and {b:.0%}", a=1234.5, b=0.83) == written
         assert written.endswith(f" {percent(0.83)}")
+
+
+@pytest.mark.parametrize(
+    ("how", "value", "written"),
+    [
+        ("+.2f", -0.125, "-0,12"), ("+,.0f", 12345.6, "+12.346"), (",", 1234567, "1.234.567"), (".3f", 2, "2,000"),
+        ("g", 0.5, "0,5"), ("g", 30, "30"), ("", 1234, "1234"), ("", 1234.5, "1234,5"), (".1%", -0.0625, "-6,2\u00a0%"),
+    ],
+)  # fmt: skip
+def test_numbers_by_specification(how: str, value: float, written: str) -> None:
+    with speaking("de"):
+        assert number(value, how) == written
+    with speaking("es"), pytest.raises(ValueError, match="x"):
+        number(value, "x")
+
+
+def test_lists() -> None:
+    lists = {}
+    for language in LANGUAGES:
+        with speaking(language):
+            lists[language] = [joined(["a", "b", "c"][:many]) for many in range(4)]
+    assert lists == {
+        "en": ["", "a", "a and b", "a, b and c"],
+        "de": ["", "a", "a und b", "a, b und c"],
+        "es": ["", "a", "a y b", "a, b y c"],
+    }
 
 
 def test_the_nearest_language() -> None:
@@ -136,8 +162,8 @@ def test_every_text_on_a_card_is_marked() -> None:
 
 def test_what_is_not_marked_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "ROOT", tmp_path)
-    (tmp_path / "bot" / "ui").mkdir(parents=True)
-    (tmp_path / "bot" / "ui" / "card.py").write_text(
+    (tmp_path / "bot" / "features").mkdir(parents=True)
+    (tmp_path / "bot" / "features" / "card.py").write_text(
         '"""A card with these words."""\n'
         "WORDS = tr('too early')\n"
         "def card(name):\n"

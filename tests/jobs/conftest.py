@@ -13,8 +13,8 @@ from core.library.database import Database
 from core.library.schema import open_database
 from jobs.engines.base import Limits
 from jobs.engines.local import LocalEngine
+from jobs.kinds.base import TaskSettings
 from jobs.queue import Queue
-from jobs.tasks.base import TaskSettings
 from tests.jobs.helpers import STUBS, Clock
 
 

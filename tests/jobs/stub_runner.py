@@ -15,10 +15,10 @@ from core.library.database import Transaction
 from core.library.schema import open_database
 from jobs.engines.base import Request
 from jobs.engines.local import LocalEngine
+from jobs.kinds.base import Done, TaskKind, TaskSettings, Work
 from jobs.process import serve
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
-from jobs.tasks.base import Done, TaskKind, TaskSettings, Work
 
 
 async def stub(work: Work) -> Done:

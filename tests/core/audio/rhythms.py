@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio.spectrum import RATE
+from core.audio.types import RATE
 
 PATTERNS: dict[str, dict[str, list[int]]] = {  # sixteenths of a bar of four beats
     "rock": {"kick": [0, 8], "snare": [4, 12], "hat": list(range(0, 16, 2))},

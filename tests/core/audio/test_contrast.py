@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from core.audio import contrast
-from core.audio.spectrum import RATE, analyse_frames
+from core.audio.spectrum import analyse_frames
+from core.audio.types import RATE
 from tests.core.audio import rhythms
 from tests.core.audio.conftest import tone
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from core.audio import filters
-from core.audio.loudness import k_weighting
+from core.audio.filters import k_weighting
 
 pytestmark = pytest.mark.xdist_group("librosa")  # what it compiles, it compiles in each process
 

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from core.audio import rhythm, tonality
 from core.audio.descriptors import frame_values, statistics
-from core.audio.spectrum import RATE, analyse_frames
+from core.audio.spectrum import analyse_frames
+from core.audio.types import RATE
 
 pytestmark = pytest.mark.xdist_group("librosa")  # what it compiles, it compiles in each process
 

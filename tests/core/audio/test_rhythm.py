@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from core.audio import rhythm
-from core.audio.spectrum import RATE, analyse_frames, decibels
+from core.audio.spectrum import analyse_frames, decibels
+from core.audio.types import RATE
 from tests.core.audio import rhythms
 from tests.core.audio.conftest import click_track
 

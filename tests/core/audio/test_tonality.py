@@ -7,7 +7,8 @@ import pytest
 from numpy.typing import NDArray
 
 from core.audio import tonality
-from core.audio.spectrum import RATE, analyse_frames
+from core.audio.spectrum import analyse_frames
+from core.audio.types import RATE
 
 MAJOR_CADENCE = [
     (0, 4, 7),

@@ -8,7 +8,8 @@ import pytest
 import soundfile
 import torch
 
-from core.audio.spectrum import RATE, analyse_frames
+from core.audio.spectrum import analyse_frames
+from core.audio.types import RATE
 from core.genre.features import FEATURE_SETS, FRAMES, columns_of, excerpt, listen, slices
 from core.genre.network import CNN, SamePool, StatisticsCNN, build, parameters
 from tests.core.genre import made_up

@@ -21,8 +21,8 @@ from core.library.schema import open_database
 from core.library.shelf import Shelf
 from core.library.tracks import Library
 from core.moods.profile import Profile
-from core.recommend.prepared import tuned
 from core.recommend.rules import recommend
+from core.recommend.topic_scores import tuned
 
 SHIPPED = [TrackAnalysis.from_json(one) for one in shipped_analyses().values()]
 

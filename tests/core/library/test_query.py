@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.audio.types import STEMS
 from core.library.query import MOST, Key, Meaning, fold, keys, meanings, parse, parse_key, split
 from core.moods.profile import MOODS
 from core.recommend.rules import occasions
-from core.separation.base import STEMS
 
 
 def meant(text: str) -> list[tuple[str, str | None]]:

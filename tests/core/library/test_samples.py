@@ -9,8 +9,8 @@ import pytest
 import soundfile
 from tinytag import TinyTag
 
+from core.audio.types import STEMS
 from core.library.samples import Sample, manifest, sample_folder
-from core.separation.base import STEMS
 
 MOODS = {
     "wonder", "transcendence", "tenderness", "nostalgia", "peacefulness", "power", "joyful_activation", "tension", "sadness",

@@ -20,7 +20,7 @@ from core.library.schema import open_database
 from core.library.search import SOUNDS, Filters, Found, complete, genres, hit, search, visible
 from core.library.shelf import Shelf
 from core.library.tracks import Library, put_latent
-from core.recommend.sound import in_words, strengths
+from core.recommend.search_semantics import in_words, strengths
 
 EVERYTHING = Shelf(None)
 

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from core.audio.types import SOURCES
 from core.errors import UserError
 from core.moods.profile import MOODS
 from core.recommend.rule_file import DIRECTIONS, KEYS, parse_rules
 from core.recommend.rules import occasions, trust
 from core.recommend.table import load_rules
-from core.separation.base import SOURCES
 
 SHIPPED = files("core.moods").joinpath("rules.toml").read_bytes()
 GOOD: dict[str, Any] = {

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core.audio.types import SOURCES
+from core.audio.vocabulary import phrases
 from core.errors import UserError
 from core.moods.profile import LANGUAGES, MOODS, Profile, tables
-from core.recommend.prepared import prepare
 from core.recommend.rules import occasions, recommend, topic_weights
 from core.recommend.steer import (
     MOST,
@@ -28,8 +29,7 @@ from core.recommend.steer import (
     taken_back,
 )
 from core.recommend.table import load_steers
-from core.recommend.wording import table
-from core.separation.base import SOURCES
+from core.recommend.topic_scores import prepare
 from tests.core.recommend.worlds import catalog, random_catalog
 
 WORLD = random_catalog(120)
@@ -46,7 +46,7 @@ def test_the_table_is_complete() -> None:
         opposite = opposite_of(name)
         assert opposite is None or opposite_of(opposite) == name
     for rule in load_steers():
-        assert rule.source in SOURCES and rule.descriptor in table() and rule.direction in ("low", "high")
+        assert rule.source in SOURCES and phrases(rule.descriptor) and rule.direction in ("low", "high")
         assert rule.weight > 0 and rule.text.startswith("you asked for")
         assert not rule.citation or rule.citation in references, rule.id
     assert len({rule.id for rule in load_steers()}) == len(load_steers())

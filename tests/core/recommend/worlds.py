@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from core.audio.types import STEMS
 from core.library.catalog import Catalog
 from core.recommend.rules import load_rules
-from core.separation.base import STEMS
 
 
 @dataclass(frozen=True)

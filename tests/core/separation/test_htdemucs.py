@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from core.audio.types import STEMS
 from core.errors import UserError
-from core.separation import STEMS, Cancelled, known, load_separator
+from core.separation import Cancelled, known, load_separator
 from core.separation.checkpoint import has_weights
 from core.separation.htdemucs import HTDemucsSeparator, load_htdemucs
 from core.separation.loader import NoSeparator
@@ -78,7 +79,7 @@ def test_overlap_and_batches_equal_demucs_too(weights: Path) -> None:
 
 
 def test_the_published_architecture_through_the_loading_code(tmp_path: Path) -> None:
-    from bot.bench.separation import save_random_weights
+    from research.bench.separation import save_random_weights
 
     save_random_weights(tmp_path)
     assert has_weights(tmp_path)

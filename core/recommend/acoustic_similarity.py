@@ -1,0 +1,388 @@
+"""Tracks that sound alike, measured as the descriptors of the sound are: of the whole track and of each stem.
+
+A vector has six descriptors for each source: MFCC 2 to 13 (Davis & Mermelstein 1980), the twelve chroma, tempo (of the
+whole track), spectral centroid, zero-crossing rate, and spectral contrast in seven bands (Jiang et al. 2002); of the
+whole track also how much each varies. Values are robust z-scores within the same separator. A descriptor weighs (WEIGHTS)
+as much as it tells genres apart by itself, however many numbers it has; the whole track weighs as much as all stems
+together, and a stem as much as its separator can be trusted with it. A stem that does not sound has zeros, the library's
+middle.
+
+Both similarities are symmetric and the sum of what each descriptor of each source adds:
+- cosine: u·v / (|u| |v|), each descriptor its part of the product;
+- euclidean: 2 / (1 + d) - 1 for the distance d, which begins at 1 and loses to each descriptor in proportion to its
+  part of d².
+A million vectors are kept in fixed point, 530 bytes each: no part of one is longer than 1, and 16-bit integers become
+single precision ten times sooner than half-precision numbers do. Sums are made in single precision, and in double for
+what is shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.audio.types import STEMS
+from core.errors import UserError
+from core.i18n import mark, number, tr
+from core.library.catalog import Catalog, once
+from core.library.reference import quantiles
+from core.names import note_sign
+from core.recommend.table import trust
+
+DESCRIPTORS: dict[str, tuple[str, ...]] = {
+    "mfcc": tuple(f"mfcc_{i}" for i in range(2, 14)),
+    "chroma": tuple(f"chroma_{i}" for i in range(1, 13)),
+    "tempo": ("tempo",),
+    "centroid": ("spectral_centroid",),
+    "zcr": ("zero_crossing_rate",),
+    "contrast": tuple(f"spectral_contrast_{i}" for i in range(1, 8)),
+}
+WEIGHTS = {"mfcc": 0.33, "contrast": 0.265, "chroma": 0.203, "centroid": 0.177, "zcr": 0.174, "tempo": 0.1}
+"""How much better than the most frequent genre (28%) a support vector machine does with this descriptor alone on FMA
+(Defferrard et al. 2017, "FMA: a dataset for music analysis", their table of features). Tempo is not in it; its weight is
+our choice."""
+
+METRICS = ("cosine", "euclidean")
+
+CLIP = 3.0
+"""Robust z-scores are clipped here, so that one odd value does not decide."""
+
+FEWEST = 30
+"""A library with fewer tracks of a separator is measured by the bundled reference, where that has the feature."""
+
+BLOCK = 2_048
+"""Vectors that are widened to single precision at once: as many as the processor's cache holds (2 MB)."""
+
+ONE = 32_767
+"""A part of length 1 in fixed point."""
+
+Fixed = NDArray[np.int16]
+Wide = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One descriptor of one source: the columns that it has in a vector."""
+
+    source: str
+    descriptor: str
+    columns: slice
+    names: tuple[str, ...]
+
+
+def _blocks() -> tuple[Block, ...]:
+    found, start = [], 0
+    for source in ("mix", *STEMS):
+        for descriptor, names in DESCRIPTORS.items():
+            if descriptor == "tempo" and source != "mix":
+                continue
+            features = tuple(f"{source}.{name}" for name in names)
+            if source == "mix" and descriptor != "tempo":
+                features += tuple(f"{name}.std" for name in features)
+            columns = slice(start, start + len(features))
+            found.append(Block(source, descriptor, columns, features))
+            start = columns.stop
+    return tuple(found)
+
+
+BLOCKS = _blocks()
+NAMES = tuple(name for block in BLOCKS for name in block.names)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What one descriptor of one source adds to a similarity, below zero where the two tracks differ in it."""
+
+    source: str
+    descriptor: str
+    contribution: float
+
+
+class SoundSpace:
+    """The vectors of a catalog, (tracks, len(NAMES)) in fixed point, and the scale that they are measured on."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.kinds = catalog.separator_kinds
+        self._scales: dict[str, tuple[Wide, Wide]] = {}
+        self.vectors: Fixed = np.zeros((len(catalog), len(NAMES)), dtype=np.int16)
+        for code, kind in enumerate(self.kinds):
+            rows = np.flatnonzero(catalog.separator_codes == code)
+            middle, spread, weight = *self.scale(kind), _weights(kind)
+            for j, name in enumerate(NAMES):
+                if catalog.has(name):
+                    scaled = _scaled(catalog.values(name)[rows], middle[j], spread[j])
+                    self.vectors[rows, j] = fixed(scaled * weight[j])
+        self.norms: Wide = np.empty(len(catalog), dtype=np.float32)
+        for start in range(0, len(catalog), BLOCK):
+            block = wide(self.vectors[start : start + BLOCK])
+            self.norms[start : start + BLOCK] = np.sqrt(np.einsum("ij,ij->i", block, block))
+
+    def scale(self, separator: str) -> tuple[Wide, Wide]:
+        """Middle and spread of each feature among the tracks of a separator, or in the reference for a few."""
+        if separator not in self._scales:
+            pairs = [self._scale(separator, name) for name in NAMES]
+            self._scales[separator] = (
+                np.array([one for one, _ in pairs], dtype=np.float32),
+                np.array([one for _, one in pairs], dtype=np.float32),
+            )
+        return self._scales[separator]
+
+    def _scale(self, separator: str, name: str) -> tuple[float, float]:
+        # The whole track measures alike whichever separator ran.
+        values = self.catalog.values(name)
+        if not name.startswith("mix."):
+            if separator not in self.kinds:
+                return 0.0, math.inf  # a stem by a separator of which nothing else is known says nothing
+            values = values[self.catalog.separator_codes == self.kinds.index(separator)]
+        known = values[~np.isnan(values)]
+        common = quantiles(separator, name)
+        if len(known) < FEWEST and common is not None:
+            known = np.asarray(common, dtype=np.float32)
+        if len(known) < 2:
+            return 0.0, math.inf
+        low, middle, high = np.percentile(known, (25, 50, 75))
+        return float(middle), float(high - low) / 1.349 or float(np.std(known)) or math.inf
+
+    def vector(self, features: Mapping[str, float], separator: str) -> Fixed:
+        """(len(NAMES),) of a track from anywhere (TrackAnalysis.features()): as that of one in the catalog."""
+        middle, spread = self.scale(separator)
+        raw = np.array([features.get(name, np.nan) for name in NAMES], dtype=np.float32)
+        return fixed(_scaled(raw, middle, spread) * _weights(separator))
+
+    def similarities(self, own: Fixed, metric: str = "cosine") -> Wide:
+        """(tracks,), -1..1. Raises UserError for an unknown metric."""
+        if metric not in METRICS:
+            raise UserError(
+                "There is no metric {metric!r}: choose from {metrics}.",
+                metric=metric,
+                metrics=", ".join(METRICS),
+            )
+        asked = wide(own)
+        length = np.float32(math.sqrt(_squares(own)))
+        result = np.empty(len(self.vectors), dtype=np.float32)
+        for start in range(0, len(result), BLOCK):
+            rows = slice(start, start + BLOCK)
+            result[rows] = wide(self.vectors[rows]) @ asked
+        if metric == "cosine":
+            product = self.norms * length
+            return np.clip(result / np.where(product > 0, product, 1), -1, 1)
+        squared = self.norms**2 + length**2 - 2 * result
+        near: Wide = 2 / (1 + np.sqrt(np.maximum(squared, 0))) - 1
+        return near
+
+
+def sound_space(catalog: Catalog) -> SoundSpace:
+    """The catalog's vectors, computed once."""
+    return once(catalog.prepared, "sound", lambda: SoundSpace(catalog))
+
+
+def fixed(vectors: Wide) -> Fixed:
+    """In steps of 1 / ONE. Weights keep every part of a vector below 1: the longest, a centroid of the only stem that its
+    separator can be trusted with, is 0.83."""
+    steps: Fixed = np.rint(vectors * np.float32(ONE)).astype(np.int16)
+    return steps
+
+
+def wide(vectors: Fixed) -> Wide:
+    """In single precision, which has all the digits of fixed point."""
+    return np.multiply(vectors, np.float32(1 / ONE), dtype=np.float32)
+
+
+def agreements(one: Fixed, other: Fixed, metric: str = "cosine") -> tuple[float, list[Agreement]]:
+    """The similarity of two vectors, and what each descriptor adds to it, most first.
+
+    With cosine they add up to the similarity, with euclidean to the similarity less 1. The same for both orders.
+    """
+    u, v = one.astype(np.float64) / ONE, other.astype(np.float64) / ONE
+    if metric == "cosine":
+        lengths = math.sqrt(_squares(one)) * math.sqrt(_squares(other))
+        terms = u * v / lengths if lengths > 0 else np.zeros(len(u))
+        found = [_agreement(block, terms) for block in BLOCKS]
+        similarity = math.fsum(term.contribution for term in found)
+    else:
+        squares = (u - v) ** 2
+        squared = math.fsum(squares)
+        similarity = 2 / (1 + math.sqrt(squared)) - 1
+        terms = squares * ((similarity - 1) / squared) if squared > 0 else squares
+        found = [_agreement(block, terms) for block in BLOCKS]
+    found.sort(key=lambda term: -term.contribution)
+    return min(max(similarity, -1.0), 1.0), found
+
+
+def _agreement(block: Block, terms: NDArray[np.float64]) -> Agreement:
+    return Agreement(block.source, block.descriptor, math.fsum(terms[block.columns]))
+
+
+def _squares(vector: Fixed) -> float:
+    return float(np.square(vector / ONE).sum())
+
+
+def _weights(separator: str) -> Wide:
+    """Of each column, so that a track that lies one spread from the middle in everything has length 1."""
+    stems = {stem: trust(separator, stem) for stem in STEMS}
+    total = sum(stems.values())
+    sources = {"mix": 0.5, **{stem: 0.5 * one / total if total else 0.0 for stem, one in stems.items()}}
+    return np.array(
+        [
+            math.sqrt(sources[block.source] * _part(block.source, block.descriptor) / len(block.names))
+            for block in BLOCKS
+            for _ in block.names
+        ],
+        dtype=np.float32,
+    )
+
+
+def _part(source: str, descriptor: str) -> float:
+    """What a descriptor weighs within its source, together 1."""
+    return WEIGHTS[descriptor] / sum(WEIGHTS[block.descriptor] for block in BLOCKS if block.source == source)
+
+
+def _scaled(values: Wide, middle: Wide | float, spread: Wide | float) -> Wide:
+    result: Wide = np.nan_to_num(np.clip((values - middle) / spread, -CLIP, CLIP), nan=0.0).astype(np.float32)
+    return result
+
+
+def in_words(
+    found: list[Agreement],
+    here: Mapping[str, float],
+    there: Mapping[str, float],
+    metric: str = "cosine",
+    agreeing: int = 3,
+    differing: int = 1,
+) -> Iterator[str]:
+    """What agrees most, then what differs most, with the values of both: `here` of the track found, `there` of the asked
+    one. What is unknown of either says nothing."""
+    both = [
+        term
+        for term in found
+        if all(f"{term.source}.{DESCRIPTORS[term.descriptor][0]}" in one for one in (here, there))
+    ]
+    parts = {
+        (term.source, term.descriptor): f" ({number(term.contribution, '+.2f')})"
+        if metric == "cosine"
+        else tr(" ({share:.0%} of the distance)", share=abs(_share(term, found)))
+        for term in both
+    }
+    if metric == "cosine":
+        alike = [term for term in both if term.contribution > 0]
+        apart = [term for term in reversed(both) if term.contribution < 0]
+    else:  # everything takes something away: what takes less or more than its part
+        both.sort(key=lambda term: -(_share(term, found) + _nominal(term)))
+        alike = [term for term in both if _share(term, found) + _nominal(term) > 0]
+        apart = [term for term in reversed(both) if _share(term, found) + _nominal(term) < 0]
+    for how, terms in (
+        (mark("Alike in {what}{part}."), alike[:agreeing]),
+        (mark("Different in {what}{part}."), apart[:differing]),
+    ):
+        for term in terms:
+            yield tr(how, what=_words(term, here, there), part=parts[term.source, term.descriptor])
+
+
+def _share(term: Agreement, found: list[Agreement]) -> float:
+    """The part of what all take away that this one does, -1..0."""
+    total = math.fsum(other.contribution for other in found)
+    return -term.contribution / total if total else 0.0
+
+
+def _nominal(term: Agreement) -> float:
+    """The part of a vector's length that a descriptor has where all stems are trusted alike."""
+    return (0.5 if term.source == "mix" else 0.5 / len(STEMS)) * _part(term.source, term.descriptor)
+
+
+def _words(term: Agreement, here: Mapping[str, float], there: Mapping[str, float]) -> str:
+    from core.recommend.wording import formatted
+    from core.recommend.wording import of as of_source
+
+    of = of_source(term.source)
+
+    def values(name: str, how: str, unit: str) -> str:
+        first, second = (formatted(one[f"{term.source}.{name}"], how) for one in (here, there))
+        return tr("{here} here, {there} there", here=f"{first}{unit}", there=f"{second}{unit}")
+
+    match term.descriptor:
+        case "tempo":
+            return tr("tempo: {values}", values=values("tempo", "0", " BPM"))
+        case "centroid":
+            return tr("brightness{of}: {values}", of=of, values=values("spectral_centroid", "0", " Hz"))
+        case "zcr":
+            return tr(
+                "noisiness{of}: the wave crosses zero in {values} of all samples",
+                of=of,
+                values=values("zero_crossing_rate", "0.000", ""),
+            )
+        case "contrast":
+            mean = {
+                name: sum(one[f"{term.source}.{column}"] for column in DESCRIPTORS["contrast"]) / 7
+                for name, one in (("here", here), ("there", there))
+            }
+            return tr("how far tones stand out{of}: {here:.1f} dB here, {there:.1f} dB there", of=of, **mean)
+        case "chroma":
+            strongest = [
+                strongest_notes([one[f"{term.source}.{name}"] for name in DESCRIPTORS["chroma"]])
+                for one in (here, there)
+            ]
+            return tr(
+                "the notes{of}: mostly {here} here, {there} there",
+                of=of,
+                here=strongest[0],
+                there=strongest[1],
+            )
+        case _:
+            return tr("tone colour{of} (MFCC)", of=of)
+
+
+LABELS = {
+    "mfcc": mark("tone colour (MFCC)"),
+    "chroma": mark("notes (chroma)"),
+    "tempo": mark("tempo"),
+    "centroid": mark("brightness"),
+    "zcr": mark("zero crossings"),
+    "contrast": mark("spectral contrast"),
+}
+
+
+def side_by_side(
+    found: list[Agreement], left: Mapping[str, float], right: Mapping[str, float]
+) -> list[tuple[str, str, str, float]]:
+    """(descriptor, its value on the left, on the right, what it adds in all sources together), most first."""
+    added = {
+        name: math.fsum(term.contribution for term in found if term.descriptor == name)
+        for name in DESCRIPTORS
+    }
+    rows = [
+        (tr(LABELS[name]), _value(name, left), _value(name, right), value) for name, value in added.items()
+    ]
+    return sorted(rows, key=lambda row: -row[3])
+
+
+def _value(descriptor: str, features: Mapping[str, float]) -> str:
+    """What a listener can read of one descriptor of the whole track; empty where that is nothing."""
+    values = [features.get(f"mix.{name}") for name in DESCRIPTORS[descriptor]]
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return "\u2013"
+    match descriptor:
+        case "tempo":
+            return f"{known[0]:.0f} BPM"
+        case "centroid":
+            return f"{number(known[0], ',.0f')} Hz"
+        case "zcr":
+            return number(known[0], ".3f")
+        case "contrast":
+            return f"{number(sum(known) / len(known), '.1f')} dB"
+        case "chroma":
+            return strongest_notes(known)
+        case _:
+            return ""
+
+
+def strongest_notes(chroma: Sequence[float]) -> str:
+    """The three pitch classes that sound most: 'D, A, F'."""
+    from core.library.query import TONICS
+
+    return ", ".join(note_sign(TONICS[i]) for i in sorted(range(12), key=lambda i: -chroma[i])[:3])
