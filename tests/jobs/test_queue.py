@@ -174,12 +174,12 @@ async def test_a_clock_that_jumps_back_stops_nothing(queue: Queue, clock: Any) -
 async def test_a_full_disk_loses_nothing_and_confirms_nothing(queue: Queue, database: Database) -> None:
     kept = await put(queue)
     [pages] = (await database.fetch("PRAGMA page_count"))[0]
-    await database.fetch(f"PRAGMA max_page_count = {pages}")
+    await database.write(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(sqlite3.OperationalError, match="full"):
         for _ in range(200):
             await put(queue, spec={"path": "x" * 1000})
     before = (await queue.counts())["queued"]
-    await database.fetch("PRAGMA max_page_count = 1073741823")
+    await database.write("PRAGMA max_page_count = 1073741823")
     assert (await queue.counts())["queued"] == before
     assert (await database.fetch("PRAGMA integrity_check"))[0][0] == "ok"
     assert (await take(queue)).id == kept.id
@@ -203,7 +203,7 @@ async def test_work_that_goes_with_a_new_job_is_one_with_it(queue: Queue, databa
 
 
 async def test_a_locked_database_confirms_nothing_and_loses_nothing(queue: Queue, database: Database) -> None:
-    await database.fetch("PRAGMA busy_timeout = 20")
+    await database.write("PRAGMA busy_timeout = 20")
     await put(queue, 1)
     claimed = await take(queue)
     waiting = await put(queue, 2)

@@ -48,7 +48,6 @@ class QueueMachine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory()
         self.clock = Clock()
         self.database: Database = self.do(open_database(Path(self.folder.name) / "moodstem.db"))
-        self.do(self.database.fetch("PRAGMA synchronous = OFF"))  # no power cut here, and many more steps
         self.do(self.database.write(EFFECTS))
         self.queue = Queue(self.database, clock=self.clock, loss_limit=LOSSES, backoff_s=0.0)
         self.jobs: dict[int, Known] = {}

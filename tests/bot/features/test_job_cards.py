@@ -199,7 +199,7 @@ async def test_an_interaction_that_is_delivered_twice_is_one_upload(world: World
 
 async def test_a_locked_database_refuses_an_upload_in_one_sentence(world: World) -> None:
     world.expected = (sqlite3.OperationalError,)
-    await world.bot.database.fetch("PRAGMA busy_timeout = 20")
+    await world.bot.database.write("PRAGMA busy_timeout = 20")
     with sqlite3.connect(world.settings.database, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         shown = await upload(world, "song.wav", tone())

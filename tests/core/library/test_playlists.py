@@ -51,7 +51,6 @@ STEPS = st.lists(
 def test_any_changes_leave_what_a_list_would_hold(tmp_path: Path) -> None:
     with asyncio.Runner() as runner:
         database = runner.run(open_database(tmp_path / "x.db"))
-        runner.run(database.fetch("PRAGMA synchronous = OFF"))  # no power cut here, but many writes
         tracks = [runner.run(put(Library(database), f"T{place}")) for place in range(8)]
         lists = Playlists(database)
 
@@ -166,7 +165,6 @@ def test_what_was_exported_is_found_again(tmp_path: Path) -> None:
     """In any format, and also without the content's hash, by names and length alone."""
     with asyncio.Runner() as runner:
         database = runner.run(open_database(tmp_path / "x.db"))
-        runner.run(database.fetch("PRAGMA synchronous = OFF"))  # no power cut here, but many writes
         library, lists = Library(database), Playlists(database)
 
         @settings(max_examples=25, deadline=None)
