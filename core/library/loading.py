@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from core.analysis import TrackAnalysis
 from core.library.catalog import Catalog
-from core.library.database import Database, Row
+from core.library.connection import Row
+from core.library.database import Database
 from core.library.shelf import SHARED, VISIBLE, Shelf, particular
 from core.library.tracks import Track
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from core.analysis import TrackAnalysis
 from core.genre.likely import likely
-from core.library.database import Database, Row, Transaction
+from core.library.connection import Row
+from core.library.database import Database, Transaction
 from core.library.shelf import HERE, OWN, SHARED, Shelf, own_hash
 
 Origin = Literal["sample", "folder", "upload"]

@@ -42,7 +42,8 @@ async def test_what_was_confirmed_is_on_disk(queue: Queue, database: Database) -
     assert other.execute("SELECT state FROM job WHERE id = ?", [job.id]).fetchall() == [("queued",)]
     assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     other.close()
-    assert (await database.fetch("PRAGMA synchronous"))[0][0] == 2
+    async with database.transaction() as transaction:
+        assert (await transaction.run("PRAGMA synchronous"))[0][0] == 2
 
 
 async def test_the_same_key_joins_the_active_job(queue: Queue) -> None:
