@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.token import read_token
 from core.errors import UserError
 from core.folders import access_to
 from core.settings import Settings, config_file, whoever
@@ -67,7 +68,10 @@ def _settings() -> Finding:
 async def _discord(settings: Settings) -> list[Finding]:
     from bot.doctor_discord import ask
 
-    answers = await ask(settings, os.environ.get("DISCORD_TOKEN", "").strip())
+    try:
+        answers = await ask(settings, read_token(settings.data))
+    except UserError as error:
+        answers = [("token", False, str(error))]
     return [Finding(name, ok, text, needed=False) for name, ok, text in answers]
 
 

@@ -57,6 +57,17 @@ def print_json(document: Any) -> None:
     sys.stdout.write("\n")
 
 
-from bot.cli import journey, library, measure, music_map, report, serve, similar, train  # noqa: E402 - they register their commands on `main`
+from bot.cli import journey, library, measure, music_map, report, serve, setup, similar, train  # noqa: E402 - they register their commands on `main`
 
-__all__ = ["journey", "library", "main", "measure", "music_map", "report", "serve", "similar", "train"]
+__all__ = [
+    "journey",
+    "library",
+    "main",
+    "measure",
+    "music_map",
+    "report",
+    "serve",
+    "setup",
+    "similar",
+    "train",
+]

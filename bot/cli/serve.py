@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,15 +39,14 @@ def try_(ctx: click.Context, port: int | None, no_browser: bool) -> None:
 @main.command()
 @click.pass_context
 def run(ctx: click.Context) -> None:
-    """Run the bot on Discord (token from DISCORD_TOKEN) with its own worker."""
-    token = os.environ.get("DISCORD_TOKEN", "").strip()
-    if not token:
-        raise UserError(
-            "DISCORD_TOKEN is not set: put your bot's token into it (Discord developer portal, Bot, Reset Token)."
-        )
+    """Run the bot on Discord (token from `moodstem setup` or DISCORD_TOKEN) with its own worker."""
+    from bot.token import read_token
     from jobs.configure import runner_options
 
     settings = settings_of(ctx)
+    token = read_token(settings.data)
+    if not token:
+        raise UserError("There is no token: `moodstem setup` asks for it, or put it into DISCORD_TOKEN.")
     runner_options(settings)  # says at once what its worker would miss
     logs.configure(settings.log.format, settings.log.level)
     asyncio.run(_run(settings, token))
@@ -61,6 +59,7 @@ async def _run(settings: Settings, token: str) -> None:
     from discord.ext import commands
 
     from bot import create_bot
+    from bot.token import ANEW
 
     if settings.discord.loopback is not None:
         _use_loopback(settings.discord.loopback)
@@ -77,9 +76,7 @@ async def _run(settings: Settings, token: str) -> None:
             _settle()
             await bot.connect()
         except discord.LoginFailure:
-            raise UserError(
-                "Discord does not know this token: copy it anew from the developer portal into DISCORD_TOKEN."
-            ) from None
+            raise UserError(f"Discord does not know this token: {ANEW}, then `moodstem setup`.") from None
         except aiohttp.ClientConnectionError as error:
             raise UserError(
                 f"Discord cannot be reached ({error}): check the network, then start again."
