@@ -20,8 +20,8 @@ coverage: .venv/dev
 	$(BIN)/coverage run -m pytest -n 2
 	$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report --skip-covered
-	@for package in bot core core/audio core/genre core/library core/moods core/recommend core/separation jobs jobs/engines \
-	    jobs/tasks jobs/training; do \
+	@for package in bot core core/audio core/genre core/library core/moods core/pictures core/recommend core/separation jobs jobs/engines \
+	    jobs/kinds research; do \
 	    printf '%-16s ' $$package; $(BIN)/coverage report --include="$$package/*" | tail -1; done
 
 # Are scoring, queue and questionnaire held by their tests? Each small change to them should make one fail.
@@ -56,8 +56,8 @@ $(BIN)/python:
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[try]'
 	@touch $@
 
-.venv/dev: $(BIN)/python pyproject.toml constraints.txt
-	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]'
+.venv/dev: $(BIN)/python pyproject.toml research/pyproject.toml constraints.txt
+	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]' --editable ./research
 	@touch $@ .venv/try
 
 # The pins, from an environment in which everything has just passed. torch stays without a local label, so that

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import importlib
 import inspect
 import json
 import logging
@@ -18,12 +19,12 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot import cogs
+from bot import background, features
 from bot.consent import Gate
 from bot.errors import guard_autocomplete, name_of, report
 from bot.i18n import LANGUAGES, Words, language_of, mark, speak
 from bot.metrics import Metrics
-from bot.ui.buttons import Choose, Handler, Press, sent_form
+from bot.router import Choose, Handler, Press, sent_form
 from core.errors import UserError
 from core.i18n import catalogue
 from core.library.bundled import ensure_samples
@@ -33,12 +34,12 @@ from core.library.loading import Loader
 from core.library.shelf import SHARED, Shelf, keep_folders_to
 from core.library.store import Database
 from core.library.tracks import Library, Track
-from core.recommend.prepared import tuned
+from core.recommend.topic_scores import tuned
 from core.recommend.tuning import weights_of
 from jobs.queue import Queue
 
 if TYPE_CHECKING:
-    from bot.cogs.jobs import JobCards
+    from bot.features.upload.job_cards import JobCards
     from core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,17 @@ REMEMBERED_SERVERS = 100
 # This bot never speaks; without this, two warnings about voice libraries open every log.
 discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
+
+
+def extensions() -> list[str]:
+    """Return the names of all modules in features and background that have cogs."""
+    modules = (
+        module.name
+        for package in (background, features)
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+        if not module.ispkg
+    )
+    return [name for name in modules if hasattr(importlib.import_module(name), "setup")]
 
 
 class Tree(app_commands.CommandTree["Moodstem"]):
@@ -134,8 +146,8 @@ class Moodstem(commands.Bot):
         for language in LANGUAGES:  # read now, so that no answer waits for it
             await asyncio.to_thread(catalogue, language)
         await self.tree.set_translator(Words())
-        for module in pkgutil.iter_modules(cogs.__path__, f"{cogs.__name__}."):
-            await self.load_extension(module.name)
+        for name in extensions():
+            await self.load_extension(name)
         self.add_dynamic_items(Press, Choose)
         self._connection._view_store.schedule_dynamic_item_call = _call_item  # type: ignore[method-assign, assignment]
         await self._sync_commands()

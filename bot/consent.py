@@ -15,7 +15,7 @@ from typing import Any
 
 import discord
 
-from bot.ui.privacy import consent_card
+from bot.features.privacy.cards import consent_card
 from core.library.consent import agreed
 from core.library.store import Database
 from core.settings import RetentionSettings

@@ -13,7 +13,7 @@ import discord
 from discord import app_commands
 
 from bot.i18n import tr
-from bot.ui.cards import problem_card
+from bot.widgets import problem_card
 from core.errors import UserError, is_disk_full
 
 log = logging.getLogger(__name__)

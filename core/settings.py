@@ -105,7 +105,7 @@ class JobSettings(_Area):
     gpu_share: Annotated[float, Field(ge=0, le=1)] | None = None
     """How much of a GPU each worker on a cluster gets; when not said, a whole one where there are any."""
     storage: str = ""
-    """How files reach a cluster's workers: see jobs.engines.carry."""
+    """How files reach a cluster's workers: see jobs.engines.cluster.transfer."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     """Which GPU a worker uses: 'auto' takes one where there is one, 'cuda:1' the second one."""
     memory_mb: Annotated[float, Field(ge=512)] = 8192

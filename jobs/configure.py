@@ -13,7 +13,7 @@ from jobs.schedule import Plan
 def runner_options(settings: Settings) -> RunnerOptions:
     """Raises UserError when the engine that they ask for is not installed."""
     if settings.jobs.engine == "ray":
-        from jobs.engines.ray import check_installed
+        from jobs.engines.cluster.engine import check_installed
 
         check_installed()
     return RunnerOptions(

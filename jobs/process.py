@@ -25,9 +25,9 @@ from core.library.store import Database
 from jobs.engines.base import Engine, Limits
 from jobs.engines.local import LocalEngine
 from jobs.engines.pool import Pool
+from jobs.kinds.base import TaskSettings
 from jobs.queue import Queue
 from jobs.runner import Runner
-from jobs.tasks.base import TaskSettings
 
 log = logging.getLogger(__name__)
 
@@ -100,8 +100,8 @@ def make_engine(options: RunnerOptions, *, warm: bool = False) -> Engine:
     """The engine that the options ask for; its workers start with it."""
     limits = Limits(memory_mb=options.memory_mb, time_s=options.time_s)
     if options.engine == "ray":
-        from jobs.engines.fleet import Cluster
-        from jobs.engines.ray import RayEngine
+        from jobs.engines.cluster.actors import Cluster
+        from jobs.engines.cluster.engine import RayEngine
 
         cluster = Cluster(options.ray_address, options.workers, options.gpu_share, options.storage)
         return RayEngine(

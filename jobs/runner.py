@@ -17,11 +17,11 @@ from core.errors import UserError, is_disk_full
 from core.i18n import mark
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Engine, TaskFailed, TimedOut, Unavailable
+from jobs.kinds import analyse, index, renew, stems
+from jobs.kinds.base import Done, GiveBack, TaskKind, TaskSettings, Work
 from jobs.model import Claimed
 from jobs.owner import is_dead, this_owner
 from jobs.queue import Queue
-from jobs.tasks import analyse, index, renew, stems
-from jobs.tasks.base import Done, GiveBack, TaskKind, TaskSettings, Work
 from jobs.totals import StageClock, add_stages
 
 log = logging.getLogger(__name__)

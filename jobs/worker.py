@@ -28,14 +28,14 @@ from typing import IO, Any
 from core import logs
 from core.errors import UserError
 from core.separation.base import Cancelled, Separator
-from jobs.tasks.base import Context
+from jobs.kinds.base import Context
 
 log = logging.getLogger(__name__)
 
 TASKS = {
-    "analyse": "jobs.tasks.analyse:compute",
-    "latent": "jobs.tasks.latent:compute",
-    "stems": "jobs.tasks.stems:compute",
+    "analyse": "jobs.kinds.analyse:compute",
+    "latent": "jobs.kinds.latent:compute",
+    "stems": "jobs.kinds.stems:compute",
 }
 """What a worker can do: task name -> function(arguments, Context) -> JSON data."""
 
@@ -86,7 +86,7 @@ class Worker:
         )
 
     def _warm(self, separator: Separator) -> None:
-        from jobs.tasks.analyse import warm
+        from jobs.kinds.analyse import warm
 
         try:
             warm(separator)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from bot.cli import main, print_json, settings_of
+from bot.cli.root import main, print_json, settings_of
 from bot.cli.shared import JSON, SERVER, mood_weights, the_catalog
 from core.errors import UserError
 
@@ -51,7 +51,7 @@ def journey(
     catalog = asyncio.run(the_catalog(settings_of(ctx), server))
     found = find(catalog, Profile(start), Profile(goal), count, minutes=minutes, all_reasons=all_reasons)
     if picture is not None:
-        from core.recommend.journey_picture import journey_picture
+        from core.pictures.journey import journey_picture
 
         write_picture(picture, journey_picture(drawn(catalog, found)))
     if as_json:

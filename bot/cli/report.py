@@ -1,222 +1,83 @@
-"""Commands that look at a whole library: report descriptors, report fma."""
+"""`moodstem report`: the library as a picture, and what other packages report."""
 
 from __future__ import annotations
 
 import asyncio
-import csv
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from bot.cli import main, print_json, settings_of
-from bot.cli.shared import JSON, progress_bar, the_catalog
-from core.errors import UserError
-
-if TYPE_CHECKING:
-    from core.audio.types import Floats
-    from core.settings import Settings
+from bot.cli.journey import write_picture
+from bot.cli.root import ExtensibleGroup, main, print_json, settings_of
+from bot.cli.shared import JSON, SERVER, mood_weights, the_catalog
 
 
-@main.group()
+@main.group(cls=ExtensibleGroup, extensions="moodstem.reports")
 def report() -> None:
     """Look at a whole library."""
 
 
-@report.command()
+@report.command(name="map")
 @click.option(
-    "--all", "everything", is_flag=True, help="Also each row of MFCC, chroma and tonnetz, and all spreads."
+    "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The PNG file to write."
 )
-@click.option("--separator", help="Tracks that this one analysed (the one with the most when not said).")
+@click.option("--light", is_flag=True, help="On white, for print.")
 @click.option(
-    "--html",
-    metavar="[FILE]",
-    is_flag=False,
-    flag_value="-",
-    type=click.Path(path_type=Path, allow_dash=True),
-    help="A page with pictures, on standard output where no FILE is named.",
+    "--mood",
+    "moods",
+    metavar="NAME=0..1",
+    multiple=True,
+    callback=mood_weights,
+    help="Mark the tracks that fit best.",
 )
+@click.option(
+    "-n",
+    "count",
+    default=5,
+    show_default=True,
+    type=click.IntRange(1, 10),
+    help="How many are marked with --mood.",
+)
+@SERVER
 @JSON
 @click.pass_context
-def descriptors(
-    ctx: click.Context, everything: bool, separator: str | None, html: Path | None, as_json: bool
+def map_(
+    ctx: click.Context,
+    out: Path,
+    light: bool,
+    moods: dict[str, float],
+    count: int,
+    server: int | None,
+    as_json: bool,
 ) -> None:
-    """Principal components, correlations, gaps and outliers of the library's descriptors."""
-    from core.library.descriptor_report import describe_library
+    """The library as a map: what sounds alike lies near, moods are directions."""
+    from core.moods.profile import Profile
+    from core.pictures.library_map import map_picture
+    from core.recommend.music_map import drawn, music_map
+    from core.recommend.rules import recommend
 
-    if html is not None and as_json:
-        raise click.UsageError("Say either --json or --html.")
-    catalog = asyncio.run(the_catalog(settings_of(ctx)))
-    with progress_bar("descriptors") as advance:
-        document = describe_library(catalog, everything=everything, separator=separator, progress=advance)
+    catalog = asyncio.run(the_catalog(settings_of(ctx), server))
+    found = music_map(catalog)
+    picked = [one.track.id for one in recommend(catalog, Profile(moods), None, count)] if moods else []
+    write_picture(out, map_picture(drawn(catalog, picked), light))
     if as_json:
-        print_json(document)
-    elif html is not None:
-        from bot.cli.report_page import page
-
-        text = page(document)
-        if str(html) == "-":
-            click.echo(text)
-        else:
-            try:
-                html.write_text(text, "utf-8")
-            except OSError as error:
-                raise UserError(
-                    f"{html} cannot be written ({error.strerror}): choose another file."
-                ) from error
-            click.echo(f"{html}: {document['tracks']} tracks, {len(document['descriptors'])} descriptors")
-    else:
-        for line in _summary(document):
-            click.echo(line)
-
-
-def _summary(document: dict[str, Any]) -> Iterator[str]:
-    """The report in some twenty lines; --html has it all."""
-    from bot.cli.report_page import number, valued, words
-    from core.i18n import percent
-
-    pca, outliers = document["pca"], document["outliers"]
-    yield (
-        f"{document['tracks']} tracks separated by {document['separator']}, {len(document['descriptors'])} descriptors;"
-        f" {pca['kept']} components are more than chance and hold {percent(pca['explained_by_kept'])}"
-    )
-    for one in pca["components"]:
-        strongest = ", ".join(f"{words(name)} {number(r)}" for name, r in list(one["loadings"].items())[:4])
-        yield f"  {one['number']}. {percent(one['explained'])}: {strongest}"
-    yield "Strongest ties between sources:"
-    for pair in document["correlations"]["between_sources"][:5]:
-        yield f"  {number(pair['r'])}  {words(pair['one'])} and {words(pair['other'])} ({pair['tracks']} tracks)"
-    yield "Sounds in: " + ", ".join(
-        f"{source} {facts['sounds_in']}" for source, facts in document["missing"]["sources"].items()
-    )
-    yield f"Tracks that stand out: {outliers['in_all']}"
-    for track in outliers["tracks"][:5]:
-        why = "unusual as a whole"
-        if track["strongest"]:
-            part = track["strongest"][0]
-            value, median = (valued(part[key], part["unit"]) for key in ("value", "median"))
-            why = f"{words(part['descriptor'])} {value}, median {median}"
-        yield f"  {track['title']}: {why}"
-
-
-@dataclass(frozen=True)
-class _File:
-    track_id: int
-    path: Path
-    title: str
-    artist: str | None = None
-
-
-@report.command()
-@click.argument("folder", required=False, type=click.Path(path_type=Path))
-@click.option(
-    "--csv",
-    "out",
-    required=True,
-    type=click.Path(path_type=Path),
-    help="The table to write; FMA's own code looks for 'features' in its name.",
-)
-@JSON
-@click.pass_context
-def fma(ctx: click.Context, folder: Path | None, out: Path, as_json: bool) -> None:
-    """The 518 statistics of FMA's features.csv for a FOLDER, or for the library when none is named.
-
-    Files whose names are numbers keep them as their track_id, as in FMA; other folders are numbered from 1, the
-    library's tracks have its ids. A second table beside the first, NAME-tracks.csv, says which is which.
-    """
-    from core.audio import fma as table
-
-    settings = settings_of(ctx)
-    files = _folder_files(folder) if folder is not None else asyncio.run(_library_files(settings))
-    if not out.absolute().parent.is_dir():
-        raise UserError(f"There is no folder {out.absolute().parent}: create it, or choose another name.")
-    done: list[_File] = []
-    failed: list[tuple[str, str]] = []
-    stopped = False
-
-    def rows(advance: Any) -> Iterator[tuple[int, Floats]]:
-        described = table.describe_files(
-            ((file.track_id, file.path) for file in files), settings.decode_limits, settings.jobs.threads
+        print_json(
+            {
+                "picture": str(out),
+                "explained": list(found.explained),
+                "axes": [list(ends) for ends in found.axes],
+                "moods": {
+                    one.mood: {"x": one.x, "y": one.y, "strength": one.strength} for one in found.directions
+                },
+                "tracks": [
+                    {"id": track.id, "title": track.title, "x": float(x), "y": float(y), "mood": mood}
+                    for track, (x, y), mood in zip(catalog.tracks, found.points, found.moods, strict=True)
+                ],
+                "marked": picked,
+            }
         )
-        for count, (file, (track_id, found)) in enumerate(zip(files, described, strict=True), 1):
-            advance(count / len(files))
-            if isinstance(found, UserError):
-                failed.append((str(file.path), " ".join(str(found).split())))
-            else:
-                done.append(file)
-                yield track_id, found
-
-    part = out.with_name(f".{out.name}.part")
-    try:
-        with progress_bar("FMA features") as advance, part.open("w", encoding="utf-8", newline="") as file:
-            try:
-                table.write_table(file, rows(advance))
-            except KeyboardInterrupt:
-                stopped = True
-        if done:
-            part.replace(out)
-            _write_tracks(_beside(out), done)
-    finally:
-        part.unlink(missing_ok=True)
-    document = {
-        "csv": str(out) if done else None,
-        "tracks": [{"track_id": one.track_id, "path": str(one.path), "title": one.title} for one in done],
-        "columns": len(table.COLUMNS),
-        "failed": failed,
-        "stopped": stopped,
-    }
-    if as_json:
-        print_json(document)
-    else:
-        click.echo(f"{len(done)} tracks with {len(table.COLUMNS)} columns" + (f": {out}" if done else ""))
-        for path, sentence in failed:
-            click.echo(f"  {path}: {sentence}")
-    if stopped:
-        raise UserError(f"Stopped: {len(done)} of {len(files)} tracks are in the table.")
-    if not done:
-        raise UserError("No file could be described, so no table was written.")
-
-
-def _folder_files(folder: Path) -> list[_File]:
-    """The audio files of a folder with the ids that they get, in the order of these."""
-    from core.library.tags import read_tags
-    from jobs.tasks.files import audio_files
-
-    if not folder.is_dir():
-        raise UserError(f"There is no folder {folder}: give a folder of music, or none for the library.")
-    paths = [folder / path for path, _, _ in audio_files(folder.resolve(), [])]
-    if not paths:
-        raise UserError(f"There are no audio files in {folder}: give a folder of music.")
-    numbers = [int(path.stem) if path.stem.isascii() and path.stem.isdecimal() else None for path in paths]
-    if None in numbers or len(set(numbers)) < len(numbers):
-        numbers = list(range(1, len(paths) + 1))
-        paths.sort()
-    found = []
-    for number, path in zip(numbers, paths, strict=True):
-        tags = read_tags(path)
-        found.append(_File(number or 0, path, tags.title, tags.artist))
-    return sorted(found, key=lambda one: one.track_id)
-
-
-async def _library_files(settings: Settings) -> list[_File]:
-    from core.library.tracks import Track
-
-    tracks = (await the_catalog(settings)).tracks
-    return [
-        _File(track.id, settings.data / track.path, track.title, track.artist)
-        for track in tracks
-        if isinstance(track, Track)
-    ]
-
-
-def _beside(out: Path) -> Path:
-    return out.with_name(f"{out.stem}-tracks.csv")
-
-
-def _write_tracks(path: Path, files: list[_File]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["track_id", "path", "title", "artist"])
-        writer.writerows([one.track_id, one.path, one.title, one.artist or ""] for one in files)
+        return
+    shares = " and ".join(f"{share:.0%}" for share in found.explained)
+    click.echo(f"{out}: {len(catalog)} tracks; the axes hold {shares} of what tells their sounds apart")
+    for one in sorted(found.directions, key=lambda one: -one.strength):
+        click.echo(f"  {one.mood}: ({one.x:+.2f}, {one.y:+.2f}), holds to {one.strength:.2f}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bot.cli import main, print_json, settings_of
+from bot.cli.root import main, print_json, settings_of
 from bot.cli.shared import JSON
 from core import logs
 from core.errors import UserError
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 @click.pass_context
 def try_(ctx: click.Context, port: int | None, no_browser: bool) -> None:
     """Try the real bot on a simulated Discord, in the browser."""
-    from bot import try_it
+    from bot.cli import try_it
     from jobs.configure import runner_options
 
     settings = settings_of(ctx)
@@ -131,7 +131,7 @@ def worker(ctx: click.Context) -> None:
 @click.pass_context
 def doctor(ctx: click.Context, as_json: bool) -> None:
     """Check what Moodstem needs and say what to do."""
-    from bot.doctor import examine
+    from bot.cli.doctor import examine
 
     findings = asyncio.run(examine(settings_of(ctx)))
     if as_json:
@@ -211,7 +211,7 @@ def erase(ctx: click.Context, user: int) -> None:
 
 async def _member(settings: Settings, user: int, *, erase: bool) -> Any:
     from core.library.store import Database
-    from jobs.members import erase_member, export_member
+    from jobs.member_data import erase_member, export_member
 
     async with await Database.open(settings.database) as database:
         if erase:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from bot.cli import main, settings_of
+from bot.cli.root import main, settings_of
 from core.errors import UserError
 from core.i18n import LANGUAGES
 
@@ -69,7 +69,7 @@ def _ask_again(error: UserError, asks: bool) -> None:
 
 def _token(settings: Settings, given: TextIO | None, asks: bool) -> None:
     """Ask until Discord knows the token or cannot be asked, keep it, and print the invitation."""
-    from bot.doctor_discord import NEEDED, id_in, invite_link, look
+    from bot.cli.doctor_discord import NEEDED, id_in, invite_link, look
     from bot.token import cleaned, keep_token, read_token
 
     present = ""

@@ -77,7 +77,7 @@ async def the_catalog(settings: Settings, server: int | None = None) -> Catalog:
     from core.library.shelf import Shelf, keep_folders_to
     from core.library.store import Database
     from core.library.tracks import Library
-    from core.recommend.prepared import tuned
+    from core.recommend.topic_scores import tuned
     from core.recommend.tuning import weights_of
 
     async with await Database.open(settings.database) as database:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bot.cli import main, print_json, settings_of
+from bot.cli.root import main, print_json, settings_of
 from bot.cli.shared import JSON, SERVER, progress_bar, separator_of, the_catalog
 from core.errors import UserError
 
@@ -115,7 +115,7 @@ async def _similar(
     count: int,
 ) -> list[dict[str, Any]]:
     from core.recommend.prominence import prominent
-    from core.recommend.similarity import similar as nearest
+    from core.recommend.similar import similar as nearest
 
     catalog = await the_catalog(settings, server)
     near: dict[int, dict[str, Any]] = {}
@@ -192,8 +192,8 @@ async def _by_latent(
     import numpy as np
 
     from core.analysis import content_hash
-    from core.genre.latents import load_latents, model_of, told
     from core.genre.model import hear_file
+    from core.library.latents import load_latents, model_of, told
     from core.library.store import Database
     from core.library.tracks import Library
 

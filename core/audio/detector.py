@@ -5,7 +5,7 @@ seconds and over the whole song, says more. Seen per stem and frame are three le
 bands that it holds within 6 dB and within 2 dB of the strongest stem (core.audio.activity), and of all that it has.
 Each counts as it is, as a mean over 1 s and over 4 s, and as the song's median and ninetieth percentile. A stem sounds
 where its regression says more likely than not and where it holds at least what the plain gate asks for, since what is
-usual in songs says nothing about an instrument of which there is nothing to hear. `python -m jobs.training.gate` fits
+usual in songs says nothing about an instrument of which there is nothing to hear. `python -m research.training.gate` fits
 it.
 """
 

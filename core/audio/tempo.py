@@ -5,7 +5,7 @@ Candidates are the peaks of a comb over the autocorrelation of the onset envelop
 then judged by what tells levels apart: the periodicity of bass drum, middle and cymbals at its fractions and multiples,
 how far bass drum and snare answer each other one beat apart, how many onsets fall on a beat, and how fast it is. The
 weights of these cues (tempo.json) were fitted by listwise logistic regression on music of known tempo by
-`python -m jobs.training.tempo`; on songs that were held out, 78% (mix) and 80% (drums) are within 4%, where the
+`python -m research.training.tempo_weights`; on songs that were held out, 78% (mix) and 80% (drums) are within 4%, where the
 strongest periodicity alone, like librosa's tempo, reaches 66 to 70%.
 """
 

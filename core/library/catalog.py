@@ -106,7 +106,7 @@ class Catalog:
         self.prepared: dict[str, Any] = {}
         """What core.recommend derives from this catalog once and whatever the rules' weights (timbre vectors)."""
         self.weights: dict[str, float] = {}
-        """{rule: weight} where a server's own differ from the shipped ones; see core.recommend.prepared.tuned."""
+        """{rule: weight} where a server's own differ from the shipped ones; see core.recommend.topic_scores.tuned."""
         self.scoring: dict[str, Any] = {}
         """What core.recommend derives once from this catalog and these weights (see `once`)."""
 

@@ -6,7 +6,7 @@ words that begin with them count, then words that contain them.
 
 How it is ranked. First the tracks whose own words hold the whole query. Within both groups by the sum of two parts:
 bm25 over title (weight 10), artist (8), genre (5) and album (3), divided by the best in the answer, so 0..1; and the
-mean strength, 0..1, of the terms that mean a sound (see core.recommend.sound). Ties go by title, then id; without any
+mean strength, 0..1, of the terms that mean a sound (see core.recommend.search_semantics). Ties go by title, then id; without any
 term by artist and title.
 """
 

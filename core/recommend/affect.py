@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.library.catalog import Catalog, once
-from core.recommend.prepared import prepare
+from core.recommend.topic_scores import prepare
 
 AROUSAL = {
     "power": 1, "joyful_activation": 1, "tension": 1,

@@ -21,8 +21,8 @@ from core.library.catalog import Catalog
 from core.library.store import Database
 from core.names import short
 from core.recommend.community import ITEMS, USERS, Community, community
-from core.recommend.sequence import Share
-from core.recommend.similarity import timbre_vectors
+from core.recommend.diversity import Share
+from core.recommend.similar import timbre_vectors
 
 LIKE, DISLIKE = 1.0, -1.0
 SAVED, REPLAYED, PLAYED, SKIPPED = 0.6, 0.4, 0.2, -0.3
@@ -95,7 +95,7 @@ ITSELF = {
 
 
 class TasteTerm:
-    """The term of `core.recommend.sequence.Term` for one member."""
+    """The term of `core.recommend.diversity.Term` for one member."""
 
     def __init__(self, catalog: Catalog, opinions: Opinions) -> None:
         self.catalog = catalog

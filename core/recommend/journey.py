@@ -10,7 +10,7 @@ track's score there is the sum of
 - the rules' terms for these moods, and what the member's taste adds,
 - its place: rules are linear, so the best for a mixture is often a track at one of the ends; what lies as far along the
   way as the step asks loses nothing, what lies at the wrong end loses PLACE,
-- the step from the track before, by tempo, key and energy (core.recommend.flow), and earlier tracks by the same artist.
+- the step from the track before, by tempo, key and energy (core.recommend.transitions), and earlier tracks by the same artist.
 The path with the highest sum is looked for with a beam of WIDTH paths; no track comes twice.
 """
 
@@ -27,10 +27,10 @@ from core.i18n import joined, mark, speaking, spoken
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile, mood_adjective
 from core.recommend.affect import plane, ranked
-from core.recommend.flow import flow
-from core.recommend.prepared import prepare
+from core.recommend.diversity import ARTIST_PENALTY, Share, Term
 from core.recommend.rules import Recommendation, best_first, explain_rows, topic_weights
-from core.recommend.sequence import ARTIST_PENALTY, Share, Term
+from core.recommend.topic_scores import prepare
+from core.recommend.transitions import flow
 
 PLACE = 0.5
 WIDTH, CANDIDATES = 24, 60
@@ -232,7 +232,7 @@ def ends_in_words(start: Profile, goal: Profile, language: str = "en") -> tuple[
 
 
 def drawn(catalog: Catalog, made: Journey) -> dict[str, object]:
-    """What core.recommend.journey_picture needs, as plain data: places in the library, 0..1, of each track."""
+    """What core.pictures.journey needs, as plain data: places in the library, 0..1, of each track."""
     prepared = prepare(catalog)
     rows = [catalog.index(step.recommendation.track.id) for step in made.steps]
     first, last = made.steps[0].aim, made.steps[-1].aim

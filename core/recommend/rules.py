@@ -6,7 +6,7 @@ moods together 1, the occasion 1, each preference up to PREFERENCE_WEIGHT) are s
 therefore in -1..1 and the exact sum of its reasons; what steers, freshness, chance and diversity add or take away are
 reasons, too.
 
-Scores are linear in the topics, so tracks x topics is computed once for a catalog (core.recommend.prepared) and a
+Scores are linear in the topics, so tracks x topics is computed once for a catalog (core.recommend.topic_scores) and a
 request is one matrix-vector product.
 """
 
@@ -23,19 +23,12 @@ from numpy.typing import NDArray
 from core.errors import UserError
 from core.library.catalog import Catalog, TrackLike
 from core.moods.profile import MOODS, PREFERENCES, Profile, tables
-from core.recommend import sequence, wording
-from core.recommend.prepared import Prepared, prepare
+from core.recommend import diversity as sequence
+from core.recommend import wording
+from core.recommend.rule import Matrix, Rule
 from core.recommend.steer import SURPRISE, steer_topics
-from core.recommend.table import (
-    Matrix,
-    Rule,
-    calibration,
-    forget_tables,
-    load_rules,
-    occasion_label,
-    occasions,
-    trust,
-)
+from core.recommend.table import calibration, forget_tables, load_rules, occasion_label, occasions, trust
+from core.recommend.topic_scores import Prepared, prepare
 
 __all__ = [
     "Prepared", "Reason", "Recommendation", "Rule", "calibration", "explain_rows", "explain_tracks", "forget_tables", "load_rules",

@@ -4,7 +4,7 @@ Segments go through a loop of our own rather than `demucs.apply`: no random shif
 10% instead of 25%; progress and cancelling per segment, on a GPU per batch; bfloat16 where that is fast and was found
 harmless on this machine; and on a GPU batches that several tracks share, joined there, while the next one is cut here
 and the last one is copied (`core.separation.segments`). In float32 it gives what `apply_model(shifts=0)` gives for the
-same overlap (both measured by `bot/bench/separation.py`).
+same overlap (both measured by `research/bench/separation.py`).
 """
 
 from __future__ import annotations

@@ -24,9 +24,9 @@ from core.library.consent import agree
 from core.library.store import Database
 from core.settings import JobSettings, LimitSettings, Settings
 from jobs.engines.local import LocalEngine
+from jobs.kinds.base import TaskSettings
 from jobs.queue import Queue
 from jobs.runner import Runner
-from jobs.tasks.base import TaskSettings
 
 MAX_COMPONENTS, MAX_TEXT, MAX_BYTES = 40, 4000, 9500  # Discord's budget for one message
 
@@ -152,13 +152,13 @@ async def previews_ready(world: World) -> None:
 @pytest.fixture
 def drawn_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are drawn in a thread instead of a process each that loads matplotlib first: for tests that are not
-    about those processes, as those of tests/jobs/test_details.py are."""
+    about those processes, as those of tests/core/pictures/test_details.py are."""
 
     def run(module: str, order: bytes, given_up: threading.Event) -> bytes:
         made = importlib.import_module(module).compute(json.loads(order))
         return json.dumps({name: base64.b64encode(png).decode() for name, png in made.items()}).encode()
 
-    monkeypatch.setattr("jobs.details._run", run)
+    monkeypatch.setattr("core.pictures.details._run", run)
 
 
 def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
-from bot.ui.similar import Question
+from bot.features.similar.cards import Question
 from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.i18n import percent, tr
@@ -25,17 +25,17 @@ from core.moods.profile import MOODS, PREFERENCES, Profile
 from core.moods.questionnaire import AT_ONCE, questions
 from core.names import short
 from core.recommend.feedback import ITSELF, LIKE_IT, UNLIKE_IT
-from core.recommend.journeys import Made, Stop
-from core.recommend.journeys import Question as Way
-from core.recommend.parties import Guest, Heard, Opened
-from core.recommend.preview import Outcome, Place, samples
+from core.recommend.journey_store import Made, Stop
+from core.recommend.journey_store import Question as Way
+from core.recommend.party_store import Guest, Heard, Opened
 from core.recommend.prominence import SENTENCES, Prominent
+from core.recommend.recommendation_store import AGAINST, FOR, Pick, Recommended, Wish
 from core.recommend.rules import Reason, occasions
-from core.recommend.similarity import Similar
+from core.recommend.similar import Similar
 from core.recommend.steer import MOST, steers
-from core.recommend.store import AGAINST, FOR, Pick, Recommended, Wish
 from core.recommend.table import load_rules, load_steers
 from core.recommend.tuning import Change
+from core.recommend.weight_preview import Outcome, Place, samples
 from core.recommend.wording import sentence
 from core.settings import LimitSettings, RetentionSettings
 from jobs.model import Job
@@ -173,7 +173,7 @@ def hits(words: str) -> Found:
 
 
 def asked(words: str) -> Any:
-    from bot.ui.library import Asked
+    from bot.features.library.cards import Asked
 
     query = parse(f"calm powerful nostalgic piano without vocals {words}"[:300])
     return Asked(words, query, Filters(words, 40.0, 240.0, Key("C#", "minor"), "vocals"))
@@ -196,7 +196,7 @@ def told(words: str) -> dict[str, Any]:
 
 
 def rule_calls(words: str) -> dict[str, list[tuple[Any, ...]]]:
-    from bot.ui.rules import PAGE, topics
+    from bot.features.rules.cards import PAGE, topics
 
     every = {rule.id: 9.99 for rule in load_rules()}
     wordy = max(load_rules(), key=lambda rule: len(rule.id))
@@ -208,20 +208,20 @@ def rule_calls(words: str) -> dict[str, list[tuple[Any, ...]]]:
     known = {rule.id: rule for rule in load_rules()}
     by_topic = [[rule for rule in load_rules() if rule.topic == topic] for topic in topics()]
     return {
-        "bot.ui.rules:rules_card": [
+        "bot.features.rules.cards:rules_card": [
             (rules, every, rules[0].topic, "all", page)
             for rules in by_topic if rules for page in range(-(-len(rules) // PAGE))
         ],
-        "bot.ui.rules:rule_card": [(rule, every, "✅", log[0]) for rule in load_rules()],
-        "bot.ui.rules:preview_card": [(wordy, every, {**every, wordy.id: 0.0}, "9.99", outcomes, 0)],
-        "bot.ui.rules:changes_card": [([], known, 0, {"more": False, "undoable": None}), (log, known, 3, {"more": True, "undoable": log[0]})],
-        "bot.ui.rules:number_form": [(rule, 9.99) for rule in load_rules()],
+        "bot.features.rules.cards:rule_card": [(rule, every, "✅", log[0]) for rule in load_rules()],
+        "bot.features.rules.cards:preview_card": [(wordy, every, {**every, wordy.id: 0.0}, "9.99", outcomes, 0)],
+        "bot.features.rules.cards:changes_card": [([], known, 0, {"more": False, "undoable": None}), (log, known, 3, {"more": True, "undoable": log[0]})],
+        "bot.features.rules.cards:number_form": [(rule, 9.99) for rule in load_rules()],
     }  # fmt: skip
 
 
 def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
     """{function: arguments of each call}; a dict at the end holds named ones."""
-    from bot.ui.admin import Stats
+    from bot.features.admin.cards import Stats
 
     kept = RetentionSettings()
     results = {"tracks": dict.fromkeys(("total", "folder", "upload", "sample"), 999_999)}
@@ -238,53 +238,53 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         for by in ("sound", "instruments", "latent") for metric in ("cosine", "euclidean") for practise in ("", "other")
     ]  # fmt: skip
     return {
-        "bot.ui.about:help_card": [()],
-        "bot.ui.about:jobs_card": [([],), *[([replace(job(words, state), id=BIG + n) for n in range(5)], True) for state in states]],
-        "bot.ui.admin:jobs_card": [([], counted), ([replace(job(words, state), id=BIG + n) for n in range(10) for state in ("queued",)], counted)],
-        "bot.ui.admin:stats_card": [(Stats(results["tracks"], counted, "htdemucs_6s", "auto", runners, 9e5, 9e5, last),) for runners in (0, 99) for last in (None, BIG)],
-        "bot.ui.admin:limits_card": [(LimitSettings(), set(LIMITS))],
-        "bot.ui.admin:log_card": [([], 0, False), ([Logged(BIG, "cancelled a job of a member", f"{words}: {words}", 10**9)] * 10, 1, True)],
-        "bot.ui.cards:note_card": [(tr("Deleted **{name}**. The tracks stay in the library.", name=words[:80]),)],
-        "bot.ui.cards:problem_card": [(words * 10,)],
-        "bot.ui.details:details_card": [(track(words), ["profile", "contrast", "chroma"], True), (track(words), ["profile"], False)],
-        "bot.ui.jobs:job_card": [(job(words, state, kind),) for state in states for kind in ("analyse", "index", "renew", "stems")],
-        "bot.ui.jobs:result_card": [(job(words, "done"), replace(track(words), id=1), analysis(words), similar(words)[:3], {"picture": True, "listed": listed}) for listed in (None, True, False)],
-        "bot.ui.jobs:index_card": [(job(words, "done", "index", result={**index, "failed": [[words, words]] * 99}),)],
-        "bot.ui.journey:where_card": [(action, ("joyful_activation", 40, 240), {"known": known}) for action in ("jr_to", "jr_from") for known in (True, False)],
-        "bot.ui.journey:journey_card": [(journey(words), page, {"picture": True}) for page in (0, 7)],
-        "bot.ui.journey:why_card": [(journey(words), place) for place in (0, 39)],
-        "bot.ui.library:hits_card": [(asked(words), hits(words), BIG, 199_998)],
-        "bot.ui.library:nothing_card": [(asked(words),)],
-        "bot.ui.library:track_card": [(track(words), hits(words).hits[0], [(mood, 0.99) for mood in MOODS], {"picture": True})],
-        "bot.ui.library:history_card": [(moments(words), 999_999, kind, 3) for kind in ("", "played", "recommended")],
-        "bot.ui.party:waiting_card": [(party(words),)],
-        "bot.ui.party:playlist_card": [(party(words), page) for page in (0, 4)],
-        "bot.ui.party:why_card": [(party(words), 0), (few(party(words)), 24)],
-        "bot.ui.picks:picks_card": [(recommended(words), page, {"steers": steers(), "shared": shared}) for page in (0, 3) for shared in (True, False)],
-        "bot.ui.picks:no_mood_card": [("celebration", "settle", 20)],
-        "bot.ui.picks:why_card": [(recommended(words), place, ranking, {"own": own}) for place in (0, 19) for own in (True, False)],
-        "bot.ui.picks:opinion_view": [(BIG, said) for said in (None, True, False)],
-        "bot.ui.picks:similar_card": [(track(words), []), (track(words), similar(words))],
-        "bot.ui.playlists:lists_card": [([], 0), ([replace(playlist(words), id=BIG + n) for n in range(100)], 5)],
-        "bot.ui.playlists:playlist_card": [(playlist(words), found, page, {"own": own, "note": tr("{title} is number {now} now.", title=words[:80], now=500)}) for found in ([], entries(words)) for page in (0, 50) for own in (True, False)],
-        "bot.ui.playlists:edit_card": [(playlist(words), found, 1) for found in ([], entries(words))],
-        "bot.ui.playlists:shared_card": [(playlist(words), found) for found in ([], entries(words))],
-        "bot.ui.playlists:choose_card": [(track(words), [replace(playlist(words), id=BIG + n) for n in range(100)])],
-        "bot.ui.playlists:import_card": [(made, words, missing, 999_999) for made in (None, playlist(words))],
-        "bot.ui.playlists:player_buttons": [(playlist(words), 499, 500, BIG)],
-        "bot.ui.playlists:delete_card": [(playlist(words),)],
-        "bot.ui.privacy:privacy_card": [(kept,)],
-        "bot.ui.privacy:erase_card": [()],
-        "bot.ui.privacy:consent_card": [(kept, BIG, "c" * 62)],
-        "bot.ui.similar:answer_card": [(way, track(words), similar(words), prominent(words)) for way in ways] + [(replace(ways[1], track_id=0), None, [], prominent(words))],
-        "bot.ui.similar:comparison_card": [(track(words), replace(track(words), id=1), similar(words)[0].reasons, False)],
-        "bot.ui.stems:stems_card": [(job(words, "done", "stems", result=stems), analysis(words), until) for until in (None, 1e9)],
-        "bot.cogs.mood:mood_form": [(questions(language)[:AT_ONCE],)],
-        "bot.cogs.mood:forgotten_card": [()],
-        "bot.cogs.mood:question_card": [(one, answered, 40, tr("Before, you said “{answer}”.", answer=one.answers[-1])) for one in questions(language) for answered in (0, 39)],
-        "bot.cogs.mood:profile_card": [(profile(), aim) for aim in AIMS] + [(Profile(),)],
-        "bot.cogs.notices:ended_card": [(job(words, state), {"mention": True}) for state in ("done", "failed")],
-        "bot.maps:map_card": [(told(words),)],
+        "bot.features.help.cards:help_card": [()],
+        "bot.features.help.cards:jobs_card": [([],), *[([replace(job(words, state), id=BIG + n) for n in range(5)], True) for state in states]],
+        "bot.features.admin.cards:jobs_card": [([], counted), ([replace(job(words, state), id=BIG + n) for n in range(10) for state in ("queued",)], counted)],
+        "bot.features.admin.cards:stats_card": [(Stats(results["tracks"], counted, "htdemucs_6s", "auto", runners, 9e5, 9e5, last),) for runners in (0, 99) for last in (None, BIG)],
+        "bot.features.admin.cards:limits_card": [(LimitSettings(), set(LIMITS))],
+        "bot.features.admin.cards:log_card": [([], 0, False), ([Logged(BIG, "cancelled a job of a member", f"{words}: {words}", 10**9)] * 10, 1, True)],
+        "bot.widgets:note_card": [(tr("Deleted **{name}**. The tracks stay in the library.", name=words[:80]),)],
+        "bot.widgets:problem_card": [(words * 10,)],
+        "bot.features.library.details_card:details_card": [(track(words), ["profile", "contrast", "chroma"], True), (track(words), ["profile"], False)],
+        "bot.features.upload.cards:job_card": [(job(words, state, kind),) for state in states for kind in ("analyse", "index", "renew", "stems")],
+        "bot.features.upload.cards:result_card": [(job(words, "done"), replace(track(words), id=1), analysis(words), similar(words)[:3], {"picture": True, "listed": listed}) for listed in (None, True, False)],
+        "bot.features.upload.cards:index_card": [(job(words, "done", "index", result={**index, "failed": [[words, words]] * 99}),)],
+        "bot.features.journey.cards:where_card": [(action, ("joyful_activation", 40, 240), {"known": known}) for action in ("jr_to", "jr_from") for known in (True, False)],
+        "bot.features.journey.cards:journey_card": [(journey(words), page, {"picture": True}) for page in (0, 7)],
+        "bot.features.journey.cards:why_card": [(journey(words), place) for place in (0, 39)],
+        "bot.features.library.cards:hits_card": [(asked(words), hits(words), BIG, 199_998)],
+        "bot.features.library.cards:nothing_card": [(asked(words),)],
+        "bot.features.library.cards:track_card": [(track(words), hits(words).hits[0], [(mood, 0.99) for mood in MOODS], {"picture": True})],
+        "bot.features.library.cards:history_card": [(moments(words), 999_999, kind, 3) for kind in ("", "played", "recommended")],
+        "bot.features.party.cards:waiting_card": [(party(words),)],
+        "bot.features.party.cards:playlist_card": [(party(words), page) for page in (0, 4)],
+        "bot.features.party.cards:why_card": [(party(words), 0), (few(party(words)), 24)],
+        "bot.features.recommend.cards:picks_card": [(recommended(words), page, {"steers": steers(), "shared": shared}) for page in (0, 3) for shared in (True, False)],
+        "bot.features.recommend.cards:no_mood_card": [("celebration", "settle", 20)],
+        "bot.features.recommend.cards:why_card": [(recommended(words), place, ranking, {"own": own}) for place in (0, 19) for own in (True, False)],
+        "bot.features.recommend.cards:opinion_view": [(BIG, said) for said in (None, True, False)],
+        "bot.features.recommend.cards:similar_card": [(track(words), []), (track(words), similar(words))],
+        "bot.features.playlists.cards:lists_card": [([], 0), ([replace(playlist(words), id=BIG + n) for n in range(100)], 5)],
+        "bot.features.playlists.cards:playlist_card": [(playlist(words), found, page, {"own": own, "note": tr("{title} is number {now} now.", title=words[:80], now=500)}) for found in ([], entries(words)) for page in (0, 50) for own in (True, False)],
+        "bot.features.playlists.cards:edit_card": [(playlist(words), found, 1) for found in ([], entries(words))],
+        "bot.features.playlists.cards:shared_card": [(playlist(words), found) for found in ([], entries(words))],
+        "bot.features.playlists.cards:choose_card": [(track(words), [replace(playlist(words), id=BIG + n) for n in range(100)])],
+        "bot.features.playlists.cards:import_card": [(made, words, missing, 999_999) for made in (None, playlist(words))],
+        "bot.features.playlists.cards:player_buttons": [(playlist(words), 499, 500, BIG)],
+        "bot.features.playlists.cards:delete_card": [(playlist(words),)],
+        "bot.features.privacy.cards:privacy_card": [(kept,)],
+        "bot.features.privacy.cards:erase_card": [()],
+        "bot.features.privacy.cards:consent_card": [(kept, BIG, "c" * 62)],
+        "bot.features.similar.cards:answer_card": [(way, track(words), similar(words), prominent(words)) for way in ways] + [(replace(ways[1], track_id=0), None, [], prominent(words))],
+        "bot.features.similar.cards:comparison_card": [(track(words), replace(track(words), id=1), similar(words)[0].reasons, False)],
+        "bot.features.upload.stems_card:stems_card": [(job(words, "done", "stems", result=stems), analysis(words), until) for until in (None, 1e9)],
+        "bot.features.mood.commands:mood_form": [(questions(language)[:AT_ONCE],)],
+        "bot.features.mood.commands:forgotten_card": [()],
+        "bot.features.mood.commands:question_card": [(one, answered, 40, tr("Before, you said “{answer}”.", answer=one.answers[-1])) for one in questions(language) for answered in (0, 39)],
+        "bot.features.mood.commands:profile_card": [(profile(), aim) for aim in AIMS] + [(Profile(),)],
+        "bot.features.upload.notices:ended_card": [(job(words, state), {"mention": True}) for state in ("done", "failed")],
+        "bot.features.library.map:map_card": [(told(words),)],
         **rule_calls(words),
     }  # fmt: skip
 

@@ -21,10 +21,10 @@ from core.library.consent import agree
 from core.library.store import Database
 from core.settings import JobSettings, LimitSettings, Settings
 from jobs.engines.local import LocalEngine
+from jobs.kinds.base import TaskSettings
 from jobs.process import serve
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
-from jobs.tasks.base import TaskSettings
 
 TASKS = Path(__file__).with_name("fault_tasks.py")
 

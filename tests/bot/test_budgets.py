@@ -68,7 +68,7 @@ def test_cards_are_made_by_functions_of_their_own() -> None:
         for call in ast.walk(node)
         if isinstance(call, ast.Call) and ast.unparse(call.func) in ("Card", "Form", "ui.Container")
     ]
-    assert stray == [place for place in stray if place.startswith("bot.ui.cards:")]
+    assert stray == [place for place in stray if place.startswith("bot.widgets:")]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -159,8 +159,8 @@ def form_faults(form: Any) -> Iterator[str]:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_sentence_fits_a_card(language: str) -> None:
     """Notes and refusals are one sentence with names in it."""
-    from bot.ui.cards import note_card
-    from bot.ui.theme import plain
+    from bot.theme import plain
+    from bot.widgets import note_card
 
     with speaking(language):
         for message in messages():

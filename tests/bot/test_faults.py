@@ -16,12 +16,12 @@ import pytest
 import bot as package
 import bot.app as bot_app
 from bot.app import OUT_OF_DATE
-from bot.ui.buttons import Press
-from bot.ui.cards import Card, row
+from bot.router import Press
+from bot.widgets import Card, row
 from core.moods.profile import Profile
 from jobs.runner import Runner
 from tests.bot.conftest import World, labels, press_ids, previews_ready, words
-from tests.bot.test_upload import card, tick, tone, upload
+from tests.bot.features.test_upload import card, tick, tone, upload
 
 SORRY = "Something went wrong on my side"
 
@@ -139,7 +139,7 @@ def test_forms_and_items_of_discord_py_are_not_used_past_the_error_path() -> Non
     never keep a form (it keeps those that are not finished)."""
     found = []
     for module in pkgutil.walk_packages(package.__path__, "bot."):
-        if module.name.startswith(("bot.bench", "bot.cli", "bot.try_it", "bot.stand_in")):
+        if module.name.startswith("bot.cli"):
             continue
         for _, kind in inspect.getmembers(__import__(module.name, fromlist=["_"]), inspect.isclass):
             if kind.__module__ == module.name and issubclass(kind, discord.ui.Modal | discord.ui.DynamicItem):

@@ -63,7 +63,7 @@ def family(pid: int) -> list[int]:
 async def test_an_upload_before_kill_9_of_everything_ends_with_its_card(
     start: Start, tmp_path: Path, when: str
 ) -> None:
-    from tests.bot.test_upload import tone
+    from tests.bot.features.test_upload import tone
 
     data = tmp_path / "data"
     song = tmp_path / "night train.wav"

@@ -12,9 +12,9 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.stand_in import TOKEN, StandIn
 from core import logs
-from tests.bot.loopback import answered
+from tests.fakes.discord_server import TOKEN, StandIn
+from tests.fakes.running_bot import answered
 
 
 class Client(discord.Client):

@@ -9,14 +9,14 @@ from typing import Any
 import discord
 import pytest
 
-from bot.ui.buttons import Press
-from bot.ui.cards import Card, row
+from bot.router import Press
+from bot.widgets import Card, row
 from core.library.consent import agree
 from core.library.playlists import Playlists
 from core.moods.profile import Profile
-from jobs.members import export_member
+from jobs.member_data import export_member
 from tests.bot.conftest import World, press_ids, previews_ready, words
-from tests.bot.test_upload import tone, upload
+from tests.bot.features.test_upload import tone, upload
 
 SECRETS = ("alices-secret-song", "alices-secret-list", "secret-search", "really nostalgic")
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from bot.ui.buttons import Press
-from bot.ui.cards import Card, row
+from bot.router import Press
+from bot.widgets import Card, row
 from core.library.consent import agree
 from core.library.playlists import Playlists
 from core.library.store import Database
@@ -21,12 +21,12 @@ from core.moods.profile import Profile
 from core.recommend.tuning import set_weight, token
 from core.settings import LibrarySettings
 from jobs.engines.local import LocalEngine
+from jobs.kinds.base import TaskSettings
 from jobs.queue import Queue
 from jobs.runner import Runner
-from jobs.tasks.base import TaskSettings
 from tests.bot.conftest import World, labels, press_ids, raw, words
+from tests.bot.features.test_upload import tick, tone
 from tests.bot.test_rights import alices, arguments
-from tests.bot.test_upload import tick, tone
 
 SONG = "alices-demo"
 

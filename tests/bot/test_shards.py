@@ -10,16 +10,16 @@ import pytest
 from apscheduler.triggers.interval import IntervalTrigger
 
 from bot import create_bot
-from bot.cogs.schedule import Clock
-from bot.stand_in import StandIn
+from bot.background.clock import Clock
 from core.library.samples import manifest
 from core.library.store import Database
 from core.settings import DiscordSettings, JobSettings, Settings
 from jobs import notices
-from jobs.cards import Promise, promise_card
+from jobs.job_cards import Promise, promise_card
 from jobs.queue import Queue
 from jobs.schedule import Due
-from tests.bot.loopback import answered, comes, running, text_of
+from tests.fakes.discord_server import StandIn
+from tests.fakes.running_bot import answered, comes, running, text_of
 from tests.jobs.helpers import until
 
 

@@ -17,7 +17,7 @@ from core.library.consent import agree
 from core.moods.profile import Profile
 from jobs.runner import Runner
 from tests.bot.conftest import World, discord_set_to, previews_ready, raw, walk, within_budget
-from tests.bot.test_upload import tick, tone
+from tests.bot.features.test_upload import tick, tone
 
 OPTIONS: dict[str, Any] = {
     "track": "Letters from Trieste", "playlist": "tour", "query": "calm piano", "language": "auto", "name": "tour",

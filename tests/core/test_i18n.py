@@ -162,8 +162,8 @@ def test_every_text_on_a_card_is_marked() -> None:
 
 def test_what_is_not_marked_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(messages, "ROOT", tmp_path)
-    (tmp_path / "bot" / "ui").mkdir(parents=True)
-    (tmp_path / "bot" / "ui" / "card.py").write_text(
+    (tmp_path / "bot" / "features").mkdir(parents=True)
+    (tmp_path / "bot" / "features" / "card.py").write_text(
         '"""A card with these words."""\n'
         "WORDS = tr('too early')\n"
         "def card(name):\n"

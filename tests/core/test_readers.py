@@ -14,12 +14,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot.cli.measure import read_manifest
-from core.csv_rows import read_rows
 from core.errors import UserError
 from core.moods.profile import MOODS
-from core.recommend.taste_evaluate import read_interactions
 from core.settings import Settings, load_settings
+from research.cli.measure import read_manifest
+from research.csv_rows import read_rows
+from research.eval.taste_split import read_interactions
 
 many = settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

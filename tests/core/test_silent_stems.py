@@ -14,15 +14,15 @@ from core.audio.activity import SILENT_DB
 from core.audio.types import STEMS
 from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog, features_of
-from core.library.descriptor_report import describe_library
 from core.library.loading import load_catalog
-from core.library.profile_picture import features
 from core.library.shelf import Shelf
 from core.library.store import Database
 from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
+from core.pictures.profile import features
 from core.recommend.rules import occasions, recommend
-from core.recommend.similarity import similar
+from core.recommend.similar import similar
+from research.eval.descriptors import describe_library
 
 FACTS = {"activity", "level_db"}
 """What is known of a silent stem as well: that it does not sound, and that its level is that of silence."""

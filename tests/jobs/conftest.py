@@ -12,8 +12,8 @@ import pytest
 from core.library.store import Database
 from jobs.engines.base import Limits
 from jobs.engines.local import LocalEngine
+from jobs.kinds.base import TaskSettings
 from jobs.queue import Queue
-from jobs.tasks.base import TaskSettings
 from tests.jobs.helpers import STUBS, Clock
 
 

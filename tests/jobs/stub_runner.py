@@ -14,10 +14,10 @@ from typing import Any
 from core.library.store import Database, Transaction
 from jobs.engines.base import Request
 from jobs.engines.local import LocalEngine
+from jobs.kinds.base import Done, TaskKind, TaskSettings, Work
 from jobs.process import serve
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
-from jobs.tasks.base import Done, TaskKind, TaskSettings, Work
 
 
 async def stub(work: Work) -> Done:

@@ -13,11 +13,11 @@ import pytest
 from core.audio.decode import decode
 from core.library.store import Database
 from jobs.engines.local import LocalEngine
+from jobs.kinds.base import TaskSettings
+from jobs.kinds.index import index_folder
 from jobs.queue import Queue
 from jobs.retention import Retention, clean_up
 from jobs.runner import Pace, Runner
-from jobs.tasks.base import TaskSettings
-from jobs.tasks.index import index_folder
 from tests.conftest import fill_up
 from tests.jobs.helpers import until, write_tone
 from tests.jobs.stub_runner import EFFECTS, KINDS

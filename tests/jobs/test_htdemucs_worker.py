@@ -17,7 +17,7 @@ from tests.jobs.helpers import write_tone
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A config.toml that names a folder of small weights; tests add to it."""
-    from bot.bench.separation import save_random_weights
+    from research.bench.separation import save_random_weights
 
     weights = tmp_path / "weights"
     weights.mkdir()

@@ -13,10 +13,10 @@ import pytest
 
 from core.library.store import Database
 from jobs.engines.local import LocalEngine
+from jobs.kinds.base import Done, GiveBack, TaskKind, TaskSettings, Work
 from jobs.model import Job
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
-from jobs.tasks.base import Done, GiveBack, TaskKind, TaskSettings, Work
 from tests.jobs.helpers import until
 from tests.jobs.stub_runner import EFFECTS, KINDS
 

@@ -15,7 +15,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from core.library.backup import backups, rehearse
 from core.library.store import Database
 from core.library.tracks import Library
-from jobs.cards import cards, drop_card, put_card
+from jobs.job_cards import cards, drop_card, put_card
 from jobs.queue import Queue
 from jobs.retention import Retention, clean_up
 from jobs.schedule import Due, Plan, Schedule, enqueue_reindex, planned

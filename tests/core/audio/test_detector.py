@@ -11,7 +11,7 @@ from core.audio.detector import LOWEST_DB, VIEWS, Detector, levels, seen
 from core.audio.spectrum import analyse_frames
 from core.audio.types import FRAME_RATE, STEMS
 from core.separation.unet import load_unet
-from jobs.training.gate import Heard, errors, fit, left_out
+from research.training.gate import Heard, errors, fit, left_out
 from tests.core.audio.test_activity import song
 
 
@@ -64,7 +64,7 @@ def test_what_depends_on_the_other_stems_is_learnt() -> None:
 
 
 def test_a_song_rendered_twice_is_left_out_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    from jobs.training import gate
+    from research.training import gate
 
     fitted: list[set[str]] = []
     real = gate.fit

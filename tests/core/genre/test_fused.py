@@ -13,14 +13,14 @@ from core.analysis import TrackAnalysis
 from core.audio.decode import decode
 from core.audio.spectrum import analyse_frames, mono
 from core.errors import UserError
-from core.genre.data import Example
 from core.genre.features import FRAMES, excerpt
 from core.genre.fused import SECONDS, WAVES, Fused, course, directions
 from core.genre.model import load, save, texture
 from core.genre.network import build
 from core.library.bundled import shipped_analyses
 from core.library.samples import sample_folder
-from jobs.training.genre_fused import Rows, learn, tell
+from research.training.genre_data import Example
+from research.training.genre_fused import Rows, learn, tell
 
 GENRES = ["one", "two"]
 
@@ -126,7 +126,7 @@ def test_the_samples_were_told_by_the_bundled_model_with_their_stems() -> None:
     path = min(sample_folder().glob("*.ogg"), key=lambda one: one.stat().st_size)
     analyses = [TrackAnalysis.from_json(row) for row in shipped_analyses().values()]
     assert {one.separated_by for one in analyses} == {model.fused.separator}, (
-        "genres were learned from another separator: train them anew (see jobs/training/train_genre.py)"
+        "genres were learned from another separator: train them anew (see research/training/train_genre.py)"
     )
     from core.analysis import content_hash
 

@@ -20,8 +20,8 @@ from core.library.shelf import Shelf
 from core.library.store import Database
 from core.library.tracks import Library
 from core.moods.profile import Profile
-from core.recommend.prepared import tuned
 from core.recommend.rules import recommend
+from core.recommend.topic_scores import tuned
 
 SHIPPED = [TrackAnalysis.from_json(one) for one in shipped_analyses().values()]
 

@@ -145,7 +145,7 @@ async def test_edited_files_stay_and_lost_ones_come_back(library: Library) -> No
     lists = Playlists(library.database)
     first, second = await put(library, "First", "A"), await put(library, "Second", "B")
     playlist = await lists.create(ALICE, "x", [first, second])
-    # The file got new tags: its track keeps its id and has another content (jobs.tasks.index).
+    # The file got new tags: its track keeps its id and has another content (jobs.kinds.index).
     await library.database.write(
         "UPDATE track SET content_hash = 'new', title = 'First!' WHERE id = ?", [first]
     )

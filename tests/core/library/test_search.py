@@ -19,7 +19,7 @@ from core.library.search import SOUNDS, Filters, Found, complete, genres, hit, s
 from core.library.shelf import Shelf
 from core.library.store import Database
 from core.library.tracks import Library, put_latent
-from core.recommend.sound import in_words, strengths
+from core.recommend.search_semantics import in_words, strengths
 
 EVERYTHING = Shelf(None)
 

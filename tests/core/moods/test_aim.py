@@ -10,8 +10,8 @@ from core.errors import UserError
 from core.library.catalog import Catalog
 from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence, aimed
 from core.moods.profile import LANGUAGES, MOODS, Profile, tables
-from core.recommend.prepared import prepare
 from core.recommend.rules import recommend
+from core.recommend.topic_scores import prepare
 from tests.core.recommend.worlds import random_catalog
 
 moods = st.dictionaries(st.sampled_from(MOODS), st.floats(0.01, 1), min_size=1)

@@ -10,9 +10,9 @@ import numpy as np
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile
 from core.recommend.counterfactual import ranks_higher, smallest_change
+from core.recommend.diversity import Share
 from core.recommend.explain import why
 from core.recommend.rules import Recommendation, recommend, topic_weights
-from core.recommend.sequence import Share
 from tests.core.recommend.worlds import catalog, random_catalog
 
 

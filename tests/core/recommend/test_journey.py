@@ -16,9 +16,9 @@ from core.library.catalog import Catalog
 from core.library.tracks import Track as Stored
 from core.moods.profile import MOODS, Profile
 from core.recommend.affect import plane, ranked
-from core.recommend.flow import KEY, TEMPO, flow, ordered
 from core.recommend.journey import drawn, journey
 from core.recommend.rules import prepare
+from core.recommend.transitions import KEY, TEMPO, flow, ordered
 from tests.core.recommend.worlds import catalog, random_catalog
 
 
@@ -94,7 +94,8 @@ def test_smoother_than_without_minding_the_steps(samples: Catalog, monkeypatch: 
     real = flow(samples)
     minded = cost(samples)
     monkeypatch.setattr(
-        "core.recommend.flow.Flow.costs", lambda self, before, after: np.zeros((len(before), len(after)))
+        "core.recommend.transitions.Flow.costs",
+        lambda self, before, after: np.zeros((len(before), len(after))),
     )
     unminded_flow = cost_of_unminded(samples)
     monkeypatch.undo()
@@ -182,8 +183,8 @@ def test_places_in_the_library() -> None:
 def test_the_picture_shows_the_way(samples: Catalog) -> None:
     from PIL import Image
 
-    from core.colours import MOOD_COLOURS
-    from core.recommend.journey_picture import journey_picture
+    from core.pictures.colours import MOOD_COLOURS
+    from core.pictures.journey import journey_picture
 
     found = journey(samples, moods(sadness=1.0), moods(joyful_activation=1.0), 8)
     told = drawn(samples, found)

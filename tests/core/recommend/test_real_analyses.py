@@ -10,20 +10,17 @@ from core.audio.types import STEMS
 from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile
-from core.recommend.evaluate import auc
 from core.recommend.rules import load_rules, prepare, recommend
-from core.recommend.similarity import COMPARED, TIMBRE
+from core.recommend.similar import COMPARED, TIMBRE
+from research.eval.relevance import auc
 from tests.core.recommend.worlds import Track
 
 
 @pytest.fixture(scope="module")
 def samples() -> Catalog:
-    shipped = shipped_analyses()
-    if not shipped:
-        pytest.skip("the samples' analyses are not built yet: run python -m core.library.bundled")
     rows = [
         (Track(i, digest[:8]), TrackAnalysis.from_json(row))
-        for i, (digest, row) in enumerate(shipped.items())
+        for i, (digest, row) in enumerate(shipped_analyses().items())
     ]
     return Catalog.build(rows)
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from core.errors import UserError
 from core.moods.profile import MOODS, PREFERENCES, Profile, tables
 from core.recommend import table
+from core.recommend.diversity import FRESHNESS_PENALTY
 from core.recommend.explain import why
 from core.recommend.rules import (
     PREFERENCE_WEIGHT,
@@ -26,7 +27,6 @@ from core.recommend.rules import (
     topic_weights,
     trust,
 )
-from core.recommend.sequence import FRESHNESS_PENALTY
 from core.recommend.steer import steer_topics, steers
 from tests.core.recommend.worlds import catalog, random_catalog
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from core.audio.types import SOURCES
 from core.errors import UserError
 from core.moods.profile import LANGUAGES, MOODS, Profile, tables
-from core.recommend.prepared import prepare
 from core.recommend.rules import occasions, recommend, topic_weights
 from core.recommend.steer import (
     MOST,
@@ -29,6 +28,7 @@ from core.recommend.steer import (
     taken_back,
 )
 from core.recommend.table import load_steers
+from core.recommend.topic_scores import prepare
 from core.recommend.wording import table
 from tests.core.recommend.worlds import catalog, random_catalog
 

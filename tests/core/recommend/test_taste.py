@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import UserError
 from core.recommend.taste import Interactions, Parameters, Taste, item_weights, strengths
-from core.recommend.taste_evaluate import evaluate, measures, read_interactions, split
+from research.eval.taste_split import evaluate, measures, read_interactions, split
 
 
 def camps(users: int = 90, items: int = 60, seed: int = 3, timed: bool = True) -> Interactions:

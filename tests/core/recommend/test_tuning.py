@@ -15,12 +15,12 @@ from core.errors import UserError
 from core.library.store import Database
 from core.moods.profile import MOODS, Profile
 from core.recommend.counterfactual import smallest_change
-from core.recommend.prepared import prepare, tuned
-from core.recommend.preview import preview, samples
+from core.recommend.rule import Rule
 from core.recommend.rules import load_rules, occasions, recommend, topic_weights
-from core.recommend.similarity import timbre_vectors
+from core.recommend.similar import timbre_vectors
 from core.recommend.steer import steers
-from core.recommend.table import Rule, tuned_rules
+from core.recommend.table import tuned_rules
+from core.recommend.topic_scores import prepare, tuned
 from core.recommend.tuning import (
     changed,
     changes,
@@ -33,6 +33,7 @@ from core.recommend.tuning import (
     weight_from,
     weights_of,
 )
+from core.recommend.weight_preview import preview, samples
 from tests.core.recommend.test_counterfactual import with_value
 from tests.core.recommend.worlds import random_catalog
 

@@ -28,7 +28,7 @@ SMALL: dict[str, Any] = {
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder as an operator has it, with a small model of random weights."""
-    from bot.bench.separation import save_random_weights
+    from research.bench.separation import save_random_weights
 
     folder = tmp_path_factory.mktemp("weights")
     save_random_weights(folder, SMALL)

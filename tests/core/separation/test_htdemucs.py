@@ -79,7 +79,7 @@ def test_overlap_and_batches_equal_demucs_too(weights: Path) -> None:
 
 
 def test_the_published_architecture_through_the_loading_code(tmp_path: Path) -> None:
-    from bot.bench.separation import save_random_weights
+    from research.bench.separation import save_random_weights
 
     save_random_weights(tmp_path)
     assert has_weights(tmp_path)

@@ -61,7 +61,7 @@ def test_it_is_the_function_that_demucs_computes(changes: dict[str, Any]) -> Non
     "changes", [{"cac": False}, {"t_emb": "cape"}, {"t_layers": 0}, {"multi_freqs": [0.5]}]
 )
 def test_other_kinds_are_refused_by_name(changes: dict[str, Any], tmp_path: Path) -> None:
-    from bot.bench.separation import save_random_weights
+    from research.bench.separation import save_random_weights
 
     save_random_weights(tmp_path, SMALL | changes)
     with pytest.raises(UserError, match="another kind of Hybrid Demucs"):

@@ -17,8 +17,8 @@ from core.audio.types import STEMS
 from core.errors import UserError
 from core.separation import Cancelled, load_separator
 from core.separation.bands import BANDS, BINS
-from core.separation.evaluate import si_sdr
 from core.separation.unet import CHUNK, WEIGHTS, UNetSeparator, detector_file, load_unet, network_input
+from research.eval.separated import si_sdr
 
 RATE = 44_100
 FLOOR_DB = 1.0
@@ -166,7 +166,7 @@ def test_a_damaged_file_is_refused_with_one_sentence(tmp_path: Path, content: by
 
 
 def test_a_damaged_detector_is_refused_and_a_missing_one_is_not(tmp_path: Path, unet: UNetSeparator) -> None:
-    """Weights that somebody trained have none until `jobs.training.gate` makes it."""
+    """Weights that somebody trained have none until `research.training.gate` makes it."""
     from safetensors.numpy import save
 
     for name in ("unet.safetensors", "unet.json"):

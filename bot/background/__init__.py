@@ -1,0 +1,1 @@
+"""Cogs that run beside the conversations: the schedule, the embedded worker, monitoring."""

@@ -1,0 +1,297 @@
+"""`moodstem doctor`: what is needed, whether it is there, and what to do when it is not."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.token import read_token
+from core.errors import UserError
+from core.folders import access_to
+from core.settings import Settings, config_file, whoever
+
+if TYPE_CHECKING:
+    from core.library.store import Database
+
+FREE_GB = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; what is `needed` and not ok makes the command fail."""
+
+    name: str
+    ok: bool
+    text: str
+    needed: bool = True
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Look at everything; nothing is changed but the database's schema."""
+    return [
+        _settings(),
+        *await _discord(settings),
+        *_disk(settings),
+        _storage(settings),
+        *await _database(settings),
+        _decoder(),
+        _separator(settings),
+        _gpu(settings),
+        *_cluster(settings),
+        *_folders(settings),
+    ]
+
+
+def _settings() -> Finding:
+    """A misspelt path would otherwise look like settings that have no effect."""
+    file = config_file().absolute()
+    if file.is_file():
+        return Finding("settings", True, str(file))
+    advice = (
+        "put config.toml there (into a container, mount it)"
+        if "MOODSTEM_CONFIG" in os.environ
+        else "start where config.toml is, or name it in MOODSTEM_CONFIG"
+    )
+    return Finding(
+        "settings",
+        False,
+        f"no file {file}, so all but what the environment sets is as by default: {advice}",
+        needed=False,
+    )
+
+
+async def _discord(settings: Settings) -> list[Finding]:
+    from bot.cli.doctor_discord import ask
+
+    try:
+        answers = await ask(settings, read_token(settings.data))
+    except UserError as error:
+        answers = [("token", False, str(error))]
+    return [Finding(name, ok, text, needed=False) for name, ok, text in answers]
+
+
+def _disk(settings: Settings) -> list[Finding]:
+    folder = settings.data.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / 1e9
+    writable = os.access(folder, os.W_OK)
+    open_to_all = settings.data.exists() and bool(settings.data.stat().st_mode & 0o007)
+    return [
+        Finding(
+            "data folder",
+            writable,
+            f"{settings.data.absolute()}{'' if writable else f': make it writable for {whoever()}'}",
+        ),
+        Finding(
+            "privacy",
+            not open_to_all,
+            "every user of this machine can read the data folder: chmod o= it"
+            if open_to_all
+            else "the data folder is not open to other users of this machine",
+            needed=False,
+        ),
+        Finding("disk", free >= FREE_GB, f"{free:.1f} GB free{'' if free >= FREE_GB else ': make room'}"),
+    ]
+
+
+def _storage(settings: Settings) -> Finding:
+    from jobs.disk import usage
+
+    budget, found = settings.retention.disk_gb, usage(settings.data)
+    total = sum(found.values()) / 1e9
+    parts = ", ".join(f"{name} {size / 1e9:.2f}" for name, size in found.items() if size)
+    advice = "" if total <= budget else ": raise [retention] disk_gb, or wait for the clean-up"
+    return Finding(
+        "storage",
+        total <= budget,
+        f"{total:.2f} of {budget:g} GB{f' ({parts})' if parts else ''}{advice}",
+        needed=False,
+    )
+
+
+async def _clock(settings: Settings, database: Database) -> list[Finding]:
+    """When each task last ran; what is late runs as soon as the bot does."""
+    from jobs.configure import plan
+    from jobs.queue import Queue
+    from jobs.schedule import Schedule
+
+    if not settings.jobs.schedule:
+        return [Finding("clock", False, "switched off by [jobs] schedule in config.toml", needed=False)]
+    findings, states = [], await Schedule(Queue(database), plan(settings)).states()
+    if not any(state["last_success"] or state["last_error"] for state in states):
+        return [Finding("clock", False, "nothing has run yet: start `moodstem run`", needed=False)]
+    for state in states:
+        ran = f"ran {_moment(state['last_success'])}" if state["last_success"] else "has never run"
+        if state["last_error"]:
+            ran += f", failed {_moment(state['last_error_at'])} ({state['last_error']})"
+        late = "it is late: start `moodstem run`" if state["missed"] else f"next {_moment(state['next_run'])}"
+        fine = not state["last_error"] and not state["missed"]
+        findings.append(Finding(f"clock: {state['name']}", fine, f"{ran}; {late}", needed=False))
+    return findings
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(seconds))
+
+
+async def _database(settings: Settings) -> list[Finding]:
+    from core.library.backup import quick_check
+    from core.library.store import Database
+    from core.library.tracks import Library
+    from jobs.queue import Queue
+
+    version = tuple(int(part) for part in sqlite3.sqlite_version.split("."))
+    findings = [
+        Finding(
+            "SQLite",
+            version >= (3, 37),
+            f"{sqlite3.sqlite_version}"
+            + (
+                ""
+                if version >= (3, 51, 3)
+                else " (older than 3.51.3, which mended a rare WAL fault: keep the backups)"
+            ),
+        )
+    ]
+    try:
+        async with await Database.open(settings.database) as database:
+            check = await quick_check(database)
+            tracks = await Library(database).counts()
+            queue = Queue(database)
+            jobs, runners = await queue.counts(), await queue.runners()
+            clock = await _clock(settings, database)
+    except UserError as error:
+        return [*findings, Finding("database", False, str(error))]
+    alive = [runner for runner in runners if runner["seen_at"] > time.time() - 60]
+    return [
+        *findings,
+        Finding("database", check == "ok", f"{tracks['total']} tracks, integrity {check}"),
+        Finding(
+            "queue", True, f"{jobs['queued']} waiting, {jobs['running']} running, {jobs['failed']} failed"
+        ),
+        Finding(
+            "workers",
+            bool(alive),
+            f"{len(alive)} alive" if alive else "none is running: start `moodstem run`",
+            needed=False,
+        ),
+        *clock,
+    ]
+
+
+def _decoder() -> Finding:
+    """Decode a sample as an upload is decoded: in the sandboxed child."""
+    import av
+    import soundfile
+
+    from core.audio.decode import decode
+    from core.library.samples import manifest
+
+    versions = f"libsndfile {soundfile.__libsndfile_version__}, PyAV {av.__version__}"
+    try:
+        decode(manifest()[0].path)
+    except (UserError, OSError) as error:
+        return Finding(
+            "decoder", False, f"{versions}; a sample cannot be decoded ({error}): install Moodstem anew"
+        )
+    return Finding("decoder", True, f"{versions}, in its sandbox")
+
+
+def _separator(settings: Settings) -> Finding:
+    from bot.cli.shared import separator_of
+
+    try:
+        loaded = separator_of(settings)
+    except UserError as error:
+        return Finding("separator", False, str(error))
+    return Finding("separator", True, f"{loaded.name} {loaded.version}")
+
+
+def _gpu(settings: Settings) -> Finding:
+    from core.audio.device import gpu_name, torch_has_cuda
+
+    name = gpu_name()
+    if name is not None:
+        return Finding("GPU", True, name)
+    built = "" if torch_has_cuda() else " that this PyTorch could use (it is built for the CPU)"
+    threads = settings.jobs.threads
+    return Finding(
+        "GPU",
+        False,
+        f"none{built}; separation runs on the CPU, each worker with [jobs] threads = {threads} of {_cores()} cores",
+        needed=False,
+    )
+
+
+def _cores() -> int:
+    """Those that this process may use: a container may be kept to some of the machine's."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
+
+
+def _cluster(settings: Settings) -> list[Finding]:
+    """The machines of the Ray cluster, if workers run on one; takes seconds."""
+    if settings.jobs.engine != "ray":
+        return []
+    from jobs.engines.cluster.engine import check_installed
+    from jobs.engines.cluster.survey import survey
+    from jobs.engines.cluster.transfer import check_storage
+
+    try:
+        check_installed()
+        check_storage(settings.jobs.storage)
+    except UserError as error:
+        return [Finding("Ray cluster", False, str(error))]
+    if settings.jobs.ray_address == "local":
+        return [
+            Finding("Ray cluster", True, "each `moodstem run` and `moodstem worker` starts its own, here")
+        ]
+    found = survey(settings.jobs.ray_address)
+    if "problem" in found:
+        return [Finding("Ray cluster", False, found["problem"])]
+    machines = found["machines"]
+    cpus, gpus = (sum(machine[kind] for machine in machines) for kind in ("cpus", "gpus"))
+    count = f"{len(machines)} machine{'' if len(machines) == 1 else 's'}"
+    return [
+        Finding("Ray cluster", True, f"Ray {found['ray']}: {count}, {cpus:g} CPU cores, {gpus:g} GPUs"),
+        *(
+            Finding(f"machine {machine['host']}", False, f"not used: {machine['problem']}", needed=False)
+            for machine in machines
+            if machine["problem"]
+        ),
+    ]
+
+
+def _folders(settings: Settings) -> list[Finding]:
+    if not settings.library.folders:
+        return [
+            Finding(
+                "folders", False, "no music folder under [library] in config.toml: samples only", needed=False
+            )
+        ]
+    return [_folder(settings, folder) for folder in settings.library.folders]
+
+
+def _folder(settings: Settings, folder: Path) -> Finding:
+    advice = {
+        "open": "",
+        "closed": f": let {whoever()} read it",
+        "inside a closed one": f": let {whoever()} into what it lies in",
+        "missing": ": it is not there",
+    }
+    access = access_to(folder)
+    return Finding("folder", access == "open", f"{folder}{_found_by(settings, folder)}{advice[access]}")
+
+
+def _found_by(settings: Settings, folder: Path) -> str:
+    """Of a folder that is not for all."""
+    servers = settings.library.servers_of(folder)
+    return f", only for the servers {', '.join(map(str, servers))}" if servers else ""

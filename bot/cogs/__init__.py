@@ -1,1 +1,0 @@
-"""One conversation per module; the bot loads every module in here."""

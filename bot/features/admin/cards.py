@@ -1,0 +1,163 @@
+"""Cards for those who manage a server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bot.features.upload.cards import job_title
+from bot.i18n import mark, number, percent, retold, tr
+from bot.router import Press
+from bot.theme import plain, roughly
+from bot.widgets import Card, Style, note_card, row, text
+from core.library.servers import LIMITS
+
+if TYPE_CHECKING:
+    from core.library.audit import Entry
+    from core.settings import LimitSettings
+    from jobs.model import Job
+
+PAGE = 10
+
+COUNTED = {
+    "queued": mark("{count} waiting"),
+    "running": mark("{count} running"),
+    "done": mark("{count} done"),
+    "failed": mark("{count} failed"),
+    "cancelled": mark("{count} cancelled"),
+}
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What /admin stats shows. `separator` is at work, `chosen` stands in the settings."""
+
+    tracks: dict[str, int]
+    jobs: dict[str, int]
+    separator: str
+    chosen: str
+    runners: int
+    free_gb: float
+    database_mb: float
+    last_backup: int | None
+
+
+def jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
+    """Jobs of this server that wait or run, and how the last ones ended."""
+    counted = ", ".join(tr(COUNTED[state], count=count) for state, count in stats.items() if count) or tr(
+        "nothing yet"
+    )
+    if not jobs:
+        return note_card(
+            tr("No job waits or runs. So far: {counted}.", counted=counted),
+            Press("admin_jobs", label=tr("Refresh")),
+        )
+    lines = [
+        tr(
+            "**{place}.** {job} by {member}: {state}",
+            place=place,
+            job=job_title(job),
+            member=f"<@{job.user_id}>",
+            state=_state(job),
+        )
+        for place, job in enumerate(jobs, 1)
+    ]
+    return Card(
+        text(tr("## Jobs on this server"), f"-# {counted}"),
+        text(*lines),
+        *(
+            row(
+                *(
+                    Press(
+                        "admin_cancel",
+                        job.id,
+                        label=tr("Cancel {place}", place=start + offset),
+                        style=Style.danger,
+                        disabled=job.cancel_requested,
+                    )
+                    for offset, job in enumerate(jobs[start - 1 : start + 4])
+                )
+            )
+            for start in range(1, len(jobs) + 1, 5)
+        ),
+        row(Press("admin_jobs", label=tr("Refresh"))),
+    )
+
+
+def _state(job: Job) -> str:
+    if job.state == "running":
+        left = tr(", {time} to go", time=roughly(job.eta_s)) if job.eta_s else ""
+        return f"{percent(job.progress)}{left}"
+    return tr("number {place} in the queue", place=job.position)
+
+
+def newer_older(action: str, page: int, more: bool) -> list[Press]:
+    """Buttons through a log; `more`: there are older entries."""
+    return [
+        Press(action, max(page - 1, 0), label=tr("Newer"), emoji="◀️", disabled=page == 0),
+        Press(action, page + 1, label=tr("Older"), emoji="▶️", disabled=not more),
+    ]
+
+
+def stats_card(stats: Stats) -> Card:
+    """Library, jobs, workers, separator, disk and backups, a line each."""
+    tracks, jobs = stats.tracks, stats.jobs
+    backup = f"<t:{stats.last_backup}:R>" if stats.last_backup else tr("none yet; `/admin backup` makes one")
+    worker = str(stats.runners) if stats.runners else tr("none is running; start `moodstem worker`")
+    return Card(
+        text(tr("## How things stand")),
+        text(
+            tr(
+                "**Library** {total} tracks: {folder} from folders, {upload} uploaded, {sample} samples",
+                total=tracks["total"],
+                folder=tracks["folder"],
+                upload=tracks["upload"],
+                sample=tracks["sample"],
+            ),
+            tr(
+                "**Jobs of this server** {done} done, {failed} failed, {running} running, {queued} waiting",
+                done=jobs["done"],
+                failed=jobs["failed"],
+                running=jobs["running"],
+                queued=jobs["queued"],
+            ),
+            tr("**Workers** {worker}", worker=worker),
+            tr("**Separator** {separator}", separator=stats.separator)
+            + (tr(" (set to {chosen})", chosen=stats.chosen) if stats.chosen != stats.separator else ""),
+            tr(
+                "**Disk** {free_gb:.1f} GB free; the database has {database_mb:.1f} MB",
+                free_gb=stats.free_gb,
+                database_mb=stats.database_mb,
+            ),
+            tr("**Last backup** {backup}", backup=backup),
+        ),
+    )
+
+
+def limits_card(here: LimitSettings, own: set[str]) -> Card:
+    """Every limit that a server may set, and who set it."""
+    lines = [
+        f"**{number(getattr(here, name), 'g') if getattr(here, name) else tr('any number')}** {tr(words)}"
+        + (tr(" (set here)") if name in own else "")
+        for name, words in LIMITS.items()
+    ]
+    return Card(
+        text(tr("## Limits on this server"), *lines),
+        text(tr("-# `/admin limits` with a name and a number changes one; without a number it goes back.")),
+    )
+
+
+def log_card(entries: Sequence[Entry], page: int, more: bool) -> Card:
+    """Who did what, newest first."""
+    if not entries:
+        return note_card(tr("Nothing yet: what admins change with my commands will be listed here."))
+    lines = [
+        f"<t:{entry.at}:d> <@{entry.user_id}> **{plain(retold(entry.action))}** {plain(': '.join(retold(part) for part in entry.detail.split(': ')), 160)}"
+        for entry in entries
+    ]
+    return Card(
+        text(tr("## What admins did")),
+        text(*lines),
+        row(*newer_older("admin_log", page, more)),
+    )

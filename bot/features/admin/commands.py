@@ -1,0 +1,215 @@
+"""/admin: what only those who manage the server see and may do."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.app import Moodstem
+from bot.errors import answer_refusals
+from bot.features.admin.cards import PAGE, Stats, jobs_card, limits_card, log_card, stats_card
+from bot.features.language.commands import AUTOMATIC, CHOICES
+from bot.features.rules.commands import rules_view
+from bot.i18n import LANGUAGES, language_of, mark, speak, tr
+from bot.permissions import must_manage
+from bot.router import on_press
+from bot.widgets import note_card
+from core.errors import UserError
+from core.library import languages
+from core.library.audit import entries, record
+from core.library.backup import backup, backups, rehearse
+from core.library.servers import LIMITS, limits_of, own_limits, set_limit
+from core.separation import at_hand
+from jobs.model import BACKGROUND
+
+
+async def reindex(interaction: discord.Interaction[Moodstem]) -> None:
+    """A job for each music folder, with its card."""
+    bot = interaction.client
+    folders = bot.settings.library.folders_of(must_manage(interaction))
+    if not folders:
+        raise UserError(
+            "No music folder is set yet; name one under [library] folders in config.toml and restart me."
+        )
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    for folder in folders:
+        job = await bot.queue.enqueue(
+            "index",
+            {"folder": str(folder.resolve())},
+            user_id=interaction.user.id,
+            guild_id=interaction.guild_id,
+            priority=BACKGROUND,
+            dedup=f"index:{folder.resolve()}",
+        )
+        await bot.job_cards.open(interaction, job)
+    await record(
+        bot.database,
+        must_manage(interaction),
+        interaction.user.id,
+        mark("re-index"),
+        ", ".join(folder.name for folder in folders),
+    )
+
+
+@app_commands.default_permissions(manage_guild=True)
+@app_commands.guild_only()
+class Admin(commands.GroupCog, group_name="admin", group_description="For those who manage this server."):
+    """Every command is hidden from members by default and checked again here."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        """Discord lets a server's owner give these commands to others: they need the permission all the same."""
+        if not interaction.permissions.manage_guild:
+            raise app_commands.MissingPermissions(["manage_guild"])
+        return True
+
+    @app_commands.command(
+        name="reindex",
+        description="Look through the music folders for new, changed, moved and deleted files.",
+    )
+    @answer_refusals
+    async def reindex_(self, interaction: discord.Interaction[Moodstem]) -> None:
+        await reindex(interaction)
+
+    @app_commands.command(description="What waits and runs on this server; cancel what should not.")
+    async def jobs(self, interaction: discord.Interaction[Moodstem]) -> None:
+        await interaction.response.send_message(
+            view=await self.jobs_view(must_manage(interaction)), ephemeral=True
+        )
+
+    @on_press("admin_jobs")
+    async def jobs_again(self, interaction: discord.Interaction[Moodstem]) -> None:
+        await interaction.response.edit_message(view=await self.jobs_view(must_manage(interaction)))
+
+    @on_press("admin_cancel")
+    async def cancel(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
+        guild_id = must_manage(interaction)
+        job = await self.bot.queue.get(int(job_id))
+        if job is None or job.guild_id != guild_id:
+            raise UserError("This job is not one of this server, or no longer kept; press Refresh.")
+        if await self.bot.queue.cancel(job.id):
+            await record(
+                self.bot.database,
+                guild_id,
+                interaction.user.id,
+                mark("cancelled a job"),
+                str(job.spec.get("name", job.kind)),
+            )
+        await interaction.response.edit_message(view=await self.jobs_view(guild_id))
+
+    async def jobs_view(self, guild_id: int) -> discord.ui.LayoutView:
+        waiting = await self.bot.queue.jobs(guild_id=guild_id, state=("running", "queued"), limit=PAGE)
+        return jobs_card(waiting, await self.bot.queue.counts(guild_id))
+
+    @app_commands.command(description="Library, jobs, workers, disk and backups at a glance.")
+    async def stats(self, interaction: discord.Interaction[Moodstem]) -> None:
+        guild_id = must_manage(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        data, database = self.bot.settings.data, self.bot.settings.database
+        jobs = self.bot.settings.jobs
+        free, size, last, separator = await asyncio.to_thread(
+            lambda: (
+                shutil.disk_usage(data).free / 1e9,
+                sum(path.stat().st_size for path in data.glob(f"{database.name}*")) / 1e6,
+                next((int(path.stat().st_mtime) for path in backups(self.bot.settings.backups)), None),
+                at_hand(jobs.separator, weights_dir=jobs.weights),
+            )
+        )
+        stats = Stats(
+            tracks={"total": 0, "folder": 0, "upload": 0, "sample": 0}
+            | await self.bot.library.counts(guild_id),
+            jobs=await self.bot.queue.counts(guild_id),
+            separator=separator,
+            chosen=jobs.separator,
+            runners=len(await self.bot.queue.runners()),
+            free_gb=free,
+            database_mb=size,
+            last_backup=last,
+        )
+        await interaction.edit_original_response(view=stats_card(stats))
+
+    @app_commands.command(description="Copy the database now, and prove that the copy can be restored.")
+    @answer_refusals
+    async def backup(self, interaction: discord.Interaction[Moodstem]) -> None:
+        guild_id = must_manage(interaction)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        settings = self.bot.settings
+        copy = await backup(self.bot.database, settings.backups, keep=settings.retention.backups)
+        rows = await rehearse(copy)
+        await record(self.bot.database, guild_id, interaction.user.id, mark("backup"), copy.name)
+        sentence = tr(
+            "💾 {name} is written and was restored on trial: {rows} rows in {tables} tables.",
+            name=copy.name,
+            rows=sum(rows.values()),
+            tables=len(rows),
+        )
+        await interaction.edit_original_response(view=note_card(sentence))
+
+    @app_commands.command(description="What members may upload here; with a name and a number, change it.")
+    @app_commands.describe(name="Which limit", value="The new number; left out, back to the operator's")
+    @app_commands.choices(
+        name=[app_commands.Choice(name=words, value=name) for name, words in LIMITS.items()]
+    )
+    @answer_refusals
+    async def limits(
+        self, interaction: discord.Interaction[Moodstem], name: str | None = None, value: float | None = None
+    ) -> None:
+        guild_id, limits = must_manage(interaction), self.bot.settings.limits
+        if name is None and value is not None:
+            raise UserError("Say which limit that number is for: choose a name as well.")
+        if name is not None:
+            await set_limit(self.bot.database, guild_id, name, value, limits)
+            change = f"{LIMITS[name]}: {mark('the usual') if value is None else f'{value:g}'}"
+            await record(self.bot.database, guild_id, interaction.user.id, mark("limit"), change)
+        here = await limits_of(self.bot.database, guild_id, limits)
+        card = limits_card(here, set(await own_limits(self.bot.database, guild_id)))
+        await interaction.response.send_message(view=card, ephemeral=True)
+
+    @app_commands.command(description="How much each rule counts here: look, try out, change, undo.")
+    async def rules(self, interaction: discord.Interaction[Moodstem]) -> None:
+        view = await rules_view(self.bot, must_manage(interaction))
+        await interaction.response.send_message(view=view, ephemeral=True)
+
+    @app_commands.command(
+        description="The language in which I answer here those who chose none of their own."
+    )
+    @app_commands.describe(language="Without a choice: each member's Discord decides")
+    @app_commands.choices(language=CHOICES)
+    @answer_refusals
+    async def language(self, interaction: discord.Interaction[Moodstem], language: str) -> None:
+        guild_id = must_manage(interaction)
+        chosen = None if language == AUTOMATIC else language
+        await languages.choose_for_server(self.bot.database, guild_id, chosen)
+        await record(self.bot.database, guild_id, interaction.user.id, mark("language"), chosen or "")
+        speak(await language_of(self.bot.database, interaction))
+        sentence = (
+            tr("I speak {language} here with everybody who chose nothing else.", language=LANGUAGES[chosen])
+            if chosen
+            else tr("I speak with everybody here as their Discord is set.")
+        )
+        await interaction.response.send_message(view=note_card(sentence), ephemeral=True)
+
+    @app_commands.command(name="log", description="What admins did with my commands, newest first.")
+    async def log_(self, interaction: discord.Interaction[Moodstem]) -> None:
+        await interaction.response.send_message(
+            view=await self.log_view(must_manage(interaction), 0), ephemeral=True
+        )
+
+    @on_press("admin_log")
+    async def log_page(self, interaction: discord.Interaction[Moodstem], page: str) -> None:
+        await interaction.response.edit_message(view=await self.log_view(must_manage(interaction), int(page)))
+
+    async def log_view(self, guild_id: int, page: int) -> discord.ui.LayoutView:
+        found = await entries(self.bot.database, guild_id, PAGE + 1, page * PAGE)
+        return log_card(found[:PAGE], page, len(found) > PAGE)
+
+
+async def setup(bot: Moodstem) -> None:
+    await bot.add_cog(Admin(bot))

@@ -1,0 +1,142 @@
+"""Cards of /journey: where to, where from, and the way with its tracks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import ui
+
+from bot.features.library.cards import by_line, turning
+from bot.features.recommend.cards import opinion_buttons
+from bot.i18n import percent, retold, spoken, tr, trn
+from bot.router import Choose, Press
+from bot.theme import clock, plain
+from bot.widgets import Card, Style, gallery, line, mood_colour, row, text
+from core.moods.profile import MOODS, mood_label
+from core.recommend.explain import in_short, signed, why
+
+if TYPE_CHECKING:
+    from core.recommend.journey_store import Made
+
+PAGE = 5
+PICTURE = "journey.png"
+SENTENCE = 300
+
+
+def where_card(action: str, arguments: tuple[object, ...], *, known: bool) -> Card:
+    """A mood to choose: where to (`known`: the present mood is known), or where from."""
+    options = [discord.SelectOption(label=mood_label(mood, spoken()), value=mood) for mood in MOODS]
+    if action == "jr_to":
+        question = (
+            tr("I know how you feel. Where should the music lead you?")
+            if known
+            else tr("Where should the music lead you?")
+        )
+        placeholder = tr("Choose a mood to arrive at")
+        more: list[ui.Item[Any]] = []
+    else:
+        question = tr("A journey begins where you are, and I don't know your mood yet.")
+        placeholder = tr("Choose how you feel now")
+        more = [row(Press("mood_start", label=tr("Ask me"), style=Style.primary))]
+    return Card(
+        text(question), *more, row(Choose(action, *arguments, placeholder=placeholder, options=options))
+    )
+
+
+def journey_card(made: Made, page: int = 0, *, picture: bool = False, drawing: bool = False) -> Card:
+    """One page of the way: each track, how far along it lies, and why. `drawing`: the picture is on its way."""
+    start, goal = made.ends(spoken())
+    pages = -(-len(made.stops) // PAGE)
+    page %= pages
+    first = page * PAGE
+    items: list[ui.Item[Any]] = [
+        text(
+            tr("## From {start} to {goal}, step by step", start=start, goal=goal),
+            f"-# {trn('{count} track', '{count} tracks', len(made.stops))} · {clock(made.seconds)} · "
+            + tr("it begins where you are, as the iso principle of music therapy does"),
+        )
+    ]
+    if picture:
+        items.append(gallery(PICTURE, described(made)))
+    elif drawing:
+        items.append(text(tr("-# The picture of the way is being drawn ...")))
+    said: set[str] = set()
+    shown = list(enumerate(made.stops))[first : first + PAGE]
+    for place, stop in shown:
+        reasons = in_short(stop.pick, 1, said)
+        lines = [
+            f"**{place + 1}. {plain(stop.pick.title, 60)}**",
+            by_line(stop.pick.artist, tr("{share:.0%} of the way", share=stop.at), raw=1),
+            *(f"> {plain(retold(reason.text), SENTENCE)}" for reason in reasons),
+        ]
+        items.append(
+            ui.Section(
+                "\n".join(one for one in lines if one),
+                accessory=Press("play", stop.pick.track_id, label=tr("Play"), emoji="▶️"),
+            )
+        )
+    items.append(line())
+    items.append(
+        row(*(Press("jr_why", made.id, place, label=tr("Why {i}?", i=place + 1)) for place, _ in shown))
+    )
+    items.append(
+        row(
+            Press("jr_save", made.id, label=tr("Save"), emoji="💾", style=Style.primary),
+            Press("jr_again", made.id, label=tr("Another way"), emoji="🔀"),
+            *(turning("jr_page", made.id, page=page, pages=pages) if pages > 1 else ()),
+        )
+    )
+    return Card(*items, colour=mood_colour(made.question.goal))
+
+
+def described(made: Made) -> str:
+    """The picture in words, for those who do not see it."""
+    start, goal = made.ends(spoken())
+    way = ", ".join(
+        f"{place}. {plain(stop.pick.title, 40)} {percent(stop.at)}"
+        for place, stop in enumerate(made.stops, 1)
+    )
+    return tr(
+        "The way from {start} to {goal}: how much of each mood every track has, and the tracks on the plane of valence"
+        " and arousal. How far along the way each lies: {way}",
+        start=start,
+        goal=goal,
+        way=way,
+    )[:1000]
+
+
+def why_card(made: Made, place: int) -> Card:
+    """Why this track at this step: what speaks for it and against it; the sum is the score."""
+    stop = made.stops[place]
+    found = why(stop.pick, 4)
+    sources = sorted({reason.citation for reason in (*found.reasons, *found.against) if reason.citation})
+
+    def lines(reasons: Any) -> list[str]:
+        return [f"**{signed(one.contribution)}** {plain(retold(one.text), SENTENCE)}" for one in reasons]
+
+    against = lines(found.against)
+    return Card(
+        text(
+            tr("## Why {title}?", title=plain(stop.pick.title)),
+            "-# "
+            + tr(
+                "Step {place} of {count}, at {asked:.0%} of the way",
+                place=place + 1,
+                count=len(made.stops),
+                asked=stop.asked,
+            )
+            + f" · {found.total}",
+        ),
+        text(
+            tr("**What speaks for it**"),
+            *(lines(found.reasons) or [tr("Nothing in particular: the others fit even less.")]),
+        ),
+        *([text(tr("**What speaks against it**"), *against)] if against else []),
+        *([text(f"-# {'; '.join(sources)}")] if sources else []),
+        row(
+            Press("play", stop.pick.track_id, label=tr("Play"), emoji="▶️"),
+            Press("details", stop.pick.track_id, label=tr("Details"), emoji="🔍"),
+            *opinion_buttons(stop.pick.track_id),
+        ),
+    )

@@ -1,0 +1,180 @@
+"""/journey: music that begins with the present mood and leads to another one; the way is drawn and can be saved."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.app import Moodstem
+from bot.errors import answer_refusals
+from bot.features.journey.cards import PICTURE, journey_card, where_card, why_card
+from bot.i18n import spoken, tr
+from bot.router import on_press
+from bot.service.drawings import Drawings
+from core.errors import UserError
+from core.library.playlists import Playlists
+from core.library.profiles import Moods
+from core.moods.profile import MOODS, Profile, mood_label
+from core.pictures.drawing import draw_journey
+from core.recommend.feedback import Feedback
+from core.recommend.journey import Journey, drawn, journey
+from core.recommend.journey_store import Journeys, Made, Question
+
+if TYPE_CHECKING:
+    from bot.features.playlists.commands import PlaylistCommands
+    from core.library.catalog import Catalog
+    from core.recommend.diversity import Term
+
+Interaction = discord.Interaction[Moodstem]
+
+TRACKS = 8
+KEPT = 12
+"""Pictures that stay in memory, about 0.15 MB each; others are drawn again when a page is turned."""
+
+CHOICES = [app_commands.Choice(name=mood_label(name), value=name) for name in MOODS]
+
+
+class JourneyCommands(commands.Cog, name="Journey"):
+    """Leads from one mood to another."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+        self.moods = Moods(bot.database)
+        self.journeys = Journeys(bot.database)
+        self.feedback = Feedback(bot.database)
+        self.playlists = Playlists(bot.database)
+        self.pictures: Drawings[bytes] = Drawings(KEPT)
+
+    @app_commands.command(
+        description="Music that begins with how you feel and leads somewhere else, step by step."
+    )
+    @app_commands.describe(
+        to="The mood to arrive at",
+        start="How you feel now, if you would rather not answer questions",
+        tracks="How many tracks (8 when not said)",
+        minutes="How long it should take, in place of a number of tracks",
+    )
+    @app_commands.choices(to=CHOICES, start=CHOICES)
+    @answer_refusals
+    async def journey(
+        self,
+        interaction: Interaction,
+        to: str | None = None,
+        start: str | None = None,
+        tracks: app_commands.Range[int, 3, 40] | None = None,
+        minutes: app_commands.Range[int, 5, 240] | None = None,
+    ) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await self.ask(interaction, to or "", start or "", tracks or TRACKS, minutes or 0)
+
+    async def ask(self, interaction: Interaction, goal: str, start: str, count: int, minutes: int) -> None:
+        """What is not known yet is asked for; then the way is chosen. The interaction is deferred already."""
+        profile = await self.moods.profile(interaction.user.id)
+        if start in MOODS:
+            profile = Profile({start: 1.0}, preferences=profile.preferences if profile else {})
+        if profile is None or not any(profile.moods.values()):
+            card = where_card("jr_from", (goal, count, minutes), known=False)
+            await interaction.edit_original_response(view=card)
+        elif goal not in MOODS:
+            card = where_card("jr_to", (start, count, minutes), known=not start)
+            await interaction.edit_original_response(view=card)
+        else:
+            question = Question(profile, goal, count, minutes or None, start or None)
+            await self.answer(interaction, question)
+
+    @on_press("jr_to")
+    async def to_chosen(
+        self, interaction: Interaction, start: str, count: str, minutes: str, goal: str
+    ) -> None:
+        await interaction.response.defer()
+        await self.ask(interaction, goal, start, int(count), int(minutes))
+
+    @on_press("jr_from")
+    async def from_chosen(
+        self, interaction: Interaction, goal: str, count: str, minutes: str, start: str
+    ) -> None:
+        await interaction.response.defer()
+        await self.ask(interaction, goal, start, int(count), int(minutes))
+
+    async def answer(
+        self, interaction: Interaction, question: Question, without: frozenset[int] = frozenset()
+    ) -> None:
+        """Choose, keep and show; the picture follows some seconds later."""
+        catalog = await self.bot.catalog(interaction.guild_id)
+        terms = await self.feedback.terms(interaction.user.id, catalog)
+        found, shown = await asyncio.to_thread(_chosen, catalog, question, without, terms)
+        made = await self.journeys.save(interaction.user.id, question, found, shown)
+        await interaction.edit_original_response(view=journey_card(made, drawing=True), attachments=[])
+        await self.show(interaction, made, 0)
+
+    async def show(self, interaction: Interaction, made: Made, page: int) -> None:
+        """With its picture, drawn in a process of its own; without it when it cannot be drawn."""
+        try:
+            told = {**made.drawn, "ends": made.ends(spoken())}
+            picture = await self.pictures.get(made.id, lambda: draw_journey(told))
+        except UserError:
+            await interaction.edit_original_response(view=journey_card(made, page), attachments=[])
+            return
+        await interaction.edit_original_response(
+            view=journey_card(made, page, picture=True),
+            attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)],
+        )
+
+    @on_press("jr_page")
+    async def page(self, interaction: Interaction, journey_id: str, page: str) -> None:
+        made = await self.journeys.own(int(journey_id), interaction.user.id)
+        await interaction.response.defer()
+        await self.show(interaction, made, int(page))
+
+    @on_press("jr_why")
+    async def why(self, interaction: Interaction, journey_id: str, place: str) -> None:
+        made = await self.journeys.own(int(journey_id), interaction.user.id)
+        card = why_card(made, min(int(place), len(made.stops) - 1))
+        await interaction.response.send_message(view=card, ephemeral=True)
+
+    @on_press("jr_again")
+    async def again(self, interaction: Interaction, journey_id: str) -> None:
+        """The same question with other tracks, as a new answer."""
+        made = await self.journeys.own(int(journey_id), interaction.user.id)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        used = frozenset(stop.pick.track_id for stop in made.stops)
+        await self.answer(interaction, made.question, used)
+
+    @on_press("jr_save")
+    async def save(self, interaction: Interaction, journey_id: str) -> None:
+        """The way as a playlist, in its order."""
+        made = await self.journeys.own(int(journey_id), interaction.user.id)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        start, goal = made.ends(spoken())
+        wanted = tr("From {start} to {goal}", start=start, goal=goal)
+        name = await self.playlists.free_name(interaction.user.id, wanted)
+        tracks = [stop.pick.track_id for stop in made.stops]
+        playlist = await self.playlists.create(interaction.user.id, name, tracks)
+        lists = cast("PlaylistCommands", self.bot.get_cog("PlaylistCommands"))
+        note = tr("Saved; give it another name with /playlist rename.")
+        await lists.show(interaction, playlist, note)
+
+
+def _chosen(
+    catalog: Catalog, question: Question, without: frozenset[int], terms: Sequence[Term]
+) -> tuple[Journey, dict[str, object]]:
+    found = journey(
+        catalog,
+        question.start,
+        Profile({question.goal: 1.0}),
+        question.count,
+        minutes=question.minutes,
+        exclude=without,
+        terms=terms,
+    )
+    return found, drawn(catalog, found)
+
+
+async def setup(bot: Moodstem) -> None:
+    await bot.add_cog(JourneyCommands(bot))

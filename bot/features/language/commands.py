@@ -1,0 +1,49 @@
+"""/language: the language in which I answer a member, wherever they are."""
+
+from __future__ import annotations
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.app import Moodstem
+from bot.errors import answer_refusals
+from bot.i18n import LANGUAGES, language_of, speak, spoken, tr
+from bot.widgets import note_card
+from core.library import languages
+
+AUTOMATIC = "auto"
+
+CHOICES = [
+    *(app_commands.Choice(name=name, value=code) for code, name in LANGUAGES.items()),
+    app_commands.Choice(name="no choice of its own", value=AUTOMATIC),
+]
+
+
+class Language(commands.Cog):
+    """Lets each member choose."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+
+    @app_commands.command(description="The language in which I answer you, on every server.")
+    @app_commands.describe(language="Without a choice of yours: the server's, or that of your Discord")
+    @app_commands.choices(language=CHOICES)
+    @answer_refusals
+    async def language(self, interaction: discord.Interaction[Moodstem], language: str) -> None:
+        own = None if language == AUTOMATIC else language
+        await languages.choose(self.bot.database, interaction.user.id, own)
+        speak(await language_of(self.bot.database, interaction))
+        sentence = (
+            tr("From now on I answer you in {language}.", language=LANGUAGES[spoken()])
+            if own
+            else tr(
+                "You have no choice of your own now; here that means {language}.",
+                language=LANGUAGES[spoken()],
+            )
+        )
+        await interaction.response.send_message(view=note_card(sentence), ephemeral=True)
+
+
+async def setup(bot: Moodstem) -> None:
+    await bot.add_cog(Language(bot))

@@ -1,0 +1,258 @@
+"""Cards about the library: answers of a search, one track, what was heard and recommended."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from discord import ui
+
+from bot.i18n import inside, joined, number, percent, tr, trn
+from bot.router import Press
+from bot.theme import STEM_EMOJI, bar, clock, plain
+from bot.widgets import Card, Style, gallery, line, mood_colour, row, text
+from core.library.search import SOUNDS
+from core.moods.profile import mood_adjective
+from core.names import key_name, stem_name
+from core.recommend.search_semantics import estimated, in_words
+from core.recommend.table import occasion_label
+from core.separation.base import HEARD
+
+if TYPE_CHECKING:
+    from core.library.history import Moment
+    from core.library.query import Query
+    from core.library.search import Filters, Found, Hit
+    from core.library.tracks import Track
+
+PAGE = 5
+MOMENTS = 8
+"""Tracks, and moments of the past, on one card: it holds at most 40 components."""
+
+PICTURE = "analysis.png"
+"""Of a track: its spectrogram and the activity of its stems."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A search as the member made it; `text` is None when browsing."""
+
+    text: str | None
+    query: Query
+    filters: Filters
+
+
+def hits_card(asked: Asked, found: Found, search_id: int, page: int) -> Card:
+    """One page of tracks that were found, with what each has of what was asked for."""
+    pages = max(-(-found.total // PAGE), 1)
+    title = f"## “{plain(asked.text, 60)}”" if asked.text else tr("## The library")
+    items: list[ui.Item[Any]] = [text(title, f"-# {_counted(found)}{_understood(asked)}")]
+    first = page * PAGE + 1
+    items += [
+        ui.Section(
+            _lines(
+                f"**{place}. {plain(hit.track.title)}**",
+                by_line(hit.track.artist, genre_line(hit.track, hit), *_facts(hit)),
+                _met(hit),
+            ),
+            accessory=Press("play", hit.track.id, label=tr("Play"), emoji="▶️"),
+        )
+        for place, hit in enumerate(found.hits, first)
+    ]
+    opening = [
+        Press("track_open", hit.track.id, label=tr("About {place}", place=place))
+        for place, hit in enumerate(found.hits, first)
+    ]
+    items += [line(), row(*opening)]
+    if pages > 1:
+        items.append(row(*turning("lib_page", search_id, page=page, pages=pages)))
+    return Card(*items)
+
+
+def nothing_card(asked: Asked) -> Card:
+    """What was looked for without success, and what to do next."""
+    understood = _understood(asked).removeprefix(" · ")
+    return Card(
+        text(
+            tr("Nothing in the library for “{words}”.", words=plain(asked.text, 60))
+            if asked.text
+            else tr("Nothing in the library.")
+        ),
+        *([text(f"-# {understood}")] if understood else []),
+        text(tr("Try fewer words or filters, or look around with /library browse.")),
+    )
+
+
+def track_card(
+    track: Track,
+    hit: Hit | None,
+    moods: Sequence[tuple[str, float]],
+    *,
+    picture: bool = False,
+) -> Card:
+    """Everything that is known about a track. `moods` are (name, score) of those that fit best."""
+    facts = [clock(track.duration_s), *(_facts(hit) if hit else [])]
+    source = {"sample": tr("Comes with Moodstem"), "upload": tr("Uploaded by a member")}.get(track.origin)
+    fits = [f"{bar(score, 8)}  {mood_adjective(mood)} **{number(score, '+.2f')}**" for mood, score in moods]
+    heard = sorted(
+        ((share, stem) for stem, share in (hit.activity if hit else {}).items() if share >= HEARD),
+        reverse=True,
+    )
+    sounds = [
+        f"{STEM_EMOJI[stem]} {bar(share, 8)}  {inside(stem_name(stem))} {percent(share)}"
+        for share, stem in heard
+    ]
+    note = estimate_note(hit.separator) if hit and heard else ""
+    return Card(
+        text(
+            f"## {plain(track.title)}",
+            by_line(track.artist, track.album, genre_line(track, hit)) or tr("-# Artist unknown"),
+            " · ".join(facts),
+        ),
+        *([text(tr("**How it fits**"), *fits)] if fits else []),
+        *(
+            [text(tr("**How much of the time each sounds**"), *sounds, *([note] if note else []))]
+            if sounds
+            else []
+        ),
+        *([overview(track)] if picture else []),
+        *([text(f"-# {source}.")] if source else []),
+        row(
+            Press("play", track.id, label=tr("Play"), emoji="▶️", style=Style.primary),
+            Press("like_this", track.id, label=tr("More like this")),
+            Press("pl_pick", track.id, label=tr("Add to playlist"), emoji="➕"),
+        ),
+        colour=mood_colour(moods[0][0] if moods else None),
+    )
+
+
+def overview(track: Track) -> ui.MediaGallery[Any]:
+    """The track's picture, attached as PICTURE."""
+    title = plain(track.title)
+    return gallery(PICTURE, tr("Spectrogram of {title} and the activity of each stem over time", title=title))
+
+
+def estimate_note(separator: str | None) -> str:
+    """Small print below what each instrument does; empty for a separator that tells them apart well."""
+    if separator != "unet":
+        return ""
+    return tr("-# The bundled network told the instruments apart: take this as an estimate.")
+
+
+def history_card(moments: Sequence[Moment], total: int, kind: str, page: int) -> Card:
+    """What was heard and recommended, the latest first."""
+    titles = {
+        "": tr("What you heard and what I picked"),
+        "played": tr("What you heard"),
+        "recommended": tr("What I picked"),
+    }
+    pages = -(-total // MOMENTS)
+    items: list[ui.Item[Any]] = [text(f"## {titles[kind]}")]
+    for moment in moments:
+        names = ", ".join(plain(title, 50) for title in moment.titles)
+        more = (
+            tr(" and {count} more", count=moment.count - len(moment.titles))
+            if moment.count > len(moment.titles)
+            else ""
+        )
+        if moment.kind == "played":
+            items.append(
+                ui.Section(
+                    _lines(f"▶️ **{names}**", by_line(moment.artist, f"<t:{moment.at}:R>", raw=1)),
+                    accessory=Press("hist_play", moment.id, len(items), label=tr("Play"), emoji="▶️"),
+                )
+            )
+        else:
+            picked = (
+                tr(
+                    "🎧 Picked for {occasion}: {titles}",
+                    occasion=inside(occasion_label(moment.occasion)),
+                    titles=names + more,
+                )
+                if moment.occasion
+                else tr("🎧 Picked: {titles}", titles=names + more)
+            )
+            items.append(
+                ui.Section(
+                    _lines(picked, f"-# <t:{moment.at}:R>"),
+                    accessory=Press("hist_open", moment.id, label=tr("Show")),
+                )
+            )
+    if pages > 1:
+        items.append(row(*turning("hist_page", kind or "all", page=page, pages=pages)))
+    return Card(*items)
+
+
+def turning(action: str, *arguments: object, page: int, pages: int) -> list[Press]:
+    """Back, where one is, and on; the ends meet."""
+    buttons = [
+        Press(action, *arguments, (page - 1) % pages, emoji="◀️"),
+        Press(action, *arguments, (page + 1) % pages, label=f"{page + 1} / {pages}", emoji="▶️"),
+    ]
+    return buttons if pages > 2 else buttons[1:]
+
+
+def by_line(*parts: str | None, raw: int = 0) -> str:
+    """Small print under a title; the last `raw` parts are ours and stay as they are."""
+    cut = len(parts) - raw
+    shown = [*(plain(part, 50) for part in parts[:cut] if part), *(part for part in parts[cut:] if part)]
+    return f"-# {' · '.join(shown)}" if shown else ""
+
+
+def genre_line(track: Track, hit: Hit | None) -> str | None:
+    """The genre of the tags, else what the network takes the track for, which it then says."""
+    if track.genre is not None or hit is None or not hit.told:
+        return track.genre
+    if len(hit.told) == 1:
+        return tr("{genre}, by its sound", genre=hit.told[0])
+    return tr("{first} or {second}, by its sound", first=hit.told[0], second=hit.told[1])
+
+
+def _facts(hit: Hit) -> list[str]:
+    return [
+        *([f"{hit.tempo_bpm:.0f} BPM"] if hit.tempo_bpm is not None else []),
+        *([key_name(str(hit.key))] if hit.key else []),
+    ]
+
+
+def _met(hit: Hit) -> str:
+    said = [
+        in_words(meaning, strength, estimate=estimated(hit.separator, meaning))
+        for meaning, strength in hit.met.items()
+    ]
+    return f"> {', '.join(said)}" if said else ""
+
+
+def _counted(found: Found) -> str:
+    how = {"beginnings": tr("by how words begin"), "parts": tr("by parts of words")}.get(found.how)
+    tracks = trn("{count:,} track", "{count:,} tracks", found.total)
+    return f"{tracks}, {how}" if how else tracks
+
+
+def _understood(asked: Asked) -> str:
+    """How the words were taken, and the filters."""
+    filters, parts = asked.filters, []
+    if asked.query.meant:
+        words = [plain(term.text, 30) for term in asked.query.meant]
+        parts.append(tr("{words}: by sound or name", words=joined(words)))
+    if filters.genre:
+        parts.append(plain(filters.genre, 40))
+    if filters.tempo_from or filters.tempo_to:
+        ends = [tr("from {tempo:.0f}", tempo=filters.tempo_from)] if filters.tempo_from else []
+        ends += [tr("up to {tempo:.0f}", tempo=filters.tempo_to)] if filters.tempo_to else []
+        parts.append(f"{' '.join(ends)} BPM")
+    if filters.key:
+        parts.append(tr("in {key}", key=key_name(str(filters.key))))
+    if filters.instrument:
+        parts.append(
+            tr(
+                "{instrument} at least {percent} of the time",
+                instrument=stem_name(filters.instrument),
+                percent=percent(SOUNDS),
+            )
+        )
+    return "".join(f" · {part}" for part in parts)
+
+
+def _lines(*lines: str) -> str:
+    return "\n".join(one for one in lines if one)

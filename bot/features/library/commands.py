@@ -1,0 +1,223 @@
+"""/library: search by words, names and sounds; browse by filters; one track with all that is known about it."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot import autocomplete as choices
+from bot.app import Moodstem
+from bot.errors import answer_refusals
+from bot.features.library.cards import PAGE, PICTURE, Asked, hits_card, nothing_card, track_card
+from bot.features.library.map import Maps
+from bot.i18n import LANGUAGES, spoken
+from bot.router import on_press
+from bot.widgets import Card
+from core.errors import UserError
+from core.library.history import History
+from core.library.loading import PREFERENCE
+from core.library.query import parse, parse_key
+from core.library.search import Filters, hit, search
+from core.library.tracks import Track, picture_name
+from core.moods.profile import MOODS
+from core.recommend.rules import prepare
+from core.recommend.search_semantics import strengths
+
+FITS = 3
+"""Moods that a track's card names."""
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def with_filters(command: Command) -> Command:
+    """What /library search and browse have in common."""
+    described = app_commands.describe(
+        genre="Only this genre",
+        tempo_from="Beats a minute, at least",
+        tempo_to="Beats a minute, at most",
+        key="Only this key",
+        instrument="Only where this sounds",
+    )
+    completed = app_commands.autocomplete(genre=choices.genres, key=choices.musical_keys)
+    return described(completed(app_commands.choices(instrument=choices.INSTRUMENTS)(command)))
+
+
+class LibraryCommands(
+    commands.GroupCog, group_name="library", group_description="Find music in the library."
+):
+    """Finds tracks and shows them."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+        self.history = History(bot.database)
+        self.maps = Maps(bot)
+
+    @app_commands.command(name="search", description="By title, artist, genre, or how it sounds: calm piano.")
+    @app_commands.describe(
+        query='Names and sounds, such as: calm piano, "exact words", slow without drums, 120 bpm, D minor'
+    )
+    @app_commands.autocomplete(query=choices.titles)
+    @with_filters
+    @answer_refusals
+    async def search(
+        self,
+        interaction: discord.Interaction[Moodstem],
+        query: app_commands.Range[str, 1, 200],
+        genre: str | None = None,
+        tempo_from: app_commands.Range[int, 20, 400] | None = None,
+        tempo_to: app_commands.Range[int, 20, 400] | None = None,
+        key: str | None = None,
+        instrument: str | None = None,
+    ) -> None:
+        await self.answer(interaction, query, genre, tempo_from, tempo_to, key, instrument)
+
+    @app_commands.command(description="Everything in the library, by genre, tempo, key or instrument.")
+    @with_filters
+    @answer_refusals
+    async def browse(
+        self,
+        interaction: discord.Interaction[Moodstem],
+        genre: str | None = None,
+        tempo_from: app_commands.Range[int, 20, 400] | None = None,
+        tempo_to: app_commands.Range[int, 20, 400] | None = None,
+        key: str | None = None,
+        instrument: str | None = None,
+    ) -> None:
+        await self.answer(interaction, None, genre, tempo_from, tempo_to, key, instrument)
+
+    @app_commands.command(description="All that is known about one track.")
+    @app_commands.describe(track="Begin to type its title or artist")
+    @app_commands.autocomplete(track=choices.tracks)
+    @answer_refusals
+    async def track(self, interaction: discord.Interaction[Moodstem], track: str) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await self.show_track(interaction, await choices.chosen_track(interaction, track))
+
+    @app_commands.command(
+        name="map", description="The whole library as a picture: what sounds alike, and where moods lie."
+    )
+    @answer_refusals
+    async def map_(self, interaction: discord.Interaction[Moodstem]) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await self.maps.answer(interaction)
+
+    async def answer(
+        self,
+        interaction: discord.Interaction[Moodstem],
+        text: str | None,
+        genre: str | None,
+        tempo_from: int | None,
+        tempo_to: int | None,
+        key: str | None,
+        instrument: str | None,
+    ) -> None:
+        """Keeps the search, for its pages, and shows the first. Raises UserError for a tempo that ends below its
+        beginning and for an unknown key."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        if tempo_from and tempo_to and tempo_from > tempo_to:
+            raise UserError("The tempo ends below its beginning: give the slower one first.")
+        if key is not None and parse_key(key) is None:
+            raise UserError("I don't know that key: write it like D minor, F# major, or minor.")
+        asked = {
+            "text": text,
+            "genre": genre,
+            "tempo_from": tempo_from,
+            "tempo_to": tempo_to,
+            "key": key,
+            "instrument": instrument,
+        }
+        search_id = await self.history.searched(interaction.user.id, asked)
+        await interaction.edit_original_response(
+            view=await self.page(asked, search_id, 0, interaction.guild_id)
+        )
+
+    @on_press("lib_page")
+    async def turn(self, interaction: discord.Interaction[Moodstem], search_id: str, page: str) -> None:
+        kept = await self.history.search(int(search_id))
+        if kept is None or kept[0] != interaction.user.id:
+            raise UserError("This search is no longer kept; use /library search again.")
+        await interaction.response.defer()
+        view = await self.page(kept[1], int(search_id), int(page), interaction.guild_id)
+        await interaction.edit_original_response(view=view)
+
+    async def page(self, kept: dict[str, Any], search_id: int, page: int, guild_id: int | None) -> Card:
+        """One page of the answer as of now; the library may have changed since it was asked."""
+        asked = Asked(
+            kept["text"],
+            parse(kept["text"] or ""),
+            Filters(
+                kept["genre"],
+                kept["tempo_from"],
+                kept["tempo_to"],
+                parse_key(kept["key"]) if kept["key"] else None,
+                kept["instrument"],
+            ),
+        )
+        sounds = None
+        if asked.query.meant:
+            sounds = functools.partial(strengths, await self.bot.catalog(guild_id))
+        if kept["text"] and not asked.query:  # signs only
+            return nothing_card(asked)
+        for shown in (page, 0):  # a page that is no longer there begins anew
+            found = await search(
+                self.bot.database,
+                self.bot.shelf(guild_id),
+                asked.query,
+                asked.filters,
+                sounds=sounds,
+                limit=PAGE,
+                offset=shown * PAGE,
+            )
+            if found.hits:
+                return hits_card(asked, found, search_id, shown)
+        return nothing_card(asked)
+
+    @on_press("track_open")
+    async def open(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        track = await self.bot.track_here(interaction, track_id)
+        if track is None:
+            raise UserError("This track is no longer in the library here; search again.")
+        await self.show_track(interaction, track)
+
+    async def show_track(self, interaction: discord.Interaction[Moodstem], track: Track) -> None:
+        view, files = await self.draw_track(track, interaction.guild_id)
+        await interaction.edit_original_response(view=view, attachments=files)
+
+    async def draw_track(self, track: Track, guild_id: int | None) -> tuple[Card, list[discord.File]]:
+        """The track's card, with its picture when one was drawn."""
+        known = await hit(self.bot.database, track.id)
+        moods = await self.moods(track.id, guild_id)
+        picture = next(
+            (
+                path
+                for language in dict.fromkeys((spoken(), *LANGUAGES))
+                for separator in PREFERENCE
+                if (
+                    path := self.bot.settings.pictures / picture_name(track.content_hash, separator, language)
+                ).is_file()
+            ),
+            None,
+        )
+        files = [discord.File(picture, filename=PICTURE)] if picture else []
+        return track_card(track, known, moods, picture=bool(files)), files
+
+    async def moods(self, track_id: int, guild_id: int | None) -> list[tuple[str, float]]:
+        """The moods that fit the track best by this server's rules, with their scores, best first."""
+        catalog = await self.bot.catalog(guild_id)
+        if track_id not in catalog:
+            return []
+        place = catalog.index(track_id)
+        prepared = await asyncio.to_thread(prepare, catalog)
+        scores = [(mood, float(prepared.scores({mood: 1.0})[place])) for mood in MOODS]
+        return sorted((one for one in scores if one[1] > 0), key=lambda one: -one[1])[:FITS]
+
+
+async def setup(bot: Moodstem) -> None:
+    await bot.add_cog(LibraryCommands(bot))

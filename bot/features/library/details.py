@@ -1,0 +1,74 @@
+"""Details of a track: where it lies within the library, its musical contrast, its notes over time."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import discord
+from discord.ext import commands
+
+from bot.app import Moodstem
+from bot.features.library.details_card import details_card
+from bot.router import on_press
+from bot.service.drawings import Drawings
+from core.errors import UserError
+from core.pictures.details import draw
+from core.pictures.profile import features
+
+if TYPE_CHECKING:
+    from core.analysis import TrackAnalysis
+    from core.library.catalog import Catalog
+    from core.library.tracks import Track
+
+KEPT = 12
+"""Tracks whose pictures stay in memory, about half a megabyte each: a shared card's button is pressed by several."""
+
+
+class Details(commands.Cog):
+    """Draws how a track sounds, whoever asks."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+        self.pictures: Drawings[dict[str, bytes]] = Drawings(KEPT)
+
+    @on_press("details")
+    async def show(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        track = await self.bot.track_here(interaction, track_id)
+        analysis = await self.bot.library.analysis(track.id) if track else None
+        if track is None or analysis is None:
+            raise UserError("This track is no longer in the library here; use /recommend for new picks.")
+        audio = self.bot.settings.data / track.path
+        there = await asyncio.to_thread(audio.is_file)
+        catalog = await self.bot.catalog(interaction.guild_id)
+        key = track.id, await self.bot.library.version(), interaction.guild_id, there
+        pictures = await self.pictures.get(
+            key, lambda: self.draw(catalog, track, analysis, audio if there else None)
+        )
+        await interaction.edit_original_response(
+            view=details_card(track, list(pictures), there),
+            attachments=[
+                discord.File(io.BytesIO(content), filename=f"{name}.png")
+                for name, content in pictures.items()
+            ],
+        )
+
+    async def draw(
+        self, catalog: Catalog, track: Track, analysis: TrackAnalysis, audio: Path | None
+    ) -> dict[str, bytes]:
+        """{name: PNG}; the pictures that need the sound are left out without `audio`."""
+        return await draw(
+            analysis,
+            await asyncio.to_thread(catalog.standing, analysis, features()),
+            title=track.title,
+            tracks=len(catalog),
+            audio=audio,
+            max_seconds=max(self.bot.settings.limits.duration_min * 60, 900.0),  # a folder's may be longer
+        )
+
+
+async def setup(bot: Moodstem) -> None:
+    await bot.add_cog(Details(bot))

@@ -1,0 +1,99 @@
+"""What can be done with a track wherever it is shown: hear it, find more like it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import discord
+from discord.ext import commands
+
+from bot.app import Moodstem
+from bot.features.recommend.cards import next_button, opinion_view, similar_card
+from bot.i18n import tr
+from bot.router import on_press
+from bot.service.clips import clip
+from bot.theme import plain
+from bot.widgets import note_card
+from core.errors import UserError
+from core.library.consent import agreed
+from core.library.history import History
+from core.library.tracks import Track
+from core.recommend.feedback import Feedback
+from core.recommend.recommendation_store import Recommendations
+from core.recommend.similar import similar
+
+
+class Tracks(commands.Cog):
+    """Plays previews and finds similar tracks."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+        self.feedback = Feedback(bot.database)
+
+    @on_press("play")
+    async def play(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
+        """Thirty seconds to hear, as an ordinary attachment: Discord shows its player for those."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await self.listen(interaction, await self.track(interaction, track_id))
+
+    async def listen(self, interaction: discord.Interaction[Moodstem], track: Track) -> None:
+        """In place of the deferred answer, or of the preview whose button was pressed."""
+        sound = await clip(self.bot.settings, track)
+        await interaction.edit_original_response(
+            content=f"▶️ **{plain(track.title)}**" + (f" · {plain(track.artist)}" if track.artist else ""),
+            attachments=[sound],
+            view=await self.buttons(interaction.user.id, track.id),
+        )
+        if await agreed(self.bot.database, interaction.user.id):
+            await History(self.bot.database).played(interaction.user.id, track.id)
+
+    @on_press("rate")
+    async def rate(self, interaction: discord.Interaction[Moodstem], track_id: str, liked: str) -> None:
+        """👍 or 👎, which counts from the next picks on; the same again takes it back."""
+        track = await self.track(interaction, track_id)
+        before = await self.feedback.said(interaction.user.id, track.id)
+        said = None if before is (liked == "1") else liked == "1"
+        await self.feedback.say(interaction.user.id, track.id, said)
+        if interaction.message is not None and not interaction.message.flags.components_v2:
+            view = await self.buttons(interaction.user.id, track.id)
+            await interaction.response.edit_message(view=view)
+            return
+        name = plain(track.title)
+        sentence = {
+            True: tr("👍 I'll remember that you like **{name}**, and what sounds like it.", name=name),
+            False: tr("👎 **{name}** won't come up again by itself.", name=name),
+            None: tr("Taken back: I have no opinion of yours on **{name}** any more.", name=name),
+        }[said]
+        await interaction.response.send_message(view=note_card(sentence), ephemeral=True)
+
+    @on_press("like_this")
+    async def like_this(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        track = await self.track(interaction, track_id)
+        analysis = await self.bot.library.analysis(track.id)
+        if analysis is None:
+            raise UserError("This track's analysis is gone; upload it again to compare it.")
+        catalog = await self.bot.catalog(interaction.guild_id)
+        near = await asyncio.to_thread(
+            similar, catalog, analysis.features(), "timbre", count=5, exclude=[track.id]
+        )
+        await interaction.edit_original_response(view=similar_card(track, near))
+
+    async def buttons(self, user_id: int, track_id: int) -> discord.ui.View:
+        """Under a preview: 👍 👎, and ⏭ where the track is one of the member's picks of now."""
+        view = opinion_view(track_id, await self.feedback.said(user_id, track_id))
+        made = await Recommendations(self.bot.database).latest_with(user_id, track_id)
+        if made is not None and len(made.picks) > 1:
+            view.add_item(next_button(made, track_id))
+        return view
+
+    async def track(self, interaction: discord.Interaction[Moodstem], track_id: str) -> Track:
+        """Raises UserError where it is gone, or of another server's library."""
+        track = await self.bot.track_here(interaction, track_id)
+        if track is None:
+            raise UserError("This track is no longer in the library here; use /recommend for new picks.")
+        return track
+
+
+async def setup(bot: Moodstem) -> None:
+    await bot.add_cog(Tracks(bot))

@@ -1,0 +1,151 @@
+"""/party: several members' moods make one playlist. Anyone joins by a tap; who started it makes the playlist."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, cast
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.app import Moodstem
+from bot.errors import answer_refusals
+from bot.features.party.cards import playlist_card, waiting_card, why_card
+from bot.i18n import tr
+from bot.router import Press, on_press
+from bot.widgets import note_card
+from core.errors import UserError
+from core.library.consent import agreed
+from core.library.playlists import Playlists
+from core.library.profiles import Moods
+from core.recommend.party import party
+from core.recommend.party_store import Opened, Parties
+from core.recommend.rules import occasion_label, occasions
+
+if TYPE_CHECKING:
+    from bot.features.playlists.commands import PlaylistCommands
+
+MOST_GUESTS = 20
+
+
+class PartyCog(commands.Cog, name="Party"):
+    """Makes one playlist for several members."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+        self.moods = Moods(bot.database)
+        self.parties = Parties(bot.database)
+
+    @app_commands.command(
+        name="party", description="One playlist for several of you: everyone joins with their mood."
+    )
+    @app_commands.describe(occasion="What the music is for", count="How many tracks (10 when not said)")
+    @app_commands.choices(
+        occasion=[app_commands.Choice(name=occasion_label(name), value=name) for name in occasions()]
+    )
+    @app_commands.guild_only()
+    @answer_refusals
+    async def command(
+        self,
+        interaction: discord.Interaction[Moodstem],
+        occasion: str | None = None,
+        count: app_commands.Range[int, 3, 25] = 10,
+    ) -> None:
+        opened = await self.parties.open(interaction.user.id, interaction.guild_id, occasion, count)
+        if await self.moods.profile(interaction.user.id) is not None:
+            await self.parties.join(opened.id, interaction.user.id)
+        await interaction.response.send_message(
+            view=waiting_card(await self.stored(interaction, str(opened.id)))
+        )
+
+    @on_press("party_join")
+    async def join(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
+        opened = await self.stored(interaction, party_id)
+        here = {guest.user_id for guest in opened.guests}
+        if interaction.user.id in here:
+            raise UserError("You are in already; `/mood` changes what you bring.")
+        if len(here) >= MOST_GUESTS:
+            raise UserError(
+                "{most_guests} is the most that one playlist can please; start another with /party.",
+                most_guests=MOST_GUESTS,
+            )
+        known = await self.moods.profile(interaction.user.id) is not None
+        if not known or not await agreed(self.bot.database, interaction.user.id):
+            card = note_card(
+                tr("I don't know your mood yet: a few questions, then press Join again."),
+                Press("mood_start", label=tr("Ask me"), style=discord.ButtonStyle.primary),
+            )
+            await interaction.response.send_message(view=card, ephemeral=True)
+            return
+        await self.parties.join(opened.id, interaction.user.id)
+        await self.show(interaction, party_id)
+
+    @on_press("party_leave")
+    async def leave(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
+        opened = await self.stored(interaction, party_id)
+        if interaction.user.id not in {guest.user_id for guest in opened.guests}:
+            raise UserError("You are not in this one; press Join if you want to be.")
+        await self.parties.leave(opened.id, interaction.user.id)
+        await self.show(interaction, party_id)
+
+    @on_press("party_make")
+    async def make(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
+        opened = await self.stored(interaction, party_id)
+        if interaction.user.id != opened.host and not interaction.permissions.manage_guild:
+            raise UserError(
+                "Only the person who started this can make the playlist; /party starts one of your own."
+            )
+        await interaction.response.defer()
+        profiles = {guest.user_id: await self.moods.profile(guest.user_id) for guest in opened.guests}
+        known = {user_id: profile for user_id, profile in profiles.items() if profile is not None}
+        catalog = await self.bot.catalog(interaction.guild_id)
+        if not len(catalog):
+            raise UserError("The library is empty; ask an admin to index a folder with /reindex.")
+        made = await asyncio.to_thread(party, catalog, known, opened.occasion, opened.count)
+        await self.parties.make(opened.id, made)
+        await interaction.edit_original_response(view=playlist_card(await self.stored(interaction, party_id)))
+
+    @on_press("party_page")
+    async def page(self, interaction: discord.Interaction[Moodstem], party_id: str, page: str) -> None:
+        await interaction.response.edit_message(
+            view=playlist_card(await self.stored(interaction, party_id), int(page))
+        )
+
+    @on_press("party_why")
+    async def why(self, interaction: discord.Interaction[Moodstem], party_id: str, place: str) -> None:
+        opened = await self.stored(interaction, party_id)
+        if int(place) >= len(opened.tracks):
+            raise UserError("This playlist was made again and is shorter now; look at the card above.")
+        await interaction.response.send_message(view=why_card(opened, int(place)), ephemeral=True)
+
+    @on_press("party_save")
+    async def save(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
+        """The party's tracks as a playlist of one's own: for everybody who sees the card."""
+        opened = await self.stored(interaction, party_id)
+        if not opened.tracks:
+            raise UserError("There is no playlist yet; who started this makes it.")
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        playlists = Playlists(self.bot.database)
+        name = await playlists.free_name(interaction.user.id, tr("Our party"))
+        playlist = await playlists.create(
+            interaction.user.id, name, [track["track_id"] for track in opened.tracks]
+        )
+        lists = cast("PlaylistCommands", self.bot.get_cog("PlaylistCommands"))
+        await lists.show(interaction, playlist, tr("Saved; give it another name with /playlist rename."))
+
+    async def show(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
+        opened = await self.stored(interaction, party_id)
+        card = playlist_card(opened) if opened.tracks else waiting_card(opened)
+        await interaction.response.edit_message(view=card)
+
+    async def stored(self, interaction: discord.Interaction[Moodstem], party_id: str) -> Opened:
+        """For those of the server where it is. Raises UserError."""
+        opened = await self.parties.get(int(party_id), interaction.guild_id)
+        if opened is None:
+            raise UserError("This party is no longer kept; start another with /party.")
+        return opened
+
+
+async def setup(bot: Moodstem) -> None:
+    await bot.add_cog(PartyCog(bot))

@@ -1,0 +1,224 @@
+"""The card of /similar: what goes with a track, why, and other ways to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import ui
+
+from bot.features.library.cards import by_line
+from bot.i18n import inside, joined, mark, number, tr
+from bot.router import Choose, Press
+from bot.theme import STEM_EMOJI, plain
+from bot.widgets import Card, Style, gallery, line, row, text
+from core.audio.types import STEMS
+from core.names import stem_name
+
+if TYPE_CHECKING:
+    from core.library.tracks import Track
+    from core.recommend.prominence import Prominent
+    from core.recommend.similar import Similar
+
+KINDS = {
+    "sound": (mark("Sound"), "🎚️"),
+    "instruments": (mark("Instruments"), "🎻"),
+    "latent": (mark("Network"), "🧠"),
+}
+"""What tracks can be compared by here: {name: (label, emoji)}."""
+
+METRICS = {"cosine": mark("Cosine"), "euclidean": mark("Distance")}
+PICTURE = "comparison.png"
+COUNT = 5
+
+
+@dataclass(frozen=True)
+class Question:
+    """What was asked; it travels in the buttons, so that they work for ever. `track_id` 0: no track, only `practise`."""
+
+    track_id: int
+    by: str = "sound"
+    metric: str = "cosine"
+    stems: tuple[str, ...] = ()
+    practise: str = ""
+
+    @property
+    def arguments(self) -> tuple[object, ...]:
+        stems = "".join(str(STEMS.index(stem)) for stem in self.stems)
+        return self.track_id, self.by, self.metric, stems, self.practise
+
+    @classmethod
+    def of(cls, track_id: str, by: str, metric: str, stems: str, practise: str) -> Question:
+        """From a button's arguments; what this version does not know becomes what it asks by itself."""
+        known = tuple(STEMS[int(digit)] for digit in stems if digit.isdecimal() and int(digit) < len(STEMS))
+        return cls(
+            int(track_id),
+            by if by in KINDS else "sound",
+            metric if metric in METRICS else "cosine",
+            known,
+            practise if practise in STEMS else "",
+        )
+
+    def toggled(self, stem: str) -> Question:
+        """With this stem among those that are compared, or without it; compares by instruments from now on."""
+        stems = tuple(one for one in STEMS if (one in self.stems) != (one == stem))
+        return replace(self, by="instruments", stems=stems)
+
+
+def answer_card(
+    question: Question, track: Track | None, near: Sequence[Similar], standing: Sequence[Prominent]
+) -> Card:
+    """The tracks with their reasons; `standing` in place of `near` where an instrument is to be practised."""
+    items: list[ui.Item[Any]] = [text(*_heading(question, track))]
+    reasons = {one.track.id: one for one in near}
+    shown: list[tuple[Any, str, list[str]]] = (
+        [
+            (
+                one.track,
+                tr("prominence {value:.2f}", value=one.prominence),
+                [one.text, *_first(reasons.get(one.track.id))],
+            )
+            for one in standing
+        ]
+        if question.practise
+        else [(one.track, number(one.similarity, "+.2f"), one.reasons[:2]) for one in near]
+    )
+    for place, (found, value, why) in enumerate(shown, 1):
+        items.append(
+            ui.Section(
+                "\n".join(
+                    part
+                    for part in (
+                        f"**{place}. {plain(found.title, 60)}**  {value}",
+                        by_line(found.artist, found.genre),
+                        *(f"> {plain(reason, 200)}" for reason in why),
+                    )
+                    if part
+                ),
+                accessory=Press("play", found.id, label=tr("Play"), emoji="▶️"),
+            )
+        )
+    if not shown:
+        items.append(
+            text(tr("Nothing in the library fits; try another way below, or add music with /upload."))
+        )
+    items.append(line())
+    if track is not None and shown:
+        items.append(
+            row(
+                *(
+                    Press("compare", track.id, found.id, label=tr("Compare {place}", place=place))
+                    for place, (found, _, _) in enumerate(shown, 1)
+                )
+            )
+        )
+    if track is not None:
+        items += _ways(question)
+    items.append(row(Choose("sim_practise", *question.arguments, placeholder=tr("Practise an instrument"), options=_practise(question))))  # fmt: skip
+    return Card(*items)
+
+
+def _first(one: Similar | None) -> list[str]:
+    return one.reasons[:1] if one else []
+
+
+def _heading(question: Question, track: Track | None) -> list[str]:
+    by = f"{inside(tr(KINDS[question.by][0]))}, {inside(tr(METRICS[question.metric]))}"
+    if question.by == "instruments" and question.stems:
+        stems = joined([inside(stem_name(stem)) for stem in question.stems])
+        by = tr("{measure}, only {instruments}", measure=by, instruments=stems)
+    if question.practise and track is None:
+        return [
+            tr("## To practise {instrument} with", instrument=inside(stem_name(question.practise))),
+            tr("-# Where it plays most of the time and stands out."),
+        ]
+    title = plain(track.title if track else "", 60)
+    if question.practise:
+        return [
+            tr(
+                "## Like {title}, to practise {instrument} with",
+                title=title,
+                instrument=inside(stem_name(question.practise)),
+            ),
+            tr("-# Among the most alike by {measure}.", measure=by),
+        ]
+    return [tr("## Like {title}", title=title), tr("-# Compared by {measure}: +1 is the same.", measure=by)]
+
+
+def _ways(question: Question) -> list[ui.Item[Any]]:
+    buttons = [
+        Press(
+            "sim", *replace(question, by=name, stems=question.stems if name == "instruments" else ()).arguments,
+            label=tr(label), emoji=emoji, style=Style.primary if question.by == name else Style.secondary,
+            disabled=question.by == name,
+        )
+        for name, (label, emoji) in KINDS.items()
+    ]  # fmt: skip
+    buttons += [
+        Press(
+            "sim_metric",
+            *replace(question, metric=name).arguments,
+            label=tr(label),
+            disabled=question.metric == name or question.by == "latent",  # those vectors have a length of 1
+        )
+        for name, label in METRICS.items()
+    ]
+    options = [
+        discord.SelectOption(
+            label=(
+                tr("Without: {stem}", stem=stem_name(stem))
+                if stem in question.stems
+                else tr("With: {stem}", stem=stem_name(stem))
+            ),
+            value=stem,
+            emoji=STEM_EMOJI[stem],
+        )
+        for stem in STEMS
+    ]
+    return [
+        row(*buttons),
+        row(
+            Choose(
+                "sim_stem",
+                *question.arguments,
+                placeholder=tr("Compare these instruments only"),
+                options=options,
+            )
+        ),
+    ]
+
+
+def _practise(question: Question) -> list[discord.SelectOption]:
+    options = [
+        discord.SelectOption(
+            label=tr("Practise: {stem}", stem=stem_name(stem)), value=stem, emoji=STEM_EMOJI[stem]
+        )
+        for stem in STEMS
+        if stem not in ("other", question.practise)
+    ]
+    if question.practise and question.track_id:
+        options.append(discord.SelectOption(label=tr("Any instrument"), value="none"))
+    return options
+
+
+def comparison_card(left: Track, right: Track, lines: Sequence[str], audio_is_there: bool) -> Card:
+    """Two tracks beside each other; the picture is attached as PICTURE."""
+    one, other = plain(left.title, 60), plain(right.title, 60)
+    description = tr(
+        "Spectrograms of {one} and {other} beside each other, and for tone colour, notes, tempo, brightness, zero crossings and contrast how much each makes them alike",
+        one=one,
+        other=other,
+    )
+    return Card(
+        text(tr("## {one} and {other}", one=one, other=other)),
+        *([text(*(f"> {plain(one, 200)}" for one in lines))] if lines else []),
+        gallery(PICTURE, description),
+        *([] if audio_is_there else [text(tr("-# The audio of one of them is no longer kept."))]),
+        row(
+            Press("play", left.id, label=tr("Play the first"), emoji="▶️"),
+            Press("play", right.id, label=tr("Play the second"), emoji="▶️"),
+            Press("details", right.id, label=tr("Details"), emoji="🔍"),
+        ),
+    )

@@ -1,0 +1,236 @@
+"""/similar: tracks that go with one, by their instruments or their sound, and music to practise an instrument with."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot import autocomplete as choices
+from bot.app import Moodstem
+from bot.errors import answer_refusals
+from bot.features.similar.cards import COUNT, KINDS, PICTURE, Question, answer_card, comparison_card
+from bot.i18n import tr
+from bot.router import on_press
+from bot.service.drawings import Drawings
+from core.analysis import TrackAnalysis
+from core.audio.types import STEMS
+from core.errors import UserError
+from core.library.catalog import Catalog
+from core.library.latents import Latents, load_latents, told
+from core.library.tracks import Track
+from core.pictures.drawing import draw_comparison
+from core.recommend import acoustic_similarity as alike
+from core.recommend.prominence import Prominent, prominent
+from core.recommend.similar import Similar, similar
+
+POOL = 5
+"""To practise with, and like a track: among this many times more similar tracks than are shown."""
+
+KEPT = 12
+"""Comparisons that stay in memory, about 0.4 MB each."""
+
+
+class SimilarCommands(commands.Cog, name="Similar"):
+    """Finds what goes with a track and shows why."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+        self.latents: tuple[int, Latents] | None = None
+        self.comparisons: Drawings[tuple[bytes, list[str], bool]] = Drawings(KEPT)
+
+    @app_commands.command(
+        description="Tracks like one of the library or your own, or music to practise with."
+    )
+    @app_commands.describe(
+        track="Begin to type a title; your own uploads come first",
+        by="What is compared: the sound (when not said), instruments, or what the network hears",
+        instrument="Compare only how much this one plays",
+        practise="Music to practise this instrument with: where it stands out",
+    )
+    @app_commands.autocomplete(track=choices.tracks_and_own)
+    @app_commands.choices(
+        by=[app_commands.Choice(name=label, value=name) for name, (label, _) in KINDS.items()],
+        instrument=choices.INSTRUMENTS,
+        practise=choices.INSTRUMENTS,
+    )
+    @answer_refusals
+    async def similar(
+        self,
+        interaction: discord.Interaction[Moodstem],
+        track: str | None = None,
+        by: str | None = None,
+        instrument: str | None = None,
+        practise: str | None = None,
+    ) -> None:
+        if track is None and practise is None:
+            raise UserError("Name a track to compare with, or an instrument to practise.")
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        found = await choices.chosen_track_or_own(interaction, track) if track else None
+        question = Question(
+            found.id if found else 0,
+            by or ("instruments" if instrument else "sound"),
+            stems=(instrument,) if instrument and by != "sound" else (),
+            practise=practise or "",
+        )
+        await self.answer(interaction, question)
+
+    async def answer(self, interaction: discord.Interaction[Moodstem], question: Question) -> None:
+        """In place of the deferred answer, or of the card whose button was pressed."""
+        track, analysis = (
+            await self.known(interaction, question.track_id) if question.track_id else (None, None)
+        )
+        catalog = await self.bot.catalog(interaction.guild_id)
+        heard = (
+            await self.heard_alike(catalog, question, track) if question.by == "latent" and track else None
+        )
+        near, standing = await asyncio.to_thread(find, catalog, question, analysis, heard)
+        await interaction.edit_original_response(view=answer_card(question, track, near, standing))
+
+    async def heard_alike(self, catalog: Catalog, question: Question, track: Track) -> list[Similar]:
+        """By the genre network's vectors, which are there once a track has been heard by it."""
+        version = await self.bot.library.version()
+        if self.latents is None or self.latents[0] != version:
+            self.latents = version, await load_latents(self.bot.database)
+        latents = self.latents[1]
+        own = latents.of(track.id)
+        if own is None:
+            raise UserError(
+                "The network has not heard this track yet: compare it by sound, or try again tomorrow."
+            )
+        count = COUNT * POOL if question.practise else COUNT
+        near = await asyncio.to_thread(latents.near, own, count, catalog, track.id)
+        here = await told(self.bot.database, track.id)
+        found = []
+        for track_id, cosine in near:
+            there = await told(self.bot.database, track_id)
+            found.append(Similar(catalog.track(track_id), cosine, _genres(there, here)))
+        return found
+
+    @on_press("sim")
+    async def again(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
+        await interaction.response.defer()
+        await self.answer(interaction, _question(*arguments))
+
+    @on_press("sim_metric")
+    async def measured(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
+        await self.again(interaction, *arguments)
+
+    @on_press("sim_stem")
+    async def only(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
+        """One more instrument that is compared, or one less."""
+        await interaction.response.defer()
+        question = _question(*arguments[:-1])
+        await self.answer(
+            interaction, question.toggled(arguments[-1]) if arguments[-1] in STEMS else question
+        )
+
+    @on_press("sim_practise")
+    async def practise(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
+        await interaction.response.defer()
+        stem = arguments[-1] if arguments[-1] in STEMS else ""
+        await self.answer(interaction, replace(_question(*arguments[:-1]), practise=stem))
+
+    @on_press("compare")
+    async def compare(self, interaction: discord.Interaction[Moodstem], one: str, other: str) -> None:
+        """Two tracks beside each other; the picture takes some seconds, in a process of its own."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        (left, first), (right, second) = (
+            await self.known(interaction, int(one)),
+            await self.known(interaction, int(other)),
+        )
+        catalog = await self.bot.catalog(interaction.guild_id)
+        key = left.id, right.id, interaction.guild_id, await self.bot.library.version()
+        picture, lines, there = await self.comparisons.get(
+            key, lambda: self.draw(catalog, (left, first), (right, second))
+        )
+        await interaction.edit_original_response(
+            view=comparison_card(left, right, lines, there),
+            attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)],
+        )
+
+    async def draw(
+        self, catalog: Catalog, *sides: tuple[Track, TrackAnalysis]
+    ) -> tuple[bytes, list[str], bool]:
+        """The picture, what agrees and differs in words, and whether the audio of both is there."""
+        audio: list[Path | None] = [self.bot.settings.data / track.path for track, _ in sides]
+        for place, path in enumerate(audio):
+            if path is not None and not await asyncio.to_thread(path.is_file):
+                audio[place] = None
+        space = await asyncio.to_thread(alike.sound_space, catalog)
+        left, right = ((analysis.features(), analysis.separator) for _, analysis in sides)
+        similarity, terms = alike.agreements(space.vector(*left), space.vector(*right))
+        tracks = [(track.title, analysis, path) for (track, analysis), path in zip(sides, audio, strict=True)]
+        longest = max(self.bot.settings.limits.duration_min * 60, 900.0)
+        parts = alike.side_by_side(terms, left[0], right[0])
+        picture = await draw_comparison(tracks, similarity, parts, longest)
+        return picture, list(alike.in_words(terms, left[0], right[0])), None not in audio
+
+    async def known(
+        self, interaction: discord.Interaction[Moodstem], track_id: int
+    ) -> tuple[Track, TrackAnalysis]:
+        """A track that is found here, with its analysis. Raises UserError when either is gone."""
+        track = await self.bot.track_here(interaction, track_id)
+        analysis = await self.bot.library.analysis(track.id) if track else None
+        if track is None or analysis is None:
+            raise UserError("This track is no longer in the library here; use /similar with another one.")
+        return track, analysis
+
+
+def _genres(here: dict[str, float], there: dict[str, float]) -> list[str]:
+    """The genre that the network hears in both most."""
+    common = {name: min(share, there[name]) for name, share in here.items() if name in there}
+    if not common:
+        return []
+    name = max(common, key=lambda one: common[one])
+    return [
+        tr(
+            "To the network this one is {here:.0%} {genre}, the other {there:.0%}.",
+            here=here[name],
+            there=there[name],
+            genre=name,
+        )
+    ]
+
+
+def find(
+    catalog: Catalog,
+    question: Question,
+    analysis: TrackAnalysis | None,
+    heard: list[Similar] | None = None,
+) -> tuple[list[Similar], list[Prominent]]:
+    """What is similar (`heard`: by the network, found already), and of it what stands out, where an instrument is to be
+    practised."""
+    near: list[Similar] = heard or []
+    if analysis is not None and heard is None:
+        own = [track.id for track in catalog.tracks if track.content_hash == analysis.content_hash]
+        own.append(question.track_id)
+        near = similar(
+            catalog,
+            analysis.features(),
+            question.by,
+            question.stems or None,
+            COUNT * POOL if question.practise else COUNT,
+            exclude=own,
+            metric=question.metric,
+            separator=analysis.separator,
+        )
+    if not question.practise:
+        return near, []
+    among = {one.track.id for one in near} if analysis is not None else None
+    return near, prominent(catalog, question.practise, COUNT, among)
+
+
+def _question(*arguments: str) -> Question:
+    if len(arguments) != 5 or not arguments[0].isdecimal():
+        raise UserError("This card is from another version of me; run the command again.")
+    return Question.of(*arguments)
+
+
+async def setup(bot: Moodstem) -> None:
+    await bot.add_cog(SimilarCommands(bot))

@@ -1,0 +1,200 @@
+"""The card of one job, from its place in the queue to its result."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bot.features.library.cards import estimate_note, overview
+from bot.features.recommend.cards import similar_section
+from bot.i18n import inside, mark, percent, retold, tr
+from bot.router import Press
+from bot.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, plain, roughly
+from bot.widgets import Card, Style, line, row, text
+from core.names import key_name, stem_name
+from core.separation.base import HEARD
+
+if TYPE_CHECKING:
+    from core.analysis import TrackAnalysis
+    from core.library.tracks import Track
+    from core.recommend.similar import Similar
+    from jobs.model import Job
+
+STAGES = {
+    "": mark("Starting"),
+    "decode": mark("Reading the file"),
+    "separate": mark("Separating the instruments"),
+    "describe": mark("Measuring each instrument"),
+    "picture": mark("Drawing the picture"),
+    "encode": mark("Writing the stems"),
+    "index": mark("Going through the files"),
+}
+
+FOUND = {
+    "added": mark("{count} added"),
+    "updated": mark("{count} updated"),
+    "renewed": mark("{count} heard again"),
+    "moved": mark("{count} moved"),
+    "removed": mark("{count} removed"),
+    "duplicates": mark("{count} there twice"),
+    "unchanged": mark("{count} unchanged"),
+}
+"""What a re-index did with files, by the names in its result."""
+
+
+def job_title(job: Job) -> str:
+    """What the job is about, in somebody's words: the uploaded file's name or the folder's."""
+    if job.kind == "index":
+        return tr(
+            "Re-index of {folder}",
+            folder=plain(str(job.spec.get("folder", "")).rstrip("/").rsplit("/", 1)[-1]),
+        )
+    if job.kind == "renew":
+        return tr("Uploads, heard again")
+    if job.kind == "stems":
+        return tr("Stems of {title}", title=plain(job.spec.get("name"), 90))
+    return plain(job.spec.get("name"), 100)
+
+
+def end_notice(job: Job) -> str:
+    """The message that tells somebody who has waited: an edited card rings no bell."""
+    words = {"member": f"<@{job.user_id}>", "job": job_title(job)}
+    if job.state == "done":
+        return tr("{member} **{job}** is done.", **words)
+    return tr("{member} **{job}** could not be finished; the card says why.", **words)
+
+
+def always_button(always: bool) -> Press:
+    """Whether the member is told of every job; pressing it changes that."""
+    if always:
+        return Press("tell_always", 0, label=tr("Only when I ask"), emoji="🔕")
+    return Press("tell_always", 1, label=tr("Always tell me"), emoji="🔔")
+
+
+def job_card(job: Job) -> Card:
+    """A job that waits, runs, failed or was cancelled; `done` has cards of its own."""
+    title = text(f"### {job_title(job)}")
+    cancel = Press(
+        "job_cancel", job.id, label=tr("Cancel"), style=Style.danger, disabled=job.cancel_requested
+    )
+    refresh = Press("job_refresh", job.id, label=tr("Refresh"))
+    tell = Press("job_tell", job.id, label=tr("Tell me when it is done"), emoji="🔔")
+    left = tr(", {time} to go", time=roughly(job.eta_s)) if job.eta_s else ""
+    match job.state:
+        case "queued" if job.error:
+            return Card(
+                title,
+                text(
+                    tr(
+                        "{error} I'll try again in a moment{left}.",
+                        error=plain(retold(job.error), 200),
+                        left=left,
+                    )
+                ),
+                row(refresh, cancel, tell),
+            )
+        case "queued":
+            place = (
+                tr("Next in the queue")
+                if job.position == 1
+                else tr("Number {place} in the queue", place=job.position)
+            )
+            return Card(title, text(f"⏳ {place}{left}."), row(refresh, cancel, tell))
+        case "running":
+            stage = tr("Stopping") if job.cancel_requested else tr(STAGES.get(job.stage, plain(job.stage)))
+            return Card(
+                title,
+                text(f"{bar(job.progress, 14)}  {percent(job.progress)}", f"{stage}{left}."),
+                row(refresh, cancel, tell),
+            )
+        case "failed":
+            return Card(title, text(f"⚠️ {plain(retold(job.error or ''), 300)}"), colour=BAD)
+        case "cancelled":
+            return Card(title, text(tr("Cancelled; nothing was kept.")), colour=NEUTRAL)
+        case _:
+            return Card(title, text(tr("Done.")), colour=GOOD)
+
+
+def result_card(
+    job: Job,
+    track: Track,
+    analysis: TrackAnalysis,
+    near: Sequence[Similar],
+    *,
+    picture: bool,
+    listed: bool | None = None,
+) -> Card:
+    """What an uploaded track sounds like and what goes with it.
+
+    `listed`: whether others find it in the library; None when that is not the uploader's choice.
+    """
+    facts = [clock(analysis.duration_s)]
+    if analysis.tempo_bpm is not None:
+        facts.append(f"{analysis.tempo_bpm:.0f} BPM")
+    if analysis.key and analysis.mode:
+        facts.append(key_name(analysis.key, analysis.mode))
+    artist = f"-# {plain(track.artist)}" if track.artist else ""
+    heard = sorted(
+        (
+            (facts_["activity"], stem)
+            for stem, facts_ in analysis.instruments.items()
+            if facts_["activity"] >= HEARD
+        ),
+        reverse=True,
+    )
+    stems = "  ".join(
+        f"{STEM_EMOJI[stem]} {inside(stem_name(stem))} {percent(activity)}" for activity, stem in heard
+    )
+    note = estimate_note(analysis.separator)
+    return Card(
+        text(f"## {plain(track.title)}", *([artist] if artist else []), " · ".join(facts)),
+        text(
+            tr("-# Share of the time that each sounds:\n{stems}", stems=stems)
+            if stems
+            else tr("-# No instrument stands out.")
+        ),
+        *([text(note)] if note else []),
+        *(
+            [text(*(f"-# {plain(retold(note), 200)}" for note in analysis.notes[:3]))]
+            if analysis.notes
+            else []
+        ),
+        *([overview(track)] if picture else []),
+        *([line(), text(tr("**Goes well with**")), *(similar_section(one) for one in near)] if near else []),
+        row(
+            Press("play", track.id, label=tr("Hear it"), emoji="▶️"),
+            *([Press("stems", job.id, label=tr("Stems"), emoji="🎛️")] if analysis.instruments else []),
+            Press("like_this", track.id, label=tr("More like this")),
+            Press("details", track.id, label=tr("Details"), emoji="🔍"),
+        ),
+        row(
+            *(
+                [
+                    Press("upload_list", job.id, 0, label=tr("Take out of the library"), emoji="📤")
+                    if listed
+                    else Press("upload_list", job.id, 1, label=tr("Add to library"), emoji="📥")
+                ]
+                if listed is not None
+                else []
+            ),
+            Press("upload_remove", job.id, label=tr("Remove it"), style=Style.danger),
+        ),
+        colour=GOOD,
+    )
+
+
+def index_card(job: Job) -> Card:
+    """What a re-index found."""
+    result = job.result or {}
+    counts = [tr(words, count=result[name]) for name, words in FOUND.items() if result.get(name)]
+    failed = result.get("failed") or []
+    lines = [f"-# {plain(path, 60)}: {plain(retold(sentence), 120)}" for path, sentence in failed[:5]]
+    more = [tr("-# … and {count} more", count=len(failed) - 5)] if len(failed) > 5 else []
+    return Card(
+        text(
+            f"### {job_title(job)}",
+            tr("Done: {counts}.", counts=", ".join(counts) or tr("no audio files found")),
+        ),
+        *([text(tr("⚠️ {count} could not be read:", count=len(failed)), *lines, *more)] if failed else []),
+        colour=GOOD,
+    )

@@ -1,0 +1,187 @@
+"""'Tell me when it is done', of one track or always: a direct message, or the next best way, and none twice.
+
+A direct message can be refused at any time (the member has closed them). Then the channel of the card is told, with a
+word why; where I may not write either, the member learns it in answer to their next command. Whatever happens, the
+result waits in /jobs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+
+import discord
+from discord.ext import commands, tasks
+
+from bot.app import Moodstem
+from bot.errors import TROUBLE
+from bot.features.upload.cards import always_button, job_title
+from bot.i18n import speaking, spoken, tr
+from bot.router import Press, on_press
+from bot.theme import BAD, GOOD
+from bot.widgets import Card, Style, note_card
+from core.errors import UserError
+from jobs import notices
+from jobs.model import Job
+from jobs.notices import Notice
+
+log = logging.getLogger(__name__)
+
+AGAIN_S = 30.0
+"""After trouble with Discord, before a notice is tried again."""
+FEW = 5
+"""Notices in one second: opening many direct messages at once gets a bot blocked."""
+
+
+class Notices(commands.Cog):
+    """Tells members of the end of their jobs."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+        self.seen_change = -1
+        self.not_before: dict[int, float] = {}
+
+    async def cog_load(self) -> None:
+        self.follow.start()
+
+    async def cog_unload(self) -> None:
+        self.follow.cancel()
+
+    @on_press("job_tell")
+    async def ask(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
+        """Tell me, or, pressed once more, don't."""
+        job = await self.bot.queue.get(int(job_id))
+        if job is None:
+            raise UserError("This job is no longer kept; nothing was changed.")
+        if job.user_id != interaction.user.id:
+            raise UserError(
+                "Only the person who started this can be told; use /upload for a track of your own."
+            )
+        if job.ended:
+            raise UserError("It is done already: look at its card, or at /jobs.")
+        channel = interaction.channel_id if self.bot.job_cards.may_write(interaction) else None
+        stands = await notices.ask(self.bot.database, Notice(job.id, interaction.user.id, channel, spoken()))
+        sentence = (
+            tr("🔔 I'll send you a direct message when **{title}** is done.", title=job_title(job))
+            if stands
+            else tr("🔕 Taken back: I'll send you no message about **{title}**.", title=job_title(job))
+        )
+        always = await notices.always(self.bot.database, interaction.user.id)
+        view = note_card(sentence, always_button(always))
+        await interaction.response.send_message(view=view, ephemeral=True)
+
+    @on_press("tell_always")
+    async def always(self, interaction: discord.Interaction[Moodstem], wanted: str) -> None:
+        """Of every track of theirs from now on, or of none by itself."""
+        await notices.set_always(self.bot.database, interaction.user.id, wanted == "1")
+        sentence = (
+            tr("🔔 From your next track on I'll always send you a direct message when it is done.")
+            if wanted == "1"
+            else tr("🔕 From now on I'll send you a message only about tracks of which you ask me to.")
+        )
+        view = note_card(sentence, always_button(wanted == "1"))
+        await interaction.response.send_message(view=view, ephemeral=True)
+
+    @tasks.loop(seconds=1)
+    async def follow(self) -> None:
+        """Tells members of ended jobs, a few at a time, when the queue has changed or something was put off."""
+        latest = await self.bot.queue.latest_change()
+        if latest == self.seen_change and not self.not_before:
+            return
+        self.seen_change = latest
+        due = await notices.due(self.bot.database)
+        jobs = {one.job_id for one in due}
+        self.not_before = {job_id: at for job_id, at in self.not_before.items() if job_id in jobs}
+        waiting = [one for one in due if time.monotonic() >= self.not_before.get(one.job_id, 0.0)]
+        ended = [(notice, await self.bot.queue.get(notice.job_id)) for notice in waiting]
+        # Of several processes, the one that has the card of the job tells of its end, too.
+        mine = [(notice, job) for notice, job in ended if job is not None and self.bot.serves(job.guild_id)]
+        for notice, job in mine[:FEW]:
+            with speaking(notice.language):
+                await self.tell(notice, job)
+        if len(mine) > FEW:
+            self.seen_change = -1
+
+    @follow.before_loop
+    async def wait_for_discord(self) -> None:
+        await self.bot.wait_until_ready()
+
+    @follow.error
+    async def go_on(self, error: BaseException) -> None:
+        log.error("telling members failed", exc_info=error)
+        self.seen_change = -1
+        self.follow.restart()
+
+    async def tell(self, notice: Notice, job: Job) -> None:
+        """By direct message, or in the channel where that is closed; whatever Discord says, no error is raised."""
+        self.not_before.pop(job.id, None)
+        if job.state == "cancelled":  # they did that themselves
+            return await notices.settle(self.bot.database, job.id, "told")
+        try:
+            direct = await self.bot.create_dm(discord.Object(notice.user_id))
+            await direct.send(view=ended_card(job), nonce=f"job-{job.id}-told")
+        except discord.Forbidden:
+            told = await self.tell_in_channel(notice, job)
+            return await notices.settle(self.bot.database, job.id, "told" if told else "unheard")
+        except discord.HTTPException as error:
+            if error.status < 500 and error.status != 429:  # there is no such member any more, say
+                log.warning("the member of job %d cannot be told: %s", job.id, error)
+                return await notices.settle(self.bot.database, job.id, "unheard")
+            return self.later(job, error)
+        except TROUBLE as error:
+            return self.later(job, error)
+        return await notices.settle(self.bot.database, job.id, "told")
+
+    def later(self, job: Job, error: Exception) -> None:
+        log.warning("the member of job %d is told later: %s", job.id, error)
+        self.not_before[job.id] = time.monotonic() + AGAIN_S
+
+    async def tell_in_channel(self, notice: Notice, job: Job) -> bool:
+        """Where the member pressed the button; the name of their file is on the card there already."""
+        if notice.channel_id is None:
+            return False
+        try:
+            await self.bot.get_partial_messageable(notice.channel_id).send(
+                view=ended_card(job, mention=True),
+                allowed_mentions=discord.AllowedMentions(users=[discord.Object(notice.user_id)]),
+                nonce=f"job-{job.id}-told",
+            )
+        except TROUBLE as error:
+            log.warning("nobody could be told of the end of job %d: %s", job.id, error)
+            return False
+        return True
+
+    @commands.Cog.listener()
+    async def on_app_command_completion(
+        self, interaction: discord.Interaction[Moodstem], _command: object
+    ) -> None:
+        """Who could not be reached is told in answer to their next command, once."""
+        missed = await notices.unheard(self.bot.database, interaction.user.id)
+        if not missed or not interaction.response.is_done():
+            return
+        jobs = [job for one in missed if (job := await self.bot.queue.get(one.job_id)) is not None]
+        with speaking(missed[0].language):
+            for job in jobs[:3]:
+                try:
+                    await interaction.followup.send(view=ended_card(job, closed=True), ephemeral=True)
+                except TROUBLE as error:
+                    log.warning("the member of job %d could not be told at last: %s", job.id, error)
+
+
+def ended_card(job: Job, *, mention: bool = False, closed: bool = False) -> Card:
+    """What is done, and the way to it."""
+    title = job_title(job)
+    if job.state == "done":
+        sentence = tr("**{title}** is done.", title=title)
+    else:
+        sentence = tr("**{title}** could not be finished.", title=title)
+    why = tr("Your direct messages are closed to me, so I say it here.")
+    lines = [f"<@{job.user_id}> {sentence}" if mention else sentence]
+    if mention or closed:
+        lines.append(f"-# {why}")
+    show = Press("job_show", job.id, label=tr("Show it"), style=Style.primary)
+    return note_card("\n".join(lines), show, colour=GOOD if job.state == "done" else BAD)
+
+
+async def setup(bot: Moodstem) -> None:
+    await bot.add_cog(Notices(bot))

@@ -1,0 +1,184 @@
+"""The stems of one's own upload: made when asked for, heard and taken one by one or all at once.
+
+Only who uploaded a recording gets its stems, whatever others see of it; admins do not. A button names a job and a stem,
+never a file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import zipfile
+from pathlib import Path
+
+import discord
+from discord.ext import commands
+
+from bot.app import Moodstem
+from bot.errors import TOO_LARGE
+from bot.i18n import tr
+from bot.router import Press, on_press
+from bot.service.clips import audio, file_name
+from bot.theme import STEM_EMOJI, plain
+from bot.widgets import problem_card
+from core.audio.types import STEMS
+from core.errors import UserError
+from core.library.servers import limits_of
+from core.names import stem_name
+from jobs.configure import quotas
+from jobs.kinds.stems import FORMS, read_stem
+from jobs.model import INTERACTIVE, Job
+
+Interaction = discord.Interaction[Moodstem]
+
+FORM_NAMES = {"flac": "FLAC", "ogg": "Ogg"}
+
+
+class Stems(commands.Cog):
+    """Has stems made and hands them out."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+
+    @on_press("stems")
+    async def ask(self, interaction: Interaction, job_id: str) -> None:
+        """From a result card: the stems if they are there, else a job that makes them."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        analysed = await self.own(interaction, job_id, "analyse")
+        track = await self.bot.library.get((analysed.result or {}).get("track_id") or 0)
+        if track is None:
+            raise UserError("This track was removed, and its stems with it; upload it again to have them.")
+        made = await self.made(interaction.user.id, track.id)
+        if made is None:
+            await asyncio.to_thread(audio, self.bot.settings, track)
+            here = await limits_of(self.bot.database, interaction.guild_id, self.bot.settings.limits)
+            made = await self.bot.queue.enqueue(
+                "stems",
+                {"track_id": track.id, "name": track.title, "of": analysed.id},
+                user_id=interaction.user.id,
+                guild_id=interaction.guild_id,
+                priority=INTERACTIVE,
+                cost=track.duration_s,
+                dedup=f"stems:{track.id}:{interaction.user.id}",
+                subject=f"audio:{track.content_hash}",
+                limits=quotas(here),
+                alongside=self.bot.job_cards.promise(interaction, card=False),
+            )
+        await self.bot.job_cards.open_privately(interaction, made)
+
+    async def made(self, user_id: int, track_id: int) -> Job | None:
+        """Return the member's latest job that made this track's stems, if its archive still exists."""
+        job = await self.bot.queue.latest_done("stems", user_id=user_id, track_id=track_id)
+        there = job is not None and await asyncio.to_thread(self.archive(job).is_file)
+        return job if there else None
+
+    @on_press("stem")
+    async def hand_out(self, interaction: Interaction, job_id: str, stem: str) -> None:
+        """One stem as an ordinary attachment: Discord shows its player for those, and a way to save it."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        job = await self.own(interaction, job_id, "stems")
+        sizes = (job.result or {}).get("sizes", {}).get(stem)
+        if sizes is None or stem not in STEMS:
+            raise UserError("There is no such stem of this track; choose one on the card.")
+        title = plain(job.spec.get("name"))
+        for form in self.fitting(interaction, sizes):
+            try:
+                content = await asyncio.to_thread(read_stem, self.archive(job), stem, form)
+            except (OSError, KeyError, zipfile.BadZipFile):
+                return await self.gone(interaction, job)
+            told = [
+                tr(
+                    "{icon} **{stem}** of **{title}**",
+                    icon=STEM_EMOJI[stem],
+                    stem=stem_name(stem),
+                    title=title,
+                ),
+                tr("-# {form}, {mb:.1f} MB", form=FORM_NAMES[form], mb=len(content) / 1e6),
+                *([tr("-# Compressed, as Discord takes no larger file here.")] if form != FORMS[0] else []),
+            ]
+            if await self.send(
+                interaction,
+                "\n".join(told),
+                f"{file_name(title)}-{stem}.{form}",
+                content,
+            ):
+                return None
+        raise UserError(
+            "Even compressed this stem has {mb:.1f} MB, more than Discord lets me send here; upload a shorter part of the song.",
+            mb=sizes["ogg"] / 1e6,
+        )
+
+    @on_press("stem_all")
+    async def hand_out_all(self, interaction: Interaction, job_id: str) -> None:
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        job = await self.own(interaction, job_id, "stems")
+        sizes: dict[str, dict[str, int]] = (job.result or {}).get("sizes", {})
+        title = plain(job.spec.get("name"))
+        totals = {form: sum(each[form] + 200 for each in sizes.values()) for form in FORMS}
+        for form in self.fitting(interaction, totals):
+            try:
+                content = await asyncio.to_thread(
+                    _zip, self.archive(job), list(sizes), form, file_name(title)
+                )
+            except (OSError, KeyError, zipfile.BadZipFile):
+                return await self.gone(interaction, job)
+            told = [
+                tr("📦 All stems of **{title}**", title=title),
+                tr("-# {form}, {mb:.1f} MB", form=FORM_NAMES[form], mb=len(content) / 1e6),
+            ]
+            if await self.send(interaction, "\n".join(told), f"{file_name(title)}-stems.zip", content):
+                return None
+        raise UserError("Together they are more than Discord lets me send here; take them one by one.")
+
+    def fitting(self, interaction: Interaction, sizes: dict[str, int]) -> list[str]:
+        """The forms, best first, that this place takes as far as it says. It may say too much (for members with
+        Nitro), hence all of them are tried in turn."""
+        return [form for form in FORMS if sizes[form] <= interaction.filesize_limit]
+
+    async def send(self, interaction: Interaction, sentence: str, name: str, content: bytes) -> bool:
+        """In place of the deferred answer; False when Discord finds it too large."""
+        try:
+            await interaction.edit_original_response(
+                content=sentence, attachments=[discord.File(io.BytesIO(content), filename=name)]
+            )
+        except discord.HTTPException as error:
+            if error.status == 413 or error.code == TOO_LARGE:
+                return False
+            raise
+        return True
+
+    async def gone(self, interaction: Interaction, job: Job) -> None:
+        """Instead of a file that retention has removed: how long they are kept, and a button to make them again."""
+        days = self.bot.settings.retention.stems_days
+        await interaction.edit_original_response(
+            view=problem_card(
+                tr("Stems are kept for {days} days, and these are gone; I can make them again.", days=days),
+                Press("stems", job.spec["of"], label=tr("Make them again")),
+            )
+        )
+
+    async def own(self, interaction: Interaction, job_id: str, kind: str) -> Job:
+        """The member's own job of this kind. Raises UserError for everybody else."""
+        job = await self.bot.queue.get(int(job_id))
+        if job is None or job.kind != kind or job.state != "done":
+            raise UserError("This is no longer kept; upload the track again to have its stems.")
+        if job.user_id != interaction.user.id:
+            raise UserError("Only who uploaded this gets its stems; use /upload for a track of your own.")
+        return job
+
+    def archive(self, job: Job) -> Path:
+        """The .zip of a job's stems, whether it is still there or not."""
+        return self.bot.settings.data / str((job.result or {})["archive"])
+
+
+def _zip(archive: Path, stems: list[str], form: str, name: str) -> bytes:
+    """The stems in one form, uncompressed: they are compressed already."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as out:
+        for stem in stems:
+            out.writestr(f"{name}-{stem}.{form}", read_stem(archive, stem, form))
+    return buffer.getvalue()
+
+
+async def setup(bot: Moodstem) -> None:
+    await bot.add_cog(Stems(bot))

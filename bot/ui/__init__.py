@@ -1,1 +1,0 @@
-"""What members see: cards (Components V2 layouts) and buttons."""

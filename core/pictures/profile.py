@@ -1,0 +1,161 @@
+"""How a track lies within the library: a picture of percentiles, readable on Discord's dark theme at phone width."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from core.analysis import TrackAnalysis
+from core.audio.types import STEMS
+from core.i18n import inside, mark, tr, trn
+from core.library.glossary import label
+from core.names import stem_name
+from core.pictures.analysis import (
+    BACKGROUND,
+    DPI,
+    DRAWING,
+    FAINT,
+    GRID,
+    PANEL,
+    SIZE,
+    TEXT,
+    as_png,
+    fit,
+    titled_figure,
+)
+from core.pictures.colours import STEM_COLOURS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ROWS = (
+    "activity",
+    "loudness",
+    "dynamic_range",
+    "spectral_centroid",
+    "spectral_flatness",
+    "onset_rate",
+    "onset_strength",
+    "spectral_flux",
+    "harmonic_movement",
+)
+"""What is compared for each source."""
+
+WHOLE = {
+    "tempo": (mark("slow"), mark("fast")),
+    "majorness": (mark("minor"), mark("major")),
+    "pulse_clarity": (mark("vague"), mark("clear")),
+    "percussive_ratio": (mark("few"), mark("many")),
+    "contrast_components_per_minute": (mark("even"), mark("eventful")),
+}
+"""What is compared for the whole track, and what its ends are called."""
+
+WHOLE_LABELS = {
+    "tempo": mark("tempo"),
+    "majorness": mark("mode"),
+    "pulse_clarity": mark("pulse"),
+    "percussive_ratio": mark("beats and noises"),
+    "contrast_components_per_minute": mark("musical contrast"),
+}
+LOW, HIGH = "#4dabf7", "#ff922b"
+LABELS, RIGHT = 0.285, 0.975
+"""Where the table starts and ends, of the picture's width."""
+
+
+def features() -> tuple[str, ...]:
+    """The features whose percentiles the picture shows."""
+    return (
+        *(f"{source}.{name}" for source in ("mix", *STEMS) for name in ROWS),
+        *(f"mix.{name}" for name in WHOLE),
+    )
+
+
+def profile_picture(
+    percentiles: Mapping[str, float], analysis: TrackAnalysis, title: str, tracks: int
+) -> bytes:
+    """PNG of 1000 x 900 pixels.
+
+    `percentiles` has the share of the library's tracks below this one, 0..1, for `features()`; what is missing there
+    (a stem that does not sound) stays empty. `tracks` is the number of tracks compared with.
+    """
+    sources = ["mix", *(stem for stem in STEMS if stem in analysis.instruments)]
+    heard = [source for source in sources if source in analysis.descriptors]
+    with DRAWING:
+        key = trn(
+            "compared with {count:,} track: 0 lowest, 50 typical, 100 highest",
+            "compared with {count:,} tracks: 0 lowest, 50 typical, 100 highest",
+            tracks,
+        )
+        figure = titled_figure(title, key)
+        table = figure.add_axes((0, 0.325, 1, 0.54))
+        _table(table, percentiles, sources, heard)
+        _scales(figure.add_axes((0, 0.02, 1, 0.285)), percentiles)
+        return as_png(figure)
+
+
+def _table(axes: Axes, percentiles: Mapping[str, float], sources: list[str], heard: list[str]) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    step = (RIGHT - LABELS) / len(sources)
+    axes.set(xlim=(0, 1), ylim=(len(ROWS) + 0.05, -0.95))
+    axes.axis("off")
+    for column, source in enumerate(sources):
+        x = LABELS + (column + 0.5) * step
+        silent = source not in heard
+        head = axes.text(
+            x, -0.45, tr("track") if source == "mix" else inside(stem_name(source)), ha="center", va="center_baseline",
+            fontsize=17, weight="bold", color=FAINT if silent else STEM_COLOURS.get(source, TEXT),
+        )  # fmt: skip
+        fit(head, 0.96 * step * SIZE[0] * DPI)
+        for row, name in enumerate(ROWS):
+            share = None if silent else percentiles.get(f"{source}.{name}")
+            if share is None:
+                if not (source == "mix" and name == "activity"):
+                    axes.text(
+                        x, row + 0.5, "\u2013", ha="center", va="center_baseline", fontsize=17, color=GRID
+                    )
+                continue
+            box = FancyBboxPatch(
+                (x - 0.44 * step, row + 0.1), 0.88 * step, 0.8, boxstyle="round,pad=0,rounding_size=0.012",
+                mutation_aspect=len(ROWS) / 0.54, facecolor=shade(share), edgecolor="none",
+            )  # fmt: skip
+            axes.add_patch(box)
+            axes.text(
+                x, row + 0.52, f"{100 * share:.0f}", ha="center", va="center_baseline", fontsize=19, color=TEXT, weight="bold"
+            )  # fmt: skip
+    for row, name in enumerate(ROWS):
+        words = axes.text(0.035, row + 0.52, label(name), va="center_baseline", fontsize=17, color=TEXT)
+        fit(words, (LABELS - 0.04) * SIZE[0] * DPI)
+
+
+def _scales(axes: Axes, percentiles: Mapping[str, float]) -> None:
+    axes.set(xlim=(0, 1), ylim=(len(WHOLE) - 0.2, -0.55))
+    axes.axis("off")
+    low, high = LABELS + 0.1, RIGHT - 0.13
+    for row, (name, (left, right)) in enumerate(WHOLE.items()):
+        share = percentiles.get(f"mix.{name}")
+        style: dict[str, Any] = {"va": "center_baseline", "fontsize": 16, "color": FAINT}
+        name_ = axes.text(0.035, row, tr(WHOLE_LABELS[name]), **{**style, "fontsize": 18})
+        name_.set_color(TEXT if share is not None else FAINT)
+        fit(name_, 0.225 * SIZE[0] * DPI)
+        fit(axes.text(low - 0.02, row, tr(left), ha="right", **style), 0.11 * SIZE[0] * DPI)
+        fit(axes.text(high + 0.02, row, tr(right), **style), 0.13 * SIZE[0] * DPI)
+        axes.plot([low, high], [row, row], color=PANEL, linewidth=14, solid_capstyle="round", zorder=1)
+        if share is None:
+            continue
+        middle, x = (low + high) / 2, low + share * (high - low)
+        axes.plot([middle, x], [row, row], color=shade(share), linewidth=14, solid_capstyle="butt", zorder=2)
+        axes.plot(
+            x, row, "o", markersize=19, color=TEXT, markeredgecolor=BACKGROUND, markeredgewidth=3, zorder=3
+        )
+    axes.plot([(low + high) / 2] * 2, [-0.4, len(WHOLE) - 0.6], color=GRID, linewidth=1.5, zorder=1.5)
+
+
+def shade(share: float) -> tuple[float, float, float]:
+    """Blue below the middle of the library, orange above, grey in it; white text is readable on all of them."""
+    from matplotlib.colors import to_rgb
+
+    strength = min(abs(2 * share - 1), 1.0) ** 0.8 * 0.72
+    ground, colour = to_rgb(GRID), to_rgb(HIGH if share > 0.5 else LOW)
+    r, g, b = (low + strength * (high - low) for low, high in zip(ground, colour, strict=True))
+    return r, g, b

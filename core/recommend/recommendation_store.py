@@ -1,0 +1,233 @@
+"""What was recommended to whom and why: buttons of old cards go on working, and picks are not repeated at once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from core.errors import UserError
+from core.library.store import Database, Row
+from core.moods.aim import aimed
+from core.moods.profile import Profile
+from core.recommend.diversity import FRESHNESS_DAYS
+from core.recommend.rules import Reason, Recommendation
+from core.recommend.table import load_steers
+
+FOR, UNSTEERED, AGAINST = 8, 3, 4
+"""Reasons kept for each track: for it, those among them that no steer gave, against it. All can be had again."""
+
+DAY = 86400.0
+
+JUST_SHOWN_S = 3600
+"""'Other picks' shows nothing that was shown within this time."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What was asked for: enough to ask again, steered or not.
+
+    `profile` is the listener's own mood, whatever the aim; `chosen` is a mood that was named with the command instead.
+    `others` asks for nothing that was shown just before, `without` (track ids) for nothing that was skipped since.
+    """
+
+    profile: Profile = field(default_factory=Profile)
+    occasion: str | None = None
+    aim: str = "match"
+    steers: tuple[str, ...] = ()
+    seed: int = 0
+    count: int = 5
+    chosen: str | None = None
+    others: bool = False
+    without: tuple[int, ...] = ()
+
+    @property
+    def target(self) -> Profile:
+        """The profile to choose music for."""
+        return aimed(self.profile, self.aim)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "profile": self.profile.to_json()}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Wish:
+        known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
+        known["profile"] = Profile.from_json(data.get("profile", {}))
+        return cls(**{**known, **{name: tuple(data.get(name, ())) for name in ("steers", "without")}})
+
+
+def reasons_needed(wish: Wish) -> int:
+    """So many of a track's strongest reasons hold all that `Pick.of` keeps."""
+    return FOR + UNSTEERED + sum(rule.steer in wish.steers for rule in load_steers())
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One recommended track as it was shown: the numbers stay what they were."""
+
+    track_id: int
+    title: str
+    artist: str | None
+    genre: str | None
+    score: float
+    reasons: list[Reason]
+    against: list[Reason]
+    missing: list[str] = field(default_factory=list)
+    parts: dict[str, float] = field(default_factory=dict)
+    separator: str = ""
+
+    @classmethod
+    def of(cls, one: Recommendation) -> Pick:
+        strongest = [reason for reason in one.reasons if reason.contribution > 0]
+        unsteered = [reason for reason in strongest[FOR:] if reason.steer is None][:UNSTEERED]
+        return cls(
+            one.track.id,
+            one.track.title,
+            one.track.artist,
+            one.track.genre,
+            one.score,
+            [*strongest[:FOR], *unsteered],
+            one.against[:AGAINST],
+            one.missing,
+            one.parts,
+            one.separator,
+        )
+
+
+@dataclass(frozen=True)
+class Recommended:
+    """One answer to /recommend. `root_id` is its own id unless it was steered from another, its `parent_id`."""
+
+    id: int
+    user_id: int
+    occasion: str | None
+    picks: list[Pick]
+    wish: Wish
+    root_id: int
+    parent_id: int | None = None
+    changed: str | None = None
+
+
+class Recommendations:
+    """Recommendations as they were shown, with their reasons: cards, histories and what was shown lately live on them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def save(
+        self,
+        user_id: int,
+        wish: Wish,
+        picks: list[Pick],
+        *,
+        parent: Recommended | None = None,
+        root_id: int | None = None,
+        changed: str | None = None,
+        at: int | None = None,
+    ) -> Recommended:
+        """`at` (Unix time) is when the question was asked, where that matters (see `shown_before`)."""
+        [row] = await self._database.write(
+            "INSERT INTO recommendation (user_id, occasion, tracks, wish, root_id, parent_id, changed, made_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, coalesce(?, unixepoch())) RETURNING id",
+            (
+                user_id,
+                wish.occasion,
+                json.dumps(picks, default=fields_of, allow_nan=False),
+                json.dumps(wish.to_json(), allow_nan=False),
+                root_id,
+                parent.id if parent else None,
+                changed,
+                at,
+            ),
+        )
+        occasion = wish.occasion
+        return Recommended(
+            row["id"],
+            user_id,
+            occasion,
+            picks,
+            wish,
+            root_id or row["id"],
+            parent.id if parent else None,
+            changed,
+        )
+
+    async def get(self, recommendation_id: int) -> Recommended:
+        """Raises UserError when it is no longer kept."""
+        row = await self._database.fetch_one("SELECT * FROM recommendation WHERE id=?", (recommendation_id,))
+        if row is None:
+            raise UserError("These picks are no longer kept; use /recommend for new ones.")
+        return _recommended(row)
+
+    async def latest_with(self, user_id: int, track_id: int) -> Recommended | None:
+        """The member's last picks, if this track is one of them."""
+        row = await self._database.fetch_one(
+            "SELECT * FROM recommendation WHERE user_id=? ORDER BY id DESC LIMIT 1", (user_id,)
+        )
+        made = _recommended(row) if row else None
+        return made if made and track_id in [pick.track_id for pick in made.picks] else None
+
+    async def latest_track_ids(self, user_id: int, limit: int) -> list[int]:
+        """Return the first `limit` tracks of the member's latest picks, best first."""
+        rows = await self._database.fetch(
+            "SELECT json_extract(pick.value, '$.track_id') AS id FROM recommendation, json_each(tracks) AS pick"
+            " WHERE recommendation.id = (SELECT max(id) FROM recommendation WHERE user_id = ?) LIMIT ?",
+            (user_id, limit),
+        )
+        return [row["id"] for row in rows]
+
+    async def asked_at(self, recommendation_id: int) -> int | None:
+        """When it was asked for, Unix time."""
+        row = await self._database.fetch_one(
+            "SELECT made_at FROM recommendation WHERE id=?", (recommendation_id,)
+        )
+        return int(row["made_at"]) if row else None
+
+    async def shown_before(
+        self, user_id: int, root_id: int | None = None, *, at: int | None = None
+    ) -> dict[int, float]:
+        """{track id: days since this member was shown it}, of the last FRESHNESS_DAYS before `at` (now).
+
+        `root_id` asks for how things stood when that recommendation was made, so that what was steered from it sees
+        the same.
+        """
+        rows = await self._database.fetch(
+            "WITH now AS (SELECT coalesce((SELECT made_at FROM recommendation WHERE id=:root), :at, unixepoch()) AS at)"
+            " SELECT json_extract(pick.value, '$.track_id') AS track_id, min(now.at - made_at) AS age"
+            " FROM now, recommendation, json_each(tracks) AS pick"
+            " WHERE user_id=:user AND (:root IS NULL OR recommendation.id < :root) AND made_at > now.at - :span"
+            " GROUP BY 1",
+            {"user": user_id, "root": root_id, "at": at, "span": int(FRESHNESS_DAYS * DAY)},
+        )
+        return {row["track_id"]: max(row["age"], 0) / DAY for row in rows}
+
+
+def just_shown(before: dict[int, float]) -> set[int]:
+    """Those of `shown_before` that 'Other picks' leaves out."""
+    return {track_id for track_id, days in before.items() if days * DAY < JUST_SHOWN_S}
+
+
+def _recommended(row: Row) -> Recommended:
+    wish = Wish.from_json(json.loads(row["wish"]))
+    return Recommended(
+        row["id"],
+        row["user_id"],
+        row["occasion"],
+        [pick_of(pick) for pick in json.loads(row["tracks"])],
+        wish if wish.occasion == row["occasion"] else replace(wish, occasion=row["occasion"]),
+        row["root_id"] or row["id"],
+        row["parent_id"],
+        row["changed"],
+    )
+
+
+def pick_of(data: dict[str, Any]) -> Pick:
+    """A pick from its JSON; `data` is used up."""
+    for side in ("reasons", "against"):
+        data[side] = [Reason(**reason) for reason in data[side]]
+    return Pick(**data)
+
+
+def fields_of(one: Any) -> dict[str, Any]:
+    """A dataclass for JSON; dataclasses.asdict copies everything in depth, which takes ten times as long."""
+    return {name: getattr(one, name) for name in one.__dataclass_fields__}

@@ -1,0 +1,319 @@
+"""The actors of a Ray cluster: brought up where there is room, checked before they are used, replaced when lost.
+
+An actor is a `jobs.engines.cluster.station.Station`. One on a machine whose versions differ from the home's is not used, and
+neither is its machine for a while: analyses of two versions never mix.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from jobs.engines.base import Limits, ShouldStop, Unavailable
+from jobs.engines.cluster.membership import in_thread, kill, last_line
+from jobs.engines.cluster.station import Station
+from jobs.engines.pool import Idle
+
+log = logging.getLogger(__name__)
+
+POLL_S = 0.05
+TEND_S = 2.0
+HEAD_S = 20.0
+"""For the head to answer. Ray ends a process whose head is gone for a minute: by then its jobs are given back."""
+REFUSED_S = 300.0
+"""How long a machine that cannot be used is left alone before it is asked again."""
+PAUSE_S = 15.0
+WITHOUT_GPU = ("unet", "none")
+"""Separators that use no GPU: their actors ask for none."""
+
+WHAT = {
+    "separator": "the separator",
+    "separator_version": "its version",
+    "analyser_version": "Moodstem's analyser",
+    "genre_model": "the genre model",
+    "torch": "torch",
+    "python": "Python",
+}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where the work is done, and how much of it we ask for.
+
+    `address` is 'auto' (the cluster that this machine belongs to), 'host:port' of its head, or 'local' (start one
+    here, for this process). `workers` is the number of actors, 0 for as many as fit; `gpu_share` the GPU of each,
+    None for a whole one where the cluster has any and the separator uses it. `storage`: see jobs.engines.cluster.transfer. After
+    `idle_s` seconds without work all actors but one are given back. An actor that does not answer for `patience_s`
+    seconds is lost, and so is the hope for a free one after `room_s`.
+    """
+
+    address: str = "auto"
+    workers: int = 0
+    gpu_share: float | None = None
+    storage: str = ""
+    idle_s: float = 600.0
+    patience_s: float = 60.0
+    room_s: float = 120.0
+
+
+@dataclass(eq=False)
+class Seat:
+    """One actor that is ready, and the machine it is on."""
+
+    actor: Any
+    node: str
+    host: str
+
+
+class Lost(Exception):  # noqa: N818 - an outcome
+    """The actor is gone, or does not answer."""
+
+
+class Fleet:
+    """Actors for one home. `options` are LocalEngine's, `facts` what every actor must say of its versions."""
+
+    def __init__(
+        self, cluster: Cluster, options: Mapping[str, Any], limits: Limits, facts: Mapping[str, Any]
+    ) -> None:
+        self.cluster = cluster
+        self.options = options
+        self.limits = limits
+        self.facts = facts
+        self.seats: set[Seat] = set()
+        self.in_use = 0
+        """Requests that have an actor or wait for one."""
+        self._used_at = time.monotonic()
+        self._idle: Idle[Seat] = Idle()
+        self._coming: dict[asyncio.Task[None], Any] = {}
+        self._refused: dict[str, tuple[float, str]] = {}
+        self._problem = ""
+        self._hopeless = False
+        self._pause_until = 0.0
+        self._wake = asyncio.Event()
+        self._tending = asyncio.create_task(self._tend())
+
+    async def stop(self) -> None:
+        """Let go of every actor. What runs there ends at once."""
+        tasks = [self._tending, *self._coming]
+        actors = [*(seat.actor for seat in self.seats), *self._coming.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for actor in actors:
+            kill(actor)
+        self.seats.clear()
+
+    # -- for requests ---------------------------------------------------------------------------------
+
+    async def take(self, should_stop: ShouldStop | None = None) -> Seat:
+        """A free actor. Raises Cancelled when `should_stop` says so, Unavailable when there is none at all."""
+        deadline = time.monotonic() + self.cluster.room_s
+        self.in_use += 1
+        self._wake.set()
+
+        def give_up() -> bool:
+            nonlocal deadline
+            if self.seats:
+                deadline = time.monotonic() + self.cluster.room_s
+            else:
+                self._check_hope(deadline)
+            return should_stop is not None and should_stop()
+
+        try:
+            return await self._idle.take(give_up)
+        except BaseException:
+            self._leave()
+            raise
+
+    def put(self, seat: Seat) -> None:
+        """The actor is free again."""
+        self._leave()
+        if seat in self.seats:
+            self._idle.put(seat)
+
+    def lose(self, seat: Seat) -> None:
+        """The actor that was taken is of no use any more."""
+        self._leave()
+        self._drop(seat)
+
+    def refuse(self, node: str, sentence: str) -> None:
+        """Leave a machine alone for a while, and say why."""
+        if node not in self._refused:
+            log.error("%s", sentence)
+        self._refused[node] = (time.monotonic() + REFUSED_S, sentence)
+        self._wake.set()
+
+    async def first(self) -> None:
+        """Until one actor is ready. Raises Unavailable with the reason when none comes."""
+        deadline = time.monotonic() + self.cluster.room_s
+        while not self.seats:
+            self._check_hope(deadline)
+            await asyncio.sleep(POLL_S)
+
+    async def answer(self, reference: Awaitable[T]) -> T:
+        """What a call to an actor returns. Raises Lost."""
+        from ray.exceptions import RayError
+
+        try:
+            return await asyncio.wait_for(reference, self.cluster.patience_s)
+        except TimeoutError:
+            raise Lost(f"it did not answer for {self.cluster.patience_s:.0f} seconds") from None
+        except RayError as error:
+            raise Lost(last_line(error)) from error
+
+    # -- inside ---------------------------------------------------------------------------------------
+
+    def _leave(self) -> None:
+        self.in_use -= 1
+        self._used_at = time.monotonic()
+
+    def _check_hope(self, deadline: float) -> None:
+        waited = time.monotonic() > deadline
+        if self._hopeless or waited or (self._problem and not self._coming):
+            raise Unavailable(
+                self._problem or "The Ray cluster has no room for a worker now: wait, or add a machine."
+            )
+
+    async def _tend(self) -> None:
+        """Bring up what is missing, let go of what is idle, notice what is gone."""
+        while True:
+            try:
+                await self._fill()
+                await self._check_idle()
+            except Exception as error:
+                log.error("The Ray cluster cannot be looked after: %s", last_line(error))
+                self._problem = f"The Ray cluster does not answer ({last_line(error)}): look at its head."
+                self._hopeless = True
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), TEND_S)
+            self._wake.clear()
+
+    async def _fill(self) -> None:
+        """Have as many actors as there is use for."""
+        now = time.monotonic()
+        self._refused = {node: entry for node, entry in self._refused.items() if entry[0] > now}
+        share, most = await in_thread(self._room, HEAD_S)
+        wanted = self.cluster.workers or most
+        self._hopeless = not most and (bool(self._refused) or not wanted)
+        if self._hopeless:
+            self._problem = " ".join(sorted({sentence for _, sentence in self._refused.values()})) or (
+                f"No machine of the Ray cluster has room for {self._asks(share)}: add one, or ask for less in [jobs]."
+            )
+        if not self.in_use and now - self._used_at > self.cluster.idle_s:
+            wanted = min(wanted, 1)
+        surplus = len(self.seats) + len(self._coming) - wanted
+        for task, actor in list(self._coming.items())[: max(surplus, 0)]:
+            task.cancel()
+            kill(actor)
+            surplus -= 1
+        while surplus > 0 and (seat := self._idle.take_now()) is not None:
+            self._drop(seat)
+            surplus -= 1
+        if now >= self._pause_until and not self._hopeless:
+            for _ in range(-surplus):
+                actor = self._new_actor(share)
+                task = asyncio.create_task(self._bring_up(actor))
+                self._coming[task] = actor
+                task.add_done_callback(lambda task: self._coming.pop(task, None))
+
+    def _room(self) -> tuple[float, int]:
+        """The GPU of each actor, and how many fit on the machines that are not refused."""
+        import ray
+
+        nodes = [node for node in ray.nodes() if node["Alive"]]
+        share = self.cluster.gpu_share
+        if self.options.get("device") == "cpu":
+            share = 0.0
+        elif share is None:
+            gpus = any(node["Resources"].get("GPU") for node in nodes)
+            share = 1.0 if gpus and self.facts["separator"] not in WITHOUT_GPU else 0.0
+        most = 0
+        for node in nodes:
+            if node["NodeID"] not in self._refused:
+                fit = int(node["Resources"].get("CPU", 0) / self._threads)
+                most += min(fit, int(node["Resources"].get("GPU", 0) / share + 1e-6)) if share else fit
+        return share, most
+
+    @property
+    def _threads(self) -> int:
+        return int(self.options["threads"])
+
+    def _asks(self, share: float) -> str:
+        cores = f"{self._threads} CPU {'core' if self._threads == 1 else 'cores'}"
+        return f"a worker ({cores}{f' and {share:g} GPU' if share else ''})"
+
+    def _new_actor(self, share: float) -> Any:
+        import ray
+
+        asked: dict[str, Any] = {
+            "num_cpus": self._threads,
+            "num_gpus": share,
+            "max_restarts": 0,  # a new one is checked anew
+            "max_task_retries": 0,
+            "max_concurrency": 8,
+            "scheduling_strategy": "SPREAD",
+        }
+        if self._refused:
+            asked["label_selector"] = {"ray.io/node-id": f"!in({','.join(self._refused)})"}
+        options = dict(self.options) if share else {**self.options, "device": "cpu"}
+        return ray.remote(Station).options(**asked).remote(options, self.limits)
+
+    async def _bring_up(self, actor: Any) -> None:
+        """From a new actor to one that is ready, or to the reason why not."""
+        from ray.exceptions import RayError
+
+        try:
+            found = await actor.start.remote()  # waits while the cluster has no room
+        except RayError as error:
+            self._problem = (
+                f"A machine of the Ray cluster cannot start a worker ({last_line(error)}): "
+                "install the same Moodstem there."
+            )
+            self._pause_until = time.monotonic() + PAUSE_S
+            log.error("%s", self._problem)
+            kill(actor)
+            return
+        problem = found.get("problem") or difference(self.facts, found)
+        if problem:
+            kill(actor)
+            self.refuse(found["node"], f"The machine {found['host']} is not used: {problem}")
+            return
+        self._problem = ""
+        seat = Seat(actor, found["node"], found["host"])
+        self.seats.add(seat)
+        self._idle.put(seat)
+
+    async def _check_idle(self) -> None:
+        """Drop idle actors that are gone, so that the number of seats is true."""
+
+        async def check(seat: Seat) -> None:
+            try:
+                await self.answer(seat.actor.ping.remote())
+            except Lost as error:
+                log.warning("A worker on %s is lost: %s", seat.host, error)
+                self._drop(seat)
+
+        await asyncio.gather(*(check(seat) for seat in self._idle.all()))
+
+    def _drop(self, seat: Seat) -> None:
+        self.seats.discard(seat)
+        self._idle.remove(seat)
+        kill(seat.actor)
+        self._wake.set()
+
+
+def difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
+    """What differs between two machines, as the end of a sentence; empty when their analyses are the same."""
+    found = [
+        f"{label} {theirs.get(key)} instead of {ours[key]}"
+        for key, label in WHAT.items()
+        if key in ours and theirs.get(key) != ours[key]
+    ]
+    return f"it has {', '.join(found)}; install the same versions there as here." if found else ""

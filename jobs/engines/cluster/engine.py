@@ -1,0 +1,221 @@
+"""The Ray engine: the same worker, once in each of many actors on the machines of a Ray cluster.
+
+Ray brings placement (a GPU or a share of one for each actor), notices lost machines and carries bytes; it never holds
+the queue, whose truth is in SQLite at home. A request is handed to an actor only when that one is free, so what is in
+the cluster is bounded by the number of actors.
+
+A request whose actor or machine is lost goes to another one, and that does not count against it. A request that kills
+its worker is told from that by the station, which outlives its worker, and is Crashed as with the local engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import itertools
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from core.errors import UserError
+from core.separation.base import Cancelled
+from jobs.engines.base import Crashed, Limits, OnProgress, Request, ShouldStop, TaskFailed, TimedOut
+from jobs.engines.cluster.actors import POLL_S, Cluster, Fleet, Lost, Seat
+from jobs.engines.cluster.membership import Membership
+from jobs.engines.cluster.station import Look, Outcome
+from jobs.engines.cluster.transfer import Parcel, check_storage, discard, pack, write_back
+from jobs.engines.local import LocalEngine
+
+log = logging.getLogger(__name__)
+
+LOSSES = 3
+"""Actors that one request may lose in the middle; then it is taken for what made them go."""
+
+
+def check_installed() -> None:
+    """Raises UserError when the extra is missing."""
+    if importlib.util.find_spec("ray") is None:
+        raise UserError("The engine 'ray' is not installed: pip install 'moodstem[ray]'.")
+
+
+class RayEngine:
+    """See above. `separator`, `weights_dir`, `threads`, `htdemucs`, `device`, `warm` and `extra_tasks` are LocalEngine's."""
+
+    def __init__(
+        self,
+        separator: str = "auto",
+        *,
+        cluster: Cluster | None = None,
+        limits: Limits | None = None,
+        weights_dir: Path | None = None,
+        threads: int = 1,
+        htdemucs: Mapping[str, Any] | None = None,
+        device: str = "auto",
+        warm: bool = False,
+        extra_tasks: Path | None = None,
+    ) -> None:
+        check_installed()
+        self.cluster = cluster or Cluster()
+        self.limits = limits or Limits()
+        self.options: dict[str, Any] = {
+            "separator": separator,
+            "weights_dir": weights_dir,
+            "threads": threads,
+            "htdemucs": htdemucs,
+            "device": device,
+        }
+        self._extra = {"warm": warm, "extra_tasks": extra_tasks}
+        self._fleet: Fleet | None = None
+        self._membership: Membership | None = None
+        self._numbers = itertools.count(1)
+        self._lock = asyncio.Lock()
+
+    @property
+    def slots(self) -> int:
+        """How many actors are ready."""
+        return len(self._fleet.seats) if self._fleet else 0
+
+    async def start(self) -> dict[str, Any]:
+        """See jobs.engines.base.Engine.start. Waits until one actor is ready; others may come later.
+
+        Raises Unavailable when the cluster cannot be reached, or has no room or only machines with other versions.
+        """
+        fleet = await self._joined()
+        await fleet.first()
+        return dict(fleet.facts)
+
+    async def stop(self) -> None:
+        """Let go of every actor and leave the cluster. What runs there ends at once."""
+        async with self._lock:
+            if self._fleet is not None:
+                fleet, self._fleet = self._fleet, None
+                await fleet.stop()
+                if self._membership is not None:
+                    await self._membership.leave()
+
+    async def run(
+        self, request: Request, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None
+    ) -> dict[str, Any]:
+        """See jobs.engines.base.Engine.run."""
+        fleet = await self._joined()
+        losses = 0
+        parcels: dict[str, Parcel] = {}
+        contents: list[Any] = []
+        try:
+            while True:
+                seat = await fleet.take(should_stop)
+                try:
+                    if len(parcels) < len(request.reads):  # only now: what waits takes no room in the cluster
+                        await self._pack(request, parcels, contents)
+                except BaseException:
+                    fleet.put(seat)
+                    raise
+                call = _Call(fleet, seat, next(self._numbers))
+                try:
+                    outcome = await call.see_through(request, parcels, contents, on_progress, should_stop)
+                except Lost as error:
+                    log.warning("A worker on %s is lost: %s", seat.host, error)
+                    fleet.lose(seat)
+                    losses += call.begun
+                    if losses >= LOSSES:
+                        raise Crashed(f"Its worker was lost {losses} times.") from error
+                    continue
+                except BaseException:  # nobody waits for it any more
+                    fleet.lose(seat)
+                    raise
+                if outcome.kind == "astray":
+                    fleet.lose(seat)
+                    fleet.refuse(seat.node, f"The machine {seat.host} is not used: {outcome.message}.")
+                    continue
+                fleet.put(seat)
+                return await asyncio.to_thread(_conclude, outcome, request)
+        finally:
+            for parcel in parcels.values():
+                if parcel.copied:
+                    await asyncio.to_thread(discard, parcel)
+
+    async def _joined(self) -> Fleet:
+        async with self._lock:
+            if self._fleet is None:
+                check_storage(self.cluster.storage)
+                facts = await self._own_facts()
+                self._membership = await Membership.join(self.cluster.address)
+                self._fleet = Fleet(self.cluster, self.options | self._extra, self.limits, facts)
+            return self._fleet
+
+    async def _own_facts(self) -> dict[str, Any]:
+        """What this machine's own worker says of its versions: every other one has to say the same."""
+        own = LocalEngine(**self.options | {"device": "cpu"})
+        try:
+            return await own.start()
+        finally:
+            await own.stop()
+
+    async def _pack(self, request: Request, parcels: dict[str, Parcel], contents: list[Any]) -> None:
+        import ray
+
+        for name in request.reads:
+            parcel, content = await asyncio.to_thread(
+                pack, Path(request.arguments[name]), self.cluster.storage
+            )
+            parcels[name] = parcel
+            contents.append(None if content is None else await asyncio.to_thread(ray.put, content))
+
+
+class _Call:
+    """One request in the hands of one actor."""
+
+    def __init__(self, fleet: Fleet, seat: Seat, number: int) -> None:
+        self.fleet = fleet
+        self.actor = seat.actor
+        self.number = number
+        self.begun = False
+
+    async def see_through(
+        self,
+        request: Request,
+        parcels: dict[str, Parcel],
+        contents: list[Any],
+        on_progress: OnProgress | None,
+        should_stop: ShouldStop | None,
+    ) -> Outcome:
+        """Raises Lost."""
+        await self.fleet.answer(self.actor.begin.remote(self.number, request, parcels, *contents))
+        self.begun = True
+        asked_to_stop = False
+        told: tuple[str, float] | None = None
+        while True:
+            looking = asyncio.ensure_future(self.fleet.answer(self.actor.look.remote(self.number)))
+            try:
+                while not looking.done():
+                    await asyncio.wait([looking], timeout=POLL_S)
+                    if not asked_to_stop and should_stop is not None and should_stop():
+                        asked_to_stop = True
+                        self.actor.cancel.remote(self.number)
+            finally:
+                looking.cancel()
+            look: Look = looking.result()
+            if on_progress is not None and look.progress not in (None, told):
+                told = look.progress
+                on_progress(*look.progress)
+            if look.outcome is not None:
+                return look.outcome
+
+
+def _conclude(outcome: Outcome, request: Request) -> dict[str, Any]:
+    """The outcome as the local engine tells it."""
+    match outcome.kind:
+        case "result":
+            write_back(outcome.files, request.arguments)
+            return outcome.result
+        case "refused":
+            raise UserError(outcome.message)
+        case "cancelled":
+            raise Cancelled
+        case "timeout":
+            raise TimedOut(outcome.message)
+        case "crashed":
+            raise Crashed(outcome.message)
+        case _:
+            raise TaskFailed(outcome.message, outcome.details)

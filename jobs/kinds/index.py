@@ -1,0 +1,313 @@
+"""Bring the library up to date with a folder of music: incremental, resumable, streaming.
+
+Three passes. The scan walks the folder and notes each audio file's size and time in the table `folder_file`; what is
+new, changed, or analysed by another version becomes pending. Then each pending file is hashed and, where its
+content is unknown, analysed, and committed by itself, so an interrupted run goes on where it stopped; as many
+files are in work as the engine has slots. Content hashes tell a moved file from a new one; what vanished is
+forgotten at the very end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from core.errors import UserError, is_disk_full
+from core.folders import access_to
+from core.library.store import Database, Row
+from core.separation.base import Cancelled
+from jobs.engines.base import Crashed, Engine, Request, ShouldStop, TaskFailed, TimedOut, Unavailable
+from jobs.kinds.base import Done, GiveBack, TaskKind, Work
+from jobs.kinds.files import fingerprint
+from jobs.kinds.index_report import IndexProgress, IndexReport
+from jobs.kinds.places import Place
+from jobs.kinds.reconcile import Found, fail, settle
+from jobs.kinds.scan import forget, scan
+
+HANDLED = ("added", "updated", "renewed", "moved", "duplicates")
+"""The counts of a report that a job keeps when it gives way and goes on later."""
+
+LISTED_FAILURES = 200
+"""How many failures a report lists; `failures` counts them all."""
+
+
+OnIndexProgress = Callable[[IndexProgress], None]
+
+
+async def index_folder(
+    folder: Path,
+    database: Database,
+    engine: Engine,
+    progress: OnIndexProgress | None = None,
+    cancel: ShouldStop | None = None,
+    *,
+    max_seconds: float = 900.0,
+    allow_empty: bool = False,
+    watched: bool = True,
+    between: Callable[[IndexReport], Awaitable[None]] | None = None,
+) -> IndexReport:
+    """Add or refresh the audio files of `folder` and everything below it.
+
+    Hidden files and folders are ignored, symbolic links to folders are not followed, those to files only when
+    they stay inside. `between` is called after each file with the report so far, and may raise to stop;
+    files that are in work then are finished. Raises UserError when the folder
+    is not there, or is empty though it had music (a volume that is not mounted) unless `allow_empty`; Cancelled
+    when `cancel` says so.
+    """
+    folder = await asyncio.to_thread(lambda: folder.expanduser().resolve())
+    access = await asyncio.to_thread(access_to, folder)
+    if access == "missing":
+        raise UserError("There is no folder {folder}: check the path.", folder=folder)
+    if access != "open":
+        raise UserError(
+            "The folder {folder} cannot be opened: let the user who runs Moodstem read it, and enter what it lies in.",
+            folder=folder,
+        )
+    return await _Index(
+        folder, database, engine, progress, cancel, max_seconds, allow_empty, watched, between
+    ).run()
+
+
+class _Index:
+    def __init__(
+        self,
+        folder: Path,
+        database: Database,
+        engine: Engine,
+        progress: OnIndexProgress | None,
+        cancel: ShouldStop | None,
+        max_seconds: float,
+        allow_empty: bool,
+        watched: bool,
+        between: Callable[[IndexReport], Awaitable[None]] | None,
+    ) -> None:
+        self.folder, self.database, self.engine = folder, database, engine
+        self.progress, self.cancel, self.between = progress, cancel, between
+        self.max_seconds, self.allow_empty, self.watched = max_seconds, allow_empty, watched
+        self.report = IndexReport(str(folder))
+        self.begun = time.monotonic()
+        self.analysed = 0
+        self.done = 0
+        self.in_work: dict[str, asyncio.Task[Any]] = {}
+        """Content that is being analysed, so that its copies wait and then share the track."""
+
+    async def run(self) -> IndexReport:
+        from core.analysis import ANALYSER_VERSION
+
+        facts = await self.engine.start()
+        self.report.separator = facts["separator"]
+        [row] = await self.database.write(
+            "INSERT INTO folder (path, watched, scan) VALUES (?, ?, 1) ON CONFLICT (path) DO UPDATE SET"
+            " scan = scan + 1, watched = max(watched, excluded.watched) RETURNING id, scan",
+            [str(self.folder), self.watched],
+        )
+        self.place = Place(
+            row["id"],
+            self.folder,
+            row["scan"],
+            facts["separator"],
+            facts["separator_version"],
+            ANALYSER_VERSION,
+        )
+        unreadable = await scan(self.database, self.place, self._check, allow_empty=self.allow_empty)
+        await self._process()
+        self.report.removed = await forget(self.database, self.place, unreadable, self._check)
+        await self.database.write("UPDATE folder SET indexed_at = unixepoch() WHERE id = ?", [self.place.id])
+        for failed in await self.database.fetch(
+            "SELECT path, error FROM folder_file WHERE folder_id = ? AND error IS NOT NULL ORDER BY path LIMIT ?",
+            [self.place.id, LISTED_FAILURES],
+        ):
+            self.report.failed.append((failed["path"], failed["error"]))
+        [count] = await self.database.fetch(
+            "SELECT count(*) FROM folder_file WHERE folder_id = ? AND error IS NOT NULL", [self.place.id]
+        )
+        self.report.failures = count[0]
+        self.report.seconds = round(time.monotonic() - self.begun, 3)
+        self.report.rate = self._rate()
+        return self.report
+
+    def _check(self) -> None:
+        if self.cancel is not None and self.cancel():
+            raise Cancelled
+
+    def _rate(self) -> float | None:
+        seconds = time.monotonic() - self.begun
+        return round(60 * self.analysed / seconds, 2) if self.analysed and seconds > 0 else None
+
+    async def _process(self) -> None:
+        [count] = await self.database.fetch(
+            "SELECT count(*), coalesce(sum(pending), 0) FROM folder_file WHERE folder_id = ? AND scan = ?",
+            [self.place.id, self.place.scan],
+        )
+        total = count[1]
+        self.report.unchanged = count[0] - total
+        running: set[asyncio.Task[None]] = set()
+        try:
+            async for row in self._pending():
+                while len(running) >= max(self.engine.slots, 1):
+                    running = await self._some_done(running)
+                self._check()
+                self._tell(total, row["path"])
+                running.add(asyncio.create_task(self._one(row)))
+            while running:
+                running = await self._some_done(running)
+        except BaseException as error:
+            if not isinstance(error, Exception):
+                for task in running:
+                    task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)  # what is in work is committed by itself
+            raise
+        self._tell(total, "")
+
+    async def _pending(self) -> AsyncIterator[Row]:
+        last = ""
+        while rows := await self.database.fetch(
+            "SELECT * FROM folder_file WHERE folder_id = ? AND pending = 1 AND scan = ? AND path > ? ORDER BY path LIMIT 50",
+            [self.place.id, self.place.scan, last],
+        ):
+            for row in rows:
+                last = row["path"]
+                yield row
+
+    async def _some_done(self, running: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+        """Wait until one of them ends; returns the others."""
+        ended, others = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        running -= ended
+        for task in ended:
+            task.result()
+            self.done += 1
+            if self.between is not None:
+                await self.between(self.report)
+        return others
+
+    def _tell(self, total: int, path: str) -> None:
+        if self.progress is not None:
+            left = total - self.done
+            pace = (time.monotonic() - self.begun) / self.done if self.done else None
+            eta_s = 0.0 if not left else pace and pace * left
+            self.progress(IndexProgress(self.done, total, path, self._rate(), eta_s))
+
+    async def _one(self, row: Row) -> None:
+        """Hash one pending file, analyse it if its content is unknown, and commit what is known then.
+
+        Raises Unavailable, Cancelled, or what the database does.
+        """
+        path = self.folder / row["path"]
+        try:
+            found = Found(row, *await asyncio.to_thread(fingerprint, path))
+        except FileNotFoundError:
+            return None  # it vanished since the scan; the next run settles it
+        except OSError as error:
+            unread = Found(row, None, row["size"], row["mtime_ns"])
+            return await self._failed(unread, f"It cannot be read ({error.strerror}).")
+        assert found.digest is not None
+        while other := self.in_work.get(found.digest):
+            await asyncio.wait([other])
+        task = asyncio.current_task()
+        assert task is not None
+        self.in_work[found.digest] = task
+        try:
+            await self._known_or_new(found, path)
+        finally:
+            del self.in_work[found.digest]
+
+    async def _known_or_new(self, found: Found, path: Path) -> None:
+        place = self.place
+        known = await self.database.fetch_one(
+            "SELECT content_hash = :digest AND origin <> 'upload' AS ours, data FROM track JOIN analysis"
+            " ON track_id = track.id AND separator = :separator AND separator_version = :separator_version"
+            " AND analyser_version = :analyser_version WHERE content_hash = :digest OR audio_hash = :digest"
+            " ORDER BY ours DESC LIMIT 1",
+            {
+                "digest": found.digest,
+                "separator": place.separator,
+                "separator_version": place.separator_version,
+                "analyser_version": place.analyser_version,
+            },
+        )
+        answer: dict[str, Any] | None = None
+        if known is None or not known["ours"]:
+            # Of an upload the measurements hold, its tags are read again: its name may be its uploader's.
+            measured = json.loads(known["data"]) if known is not None else None
+            try:
+                answer = await self._analyse(path, measured)
+            except Unavailable:
+                raise
+            except UserError as error:
+                if is_disk_full(error):
+                    raise
+                return await self._failed(found, str(error))
+            self.analysed += measured is None
+            if answer["analysis"]["content_hash"] != found.digest:
+                return None  # it is being written to: stays pending until the next run
+        async with self.database.transaction() as transaction:
+            happened = await settle(transaction, place, found, answer)
+        setattr(self.report, happened, getattr(self.report, happened) + 1)
+        return None
+
+    async def _failed(self, found: Found, sentence: str) -> None:
+        async with self.database.transaction() as transaction:
+            await fail(transaction, self.place, found, sentence)
+
+    async def _analyse(self, path: Path, measured: dict[str, Any] | None) -> dict[str, Any]:
+        """The engine's answer, where `measured` is an analysis that still holds, with the tags alone. A file that crashes the worker or takes too long twice is the file's fault."""
+        arguments = {
+            "path": str(path),
+            "name": path.name,
+            "max_seconds": self.max_seconds,
+            "analysis": measured,
+        }
+        request = Request("analyse", arguments, reads=("path",))
+        for attempt in (1, 2):
+            try:
+                return await self.engine.run(request, None, self.cancel)
+            except (Crashed, TimedOut) as error:
+                if attempt == 2:
+                    raise UserError("{error} It was tried twice: check the file.", error=error) from error
+            except TaskFailed as error:
+                raise UserError("Something went wrong inside Moodstem ({error}).", error=error) from error
+        raise AssertionError
+
+
+async def run(work: Work) -> Done:
+    """The job's side. spec: {"folder": absolute path}; result: IndexReport.to_json()."""
+
+    def progress(now: IndexProgress) -> None:
+        pace = f", {now.rate:.0f} a minute" if now.rate else ""
+        work.report(f"{now.done} of {now.total} files{pace}", now.done / now.total if now.total else 0.0)
+
+    before = work.claimed.spec.get("so_far", {})
+
+    report = IndexReport("")
+
+    async def between(now: IndexReport) -> None:
+        nonlocal report
+        report = now
+        if await work.give_way():
+            raise GiveBack
+
+    try:
+        report = await index_folder(
+            Path(work.claimed.spec["folder"]),
+            work.database,
+            work.engine,
+            progress,
+            work.should_stop,
+            max_seconds=work.settings.folder_seconds,
+            between=between,
+        )
+    except GiveBack:  # the counts of now: other files that were in work have ended since
+        raise GiveBack(
+            {"so_far": {name: before.get(name, 0) + getattr(report, name) for name in HANDLED}}
+        ) from None
+    for name in HANDLED:  # what this run finds unchanged is what the earlier ones did
+        setattr(report, name, getattr(report, name) + before.get(name, 0))
+    report.unchanged = max(report.unchanged - sum(before.values()), 0)
+    return Done(report.to_json(), measured=False)
+
+
+KIND = TaskKind(run)

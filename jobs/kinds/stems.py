@@ -1,0 +1,120 @@
+"""The stems of one track as files, made when somebody asks for them.
+
+They are not kept from the analysis: most uploads are looked at once, and six lossless stems take twelve times the
+room of the song. The same file and the same separator give the same stems, so nothing is lost by making them again.
+
+spec:   {"track_id", "name": the track's title, only ever shown, "of": the job that analysed it}
+result: {"track_id", "of", "archive": path in the data folder, "separator",
+         "sizes": {stem: {"flac": bytes, "ogg": bytes}}}
+
+The archive is one uncompressed ZIP with `<stem>.flac` and `<stem>.ogg`, so that it comes, ages and goes as one file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from core.errors import UserError
+from core.i18n import mark
+from core.library.tracks import Library
+from jobs.engines.base import Request
+from jobs.kinds.base import Context, Done, TaskKind, Work
+
+FORMS = ("flac", "ogg")
+
+GONE = mark("The audio of this track is no longer kept: upload it again to have its stems.")
+
+SEPARATED = 0.8
+"""Progress once the stems are there; the rest is writing them."""
+
+
+async def run(work: Work) -> Done:
+    """The runner's side: nothing to do when somebody else asked for the same a while ago."""
+    spec = work.claimed.spec
+    track = await Library(work.database).get(spec["track_id"])
+    source = work.settings.data / track.path if track else None
+    if track is None or source is None or not await asyncio.to_thread(source.is_file):
+        raise UserError(GONE)
+    facts = await work.engine.start()
+    archive = work.settings.stems / archive_name(track.content_hash, facts["separator"])
+    result = {
+        "track_id": track.id,
+        "of": spec["of"],
+        "archive": archive.relative_to(work.settings.data).as_posix(),
+        "separator": facts["separator"],
+    }
+    if await asyncio.to_thread(archive.is_file):
+        await asyncio.to_thread(archive.touch)  # its time begins anew
+        return Done(result | await asyncio.to_thread(look_into, archive), measured=False)
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    part = archive.with_name(f".part-{work.claimed.id}-{work.claimed.token}.zip")
+    request = Request(
+        "stems",
+        {
+            "path": str(source),
+            "archive": str(part),
+            "max_seconds": max(work.settings.upload_seconds, work.settings.folder_seconds),
+        },
+        reads=("path",),
+        writes=("archive",),
+    )
+    try:
+        await work.engine.run(request, work.report, work.should_stop)
+        part.replace(archive)
+    finally:
+        part.unlink(missing_ok=True)
+    return Done(result | await asyncio.to_thread(look_into, archive))
+
+
+def archive_name(content_hash: str, separator: str) -> str:
+    """Below the folder of stems: the same recording and separator give the same file."""
+    return f"{content_hash[:32]}-{separator}.zip"
+
+
+def look_into(archive: Path) -> dict[str, Any]:
+    """{"sizes": {stem: {form: bytes}}} of an archive. Raises OSError or zipfile.BadZipFile when it cannot be read."""
+    sizes: dict[str, dict[str, int]] = {}
+    with zipfile.ZipFile(archive) as kept:
+        for entry in kept.infolist():
+            stem, _, form = entry.filename.partition(".")
+            sizes.setdefault(stem, {})[form] = entry.file_size
+    return {"sizes": sizes}
+
+
+def read_stem(archive: Path, stem: str, form: str) -> bytes:
+    """One stem's file. Raises KeyError when the archive has none of that name, OSError when it is gone."""
+    with zipfile.ZipFile(archive) as kept:
+        return kept.read(f"{stem}.{form}")
+
+
+def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
+    """The worker's side: {"path", "archive", "max_seconds"} -> {"gain_db"}, and the archive is there."""
+    import numpy as np
+
+    from core.audio.decode import DecodeLimits, decode
+    from core.audio.encode import flac, vorbis
+    from core.audio.spectrum import resample
+
+    context.report("decode", 0.0)
+    audio = decode(Path(arguments["path"]), DecodeLimits(max_seconds=arguments["max_seconds"]))
+    separator = context.separator
+    mix = resample(audio.samples, audio.rate, separator.rate)
+    stems = separator.separate(mix, lambda share: context.report("separate", SEPARATED * share))
+    if not stems:
+        raise UserError("I run without a separator, so there are no stems: ask whoever runs me for one.")
+    # One factor for all, so that together they still make the mix.
+    peak = max(float(np.abs(samples).max()) for samples in stems.values())
+    gain = 1.0 if peak <= 1.0 else 1.0 / peak
+    with zipfile.ZipFile(arguments["archive"], "w", zipfile.ZIP_STORED) as kept:
+        for done, (stem, samples) in enumerate(stems.items()):
+            for form, encode in zip(FORMS, (flac, vorbis), strict=True):
+                context.report("encode", SEPARATED + (1 - SEPARATED) * done / len(stems))
+                kept.writestr(f"{stem}.{form}", encode(samples * np.float32(gain), separator.rate))
+    return {"gain_db": 20 * math.log10(gain)}
+
+
+KIND = TaskKind(run)

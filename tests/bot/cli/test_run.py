@@ -1,0 +1,208 @@
+"""`moodstem run` over real sockets: SimCord replaces discord.py's own, so here a stand-in for Discord meets them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from core.library.samples import manifest
+from core.library.store import Database
+from jobs.queue import Queue
+from tests.fakes.discord_server import TOKEN, Fault, StandIn
+from tests.fakes.running_bot import Bot, answered, comes, launch, press_id, running, text_of
+
+RATE_LIMIT = {"message": "You are being rate limited.", "retry_after": 0.05, "global": False}
+
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def discord() -> AsyncIterator[StandIn]:
+    stand_in = StandIn()
+    await stand_in.start()
+    yield stand_in
+    await stand_in.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def bot(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Bot]:
+    """One running bot for all tests that leave it running; each has members of its own."""
+    stand_in = StandIn()
+    await stand_in.start()
+    async with running(stand_in, tmp_path_factory.mktemp("bot")) as started:
+        yield started
+        said = await started.stop()
+        assert "Traceback" not in said and TOKEN not in said, said
+    await stand_in.stop()
+
+
+async def test_it_logs_in_syncs_answers_and_stops(discord: StandIn, tmp_path: Path) -> None:
+    async with running(discord, tmp_path) as bot:
+        assert discord.identified[-1]["intents"] == 1, "servers only: no messages, members or presences"
+        names = {command["name"] for command in discord.commands}
+        assert {"mood", "recommend", "upload", "reindex", "privacy"} <= names
+        answer = await answered(await discord.slash("mood"))
+        assert answer["data"]["flags"] == 64 + 32768  # ephemeral, Components V2
+        assert "Question 1 of" in text_of(answer["data"])
+        said = await bot.stop()
+        assert TOKEN not in said and "Traceback" not in said, said
+    async with running(discord, tmp_path) as bot:
+        await bot.stop()
+    assert discord.syncs == 1, "unchanged commands are not sent again"
+    discord.commands.pop()
+    async with running(discord, tmp_path) as bot:
+        await bot.stop()
+    assert discord.syncs == 2, "commands that Discord has lost are sent again"
+
+
+async def test_a_button_changes_its_message(bot: Bot) -> None:
+    asked = await bot.discord.slash("help", user=10)
+    await answered(asked)
+    assert asked.message is not None
+    pressed = await bot.discord.press(asked.message, press_id(asked.message, "mood_start"), user=10)
+    await answered(pressed)
+    assert "Question 1 of" in text_of(pressed.message)
+
+
+async def test_an_interaction_that_comes_twice_counts_once(bot: Bot) -> None:
+    asked = await bot.discord.slash("mood", user=11)
+    await answered(asked)
+    assert asked.message is not None
+    choice = {"custom_id": press_id(asked.message, "mood_answer"), "component_type": 2}
+    twice = await bot.discord.interact(3, choice, 11, message=asked.message, times=2)
+    await answered(twice)
+    again = await bot.discord.slash("mood", user=11)
+    await answered(again)
+    assert "Question 2 of" in text_of(again.message)
+    assert sum(f"/{twice.token}/" in path for _, path, _ in bot.discord.requests) == 1, "answered once, too"
+
+
+async def test_an_upload_is_fetched_while_its_address_is_good(bot: Bot) -> None:
+    discord, sample = bot.discord, manifest()[0].path.read_bytes()
+    asked = await discord.slash("upload", user=12, track=discord.attach("good.ogg", sample))
+    assert (await answered(asked))["type"] == 5, "deferred before anything else"
+    await comes(discord, lambda: any("good.ogg" in text_of(one) for one in discord.messages.values()))
+    assert any(file.read_bytes() == sample for file in (bot.folder / "data" / "uploads").iterdir())
+    late = await discord.slash("upload", user=13, track=discord.attach("late.ogg", sample, lifetime_s=-1))
+    await comes(discord, lambda: "upload it again" in text_of(late.message))
+
+
+async def test_rate_limits_are_waited_for_and_bans_are_told(bot: Bot) -> None:
+    polite = {"Via": "1.1 google", "Retry-After": "1", "X-RateLimit-Scope": "user"}
+    bot.discord.faults.append(Fault("POST", "interactions/*", 429, dict(RATE_LIMIT), polite, times=2))
+    answer = await answered(await bot.discord.slash("mood", user=14))
+    assert "Question 1 of" in text_of(answer["data"]), "asked again until Discord took it"
+    # Without `Via`, it is Cloudflare that refuses: discord.py does not try again, and neither do we.
+    bot.discord.faults.append(Fault("POST", "interactions/*", 429, dict(RATE_LIMIT)))
+    answer = await answered(await bot.discord.slash("help", user=14))
+    assert "slow down" in text_of(answer["data"])
+
+
+async def test_an_answer_that_meets_a_server_error_is_given_again(bot: Bot) -> None:
+    bot.discord.faults.append(Fault("POST", "interactions/*", 503))
+    answer = await answered(await bot.discord.slash("mood", user=15))
+    assert "Question 1 of" in text_of(answer["data"])
+
+
+async def test_it_resumes_and_misses_nothing(bot: Bot) -> None:
+    before = len(bot.discord.resumed)
+    await bot.discord.demand_reconnect()
+    first = await bot.discord.slash("mood", user=16)  # sent while nobody listens: replayed after the resume
+    assert "Question 1 of" in text_of((await answered(first))["data"])
+    await bot.discord.hang_up(4000)
+    second = await bot.discord.slash("help", user=16)
+    await answered(second)
+    resumed = bot.discord.resumed[before:]
+    assert len(resumed) == 2 and len(bot.discord.identified) == 1
+    assert resumed[0]["session_id"] == "a-session" and resumed[0]["token"] == TOKEN
+
+
+async def test_sigterm_during_a_job_gives_it_back_and_ends_in_time(discord: StandIn, tmp_path: Path) -> None:
+    async with running(discord, tmp_path, MOODSTEM_JOBS__EMBEDDED_WORKER="true") as bot:
+        song = manifest()[0].path.read_bytes()
+        await answered(await discord.slash("upload", track=discord.attach("song.ogg", song)))
+        async with await Database.open(tmp_path / "data" / "moodstem.db") as database:
+            queue = Queue(database)
+            while not (await queue.counts())["running"]:
+                await asyncio.sleep(0.02)
+            bot.process.send_signal(signal.SIGTERM)
+            said = await bot.ended(0)
+            counts = await queue.counts()
+            assert counts["running"] == 0 and counts["queued"] + counts["done"] == 1, (counts, said)
+            assert "Traceback" not in said, said
+            taken = re.search(r"Stopped after ([\d.]+) s", said)
+            assert taken and float(taken[1]) < 10, said
+    async with running(discord, tmp_path, MOODSTEM_JOBS__EMBEDDED_WORKER="true") as bot:
+        await comes(
+            discord, lambda: any("Goes well with" in text_of(one) for one in discord.messages.values())
+        )
+        await bot.stop()
+
+
+async def test_discord_is_asked_for_the_number_of_shards(discord: StandIn, tmp_path: Path) -> None:
+    async with running(discord, tmp_path, MOODSTEM_DISCORD__SHARDS="auto") as bot:
+        assert ("GET", "gateway/bot", 200) in discord.requests
+        assert discord.identified[-1]["shard"] == [0, 1]
+        await answered(await discord.slash("mood"))
+        await bot.stop()
+
+
+async def test_health_metrics_and_json_logs(discord: StandIn, tmp_path: Path, unused_tcp_port: int) -> None:
+    environment = {"MOODSTEM_MONITOR__PORT": str(unused_tcp_port), "MOODSTEM_LOG__FORMAT": "json"}
+    async with (
+        running(discord, tmp_path, **environment) as bot,
+        aiohttp.ClientSession(f"http://127.0.0.1:{unused_tcp_port}") as http,
+    ):
+        discord.faults.append(Fault("POST", "interactions/*", 429, dict(RATE_LIMIT), {"Via": "1.1 google"}))
+        asked = await discord.slash("mood")
+        await answered(asked)
+        await answered(await discord.slash("reindex"))
+        while (
+            health := await http.get("/health")
+        ).status != 200:  # it waits a moment for more servers to come
+            assert (await health.json())["problems"] == ["not connected to Discord"]
+            await asyncio.sleep(0.1)
+        assert (await health.json())["servers"] == 1
+        page = await (await http.get("/metrics")).text()
+        said = await bot.stop()
+    assert 'moodstem_interactions_total{name="/mood",outcome="ok"} 1.0' in page
+    assert 'moodstem_interactions_total{name="/reindex",outcome="refused"} 1.0' in page
+    assert "moodstem_acknowledgement_seconds_count 2.0" in page
+    assert 'moodstem_jobs{state="queued"} 0.0' in page and "moodstem_event_loop_lag_seconds_count" in page
+    assert 'moodstem_discord_requests_total{method="POST",status="429"} 1.0' in page
+    events: list[dict[str, Any]] = [json.loads(line) for line in said.splitlines()]
+    assert {"time", "level", "logger", "message"} <= set(events[0])
+    assert any(one["logger"] == "discord.webhook.async_" for one in events), (
+        "discord.py's own warning is there"
+    )
+    assert TOKEN not in said and asked.token not in said
+
+
+async def test_a_taken_port_is_one_clear_line(discord: StandIn, tmp_path: Path) -> None:
+    process = await launch(discord.port, tmp_path, MOODSTEM_MONITOR__PORT=str(discord.port))
+    said = await Bot(process, discord, tmp_path).ended(1)
+    assert f"127.0.0.1:{discord.port} cannot be used for monitoring" in said.splitlines()[-1]
+    assert "Traceback" not in said, said
+
+
+async def test_a_wrong_token_is_one_clear_line(discord: StandIn, tmp_path: Path) -> None:
+    process = await launch(discord.port, tmp_path, DISCORD_TOKEN="wrong")
+    said = await Bot(process, discord, tmp_path).ended(1)
+    assert said.strip().splitlines()[-1].startswith("Error: Discord does not know this token")
+    assert "Traceback" not in said
+
+
+async def test_no_network_is_one_clear_line(tmp_path: Path, unused_tcp_port: int) -> None:
+    process = await launch(unused_tcp_port, tmp_path)
+    said = await Bot(process, StandIn(), tmp_path).ended(1)
+    assert "Discord cannot be reached" in said and "Traceback" not in said
