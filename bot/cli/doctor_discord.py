@@ -8,12 +8,12 @@ import re
 import time
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import aiohttp
 
 from bot.token import ANEW
-
-if TYPE_CHECKING:
-    from core.settings import Settings
+from core.settings import Settings
 
 TIMEOUT_S = 10.0
 CLOCK_S = 5.0
@@ -46,8 +46,6 @@ class Seen:
 
 async def look(settings: Settings, token: str) -> Seen:
     """Ask Discord who the token's bot is and where; what cannot be a token is sent nowhere."""
-    import aiohttp
-
     if not SHAPE.fullmatch(token):
         return Seen(("token", False, f"this is no bot token: {ANEW}"))
     port = settings.discord.loopback

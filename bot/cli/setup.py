@@ -10,21 +10,25 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 import click
+import tomlkit
 
-from bot.cli.root import main, settings_of
+from bot.cli.doctor import doctor
+from bot.cli.doctor_discord import NEEDED, id_in, invite_link, look
+from bot.cli.root import settings_of
+from bot.cli.templates import compose_override, systemd_unit, template
+from bot.token import cleaned, keep_token, read_token
 from core.errors import UserError
+from core.folders import access_to, replace_file
 from core.i18n import LANGUAGES
-
-if TYPE_CHECKING:
-    from core.settings import Settings
+from core.settings import Settings, config_file, whoever
 
 SERVICES = ("systemd", "compose", "none")
 
 
-@main.command()
+@click.command()
 @click.option("--token-file", type=click.File(), help="Take the token from this file; - is standard input.")
 @click.option("--music", type=click.Path(path_type=Path), multiple=True, help="Add this folder of music.")
 @click.option(
@@ -45,8 +49,6 @@ def setup(
 
     Run it again to see what is there; it changes only what you say.
     """
-    from bot.cli.serve import doctor
-
     asks = sys.stdin.isatty() and not yes
     try:
         _token(settings_of(ctx), token_file, asks)
@@ -69,9 +71,6 @@ def _ask_again(error: UserError, asks: bool) -> None:
 
 def _token(settings: Settings, given: TextIO | None, asks: bool) -> None:
     """Ask until Discord knows the token or cannot be asked, keep it, and print the invitation."""
-    from bot.cli.doctor_discord import NEEDED, id_in, invite_link, look
-    from bot.token import cleaned, keep_token, read_token
-
     present = ""
     try:
         present = read_token(settings.data)
@@ -139,9 +138,6 @@ def _music(settings: Settings, given: tuple[Path, ...], asks: bool) -> None:
 
 def _readable(folder: Path) -> Path:
     """The whole path of a folder. Raises UserError if it is not there or closed."""
-    from core.folders import access_to
-    from core.settings import whoever
-
     folder = folder.expanduser().absolute()
     access = access_to(folder)
     if access == "missing":
@@ -166,12 +162,6 @@ def _language(settings: Settings, given: str | None, asks: bool) -> None:
 
 def _write(table: str, key: str, value: str | list[str]) -> None:
     """Change one setting; comments and the others stay. Without a file, the shipped one is the start."""
-    import tomlkit
-
-    from bot.cli.templates import template
-    from core.folders import replace_file
-    from core.settings import config_file
-
     file = config_file()
     try:
         is_there = file.exists()
@@ -186,9 +176,6 @@ def _write(table: str, key: str, value: str | list[str]) -> None:
 
 def _service(settings: Settings, given: str | None, asks: bool) -> None:
     """Write a systemd unit or what compose.yaml needs to know of this machine, and say how it is started."""
-    from bot.cli.templates import compose_override, systemd_unit
-    from core.settings import config_file
-
     if given is None and asks:
         given = click.prompt("Start with the machine by", "none", type=click.Choice(SERVICES))
     if given in (None, "none"):

@@ -9,13 +9,9 @@ import re
 import sys
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bot.token import token_file
-from core.settings import config_file
-
-if TYPE_CHECKING:
-    from core.settings import Settings
+from core.settings import Settings, config_file
 
 
 def template(name: str) -> str:
