@@ -30,7 +30,10 @@ log = logging.getLogger(__name__)
 @click.command()
 @click.pass_context
 def run(ctx: click.Context) -> None:
-    """Run the bot on Discord (token from `moodstem setup` or DISCORD_TOKEN) with its own worker."""
+    """Run the bot on Discord with its own worker.
+
+    The token is what `moodstem setup` kept, or DISCORD_TOKEN.
+    """
     settings = settings_of(ctx)
     token = read_token(settings.data)
     if not token:

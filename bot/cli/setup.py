@@ -45,9 +45,9 @@ def setup(
     service: str | None,
     yes: bool,
 ) -> None:
-    """Set up the bot for Discord: token, invitation, music, language, service; then say what doctor says.
+    """Set up the bot for Discord: token, invitation, music, language, service.
 
-    Run it again to see what is there; it changes only what you say.
+    It ends with what `moodstem doctor` says. Run it again to see what is there; it changes only what you say.
     """
     asks = sys.stdin.isatty() and not yes
     try:
