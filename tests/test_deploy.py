@@ -44,7 +44,7 @@ def test_the_compose_services_are_confined(name: str) -> None:
     service = compose()[name]
     assert service["read_only"] and service["cap_drop"] == ["ALL"] and service["init"]
     assert all(port.startswith("127.0.0.1:") for port in service["ports"]), "metrics have no password"
-    assert service["environment"]["DISCORD_TOKEN"].startswith("${DISCORD_TOKEN:?")
+    assert service["environment"]["DISCORD_TOKEN"] == "${DISCORD_TOKEN-}", "the token's file is another way"
     assert int(service["stop_grace_period"].removesuffix("s")) > 10
 
 

@@ -16,6 +16,7 @@ from bot.cli.doctor_discord import ask
 from bot.cli.root import print_json, settings_of
 from bot.cli.separators import separator_of
 from bot.cli.shared import JSON
+from bot.token import read_token
 from core.audio.decode import decode
 from core.audio.device import gpu_name, torch_has_cuda
 from core.errors import UserError
@@ -83,7 +84,10 @@ def _settings() -> Finding:
 
 async def _discord(settings: Settings) -> list[Finding]:
 
-    answers = await ask(settings, os.environ.get("DISCORD_TOKEN", "").strip())
+    try:
+        answers = await ask(settings, read_token(settings.data))
+    except UserError as error:
+        answers = [("token", False, str(error))]
     return [Finding(name, ok, text, needed=False) for name, ok, text in answers]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
 import signal
 
 import aiohttp
@@ -18,6 +17,7 @@ from discord.http import Route
 
 from bot import create_bot
 from bot.cli.root import settings_of
+from bot.token import ANEW, read_token
 from core import logs
 from core.errors import UserError
 from core.settings import Settings
@@ -30,13 +30,14 @@ log = logging.getLogger(__name__)
 @click.command()
 @click.pass_context
 def run(ctx: click.Context) -> None:
-    """Run the bot on Discord (token from DISCORD_TOKEN) with its own worker."""
-    token = os.environ.get("DISCORD_TOKEN", "").strip()
-    if not token:
-        raise UserError(
-            "DISCORD_TOKEN is not set: put your bot's token into it (Discord developer portal, Bot, Reset Token)."
-        )
+    """Run the bot on Discord with its own worker.
+
+    The token is what `moodstem setup` kept, or DISCORD_TOKEN.
+    """
     settings = settings_of(ctx)
+    token = read_token(settings.data)
+    if not token:
+        raise UserError("There is no token: `moodstem setup` asks for it, or put it into DISCORD_TOKEN.")
     runner_options(settings)  # says at once what its worker would miss
     logs.configure(settings.log.format, settings.log.level)
     asyncio.run(_run(settings, token))
@@ -59,9 +60,7 @@ async def _run(settings: Settings, token: str) -> None:
             _settle()
             await bot.connect()
         except discord.LoginFailure:
-            raise UserError(
-                "Discord does not know this token: copy it anew from the developer portal into DISCORD_TOKEN."
-            ) from None
+            raise UserError(f"Discord does not know this token: {ANEW}, then `moodstem setup`.") from None
         except aiohttp.ClientConnectionError as error:
             raise UserError(
                 f"Discord cannot be reached ({error}): check the network, then start again."
