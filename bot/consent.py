@@ -17,7 +17,7 @@ import discord
 
 from bot.features.privacy.cards import consent_card
 from core.library.consent import agreed
-from core.library.store import Database
+from core.library.database import Database
 from core.settings import RetentionSettings
 
 FREE_COMMANDS = frozenset(

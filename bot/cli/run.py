@@ -21,6 +21,7 @@ from discord.http import Route
 
 from bot import create_bot
 from bot.cli.root import settings_of
+from bot.token import ANEW, read_token
 from core import logs
 from core.errors import UserError
 from core.settings import Settings
@@ -39,7 +40,7 @@ OUTAGES = (aiohttp.ClientConnectionError, TimeoutError, discord.DiscordServerErr
 """What goes by itself: no network, or Discord is down. A wrong token does not."""
 
 REFUSALS = {
-    4004: "Discord does not know this token (any more): copy it anew from the developer portal (Bot, Reset Token).",
+    4004: f"Discord does not know this token: {ANEW}, then `moodstem setup`.",
     4010: "Discord refuses this shard: correct [discord] shard_ids in config.toml.",
     4011: 'This bot is in so many servers that Discord demands several connections: set shards = "auto" under [discord] in config.toml.',
     4012: "Discord no longer speaks this version of its gateway: update Moodstem.",
@@ -52,13 +53,14 @@ REFUSALS = {
 @click.command()
 @click.pass_context
 def run(ctx: click.Context) -> None:
-    """Run the bot on Discord (token from DISCORD_TOKEN) with its own worker."""
-    token = os.environ.get("DISCORD_TOKEN", "").strip()
-    if not token:
-        raise UserError(
-            "DISCORD_TOKEN is not set: put your bot's token into it (Discord developer portal, Bot, Reset Token)."
-        )
+    """Run the bot on Discord with its own worker.
+
+    The token is what `moodstem setup` kept, or DISCORD_TOKEN.
+    """
     settings = settings_of(ctx)
+    token = read_token(settings.data)
+    if not token:
+        raise UserError("There is no token: `moodstem setup` asks for it, or put it into DISCORD_TOKEN.")
     runner_options(settings)  # says at once what its worker would miss
     logs.configure(settings.log.format, settings.log.level)
     try:
