@@ -17,7 +17,7 @@ languages order them differently. What was stored or comes from the worker is En
 Then `make messages` adds the new texts to core/locales/{de,es}.po; fill in the empty msgstr (German informal "du",
 Spanish "tú"; keep the {placeholders}, markdown and /commands as they are). A test fails until both are there, when the
 placeholders differ, and when a card's text is not marked. A conflict in a .po file: keep both sides, `make messages`.
-Order: the member's choice (/language), the server's (/admin language), the language of their Discord, English.
+Order: the member's choice (/language), the server's (/admin language), the language of their Discord, [discord] language.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ async def language_of(database: Database, interaction: discord.Interaction[Any])
     except sqlite3.Error as error:
         log.warning("the chosen language could not be read: %s", error)
         own = None
-    return own or nearest(str(interaction.locale)) or "en"
+    return own or nearest(str(interaction.locale)) or interaction.client.settings.discord.language
 
 
 class Words(app_commands.Translator):

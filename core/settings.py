@@ -1,7 +1,7 @@
 """Settings: config.toml, overridden by environment variables (MOODSTEM_LIMITS__UPLOAD_MB=20).
 
-One class for each area. The Discord token is not among them: it comes from DISCORD_TOKEN alone and is read
-where the bot logs in, so that no settings dump can show it.
+One class for each area. The Discord token is not among them: bot/token.py reads it where the bot logs in, so
+that no settings dump can show it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -21,6 +21,7 @@ from pydantic_settings import (
 
 from core.errors import UserError
 from core.folders import DataFolder
+from core.i18n import LANGUAGES
 from core.logs import Format, Level
 
 if TYPE_CHECKING:
@@ -161,6 +162,8 @@ class MonitorSettings(_Area):
 
 
 class DiscordSettings(_Area):
+    language: str = "en"
+    """Of members whose Discord is set to a language that is not spoken here, where neither they nor their server chose."""
     test_guild: int | None = None
     """Sync the commands to this server only, at once (for development)."""
     shards: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
@@ -169,6 +172,13 @@ class DiscordSettings(_Area):
     """Which of the connections this process holds, from 0, when several share them; all when not said."""
     loopback: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Talk to a stand-in for Discord on this port of 127.0.0.1 (for tests); never to another host."""
+
+    @field_validator("language")
+    @classmethod
+    def language_is_spoken(cls, language: str) -> str:
+        if language not in LANGUAGES:
+            raise ValueError(f"it must be one of {', '.join(LANGUAGES)}")
+        return language
 
     @model_validator(mode="after")
     def ids_are_within_count(self) -> Self:

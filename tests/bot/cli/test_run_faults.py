@@ -150,7 +150,7 @@ async def test_a_server_that_throws_the_bot_out_costs_its_cards_only(bot: Bot) -
         async with asyncio.timeout(PATIENCE_S):
             while await database.fetch("SELECT 1 FROM card WHERE job_id=?", [job.id]):
                 await asyncio.sleep(0.02)
-    await bot.discord.dispatch("GUILD_CREATE", bot.discord._guild())  # invited again
+    await bot.discord.dispatch("GUILD_CREATE", bot.discord.guild_data())  # invited again
     await works(bot)
     listed = await bot.discord.slash("jobs", user=27)
     assert "song27.ogg" in text_of((await answered(listed))["data"])

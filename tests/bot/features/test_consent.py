@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from core.library import consent
 from core.library.consent import agreed
 from core.moods.profile import Profile
 from jobs.member_data import erase_member, export_member
-from tests.bot.conftest import World, labels, previews_ready, within_budget, words
+from tests.bot.conftest import World, labels, press_ids, previews_ready, within_budget, words
 from tests.bot.features.test_upload import tone
 from tests.bot.test_rights import alices, arguments
 
@@ -211,15 +210,19 @@ async def test_who_has_no_consent_joins_no_party(world: World, carol: Any) -> No
     assert set(await kept(world, carol)) == {"profile"}
 
 
-async def test_many_who_wait_are_forgotten_in_order(world: World, carol: Any) -> None:
-    gate = world.bot.gate
+async def test_what_waits_is_its_members_and_goes_on_once(
+    world: World, carol: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.consent.MOST", 2)
+    asked = []
     for _ in range(3):
-        await carol.slash(world.channel, "upload", track=("song.wav", tone()))
-    assert len(gate._waiting) == 3
-    first = next(iter(gate._waiting))
-    assert gate.take(first, world.bob.id) is None, "nobody else's"
-    await asyncio.sleep(0)
-    assert gate.take(first, carol.id) is not None and gate.take(first, carol.id) is None
+        shown = await carol.slash(world.channel, "upload", track=("song.wav", tone()))
+        asked += [int(one.split(":")[2]) for one in press_ids(shown.response, "consent_yes")]
+    gate, (oldest, middle, latest) = world.bot.gate, asked
+    assert gate.take(oldest, carol.id) is None, "too many waited"
+    assert gate.take(middle, world.bob.id) is None, "nobody else's"
+    assert gate.take(middle, carol.id) is not None and gate.take(middle, carol.id) is None
+    assert gate.take(latest, carol.id) is not None
 
 
 async def test_rights_are_checked_again_after_a_yes(world: World, carol: Any) -> None:

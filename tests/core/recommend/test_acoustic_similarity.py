@@ -13,9 +13,9 @@ from threadpoolctl import threadpool_limits
 
 from core.analysis import TrackAnalysis, analyse
 from core.audio.descriptors import describe
-from core.genre.latents import Latents
 from core.genre.neighbours import unit
 from core.library.catalog import Catalog
+from core.library.latents import Latents
 from core.recommend.acoustic_similarity import (
     BLOCK,
     BLOCKS,

@@ -18,9 +18,9 @@ import torch
 from core.analysis import analyse
 from core.errors import UserError
 from core.genre import model as models
-from core.genre.latents import load_latents, told
 from core.genre.model import hear_file, load, save
 from core.genre.network import build
+from core.library.latents import load_latents, told
 from core.library.store import Database
 from core.library.tracks import Library
 from core.separation.loader import load_separator
