@@ -29,9 +29,10 @@ from core.i18n import catalogue
 from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog
 from core.library.command_sync import save_synced_commands, synced_commands
+from core.library.database import Database
 from core.library.loading import Loader
+from core.library.schema import open_database
 from core.library.shelf import SHARED, Shelf, keep_folders_to
-from core.library.store import Database
 from core.library.tracks import Library, Track
 from core.recommend.topic_scores import tuned
 from core.recommend.tuning import weights_of
@@ -139,7 +140,7 @@ class Moodstem(commands.Bot):
 
     async def setup_hook(self) -> None:
         """Before the gateway: database, samples, cogs, buttons, commands."""
-        self.database = await self._resources.enter_async_context(await Database.open(self.settings.database))
+        self.database = await self._resources.enter_async_context(await open_database(self.settings.database))
         self.library = Library(self.database)
         self.queue = Queue(self.database)
         self.gate = Gate(self.database, self.settings.retention)

@@ -21,7 +21,7 @@ from discord.ext import commands
 
 from bot.features.privacy.cards import consent_card
 from core.library.consent import agreed
-from core.library.store import Database
+from core.library.database import Database
 from core.settings import RetentionSettings
 
 Interaction = discord.Interaction[Any]

@@ -49,7 +49,7 @@ from core.i18n import (
     trn,
 )
 from core.library import languages
-from core.library.store import Database
+from core.library.database import Database
 from core.moods.profile import tables
 
 __all__ = [

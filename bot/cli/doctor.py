@@ -22,8 +22,9 @@ from core.audio.device import gpu_name, torch_has_cuda
 from core.errors import UserError
 from core.folders import access_to
 from core.library.backup import quick_check
+from core.library.database import Database
 from core.library.samples import manifest
-from core.library.store import Database
+from core.library.schema import open_database
 from core.library.tracks import Library
 from core.settings import Settings, config_file, whoever
 from jobs.configure import plan
@@ -167,7 +168,7 @@ async def _database(settings: Settings) -> list[Finding]:
         )
     ]
     try:
-        async with await Database.open(settings.database) as database:
+        async with await open_database(settings.database) as database:
             check = await quick_check(database)
             tracks = await Library(database).counts()
             queue = Queue(database)

@@ -292,7 +292,7 @@ async def test_whoever_cannot_even_be_told_costs_a_line_of_the_log(world: World,
 async def test_a_database_that_another_process_holds_is_said_and_nothing_is_half_done(world: World) -> None:
     begun = await world.alice.slash(world.channel, "mood")
     choice = press_ids(begun.response, "mood_answer")[3]
-    await world.bot.database.fetch("PRAGMA busy_timeout = 50")
+    await world.bot.database.write("PRAGMA busy_timeout = 50")
     with closing(sqlite3.connect(world.settings.database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         told = await world.alice.click(begun.response.message, custom_id=choice)

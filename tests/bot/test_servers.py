@@ -18,7 +18,7 @@ from bot.router import Press
 from bot.widgets import Card, row
 from core.library.consent import agree
 from core.library.playlists import Playlists
-from core.library.store import Database
+from core.library.schema import open_database
 from core.moods.profile import Profile
 from core.recommend.tuning import set_weight, token
 from core.settings import LibrarySettings
@@ -54,7 +54,7 @@ async def elsewhere(world: World) -> Elsewhere:
 @pytest.fixture
 async def runner(world: World) -> AsyncIterator[Runner]:
     engine = LocalEngine("none")
-    async with await Database.open(world.settings.database) as database:
+    async with await open_database(world.settings.database) as database:
         yield Runner(Queue(database), engine, TaskSettings(world.settings.data, upload_seconds=60))
     await engine.stop()
 

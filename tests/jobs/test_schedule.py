@@ -13,7 +13,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from core.library.backup import backups, rehearse
-from core.library.store import Database
+from core.library.database import Database
 from core.library.tracks import Library
 from jobs.job_cards import cards, drop_card, put_card
 from jobs.queue import Queue

@@ -21,7 +21,7 @@ from bot.i18n import speaking, spoken, tr
 from bot.router import on_press
 from bot.widgets import Card, note_card
 from core.errors import UserError
-from core.library.store import Transaction
+from core.library.database import Transaction
 from core.recommend.similar import similar
 from jobs import job_cards as card_store
 from jobs import notices

@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from core.library.samples import manifest
-from core.library.store import Database
+from core.library.schema import open_database
 from jobs.queue import Queue
 from tests.fakes.discord_server import TOKEN, Fault, StandIn
 from tests.fakes.running_bot import Bot, answered, comes, launch, press_id, running, text_of
@@ -131,7 +131,7 @@ async def test_sigterm_during_a_job_gives_it_back_and_ends_in_time(discord: Stan
     async with running(discord, tmp_path, MOODSTEM_JOBS__EMBEDDED_WORKER="true") as bot:
         song = manifest()[0].path.read_bytes()
         await answered(await discord.slash("upload", track=discord.attach("song.ogg", song)))
-        async with await Database.open(tmp_path / "data" / "moodstem.db") as database:
+        async with await open_database(tmp_path / "data" / "moodstem.db") as database:
             queue = Queue(database)
             while not (await queue.counts())["running"]:
                 await asyncio.sleep(0.02)

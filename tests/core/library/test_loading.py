@@ -14,9 +14,10 @@ import pytest
 from core.analysis import TrackAnalysis
 from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
+from core.library.database import Database
 from core.library.loading import Loader, load_catalog
+from core.library.schema import open_database
 from core.library.shelf import Shelf
-from core.library.store import Database
 from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.rules import recommend
@@ -27,7 +28,7 @@ SHIPPED = [TrackAnalysis.from_json(one) for one in shipped_analyses().values()]
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with await Database.open(tmp_path / "one.db") as database:
+    async with await open_database(tmp_path / "one.db") as database:
         yield database
 
 
