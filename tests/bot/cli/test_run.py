@@ -266,7 +266,7 @@ async def test_a_second_signal_changes_nothing(discord: StandIn, tmp_path: Path,
     async with running(discord, tmp_path, MOODSTEM_JOBS__EMBEDDED_WORKER="true") as bot:
         song = manifest()[0].path.read_bytes()
         await answered(await discord.slash("upload", track=discord.attach("song.ogg", song)))
-        async with await Database.open(tmp_path / "data" / "moodstem.db") as database:
+        async with await open_database(tmp_path / "data" / "moodstem.db") as database:
             queue = Queue(database)
             while not (await queue.counts())["running"]:
                 await asyncio.sleep(0.02)
