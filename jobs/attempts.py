@@ -7,7 +7,8 @@ import random
 from dataclasses import dataclass, field
 
 from core.errors import Fact, fact
-from core.library.store import Row, Transaction
+from core.library.connection import Row
+from core.library.database import Transaction
 from jobs.order import LONGEST_BACKOFF_S
 
 BLAMELESS = {"disk": 60.0, "busy": 10.0}

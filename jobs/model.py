@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from core.errors import Fact, Refusal, fact
-from core.library.store import Row
+from core.library.connection import Row
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 

@@ -19,7 +19,8 @@ from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from core.errors import Fact, fact
-from core.library.store import Database, Row, Transaction
+from core.library.connection import Row
+from core.library.database import Database, Transaction
 from jobs.attempts import Patience, end_attempt
 from jobs.forecast import forecast
 from jobs.model import Beat, Change, Claimed, Job, Quotas, State

@@ -6,7 +6,8 @@ from core.i18n import tr
 from core.library.glossary import end, label
 from core.moods.profile import MOODS, mood_label
 from core.recommend.explain import WISHES
-from core.recommend.table import Rule, load_rules, occasion_label
+from core.recommend.rule import Rule
+from core.recommend.table import load_rules, occasion_label
 from core.recommend.wording import of
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 
 from core.errors import Fact
-from core.library.store import Database
+from core.library.database import Database
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from core.errors import Refusal
-from core.library.store import Database
+from core.library.database import Database
 from core.settings import LimitSettings
 
 LIMITS = ("upload_mb", "queued_per_user", "queued_per_server", "daily_per_user", "daily_per_server")

@@ -13,9 +13,9 @@ import pytest
 
 from bot.words.say import say
 from core.errors import fact
+from core.library.database import Database
 from core.library.search import complete
 from core.library.shelf import Shelf, keep_folders_to, own_hash
-from core.library.store import Database
 from core.library.tracks import Library, Track
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Request

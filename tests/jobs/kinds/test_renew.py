@@ -9,7 +9,7 @@ import pytest
 
 from core.analysis import ANALYSER_VERSION
 from core.errors import fact
-from core.library.store import Database
+from core.library.database import Database
 from core.library.tracks import Library
 from jobs.engines.base import Crashed, Request
 from jobs.engines.local import LocalEngine
