@@ -18,9 +18,10 @@ def access_to(folder: Path) -> Literal["open", "closed", "inside a closed one", 
 
 
 class DataFolder:
-    """To be inherited by what has the path `data`: the settings, and what a worker is told of them."""
+    """Where things lie in the data folder. The settings inherit from it, and what a worker is told of them."""
 
-    data: Path
+    def __init__(self, data: Path) -> None:
+        self.data = data
 
     @property
     def database(self) -> Path:

@@ -90,7 +90,7 @@ async def _index(settings: Settings, folder: Path, allow_empty: bool) -> dict[st
     from core.library.store import Database
     from jobs.configure import engine as configured_engine
     from jobs.kinds.index import index_folder
-    from jobs.kinds.latent import hear_missing
+    from jobs.kinds.renew import hear_missing
 
     engine = configured_engine(settings)
     async with await Database.open(settings.database) as database:

@@ -213,8 +213,9 @@ def erase(ctx: click.Context, user: int) -> None:
 
 
 async def _member(settings: Settings, user: int, *, erase: bool) -> Any:
+    from bot.service.member_data import erase_member
+    from core.library.members import export_member
     from core.library.store import Database
-    from jobs.member_data import erase_member, export_member
 
     async with await Database.open(settings.database) as database:
         if erase:

@@ -9,11 +9,12 @@ import pytest
 
 from bot.consent import FREE_BUTTONS, FREE_COMMANDS, LONGEST, from_short, in_short
 from bot.router import Press
+from bot.service.member_data import erase_member
 from bot.widgets import Card, row
 from core.library import consent
 from core.library.consent import agreed
+from core.library.members import export_member
 from core.moods.profile import Profile
-from jobs.member_data import erase_member, export_member
 from tests.bot.conftest import World, labels, previews_ready, within_budget, words
 from tests.bot.features.test_upload import tone
 from tests.bot.test_rights import alices, arguments

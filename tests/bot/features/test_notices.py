@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.library.consent import agree
-from jobs.member_data import export_member
+from core.library.members import export_member
 from jobs.model import Job
 from tests.bot.conftest import World, labels, within_budget, words
 from tests.bot.features.test_job_cards import LEASE, Clock
