@@ -11,7 +11,7 @@ from pathlib import Path
 
 from core.folders import DataFolder
 from core.library.backup import backups
-from core.library.store import Database
+from core.library.database import Database
 from jobs.files import files_in_use
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from core.folders import DataFolder
-from core.library.store import Database
+from core.library.database import Database
 from jobs.kinds import kinds
 from jobs.model import Job
 

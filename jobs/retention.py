@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.folders import DataFolder
-from core.library.store import Database
+from core.library.database import Database
 from jobs.files import files_in_use
 
 DAY = 86400.0

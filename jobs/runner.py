@@ -16,7 +16,7 @@ from typing import Any
 
 from core.errors import UserError, is_disk_full
 from core.i18n import mark
-from core.library.store import Transaction
+from core.library.database import Transaction
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Engine, TaskFailed, TimedOut, Unavailable
 from jobs.kinds import kinds as all_kinds

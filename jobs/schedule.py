@@ -24,7 +24,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from core.library.backup import backup, rehearse
-from core.library.store import Database
+from core.library.database import Database
 from jobs.disk import keep_within
 from jobs.kinds import index, renew
 from jobs.model import BACKGROUND, NOBODY

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from core.folders import DataFolder
+from core.library.database import Database
 from core.library.members import erase_rows
-from core.library.store import Database
 from jobs.files import files_of
 
 

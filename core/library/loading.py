@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from core.analysis import TrackAnalysis
 from core.library.catalog import Catalog
+from core.library.connection import Row
+from core.library.database import Database
 from core.library.shelf import SHARED, VISIBLE, Shelf, particular
-from core.library.store import Database, Row
 from core.library.tracks import Track
 
 # A track that two separators have analysed is judged by the one whose stems are better.

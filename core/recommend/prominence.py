@@ -20,7 +20,8 @@ from core.errors import UserError
 from core.i18n import mark, tr
 from core.library.catalog import Catalog, TrackLike
 from core.recommend import wording
-from core.recommend.table import Matrix, trust
+from core.recommend.rule import Matrix
+from core.recommend.table import trust
 from core.separation.base import HEARD
 
 
@@ -97,8 +98,7 @@ def prominent(
             "activity": wording.formatted(float(activity[row]), "%"),
             "energy": wording.formatted(float(energy[row]), "%"),
         }
-        plural = bool(wording.table()["plural"].get(instrument))
-        text = tr(SENTENCES[plural, estimate], stem=name, **numbers)
+        text = tr(SENTENCES[wording.is_plural(instrument), estimate], stem=name, **numbers)
         found.append(
             Prominent(catalog.tracks[row], float(values[row]), float(activity[row]), float(energy[row]), text)
         )

@@ -17,7 +17,7 @@ from core.analysis import ANALYSER_VERSION, DECODED, SEPARATED, TrackAnalysis, a
 from core.errors import UserError
 from core.folders import DataFolder
 from core.i18n import speaking
-from core.library.store import Transaction
+from core.library.database import Transaction
 from core.library.tags import read_tags
 from core.library.tracks import (
     copy_latents,

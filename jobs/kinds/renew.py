@@ -16,7 +16,8 @@ from typing import Any
 
 from core.analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
 from core.errors import UserError, is_disk_full
-from core.library.store import Database, Row
+from core.library.connection import Row
+from core.library.database import Database
 from core.library.tracks import put_analysis, put_latent
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Engine, Request, ShouldStop, TaskFailed, TimedOut, Unavailable

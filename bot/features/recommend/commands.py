@@ -21,9 +21,9 @@ from bot.theme import plain
 from bot.widgets import Card, problem_card
 from core.errors import UserError
 from core.library.history import History
+from core.library.profiles import Moods
 from core.moods.aim import AIMS, aim_label
 from core.moods.profile import MOODS, Profile, mood_label
-from core.moods.profile_store import Moods
 from core.recommend.counterfactual import ranks_higher
 from core.recommend.feedback import Feedback
 from core.recommend.recommendation_store import (
@@ -283,7 +283,7 @@ class Recommend(commands.Cog):
         before = await self.recommendations.get(made.parent_id)
         await interaction.edit_original_response(view=await self.card(interaction, before))
 
-    @on_press("rec_page")
+    @on_press("rec_page", consent=False)
     async def page(
         self, interaction: discord.Interaction[Moodstem], recommendation_id: str, page: str
     ) -> None:
@@ -292,7 +292,7 @@ class Recommend(commands.Cog):
         pages = -(-len(made.picks) // PAGE)
         await interaction.edit_original_response(view=await self.card(interaction, made, int(page) % pages))
 
-    @on_press("rec_why")
+    @on_press("rec_why", consent=False)
     async def why(
         self, interaction: discord.Interaction[Moodstem], recommendation_id: str, position: str
     ) -> None:

@@ -29,11 +29,10 @@ os.environ |= {
     "RAY_health_check_initial_delay_ms": "500",
     "RAY_health_check_period_ms": "500",
 }
-pytest.importorskip("ray", reason="Ray is not installed: pip install 'moodstem[ray]'")
 
 from bot.cli import main as cli
 from core.errors import UserError
-from core.library.store import Database
+from core.library.database import Database
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Limits, Request, TaskFailed, Unavailable
 from jobs.engines.cluster.actors import Cluster

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from core.analysis import ANALYSER_VERSION
-from core.library.store import Database
+from core.library.database import Database
 from core.library.tracks import Library
 from jobs.engines.base import Crashed, Request
 from jobs.engines.local import LocalEngine

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from core.analysis import TrackAnalysis
 from core.errors import UserError
+from core.moods.profile import MOODS, tables
 from core.recommend.rules import calibration, load_rules
 from research.cli.calibration import lines
 from research.eval import calibrate as module
@@ -132,25 +134,18 @@ def test_a_stem_that_tells_adds_to_the_mix_and_one_that_does_not_adds_nothing() 
 
 @pytest.fixture
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Tables that may be written: a copy of the package data's place."""
+    """Tables that may be written: the rules without weights in a folder that stands for the packages' own."""
     from core.library import reference
     from core.recommend import table
 
-    real = table._toml
+    real = table.files
+    shutil.copy(str(real("core.moods").joinpath("rules.toml")), tmp_path)
     monkeypatch.setattr(module, "files", lambda package: tmp_path)
     monkeypatch.setattr(reference, "files", lambda package: tmp_path)
-
-    def toml(package: str, name: str) -> dict[str, Any]:
-        if name != "weights":
-            return real(package, name)
-        import tomllib
-
-        path = tmp_path / "weights.toml"
-        return tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
-
-    toml.cache_clear = lambda: None  # type: ignore[attr-defined]
-    monkeypatch.setattr(table, "_toml", toml)
-    table.load_rules.cache_clear()
+    monkeypatch.setattr(
+        table, "files", lambda package: tmp_path if package == "core.moods" else real(package)
+    )
+    table.forget_tables()
     reference.references.cache_clear()
     yield tmp_path
     monkeypatch.undo()
@@ -209,15 +204,16 @@ def test_measures_of_a_perfect_and_a_reversed_order() -> None:
     assert spearman(label, label) == 1 and spearman(np.zeros(40), label) == 0
 
 
-def test_the_shipped_prior_is_what_the_labels_say(shared_data: Path) -> None:
-    """questions.toml against the Emotify development set."""
-    import csv
-
-    from core.moods.questionnaire import prior_covariance
-
-    with (shared_data / "emotify-dev" / "tracks.csv").open(newline="", encoding="utf-8") as file:
-        found = prior_correlation(list(csv.DictReader(file)))
-    assert np.abs(found - prior_covariance()).max() < 0.01
+def test_the_prior_is_the_labels_correlation_without_the_listeners_noise() -> None:
+    """Two moods that listeners' noise holds apart are nearer to each other than their labels are."""
+    reliability = np.array(tables("questions")["prior"]["reliability"])
+    common = RNG.normal(size=(4000, 1))
+    true = (common + RNG.normal(size=(4000, len(MOODS)))) / np.sqrt(2)  # any two correlate by 0.5
+    noise = RNG.normal(size=true.shape) * np.sqrt(1 / reliability - 1)
+    rows = [dict(zip(MOODS, row, strict=True)) for row in true + noise]
+    found = prior_correlation(rows)
+    assert np.abs(found - found.T).max() < 1e-12 and np.diag(found) == pytest.approx(1)
+    assert found[~np.eye(len(MOODS), dtype=bool)] == pytest.approx(0.5, abs=0.06)
 
 
 def test_the_shipped_weights_belong_to_shipped_rules() -> None:
