@@ -11,6 +11,7 @@ from bot.features.similar.cards import Question
 from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.i18n import percent, tr
+from core.errors import fact
 from core.library.audit import Entry as Logged
 from core.library.history import Moment
 from core.library.matching import Match
@@ -62,7 +63,7 @@ def job(words: str, state: str = "running", kind: str = "analyse", **more: Any) 
     fields: dict[str, Any] = {
         "id": BIG, "kind": kind, "spec": job_spec(kind, words), "user_id": BIG,
         "guild_id": BIG, "priority": 1, "cost": 1.0, "state": state, "stage": "separate", "progress": 0.999,
-        "position": 9999, "eta_s": 359_999.0, "attempt": 3, "error_code": "input", "error": words, "result": {},
+        "position": 9999, "eta_s": 359_999.0, "attempt": 3, "error_code": "input", "error": fact("plain", sentence=words), "result": {},
         "cancel_requested": False, "created_at": 1e9, "started_at": 1e9, "finished_at": 1e9,
     }  # fmt: skip
     return Job(**{**fields, **more})
@@ -71,7 +72,19 @@ def job(words: str, state: str = "running", kind: str = "analyse", **more: Any) 
 def analysis(words: str) -> TrackAnalysis:
     facts = {stem: {"activity": 0.99} for stem in STEMS}
     return TrackAnalysis(
-        "f" * 64, 86_399.0, "unet", "1", 1, 239.9, "C#", "minor", {}, facts, {}, {}, [words] * 5
+        "f" * 64,
+        86_399.0,
+        "unet",
+        "1",
+        1,
+        239.9,
+        "C#",
+        "minor",
+        {},
+        facts,
+        {},
+        {},
+        [fact("plain", sentence=words)] * 5,
     )
 
 
@@ -255,7 +268,7 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.features.admin.cards:jobs_card": [([], counted), ([replace(job(words, state), id=BIG + n) for n in range(10) for state in ("queued",)], counted)],
         "bot.features.admin.cards:stats_card": [(Stats(results["tracks"], counted, "htdemucs_6s", "auto", runners, 9e5, 9e5, last),) for runners in (0, 99) for last in (None, BIG)],
         "bot.features.admin.cards:limits_card": [(LimitSettings(), set(LIMITS))],
-        "bot.features.admin.cards:log_card": [([], 0, False), ([Logged(BIG, "cancelled a job of a member", f"{words}: {words}", 10**9)] * 10, 1, True)],
+        "bot.features.admin.cards:log_card": [([], 0, False), ([Logged(BIG, "cancelled a job of a member", fact("plain", sentence=f"{words}: {words}"), 10**9)] * 10, 1, True)],
         "bot.widgets:note_card": [(tr("Deleted **{name}**. The tracks stay in the library.", name=words[:80]),)],
         "bot.widgets:problem_card": [(words * 10,)],
         "bot.features.library.details_card:details_card": [(track(words), ["profile", "contrast", "chroma"], True), (track(words), ["profile"], False)],
