@@ -10,8 +10,8 @@ from typing import Any
 from bot.features.similar.cards import Question
 from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
-from core.i18n import percent, tr
 from core.errors import fact
+from core.i18n import percent, tr
 from core.library.audit import Entry as Logged
 from core.library.history import Moment
 from core.library.matching import Match
@@ -274,7 +274,7 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.features.library.details_card:details_card": [(track(words), ["profile", "contrast", "chroma"], True), (track(words), ["profile"], False)],
         "bot.features.upload.cards:job_card": [(job(words, state, kind),) for state in states for kind in ("analyse", "index", "renew", "stems")],
         "bot.features.upload.cards:result_card": [(job(words, "done"), replace(track(words), id=1), analysis(words), similar(words)[:3], {"picture": True, "listed": listed}) for listed in (None, True, False)],
-        "bot.features.upload.cards:index_card": [(job(words, "done", "index", result={**indexed, "failed": [[words, words]] * 99}),)],
+        "bot.features.upload.cards:index_card": [(job(words, "done", "index", result={**indexed, "failed": [[words, fact("plain", sentence=words)]] * 99}),)],
         "bot.features.journey.cards:where_card": [(action, ("joyful_activation", 40, 240), {"known": known}) for action in ("jr_to", "jr_from") for known in (True, False)],
         "bot.features.journey.cards:journey_card": [(journey(words), page, {"picture": True}) for page in (0, 7)],
         "bot.features.journey.cards:why_card": [(journey(words), place) for place in (0, 39)],
