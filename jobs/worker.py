@@ -27,7 +27,9 @@ from typing import IO, Any
 
 from core import logs
 from core.errors import UserError
+from core.genre.model_file import current_version
 from core.separation.base import Cancelled, Separator
+from core.track_analysis import ANALYSER_VERSION
 from jobs.kinds.base import Context
 
 log = logging.getLogger(__name__)
@@ -145,10 +147,8 @@ def versions() -> dict[str, Any]:
     """What else decides about the numbers in an analysis, besides the separator."""
     from importlib.metadata import version
 
-    from core.analysis import ANALYSER_VERSION, genre_model
-
     return {
-        "genre_model": genre_model(),
+        "genre_model": current_version(),
         "analyser_version": ANALYSER_VERSION,
         "python": ".".join(platform.python_version_tuple()[:2]),
         "torch": version("torch").partition("+")[0],  # builds for CPU and GPU count as the same

@@ -15,8 +15,8 @@ from bot.cli.shared import JSON, SERVER, progress_bar, separator_of, the_catalog
 from core.errors import UserError
 
 if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
     from core.settings import Settings
+    from core.track_analysis import TrackAnalysis
 
 POOL = 5
 """With --practise and a track: among this many times more similar tracks than are asked for."""
@@ -165,9 +165,10 @@ async def _asked(
     settings: Settings, track: int | None, path: Path | None
 ) -> tuple[int | None, TrackAnalysis]:
     """The track to compare with: its id, where the library has it, and its analysis, made now where it does not."""
-    from core.analysis import analyse, content_hash
+    from core.analysis import analyse
     from core.library.store import Database
     from core.library.tracks import Library
+    from core.track_analysis import content_hash
 
     digest = content_hash(path) if path is not None else None
     async with await Database.open(settings.database) as database:
@@ -191,11 +192,11 @@ async def _by_latent(
     """By the genre network's vectors: those of the library, and the file's own, made now (it is not separated)."""
     import numpy as np
 
-    from core.analysis import content_hash
     from core.genre.model import hear_file
     from core.library.latents import load_latents, model_of, told
     from core.library.store import Database
     from core.library.tracks import Library
+    from core.track_analysis import content_hash
 
     catalog = await the_catalog(settings, server)
     async with await Database.open(settings.database) as database:

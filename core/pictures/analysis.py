@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.text import Text
 
-    from core.analysis import TrackAnalysis
+    from core.track_analysis import TrackAnalysis
 
 BACKGROUND, PANEL, TEXT, FAINT, GRID = DARK.values()
 SIZE, DPI = (10.0, 9.0), 100

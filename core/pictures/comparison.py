@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.analysis import TrackAnalysis
 from core.audio.spectrum import analyse_frames, mono
 from core.i18n import number, tr
 from core.pictures.analysis import (
@@ -25,6 +24,7 @@ from core.pictures.analysis import (
     put_title,
     spectrogram,
 )
+from core.track_analysis import TrackAnalysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

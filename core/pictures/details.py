@@ -26,7 +26,7 @@ from core.errors import UserError
 from core.i18n import speak, spoken
 
 if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
+    from core.track_analysis import TrackAnalysis
 
 log = logging.getLogger(__name__)
 
@@ -97,10 +97,10 @@ def _run(module: str, order: bytes, given_up: threading.Event) -> bytes:
 
 def compute(order: dict[str, Any]) -> dict[str, bytes]:
     """The child's side."""
-    from core.analysis import TrackAnalysis
     from core.audio.decode import DecodeLimits, decode
     from core.pictures.analysis import chroma_picture, contrast_picture
     from core.pictures.profile import profile_picture
+    from core.track_analysis import TrackAnalysis
 
     analysis, title = TrackAnalysis.from_json(order["analysis"]), order["title"]
     made = {"profile": profile_picture(order["percentiles"], analysis, title, order["tracks"])}

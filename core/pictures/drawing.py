@@ -11,7 +11,7 @@ from core.errors import UserError
 from core.pictures.details import answer, drawn_by
 
 if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
+    from core.track_analysis import TrackAnalysis
 
 MODULE = "core.pictures.drawing"
 
@@ -54,9 +54,9 @@ def compute(order: dict[str, Any]) -> dict[str, bytes]:
 
 
 def _comparison(order: dict[str, Any]) -> bytes:
-    from core.analysis import TrackAnalysis
     from core.audio.decode import DecodeLimits, decode
     from core.pictures.comparison import Side, comparison_picture
+    from core.track_analysis import TrackAnalysis
 
     sides = []
     for track in order["tracks"]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.audio.vocabulary import descriptors
 from core.i18n import inside, tr, trn
@@ -25,6 +24,7 @@ from core.pictures.analysis import (
     titled_figure,
 )
 from core.pictures.colours import STEM_COLOURS
+from core.track_analysis import TrackAnalysis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -34,13 +34,13 @@ from jobs.engines.base import Request
 from jobs.kinds.base import Context, Done, TaskKind, TaskSettings, Work
 
 if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
     from core.separation.base import Separator
+    from core.track_analysis import TrackAnalysis
 
 
 async def run(work: Work) -> Done:
     """The runner's side: look in the store first, let the engine compute what is missing."""
-    from core.analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
+    from core.track_analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
 
     source = upload_path(work.settings, work.claimed.spec)
     work.report("decode", 0.0)
@@ -155,9 +155,10 @@ def clean(spec: dict[str, Any], settings: TaskSettings) -> None:
 
 def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
     """The worker's side: {"path", "name", "picture", "max_seconds", "analysis"?, "language"?} -> {"analysis", "tags"}."""
-    from core.analysis import DECODED, SEPARATED, TrackAnalysis, analyse
+    from core.analysis import DECODED, SEPARATED, analyse
     from core.audio.decode import DecodeLimits, decode
     from core.library.tags import read_tags
+    from core.track_analysis import TrackAnalysis
 
     def progress(share: float) -> None:
         stage = "decode" if share < DECODED else "separate" if share < SEPARATED else "describe"

@@ -96,7 +96,7 @@ class _Index:
         """Content that is being analysed, so that its copies wait and then share the track."""
 
     async def run(self) -> IndexReport:
-        from core.analysis import ANALYSER_VERSION
+        from core.track_analysis import ANALYSER_VERSION
 
         facts = await self.engine.start()
         self.report.separator = facts["separator"]

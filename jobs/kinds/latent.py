@@ -83,8 +83,8 @@ async def _hear(
 
 def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
     """The worker's side: {"path"} -> {"latent": core.genre.model.Heard as JSON or None, "content_hash"}."""
-    from core.analysis import content_hash
     from core.genre.model import hear_file
+    from core.track_analysis import content_hash
 
     path = Path(arguments["path"])
     if not path.is_file():

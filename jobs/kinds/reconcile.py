@@ -42,7 +42,7 @@ async def settle(transaction: Transaction, place: Place, found: Found, answer: d
 
     Returns what happened, as a report counts it: 'added', 'updated', 'renewed', 'moved', 'duplicates', 'unchanged'.
     """
-    from core.analysis import TrackAnalysis
+    from core.track_analysis import TrackAnalysis
 
     row, path = found.row, str(place.folder / found.row["path"])
     same = await _same(transaction, place, found.digest)

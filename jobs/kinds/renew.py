@@ -34,7 +34,7 @@ FROM track WHERE origin = 'upload' AND id > :after AND NOT EXISTS (
 
 async def run(work: Work) -> Done:
     """One upload after the other; gives way to whoever waits for something."""
-    from core.analysis import ANALYSER_VERSION
+    from core.track_analysis import ANALYSER_VERSION
 
     now = {**await work.engine.start(), "analyser_version": ANALYSER_VERSION}
     after, counts = int(work.claimed.spec.get("after", 0)), {"renewed": 0, "failed": 0}
@@ -69,7 +69,7 @@ async def run(work: Work) -> Done:
 
 
 async def _renew(work: Work, row: Row) -> bool:
-    from core.analysis import TrackAnalysis
+    from core.track_analysis import TrackAnalysis
 
     path = work.settings.data / row["path"]
     arguments: dict[str, Any] = {"path": str(path), "max_seconds": work.settings.upload_seconds}

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.analysis import TrackAnalysis
 from core.audio.activity import SILENT_DB
 from core.audio.types import STEMS
 from core.library.bundled import ensure_samples
@@ -22,6 +21,7 @@ from core.moods.profile import MOODS, Profile
 from core.pictures.profile import features
 from core.recommend.rules import occasions, recommend
 from core.recommend.similar import similar
+from core.track_analysis import TrackAnalysis
 from research.eval.descriptors import describe_library
 
 FACTS = {"activity", "level_db"}

@@ -19,9 +19,9 @@ from core.pictures.details import draw
 from core.pictures.profile import features
 
 if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
     from core.library.catalog import Catalog
     from core.library.tracks import Track
+    from core.track_analysis import TrackAnalysis
 
 KEPT = 12
 """Tracks whose pictures stay in memory, about half a megabyte each: a shared card's button is pressed by several."""

@@ -15,9 +15,9 @@ from core.names import key_name, stem_name
 from core.separation.base import HEARD
 
 if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
     from core.library.tracks import Track
     from core.recommend.similar import Similar
+    from core.track_analysis import TrackAnalysis
     from jobs.model import Job
 
 STAGES = {

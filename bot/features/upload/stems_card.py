@@ -11,7 +11,7 @@ from bot.widgets import Card, Style, note_card, row, text
 from core.names import stem_name
 
 if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
+    from core.track_analysis import TrackAnalysis
     from jobs.model import Job
 
 SOUNDS = 0.02

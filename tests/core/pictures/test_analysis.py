@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.analysis import TrackAnalysis
 from core.audio.spectrum import analyse_frames
 from core.audio.types import RATE, STEMS
 from core.pictures import analysis as pictures
 from core.pictures.colours import STEM_COLOURS
+from core.track_analysis import TrackAnalysis
 from tests.core.audio import rhythms
 from tests.core.audio.conftest import tone
 

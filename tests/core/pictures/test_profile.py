@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
 from core.pictures.profile import ROWS, features, profile_picture, shade
+from core.track_analysis import TrackAnalysis
 from tests.core.pictures.test_analysis import analysis, as_drawn_before, image
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from core.analysis import content_hash
 from core.library.store import Database
 from core.library.tracks import Library
+from core.track_analysis import content_hash
 from jobs.engines.base import Request
 from jobs.engines.local import LocalEngine
 from jobs.kinds.analyse import upload_path
