@@ -29,7 +29,7 @@ DESCRIBING = {"description", "group_description"}
 OPERATORS = (
     "bot/background",
     "bot/monitor",
-    "bot/cli",
+    "bot/cli/",
     "core/genre",
     "core/library/backup",
     "core/library/reference",

@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import time
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from core.settings import Settings
+from core.settings import Settings
 
 TIMEOUT_S = 10.0
 CLOCK_S = 5.0

@@ -24,7 +24,7 @@ from core.library.catalog import Catalog
 from core.library.latents import Latents, load_latents, told
 from core.library.tracks import Track
 from core.pictures.drawing import draw_comparison
-from core.recommend import acoustic_similarity as alike
+from core.recommend import acoustic_similarity
 from core.recommend.prominence import Prominent, prominent
 from core.recommend.similar import Similar, similar
 from core.track_analysis import TrackAnalysis
@@ -162,14 +162,14 @@ class SimilarCommands(commands.Cog, name="Similar"):
         for place, path in enumerate(audio):
             if path is not None and not await asyncio.to_thread(path.is_file):
                 audio[place] = None
-        space = await asyncio.to_thread(alike.sound_space, catalog)
+        space = await asyncio.to_thread(acoustic_similarity.sound_space, catalog)
         left, right = ((analysis.features(), analysis.separator) for _, analysis in sides)
-        similarity, terms = alike.agreements(space.vector(*left), space.vector(*right))
+        similarity, terms = acoustic_similarity.agreements(space.vector(*left), space.vector(*right))
         tracks = [(track.title, analysis, path) for (track, analysis), path in zip(sides, audio, strict=True)]
         longest = max(self.bot.settings.limits.duration_min * 60, 900.0)
-        parts = alike.side_by_side(terms, left[0], right[0])
+        parts = acoustic_similarity.side_by_side(terms, left[0], right[0])
         picture = await draw_comparison(tracks, similarity, parts, longest)
-        return picture, list(alike.in_words(terms, left[0], right[0])), None not in audio
+        return picture, list(acoustic_similarity.in_words(terms, left[0], right[0])), None not in audio
 
     async def known(
         self, interaction: discord.Interaction[Moodstem], track_id: int

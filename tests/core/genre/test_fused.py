@@ -119,7 +119,8 @@ def test_random_directions_are_those_that_weights_were_learned_for() -> None:
 
 
 def test_the_samples_were_told_by_the_bundled_model_with_their_stems() -> None:
-    from core.genre.model import BUNDLED, hear_file
+    from core.genre.model import hear_file
+    from core.genre.model_file import BUNDLED
 
     model = load(BUNDLED)
     assert model.fused is not None and "stems" in model.fused.heads
