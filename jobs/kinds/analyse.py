@@ -172,7 +172,7 @@ def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
     else:
         analysis = analyse(path, context.separator, progress, limits)
     if arguments.get("picture"):
-        from core.pictures.analysis import analysis_picture
+        from core.pictures.spectrograms import analysis_picture
 
         context.report("picture", 0.97)
         audio = decode(path, limits)

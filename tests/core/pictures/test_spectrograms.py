@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.audio.spectrum import analyse_frames
 from core.audio.types import RATE, STEMS
-from core.pictures import analysis as pictures
+from core.pictures import spectrograms as pictures
 from core.pictures.colours import STEM_COLOURS
 from core.track_analysis import TrackAnalysis
 from tests.core.audio import rhythms
