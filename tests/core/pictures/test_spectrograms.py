@@ -103,7 +103,7 @@ def test_any_title(title: str, sound: NDArray[np.float32], recwarn: pytest.Warni
 
 def test_titles_are_shortened_to_one_line() -> None:
     assert canvas.safe_title("a\n  b\tc") == "a b c"
-    assert len(canvas.safe_title("long " * 50)) <= 46 and pictures.safe_title("long " * 50).endswith("…")
+    assert len(canvas.safe_title("long " * 50)) <= 46 and canvas.safe_title("long " * 50).endswith("…")
 
 
 def test_silence_and_very_short_and_long() -> None:
