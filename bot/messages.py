@@ -33,7 +33,7 @@ OPERATORS = (
     "core/genre",
     "core/library/backup",
     "core/library/reference",
-    "core/library/store",
+    "core/library/database",
     "core/library/schema",
     "core/recommend/rule_file",
     "core/separation",

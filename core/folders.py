@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -15,6 +16,23 @@ def access_to(folder: Path) -> Literal["open", "closed", "inside a closed one", 
     except PermissionError:
         return "inside a closed one"
     return "open" if os.access(folder, os.R_OK | os.X_OK) else "closed"
+
+
+def replace_file(file: Path, text: str, mode: int) -> None:
+    """Write all of a file or nothing, with these permissions from the start. Raises OSError."""
+    file = file.resolve()
+    with tempfile.NamedTemporaryFile(
+        "w", dir=file.parent, suffix=".part", delete=False, encoding="utf-8"
+    ) as opened:  # only its owner can read it
+        part = Path(opened.name)
+        try:
+            opened.write(text)
+            opened.flush()
+            os.fsync(opened.fileno())
+            part.chmod(mode)
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 class DataFolder:

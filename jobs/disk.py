@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.library.backup import backups
-from core.library.store import Database
+from core.library.database import Database
 
 log = logging.getLogger(__name__)
 

@@ -7,9 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from core.library.database import Database
 from core.library.playlists import Playlists
 from core.library.shelf import SHARED, Shelf
-from core.library.store import Database
 from core.library.tracks import picture_name
 
 # In the order in which rows must go. A test fails when a table with a user column is missing here.

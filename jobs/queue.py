@@ -18,7 +18,8 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
-from core.library.store import Database, Row, Transaction
+from core.library.connection import Row
+from core.library.database import Database, Transaction
 from jobs.attempts import Patience, end_attempt
 from jobs.forecast import forecast
 from jobs.model import Beat, Change, Claimed, Job, Quotas, State

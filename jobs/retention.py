@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.library.store import Database
+from core.library.database import Database
 
 DAY = 86400.0
 SEARCHES_DAYS = 7.0

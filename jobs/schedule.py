@@ -25,7 +25,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from core.genre.model_file import model_file
 from core.library.backup import backup, rehearse
-from core.library.store import Database
+from core.library.database import Database
 from jobs.disk import keep_within
 from jobs.model import BACKGROUND, NOBODY
 from jobs.owner import is_dead

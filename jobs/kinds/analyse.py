@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import UserError
 from core.i18n import speaking
-from core.library.store import Transaction
+from core.library.database import Transaction
 from core.library.tracks import (
     copy_latents,
     keep_to,

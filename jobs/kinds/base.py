@@ -11,7 +11,7 @@ from core.folders import DataFolder
 from core.separation.base import Separator
 
 if TYPE_CHECKING:  # the worker imports this module too, and needs none of these
-    from core.library.store import Database
+    from core.library.database import Database
     from jobs.engines.base import Engine
     from jobs.model import Claimed
     from jobs.queue import Effect

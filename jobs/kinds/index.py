@@ -18,7 +18,8 @@ from typing import Any
 
 from core.errors import UserError, is_disk_full
 from core.folders import access_to
-from core.library.store import Database, Row
+from core.library.connection import Row
+from core.library.database import Database
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Engine, Request, ShouldStop, TaskFailed, TimedOut, Unavailable
 from jobs.kinds.base import Done, GiveBack, TaskKind, Work

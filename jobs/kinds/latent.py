@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UserError
-from core.library.store import Database
+from core.library.database import Database
 from core.library.tracks import put_latent
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Engine, Request, ShouldStop, TaskFailed, TimedOut, Unavailable

@@ -16,7 +16,7 @@ import logging
 from typing import Any
 
 from core.errors import UserError, is_disk_full
-from core.library.store import Row
+from core.library.connection import Row
 from core.library.tracks import put_analysis
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Request, TaskFailed, TimedOut, Unavailable

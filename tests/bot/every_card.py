@@ -263,7 +263,6 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.features.recommend.cards:picks_card": [(recommended(words), page, {"steers": steers(), "shared": shared}) for page in (0, 3) for shared in (True, False)],
         "bot.features.recommend.cards:no_mood_card": [("celebration", "settle", 20)],
         "bot.features.recommend.cards:why_card": [(recommended(words), place, ranking, {"own": own}) for place in (0, 19) for own in (True, False)],
-        "bot.features.recommend.cards:opinion_view": [(BIG, said) for said in (None, True, False)],
         "bot.features.recommend.cards:similar_card": [(track(words), []), (track(words), similar(words))],
         "bot.features.playlists.cards:lists_card": [([], 0), ([replace(playlist(words), id=BIG + n) for n in range(100)], 5)],
         "bot.features.playlists.cards:playlist_card": [(playlist(words), found, page, {"own": own, "note": tr("{title} is number {now} now.", title=words[:80], now=500)}) for found in ([], entries(words)) for page in (0, 50) for own in (True, False)],

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from core.library.store import Database
+from core.library.database import Database
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import Done, GiveBack, TaskKind, TaskSettings, Work
 from jobs.model import Job
@@ -230,11 +230,11 @@ async def test_a_full_disk_stops_no_runner(runner: Runner, queue: Queue, caplog:
     jobs = [await put(queue, "echo", say="x" * 20000) for _ in range(2)]
     await database.write("UPDATE job SET state = 'done' WHERE id = ?", [jobs[1].id])
     [pages] = (await database.fetch("PRAGMA page_count"))[0]
-    await database.fetch(f"PRAGMA max_page_count = {pages}")
+    await database.write(f"PRAGMA max_page_count = {pages}")
     running = asyncio.create_task(runner.run_forever())
     await until(lambda: "database or disk is full" in caplog.text)
     assert not running.done()
-    await database.fetch("PRAGMA max_page_count = 1073741823")
+    await database.write("PRAGMA max_page_count = 1073741823")
 
     async def done() -> bool:
         return (await look(queue, jobs[0])).state == "done"

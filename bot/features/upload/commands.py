@@ -109,7 +109,7 @@ class Upload(commands.Cog):
         view, files = await self.bot.job_cards.draw(job, interaction.guild_id)
         await interaction.edit_original_response(view=view, attachments=files)
 
-    @on_press("upload_remove")
+    @on_press("upload_remove", consent=False)
     async def remove(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
         """Forget an uploaded track and its audio; the uploader's and the admins' right."""
         job = await self.bot.job_cards.own_job(interaction, int(job_id))

@@ -21,7 +21,7 @@ from bot.i18n import speaking, spoken, tr
 from bot.router import on_press
 from bot.widgets import Card, note_card
 from core.errors import UserError
-from core.library.store import Transaction
+from core.library.database import Transaction
 from core.recommend.similar import similar
 from jobs import job_cards as card_store
 from jobs import notices
@@ -325,7 +325,7 @@ class JobCards(commands.Cog):
         until = archive.stat().st_mtime + self.bot.settings.retention.stems_days * 86400 if there else None
         return stems_card(job, analysis, until)
 
-    @on_press("job_refresh")
+    @on_press("job_refresh", consent=False)
     async def refresh(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
         job = await self.bot.queue.get(int(job_id))
         if job is None:
@@ -337,7 +337,7 @@ class JobCards(commands.Cog):
         view, files = await self.draw(job, interaction.guild_id)
         await interaction.edit_original_response(view=view, attachments=files)
 
-    @on_press("job_cancel")
+    @on_press("job_cancel", consent=False)
     async def cancel(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
         job = await self.own_job(interaction, int(job_id))
         await interaction.response.defer()

@@ -72,7 +72,7 @@ class Stems(commands.Cog):
         there = job is not None and await asyncio.to_thread(self.archive(job).is_file)
         return job if there else None
 
-    @on_press("stem")
+    @on_press("stem", consent=False)
     async def hand_out(self, interaction: Interaction, job_id: str, stem: str) -> None:
         """One stem as an ordinary attachment: Discord shows its player for those, and a way to save it."""
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -108,7 +108,7 @@ class Stems(commands.Cog):
             mb=sizes["ogg"] / 1e6,
         )
 
-    @on_press("stem_all")
+    @on_press("stem_all", consent=False)
     async def hand_out_all(self, interaction: Interaction, job_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         job = await self.own(interaction, job_id, "stems")

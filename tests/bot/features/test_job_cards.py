@@ -13,7 +13,7 @@ import discord
 import pytest
 
 from core.library.consent import agree
-from core.library.store import Database
+from core.library.schema import open_database
 from core.settings import Settings
 from jobs.model import Job
 from jobs.queue import Queue
@@ -155,7 +155,7 @@ async def test_who_waited_long_is_told_by_a_new_message(world: World, waited: in
 
 async def test_a_card_that_was_promised_is_sent_after_a_restart(world: World) -> None:
     """The bot was killed between confirming the job and showing its card."""
-    async with await Database.open(world.settings.database) as database:
+    async with await open_database(world.settings.database) as database:
 
         async def promise(transaction: Any, job_id: int) -> None:
             await transaction.run(
@@ -199,7 +199,7 @@ async def test_an_interaction_that_is_delivered_twice_is_one_upload(world: World
 
 async def test_a_locked_database_refuses_an_upload_in_one_sentence(world: World) -> None:
     world.expected = (sqlite3.OperationalError,)
-    await world.bot.database.fetch("PRAGMA busy_timeout = 20")
+    await world.bot.database.write("PRAGMA busy_timeout = 20")
     with sqlite3.connect(world.settings.database, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         shown = await upload(world, "song.wav", tone())

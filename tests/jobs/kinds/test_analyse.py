@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from core.library.store import Database
+from core.library.database import Database
+from core.library.schema import open_database
 from core.library.tracks import Library
 from core.track_analysis import content_hash
 from jobs.engines.base import Request
@@ -107,7 +108,7 @@ async def test_two_uploads_of_the_same_audio_that_race(
         await queue.enqueue("analyse", {"path": path}, user_id=user, guild_id=7, subject="audio:same")
         for user, path in enumerate(("one", "two"), 1)
     ]
-    async with await Database.open(database.path) as second:
+    async with await open_database(database.path) as second:
         runners = [
             Runner(queue, Counting(), settings),
             Runner(Queue(second, backoff_s=0.01), Counting(), settings),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.library.store import Database
+from core.library.database import Database
 from core.library.tracks import Library
 from core.track_analysis import ANALYSER_VERSION
 from jobs.engines.base import Crashed, Request
