@@ -196,7 +196,7 @@ class DiscordSettings(_Area):
         return self
 
 
-class Settings(DataFolder, BaseSettings):
+class Settings(BaseSettings, DataFolder):
     """Everything an operator can set."""
 
     model_config = SettingsConfigDict(
