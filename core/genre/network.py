@@ -1,4 +1,4 @@
-"""The documents' networks, layer by layer, and a small one of ours. Imports torch: import this module inside functions only.
+"""The documents' networks, layer by layer, and a small one of ours.
 
 What the documents leave open, and what was chosen:
 
