@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from core.errors import UserError
-from core.library import schema
 from core.library.catalog import Catalog
 from core.library.database import Database
 from core.library.loading import Loader, load_catalog
@@ -219,34 +218,6 @@ def test_the_hash_of_a_place_tells_nothing_of_the_file() -> None:
     found = {own_hash("a" * 64, guild, user) for guild in (None, 1, 2) for user in (1, 2)}
     assert len(found) == 4, "in a server it is the same for all, in a direct message for one"
     assert all(len(one) == 64 and one != "a" * 64 for one in found)
-
-
-async def test_uploads_from_before_go_where_they_were_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    every = schema.available_migrations()
-    monkeypatch.setattr(
-        schema, "available_migrations", lambda: {n: sql for n, sql in every.items() if n < 23}
-    )
-    jobs = {1: [10, 10], 2: [10, 20], 3: [None], 4: [], 5: [None, 20]}
-    async with await open_database(tmp_path / "old.db") as database:
-        for number in range(1, 6):
-            await database.write(
-                "INSERT INTO track (content_hash, path, origin, title, duration_s) VALUES (?, 'x', 'upload', 'T', 1)",
-                [f"{number:064x}"],
-            )
-            for guild in jobs[number]:
-                await database.write(
-                    "INSERT INTO job (kind, spec, user_id, guild_id, cost, virtual_start, run_at, created_at, state, result)"
-                    " VALUES ('analyse', '{}', 1, ?, 1, 0, 0, 0, 'done', json_object('track_id', ?))",
-                    [guild, number],
-                )
-        await database.write("INSERT INTO playlist (user_id, name, folded, shared) VALUES (1, 'A', 'a', 1)")
-    monkeypatch.setattr(schema, "available_migrations", lambda: every)
-    async with await open_database(tmp_path / "old.db") as database:
-        rows = await database.fetch("SELECT guild_id FROM track ORDER BY id")
-        assert [row["guild_id"] for row in rows] == [10, 0, None, 0, 20]
-        assert [tuple(row) for row in await database.fetch("SELECT * FROM playlist_place")] == [(1, 0)]
 
 
 @pytest.mark.parametrize(
