@@ -102,7 +102,7 @@ class Playlists:
     async def _shared(self, playlist_id: int, place: int) -> bool:
         return bool(
             await self._database.fetch(
-                "SELECT 1 FROM playlist_place WHERE playlist_id = ? AND place IN (0, ?)", [playlist_id, place]
+                "SELECT 1 FROM playlist_place WHERE playlist_id = ? AND place = ?", [playlist_id, place]
             )
         )
 

@@ -550,7 +550,7 @@ CREATE TRIGGER playlist_track_back AFTER INSERT ON track BEGIN
     );
 END;
 
--- Where a playlist is shared: a guild's id, or that of a direct message's channel; 0 is anywhere.
+-- Where a playlist is shared: a guild's id, or that of a direct message's channel.
 CREATE TABLE playlist_place (
     playlist_id  INTEGER NOT NULL REFERENCES playlist (id) ON DELETE CASCADE,
     place        INTEGER NOT NULL,
