@@ -33,7 +33,7 @@ from core.library.command_sync import save_synced_commands, synced_commands
 from core.library.database import Database
 from core.library.loading import Loader
 from core.library.schema import open_database
-from core.library.shelf import SHARED, Shelf, keep_folders_to
+from core.library.scope import SHARED, LibraryScope, restrict_folders
 from core.library.tracks import Library, Track
 from core.recommend.topic_scores import tuned
 from core.recommend.tuning import weights_of
@@ -143,7 +143,7 @@ class Moodstem(commands.Bot):
         self.queue = Queue(self.database)
         self.gate = Gate(self.database, self.settings.retention)
         await ensure_samples(self.library)
-        await keep_folders_to(self.database, self.settings.library.folders, self.settings.library.servers)
+        await restrict_folders(self.database, self.settings.library.folders, self.settings.library.servers)
         for language in LANGUAGES:  # read now, so that no answer waits for it
             await asyncio.to_thread(catalogue, language)
         await self.tree.set_translator(Words())
@@ -284,10 +284,10 @@ class Moodstem(commands.Bot):
         except app_commands.AppCommandError as error:
             await self.tree.on_error(interaction, error)
 
-    def shelf(self, guild_id: int | None) -> Shelf:
+    def library_scope(self, guild_id: int | None) -> LibraryScope:
         """Where is asked: a server, or (None) a direct message."""
         server = SHARED if guild_id is None else guild_id
-        return Shelf(server, self.settings.library.recommend_uploads)
+        return LibraryScope(server, self.settings.library.recommend_uploads)
 
     async def catalog(self, guild_id: int | None) -> Catalog:
         """A server's library in memory (None: what a direct message finds), as of now, with the weights of rules that it
@@ -295,11 +295,11 @@ class Moodstem(commands.Bot):
 
         Brought up to date in a thread when tracks or weights have changed, in whichever process.
         """
-        shelf = self.shelf(guild_id)
+        scope = self.library_scope(guild_id)
         async with self._catalog_lock:
-            self._loader = self._loader or Loader(self.database, uploads=shelf.uploads)
-            catalog = await self._loader.catalog(shelf.server)
-            for server in [one for one, (_, of, _) in self._tuned.items() if not self._loader.remembers(of)]:
+            self._loader = self._loader or Loader(self.database, uploads=scope.uploads)
+            catalog = await self._loader.catalog(scope.guild_id)
+            for server in [one for one, (_, of, _) in self._tuned.items() if not self._loader.is_cached(of)]:
                 del self._tuned[server]  # it would keep what the loader let go
             if guild_id is None:
                 return catalog
@@ -319,8 +319,8 @@ class Moodstem(commands.Bot):
     async def track_here(self, interaction: discord.Interaction[Any], track_id: int | str) -> Track | None:
         """The track that a button names; None where it is gone or of another server's library. One's own uploads are
         everywhere."""
-        shelf = self.shelf(interaction.guild_id)
-        return await self.library.here(shelf, min(int(track_id), 2**62), interaction.user.id)
+        scope = self.library_scope(interaction.guild_id)
+        return await self.library.visible_track(scope, min(int(track_id), 2**62), interaction.user.id)
 
 
 async def _call_item(

@@ -34,7 +34,7 @@ INSTRUMENTS = [app_commands.Choice(name=stem, value=stem) for stem in STEMS if s
 async def tracks(interaction: Interaction, current: str) -> Choices:
     """Tracks of this server's library, as 'track:ID'; what was typed stays a title."""
     bot: Moodstem = interaction.client
-    found = await search.complete(bot.database, bot.shelf(interaction.guild_id), current, limit=MOST)
+    found = await search.complete(bot.database, bot.library_scope(interaction.guild_id), current, limit=MOST)
     return [
         choice(named(track.title, track.artist, track.duration_s), f"track:{track.id}") for track in found
     ]
@@ -56,7 +56,7 @@ async def tracks_and_own(interaction: Interaction, current: str) -> Choices:
 async def titles(interaction: Interaction, current: str) -> Choices:
     """Titles to search for; their value is text, since a search is."""
     bot: Moodstem = interaction.client
-    found = await search.complete(bot.database, bot.shelf(interaction.guild_id), current, limit=MOST)
+    found = await search.complete(bot.database, bot.library_scope(interaction.guild_id), current, limit=MOST)
     texts = {
         f"{track.title} {track.artist or ''}".strip(): named(track.title, track.artist) for track in found
     }
@@ -66,7 +66,7 @@ async def titles(interaction: Interaction, current: str) -> Choices:
 async def genres(interaction: Interaction, current: str) -> Choices:
     """Genres that this server's tracks have."""
     bot: Moodstem = interaction.client
-    found = await search.genres(bot.database, bot.shelf(interaction.guild_id), current, limit=MOST)
+    found = await search.genres(bot.database, bot.library_scope(interaction.guild_id), current, limit=MOST)
     return [choice(genre, genre) for genre in found]
 
 
@@ -105,7 +105,7 @@ async def entries_of(interaction: Interaction, playlist: Playlist, *, all_: bool
     """The places of a list as the member finds them here; `all_`: as everybody here does."""
     bot: Moodstem = interaction.client
     viewer = 0 if all_ else interaction.user.id
-    return await Playlists(bot.database).seen(playlist, bot.shelf(interaction.guild_id), viewer)
+    return await Playlists(bot.database).seen(playlist, bot.library_scope(interaction.guild_id), viewer)
 
 
 def place_of(interaction: Interaction) -> int:
@@ -127,14 +127,14 @@ async def entries(interaction: Interaction, current: str) -> Choices:
 async def chosen_track(interaction: Interaction, value: str) -> Track:
     """The track that an option means: a choice, or the best match of what was typed. Raises UserError."""
     bot: Moodstem = interaction.client
-    shelf = bot.shelf(interaction.guild_id)
+    scope = bot.library_scope(interaction.guild_id)
     kind, _, number = value.partition(":")
     if kind == "track" and number.isdecimal():
-        track = await search.visible(bot.database, shelf, min(int(number), 2**62))
+        track = await search.visible(bot.database, scope, min(int(number), 2**62))
         if track is None:
             raise UserError("This track is no longer in the library here; choose another one from the list.")
         return track
-    found = await search.complete(bot.database, shelf, value, limit=1) if value.strip() else []
+    found = await search.complete(bot.database, scope, value, limit=1) if value.strip() else []
     if not found:
         raise UserError("No track is called that; begin to type and choose one from the list.")
     return found[0]
