@@ -9,7 +9,7 @@
     STATES = {"done": mark("finished")} ... tr(STATES[state]) # tables: marked here, translated where shown
 
 `tr` is called while a card is drawn, never when a module is loaded: the language is that of the running task, set once
-for each interaction by `Moodstem.may_answer` (which a form's `on_submit` would have to call; buttons, lists and forms do already).
+for each interaction by `Moodstem.admit`.
 Labels and placeholders of `Press` and `Choose`, and options, take `tr(...)`. Descriptions of commands, options and
 choices stay plain strings: discord.py hands them to `Words` below. Whole sentences, no pieces glued together: other
 languages order them differently. What was stored or comes from the worker is English; show it through `retold`.

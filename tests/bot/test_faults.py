@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sqlite3
 from collections.abc import Iterator
@@ -125,6 +126,29 @@ async def test_buttons_live_on_after_views_have_timed_out(world: World) -> None:
     for shown in (told, old):
         pressed = await world.alice.click(shown.response.message, label="Ask me")
         assert "Question 1 of" in words(pressed.response or shown.response)
+
+
+async def test_discord_py_keeps_no_card_and_no_form(world: World) -> None:
+    """It would hold each for a quarter of an hour, or for ever, and hand presses to it past the one error path."""
+    before = views()
+    asked = await world.alice.slash(world.channel, "mood", form="form")
+    assert asked.modal is not None
+    told = await world.alice.submit_modal(asked, {})
+    assert told.response is not None
+    await world.alice.slash(world.channel, "help")
+    await previews_ready(world)
+    [track, *_] = await world.bot.library.tracks()
+    shown = await world.alice.slash(world.channel, "library track", track=track.title)
+    await world.alice.click(shown.response.message, custom_id=press_ids(shown.response, "play")[0])
+    del asked, told, shown
+    assert views() <= before
+
+
+def views() -> set[int]:
+    """The ids of all cards, rows of buttons and forms that are in memory."""
+    gc.collect()
+    kinds = discord.ui.View | discord.ui.LayoutView | discord.ui.Modal
+    return {id(one) for one in gc.get_objects() if isinstance(one, kinds)}
 
 
 # -- what Discord does to us -----------------------------------------------------------------------------

@@ -265,7 +265,7 @@ async def test_no_button_made_by_hand_tells_another_server_of_an_upload(
             wanted = given.get(action) or given["sim"]
         press = Press(action, *wanted, label="Press")
         await channel.send(view=Card(row(press)))
-        told = await elsewhere.mallory.click(elsewhere.channel.last_message, custom_id=press.item.custom_id)
+        told = await elsewhere.mallory.click(elsewhere.channel.last_message, custom_id=press.custom_id)
         now = f"{said(told)} {words(elsewhere.channel.last_message)}"
         assert SONG not in now and "Alices list" not in now, f"{action} told Mallory: {now}"
         assert "Something went wrong" not in now, action
@@ -275,13 +275,13 @@ async def test_no_button_made_by_hand_tells_another_server_of_an_upload(
         wanted = given.get(action) or arguments(world.bot.handlers[action], ids)
         press = Press(action, *wanted, label="Press")
         await channel.send(view=Card(row(press)))
-        told = await elsewhere.mallory.click(elsewhere.channel.last_message, custom_id=press.item.custom_id)
+        told = await elsewhere.mallory.click(elsewhere.channel.last_message, custom_id=press.custom_id)
         assert "no longer in the library" in said(told), (action, said(told))
     # Where it was uploaded, the same buttons work.
     here: Any = world.bot.get_channel(world.channel.id)
     press = Press("track_open", track, label="Press")
     await here.send(view=Card(row(press)))
-    assert SONG in said(await world.bob.click(world.channel.last_message, custom_id=press.item.custom_id))
+    assert SONG in said(await world.bob.click(world.channel.last_message, custom_id=press.custom_id))
 
 
 async def test_a_list_of_ones_own_names_what_is_elsewhere_and_plays_what_is_here(
