@@ -36,9 +36,10 @@ def replace_file(file: Path, text: str, mode: int) -> None:
 
 
 class DataFolder:
-    """To be inherited by what has the path `data`: the settings, and what a worker is told of them."""
+    """Where things lie in the data folder. The settings inherit from it, and what a worker is told of them."""
 
-    data: Path
+    def __init__(self, data: Path) -> None:
+        self.data = data
 
     @property
     def database(self) -> Path:

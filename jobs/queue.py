@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import asdict
 from typing import Any
 
 from core.library.connection import Row
@@ -63,7 +64,7 @@ class Queue:
     async def enqueue(
         self,
         kind: str,
-        spec: dict[str, Any],
+        spec: Any,
         *,
         user_id: int,
         guild_id: int | None = None,
@@ -77,6 +78,7 @@ class Queue:
     ) -> Job:
         """Put a job into the queue; it is on disk when this returns.
 
+        `spec` is the Spec of its kind (see jobs.kinds), or the same as JSON data.
         `cost` is the expected work in one unit per kind (seconds of audio, files, ...); the fair order and the
         time that is left count in it. An active job with the same `dedup` (with `once`, an ended one too) is
         returned instead of a new one. Jobs with the same `subject` never run at once. `alongside` makes further
@@ -100,7 +102,7 @@ class Queue:
                     ADD,
                     {
                         "kind": kind,
-                        "spec": json.dumps(spec),
+                        "spec": json.dumps(spec, default=asdict),
                         "user": user_id,
                         "guild": guild_id,
                         "priority": priority,

@@ -15,7 +15,7 @@ from core.library.shelf import keep_folders_to
 from core.settings import Settings
 from jobs.configure import engine as configured_engine
 from jobs.kinds.index import index_folder
-from jobs.kinds.latent import hear_missing
+from jobs.kinds.renew import hear_missing
 
 
 @click.command()

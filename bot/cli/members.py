@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from bot.cli.root import print_json, settings_of
+from bot.service.member_data import erase_member
+from core.library.members import export_member
 from core.library.schema import open_database
 from core.settings import Settings
-from jobs.member_data import erase_member, export_member
 
 
 @click.command()

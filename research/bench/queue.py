@@ -27,7 +27,7 @@ from typing import Any
 
 from core.library.schema import open_database
 from jobs.engines.local import LocalEngine
-from jobs.kinds.base import Done, TaskKind, TaskSettings, Work
+from jobs.kinds.base import Done, Kind, TaskSettings, Work
 from jobs.process import serve
 from jobs.queue import Queue
 from jobs.runner import Runner
@@ -261,11 +261,11 @@ async def _starts(data: Path, starts: int) -> list[float]:
 
 
 async def _serve(data: Path) -> None:
-    async def nothing(work: Work) -> Done:
+    async def nothing(work: Work[dict[str, Any]]) -> Done[dict[str, Any]]:
         return Done()
 
     async with await open_database(data / "moodstem.db") as database:
-        kinds = {"bench": TaskKind(nothing)}
+        kinds = {"bench": Kind("bench", dict, dict, nothing)}
         await serve(Runner(Queue(database), LocalEngine("none"), TaskSettings(data), kinds=kinds))
 
 

@@ -12,8 +12,8 @@ import pytest
 from bot.router import Press
 from bot.widgets import Card, row
 from core.library.consent import agree
+from core.library.members import export_member
 from core.moods.profile import Profile
-from jobs.member_data import export_member
 from tests.bot.conftest import World, press_ids, previews_ready, words
 from tests.bot.features.test_upload import tone, upload
 

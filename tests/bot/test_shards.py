@@ -15,6 +15,7 @@ from core.library.schema import open_database
 from core.settings import DiscordSettings, JobSettings, Settings
 from jobs import notices
 from jobs.job_cards import Promise, promise_card
+from jobs.kinds import analyse
 from jobs.queue import Queue
 from jobs.schedule import Due
 from tests.fakes.discord_server import StandIn
@@ -94,7 +95,7 @@ async def test_a_promised_card_is_sent_by_the_process_of_its_server_only(tmp_pat
                 await promise_card(transaction, Promise(job_id, second.channel, 7))
 
             await Queue(database).enqueue(
-                "analyse", {"name": "late.ogg"}, user_id=7, guild_id=second.guild, alongside=promised
+                "analyse", analyse.Spec("x", "late.ogg"), user_id=7, guild_id=second.guild, alongside=promised
             )
             async with running(first, tmp_path, **shard(0)):
                 await a_later_card(first, Queue(database))

@@ -15,7 +15,7 @@ from core.library.database import Transaction
 from core.library.schema import open_database
 from jobs.engines.base import Request
 from jobs.engines.local import LocalEngine
-from jobs.kinds.base import Done, TaskKind, TaskSettings, Work
+from jobs.kinds.base import Done, Kind, TaskSettings, Work
 from jobs.process import serve
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
@@ -32,7 +32,7 @@ async def stub(work: Work) -> Done:
     return Done(result, effect)
 
 
-KINDS = {"stub": TaskKind(stub)}
+KINDS = {"stub": Kind("stub", dict, dict, stub)}
 EFFECTS = "CREATE TABLE IF NOT EXISTS effect (job_id INTEGER NOT NULL) STRICT"
 PACE = Pace(lease_s=30, poll_s=0.01, drain_s=30)
 

@@ -26,6 +26,7 @@ from core.library.audit import entries, record
 from core.library.backup import backup, backups, rehearse
 from core.library.servers import LIMITS, limits_of, own_limits, set_limit
 from core.separation import at_hand
+from jobs.kinds import index
 from jobs.model import BACKGROUND
 
 
@@ -41,7 +42,7 @@ async def reindex(interaction: discord.Interaction[Moodstem]) -> None:
     for folder in folders:
         job = await bot.queue.enqueue(
             "index",
-            {"folder": str(folder.resolve())},
+            index.Spec(str(folder.resolve())),
             user_id=interaction.user.id,
             guild_id=interaction.guild_id,
             priority=BACKGROUND,

@@ -15,9 +15,10 @@ from bot.features.help.cards import help_card, jobs_card
 from bot.features.privacy.cards import erase_card, privacy_card
 from bot.i18n import tr
 from bot.router import on_press
+from bot.service.member_data import erase_member
 from bot.widgets import note_card
+from core.library.members import export_member
 from jobs import notices
-from jobs.member_data import erase_member, export_member
 
 
 class About(commands.Cog):

@@ -8,11 +8,12 @@ import pytest
 
 from bot.consent import LONGEST, from_short, short_command, short_press
 from bot.router import Press, marked
+from bot.service.member_data import erase_member
 from bot.widgets import Card, row
 from core.library import consent
 from core.library.consent import agreed
+from core.library.members import export_member
 from core.moods.profile import Profile
-from jobs.member_data import erase_member, export_member
 from tests.bot.conftest import World, labels, press_ids, previews_ready, within_budget, words
 from tests.bot.features.test_upload import tone
 from tests.bot.test_rights import alices, arguments

@@ -20,6 +20,7 @@ from jobs.queue import Queue
 from tests.bot.conftest import World, words
 from tests.bot.features.test_upload import card, tick, tone, upload, uploads
 from tests.conftest import fill_up
+from tests.jobs.helpers import analysed
 
 LEASE = 600.0
 
@@ -37,7 +38,9 @@ async def stand_in(world: World, count: int = 1) -> list[Job]:
     """Jobs with cards, one of each member, that no worker will take."""
     jobs = []
     for number in range(count):
-        job = await world.bot.queue.enqueue("analyse", {"name": f"{number}.wav"}, user_id=1000 + number)
+        job = await world.bot.queue.enqueue(
+            "analyse", {"path": "x", "name": f"{number}.wav"}, user_id=1000 + number
+        )
         await world.bot.job_cards.send(world.channel.id, job.user_id, job)
         jobs.append(job)
     return jobs
@@ -75,7 +78,7 @@ async def test_a_card_is_edited_no_more_often_than_discord_bears(world: World) -
     assert counts[0] in (9, 10, 11)  # every three seconds
     assert counts[1] in (2, 3)  # every fifteen
     assert counts[2] in (0, 1)  # once a minute
-    assert await world.bot.queue.finish(claimed, {"track_id": 1})
+    assert await world.bot.queue.finish(claimed, analysed())
     before = edits(world).total()
     await run_for(world, clock, 1)
     assert edits(world).total() == before + 1, "the end waits for nothing"

@@ -6,9 +6,9 @@ import json
 import re
 from pathlib import Path
 
+from core.library.members import TABLES, export_member
 from core.library.schema import open_database
 from core.moods.profile import Profile
-from jobs.member_data import TABLES, export_member
 from tests.bot.conftest import World, within_budget, words
 from tests.bot.features.test_upload import tick, tone, upload, uploads
 

@@ -14,9 +14,10 @@ import pytest
 import soundfile
 
 from bot.router import Press
+from bot.service.member_data import erase_member
 from bot.widgets import Card, row
 from core.audio.types import STEMS
-from jobs.member_data import erase_member, export_member
+from core.library.members import export_member
 from jobs.retention import Retention, clean_up
 from jobs.runner import Runner
 from tests.bot.conftest import World, labels, press_ids, within_budget, words

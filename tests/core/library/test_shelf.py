@@ -269,7 +269,7 @@ def test_a_wrong_line_is_told_in_a_sentence(
     monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "config.toml"))
     with pytest.raises(UserError) as refused:
         load_settings()
-    assert told in str(refused.value) and "correct it in" in str(refused.value)
+    assert told in str(refused.value) and "correct that in" in str(refused.value)
 
 
 def test_folders_of_a_server() -> None:
