@@ -303,7 +303,7 @@ class JobCards(commands.Cog):
         analysis = await self.bot.library.analysis(result.track_id)
         if track is None or analysis is None:
             return note_card(tr("This track was removed from the library.")), []
-        catalog = await self.bot.catalog(guild_id)
+        catalog = await self.bot.catalogs.of(guild_id)
         near = await asyncio.to_thread(
             similar, catalog, analysis.features(), "timbre", count=3, exclude=[track.id]
         )
