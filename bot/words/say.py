@@ -23,7 +23,7 @@ LIMITS = {
     "daily_per_user": mark("uploads of one member a day"),
     "daily_per_server": mark("uploads of this server a day"),
 }
-"""What a server may set (core.library.servers.LIMITS)."""
+"""What a server may set (core.library.guild_limits.LIMITS)."""
 
 
 def duration(seconds: float) -> str:

@@ -8,18 +8,17 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from bot.features.similar.cards import Question
-from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.errors import fact
 from core.i18n import percent, tr
 from core.library.audit import Entry as Logged
+from core.library.guild_limits import LIMITS
 from core.library.history import Moment
 from core.library.matching import Match
 from core.library.playlist_files import Item
 from core.library.playlists import LONGEST_NAME, Entry, Playlist
 from core.library.query import Key, parse
 from core.library.search import Filters, Found, Hit
-from core.library.servers import LIMITS
 from core.library.tracks import Track
 from core.moods.aim import AIMS
 from core.moods.profile import MOODS, PREFERENCES, Profile
@@ -39,6 +38,7 @@ from core.recommend.tuning import Change
 from core.recommend.weight_preview import Outcome, Place, samples
 from core.recommend.wording import sentence
 from core.settings import LimitSettings, RetentionSettings
+from core.track_analysis import TrackAnalysis
 from jobs.kinds import analyse, index, renew, stems
 from jobs.model import Job
 

@@ -13,12 +13,13 @@ import soundfile
 from numpy.typing import NDArray
 
 from bot.words.say import say
-from core.analysis import TrackAnalysis, analyse, content_hash
+from core.analysis import analyse
 from core.audio.activity import Gate
 from core.audio.decode import DecodeLimits, decode
 from core.audio.types import RATE, STEMS, Samples
 from core.separation import load_separator
 from core.separation.base import Cancelled, Progress
+from core.track_analysis import TrackAnalysis, content_hash
 from tests.core.audio import rhythms
 from tests.core.audio.conftest import tone
 from tests.data import SAMPLES, SONGS

@@ -12,7 +12,7 @@ from core.names import stem_name
 from jobs.kinds import stems
 
 if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
+    from core.track_analysis import TrackAnalysis
     from jobs.model import Job
 
 SOUNDS = 0.02

@@ -15,7 +15,7 @@ from bot.words.say import LIMITS, say, sentences
 from core.audio.decode import REFUSALS
 from core.errors import Refusal, UserError, error_of, fact
 from core.i18n import LANGUAGES, speaking
-from core.library import servers
+from core.library import guild_limits
 from jobs.model import QuotaError
 
 ROOT = Path(__file__).parents[3]
@@ -96,4 +96,4 @@ def test_every_sentence_has_its_fact() -> None:
 
 
 def test_every_limit_has_its_words() -> None:
-    assert set(LIMITS) == set(servers.LIMITS)
+    assert set(LIMITS) == set(guild_limits.LIMITS)

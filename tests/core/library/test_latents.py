@@ -16,8 +16,7 @@ import pytest
 import torch
 
 from core.analysis import analyse
-from core.errors import UserError
-from core.genre import model as models
+from core.genre import model_file as models
 from core.genre.model import hear_file, load, save
 from core.genre.network import build
 from core.library.latents import load_latents, told
@@ -26,9 +25,10 @@ from core.library.tracks import Library
 from core.separation.loader import load_separator
 from tests.core.genre import made_up
 from tests.data import SONGS
+from tests.refusals import refusal
 
 
-def model_file(path: Path, seed: int = 0) -> Path:
+def written_model(path: Path, seed: int = 0) -> Path:
     """A network that has learned nothing: its vectors differ for different sounds all the same."""
     torch.manual_seed(seed)
     save(build("texture", 3), "texture", ["one", "two", "three"], path, {"trained_on": "nothing"})
@@ -37,7 +37,7 @@ def model_file(path: Path, seed: int = 0) -> Path:
 
 @pytest.fixture
 def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = model_file(tmp_path / "model.safetensors")
+    path = written_model(tmp_path / "model.safetensors")
     monkeypatch.setenv(models.CHOSEN, str(path))
     return path
 
@@ -81,7 +81,7 @@ def test_without_a_model_there_is_none(music: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(models, "BUNDLED", tmp_path / "nothing.safetensors")
     monkeypatch.delenv(models.CHOSEN, raising=False)
     assert analyse(music / "surf1.flac", load_separator("none")).latent is None
-    with pytest.raises(UserError, match="There is no genre model: make one with `moodstem train genre`"):
+    with refusal("There is no genre model: make one with `moodstem train genre`"):
         hear_file(music / "surf1.flac")
     monkeypatch.setenv(models.CHOSEN, str(tmp_path / "gone"))
     assert analyse(music / "surf1.flac", load_separator("none")).latent is None, (
@@ -98,10 +98,10 @@ def test_the_version_is_told_without_loading_the_network(monkeypatch: pytest.Mon
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"no model")
-    with pytest.raises(UserError, match="is not a genre model"):
+    with refusal("is not a genre model"):
         load(tmp_path / "x")
     save(build("cnn1d", 3), "cnn1d", ["a", "b", "c"], tmp_path / "y", {})
-    with pytest.raises(UserError, match="hears statistics, not sound"):
+    with refusal("hears statistics, not sound"):
         load(tmp_path / "y")
 
 
@@ -135,7 +135,7 @@ async def test_vectors_of_one_model_are_kept_and_compared(chosen: Path, music: P
         await library.remove(ids[1])
         assert (await load_latents(database)).ids == ids[2:]
         await database.write("DELETE FROM latent")
-        with pytest.raises(UserError, match="No track has a latent vector yet"):
+        with refusal("No track has a latent vector yet"):
             await load_latents(database)
 
 
@@ -159,7 +159,7 @@ def test_the_command_line(chosen: Path, music: Path, tmp_path: Path) -> None:
     said = moodstem(data, "similar", "--track", 999, "--by", "latent", code=1)
     assert "There is no track 999" in said
     # Another model: what it says of a file is not compared with the old one's vectors, until the folder is indexed again.
-    newer = {models.CHOSEN: str(model_file(tmp_path / "newer.safetensors", seed=1))}
+    newer = {models.CHOSEN: str(written_model(tmp_path / "newer.safetensors", seed=1))}
     said = moodstem(data, "similar", "--file", music / "surf0.flac", "--by", "latent", code=1, **newer)
     assert "No track has a latent vector yet" in said
     with closing(sqlite3.connect(data / "moodstem.db", isolation_level=None)) as database:
