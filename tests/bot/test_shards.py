@@ -125,7 +125,7 @@ async def test_a_member_is_told_once_by_the_process_of_the_jobs_server(tmp_path:
                     for place, discord in enumerate((first, second)):
                         job = await queue.enqueue(
                             "analyse",
-                            {"name": f"{place}-{times}.ogg"},
+                            analyse.Spec("x", f"{place}-{times}.ogg"),
                             user_id=7 + place,
                             guild_id=discord.guild,
                         )
