@@ -21,7 +21,8 @@ from core.audio.detector import VIEWS, Detector
 from core.audio.types import STEMS, Samples
 from core.errors import UserError
 from core.separation.bands import BANDS, FFT, HOP, RATE, band_sum, loudness, position, to_bins
-from core.separation.base import Progress
+from core.i18n import mark
+from core.separation.base import Progress, SeparatorInfo, check_stereo, torch_threads
 
 WEIGHTS = Path(__file__).parent / "weights" / "unet.safetensors"
 CODE_VERSION = 3
@@ -114,16 +115,6 @@ def network_input(spectra: NDArray[np.complex64], reference: float) -> NDArray[n
     left, right = band_sum(spectra.real**2 + spectra.imag**2)
     cross = band_sum(spectra[0].real * spectra[1].real + spectra[0].imag * spectra[1].imag)
     return np.concatenate([loudness((left + right) / 2, reference)[None], position(left, right, cross)])
-
-
-def check_stereo(mix: Samples) -> None:
-    """Raise UserError unless `mix` is (2, n), float32 and finite."""
-    if mix.ndim != 2 or mix.shape[0] != 2 or mix.dtype != np.float32:
-        raise UserError(
-            f"Separation needs stereo float32 audio, not {mix.dtype} of shape {mix.shape}: decode it first."
-        )
-    if not np.isfinite(mix).all():
-        raise UserError("The audio contains samples that are not numbers: export it again.")
 
 
 def reference_power(mix: Samples) -> float:
