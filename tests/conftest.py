@@ -1,4 +1,4 @@
-"""What all tests share: where real data lies, and folders of their own."""
+"""What all tests share: folders of their own, and the order in which several processes run them."""
 
 from __future__ import annotations
 
@@ -114,20 +114,6 @@ def together(file: str) -> str | None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByGroup:
     return ByGroup(config, log)
-
-
-def shared_folder() -> Path | None:
-    """Real music for development and CI; users do not have it."""
-    folder = Path(os.environ.get("MOODSTEM_SHARED", ROOT.parent / "shared"))
-    return folder if (folder / "data").is_dir() else None
-
-
-@pytest.fixture(scope="session")
-def shared_data() -> Path:
-    folder = shared_folder()
-    if folder is None:
-        pytest.skip("real recordings are not here: set MOODSTEM_SHARED to the folder that holds data/")
-    return folder / "data"
 
 
 @pytest.fixture

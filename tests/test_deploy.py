@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import yaml
 
 from core.settings import Settings
 from tests.conftest import ROOT
+from tests.machine import needs_systemd
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 UNIT = ROOT / "deploy" / "moodstem.service"
@@ -86,7 +86,7 @@ def test_every_setting_in_the_environment_exists(monkeypatch: pytest.MonkeyPatch
         assert not entry or hasattr(value, entry), name
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze on this machine")
+@needs_systemd
 def test_the_unit_is_valid_and_hardened(tmp_path: Path) -> None:
     unit = tmp_path / "moodstem.service"
     unit.write_text(UNIT.read_text().replace("/opt/moodstem/bin/moodstem", "/bin/true"))

@@ -210,11 +210,12 @@ def _separator(settings: Settings) -> Finding:
 
 
 def _gpu(settings: Settings) -> Finding:
-    import torch
+    from core.audio.device import gpu_name, torch_has_cuda
 
-    if torch.cuda.is_available():
-        return Finding("GPU", True, torch.cuda.get_device_name(0))
-    built = "" if torch.version.cuda else " that this PyTorch could use (it is built for the CPU)"
+    name = gpu_name()
+    if name is not None:
+        return Finding("GPU", True, name)
+    built = "" if torch_has_cuda() else " that this PyTorch could use (it is built for the CPU)"
     threads = settings.jobs.threads
     return Finding(
         "GPU",

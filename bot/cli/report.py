@@ -51,9 +51,9 @@ def map_(
     as_json: bool,
 ) -> None:
     """The library as a map: what sounds alike lies near, moods are directions."""
-    from core.library.music_map import drawn, music_map
     from core.moods.profile import Profile
     from core.pictures.library_map import map_picture
+    from core.recommend.music_map import drawn, music_map
     from core.recommend.rules import recommend
 
     catalog = asyncio.run(the_catalog(settings_of(ctx), server))

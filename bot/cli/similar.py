@@ -192,8 +192,8 @@ async def _by_latent(
     import numpy as np
 
     from core.analysis import content_hash
-    from core.genre.latents import load_latents, model_of, told
     from core.genre.model import hear_file
+    from core.library.latents import load_latents, model_of, told
     from core.library.store import Database
     from core.library.tracks import Library
 

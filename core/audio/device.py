@@ -11,11 +11,23 @@ from core.audio.spectrum import analyse_frames
 from core.audio.types import RATE
 
 
-def has_gpu() -> bool:
-    """Whether torch sees a GPU; what `[jobs] device` hides from a worker (CUDA_VISIBLE_DEVICES), it does not see."""
+def gpu_name() -> str | None:
+    """Return the name of the GPU that torch uses, None where there is none."""
     import torch
 
-    return bool(torch.cuda.is_available())
+    return str(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else None
+
+
+def torch_has_cuda() -> bool:
+    """Return whether the installed torch was built for NVIDIA GPUs at all."""
+    import torch
+
+    return torch.version.cuda is not None
+
+
+def has_gpu() -> bool:
+    """Whether torch sees a GPU; what `[jobs] device` hides from a worker (CUDA_VISIBLE_DEVICES), it does not see."""
+    return gpu_name() is not None
 
 
 @lru_cache(maxsize=1)

@@ -43,7 +43,7 @@ async def draw_journey(drawn: Mapping[str, object]) -> bytes:
 
 
 async def draw_map(drawn: Mapping[str, object]) -> bytes:
-    """PNG of what core.library.music_map.drawn tells. Raises UserError."""
+    """PNG of what core.recommend.music_map.drawn tells. Raises UserError."""
     return (await drawn_by(MODULE, {"kind": "map", "drawn": dict(drawn)}))["map"]
 
 

@@ -19,8 +19,8 @@ from core.library.reference import quantiles
 from core.names import short
 from core.recommend import wording
 from core.recommend.explain import signed
+from core.recommend.rule import Rule
 from core.recommend.rules import Reason, Recommendation
-from core.recommend.table import Rule
 from core.recommend.topic_scores import Prepared, prepare
 
 STEPS = 400

@@ -20,7 +20,8 @@ from core.errors import UserError
 from core.i18n import mark, tr
 from core.library.catalog import Catalog, TrackLike
 from core.recommend import wording
-from core.recommend.table import Matrix, trust
+from core.recommend.rule import Matrix
+from core.recommend.table import trust
 from core.separation.base import HEARD
 
 

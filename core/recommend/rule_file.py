@@ -9,7 +9,7 @@ from typing import Any
 from core.audio.types import SOURCES
 from core.errors import UserError
 from core.moods.profile import MOODS, PREFERENCES
-from core.recommend.table import Rule
+from core.recommend.rule import Rule
 
 TOPICS = ("mood", "occasion", "preference")
 DIRECTIONS = ("low", "high", "range")

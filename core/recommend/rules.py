@@ -25,17 +25,9 @@ from core.library.catalog import Catalog, TrackLike
 from core.moods.profile import MOODS, PREFERENCES, Profile, tables
 from core.recommend import diversity as sequence
 from core.recommend import wording
+from core.recommend.rule import Matrix, Rule
 from core.recommend.steer import SURPRISE, steer_topics
-from core.recommend.table import (
-    Matrix,
-    Rule,
-    calibration,
-    forget_tables,
-    load_rules,
-    occasion_label,
-    occasions,
-    trust,
-)
+from core.recommend.table import calibration, forget_tables, load_rules, occasion_label, occasions, trust
 from core.recommend.topic_scores import Prepared, prepare
 
 __all__ = [

@@ -16,8 +16,8 @@ from core.library.catalog import Catalog
 from core.library.query import Meaning
 from core.library.search import SOUNDS
 from core.moods.profile import mood_adjective
+from core.recommend.rule import Matrix
 from core.recommend.rules import occasion_label, prepare, trust
-from core.recommend.table import Matrix
 from core.separation.base import HEARD
 
 CLEAR = 0.6

@@ -17,7 +17,8 @@ from core.i18n import lowered, tr, trn
 from core.library.catalog import Catalog
 from core.moods.profile import tables, translated
 from core.recommend import wording
-from core.recommend.table import Rule, load_steers
+from core.recommend.rule import Rule
+from core.recommend.table import load_steers
 from core.recommend.topic_scores import prepare
 
 SURPRISE = "surprise"

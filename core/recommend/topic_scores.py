@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.library.catalog import Catalog, once
-from core.recommend.table import Matrix, Rule, load_rules, load_steers, percentile_fit, trust, tuned_rules
+from core.recommend.rule import Matrix, Rule, percentile_fit
+from core.recommend.table import load_rules, load_steers, trust, tuned_rules
 
 
 class Prepared:

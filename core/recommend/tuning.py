@@ -14,7 +14,8 @@ from dataclasses import dataclass
 
 from core.errors import UserError
 from core.library.store import Database, Row, Transaction
-from core.recommend.table import Rule, load_rules
+from core.recommend.rule import Rule
+from core.recommend.table import load_rules
 
 MOST = 10.0
 """The largest weight; the shipped ones go to about 1.7, and only their proportions within a topic count."""

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from core.library.catalog import Catalog, TrackLike
 from core.moods.profile import MOODS, Profile
+from core.recommend.rule import Rule
 from core.recommend.rules import recommend
-from core.recommend.table import Rule, occasions
+from core.recommend.table import occasions
 from core.recommend.topic_scores import tuned
 
 TOP = 10

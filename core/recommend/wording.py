@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.i18n import number, percent, spoken, tr
 
 if TYPE_CHECKING:
-    from core.recommend.table import Rule
+    from core.recommend.rule import Rule
 
 LOW, HIGH = 0.35, 0.65
 """Percentiles below and above which a value is called low and high."""

@@ -109,7 +109,6 @@ def quadrants(ctx: click.Context, source: Path, clips: int, font: Path | None, a
     """Arousal and valence of piano clips (folder or zip of Q1_song_0.mid, as EMOPIA names them) by the rules alone."""
     from research.eval import quadrants as four
     from research.training.clips import analyse_clips, find_clips
-    from research.training.clips import font as sound
 
     found = find_clips(source)
     chosen = set(four.choose([clip for clip, _, _ in found], clips))
@@ -118,7 +117,7 @@ def quadrants(ctx: click.Context, source: Path, clips: int, font: Path | None, a
         analyses = analyse_clips(
             kept,
             separator_of(settings_of(ctx), "none"),
-            sound(font),
+            font,
             settings_of(ctx).data / "cache",
             advance,
         )

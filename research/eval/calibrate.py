@@ -18,12 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.analysis import TrackAnalysis
+from core.audio.types import STEMS
 from core.errors import UserError
 from core.library import reference
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS
+from core.recommend.rule import Rule
 from core.recommend.rules import Prepared
-from core.recommend.table import Rule, calibration, forget_tables, load_rules, trust
+from core.recommend.similar import COMPARED, TIMBRE
+from core.recommend.table import calibration, forget_tables, load_rules, trust
 
 STRENGTHS = (10000.0, 300.0, 100.0, 30.0, 10.0, 3.0)
 """How hard the weights are pulled towards rules.toml; the first hardly lets them move."""
@@ -216,13 +219,11 @@ def calibrate(
 ) -> dict[str, Any]:
     """Fit all moods' weights and report what it brings: each weight before and after, rank correlations of
     uncalibrated, calibrated and mix-only rules (nested cross-validation by artist, mean over `seeds` of the folds),
-    and what each stem's rules add (research.eval.stem_ablation).
+    and what each stem's rules add (`stem_ablation`).
 
     `write` ships the result: core/library/reference.json for the analyses' separator, then core/moods/weights.toml.
     Raises UserError for a manifest without moods, or for analyses by several separators.
     """
-    from research.eval.stem_ablation import contributions
-
     if len({analysis.separator for analysis in analyses}) > 1:
         raise UserError("Calibration needs analyses by one separator: name it with --separator.")
     separator = analyses[0].separator
@@ -264,13 +265,67 @@ def calibrate(
         "seeds": len(seeds),
         "mean_spearman": means,
         "stems_add": means["cross_validated"] - means["cross_validated_mix_only"],
-        "stems": contributions(labelled, rules, seeds, advance),
+        "stems": stem_ablation(labelled, rules, seeds, advance),
         "moods": {mood: {name: row[mood] for name, row in table.items()} for mood in labelled.moods},
         "weights": {
             rule.id: {"before": rule.weight, "after": after[rule.id]} for rule in rules if rule.id in after
         },
         "written": written,
     }
+
+
+def stem_ablation(
+    labelled: Labelled,
+    rules: Sequence[Rule],
+    seeds: Sequence[int],
+    advance: Callable[[float], None] = lambda share: None,
+) -> dict[str, dict[str, Any]]:
+    """{stem: {rules, trust, with_mix, added, without, lost}} for every stem that was found and has rules on moods.
+
+    Mean rank correlations over moods, nested cross-validation by artist with the weights fitted anew each time:
+    `with_mix` of this stem's rules and those on the mix, `without` of all but this stem's. `added` is what the stem
+    brings to the mix alone, `lost` what goes when only it is taken away; stems say much of the same, so what they add
+    one by one is more than what they add together.
+    """
+    on_moods = [rule for rule in rules if rule.mood in labelled.moods and labelled.catalog.has(rule.feature)]
+    stems = [stem for stem in STEMS if any(rule.source == stem for rule in on_moods)]
+    work = len(stems) * 2 + 2
+    done = 0
+
+    def mean(sources: Sequence[str]) -> float:
+        nonlocal done
+        designs = Designs(labelled, rules, list(sources))
+        runs = [cross_validated(labelled, designs, seed) for seed in seeds]
+        done += 1
+        advance(done / work)
+        return float(
+            np.mean(
+                [
+                    mean_spearman(
+                        {
+                            mood: spearman(run[:, k], labelled.labels[:, k])
+                            for k, mood in enumerate(labelled.moods)
+                        }
+                    )
+                    for run in runs
+                ]
+            )
+        )
+
+    mix, everything = mean(["mix"]), mean(["mix", *stems])
+    found = {}
+    for stem in stems:
+        together = mean(["mix", stem])
+        rest = mean(["mix", *(other for other in stems if other != stem)])
+        found[stem] = {
+            "rules": sum(rule.source == stem for rule in on_moods),
+            "trust": float(np.mean([trust(separator, stem) for separator in labelled.catalog.separators])),
+            "with_mix": together,
+            "added": together - mix,
+            "without": rest,
+            "lost": everything - rest,
+        }
+    return found
 
 
 def mean_spearman(by_mood: Mapping[str, float]) -> float:
@@ -281,9 +336,6 @@ def mean_spearman(by_mood: Mapping[str, float]) -> float:
 
 def reference_features(catalog: Catalog) -> list[str]:
     """What the bundled reference needs to know: every feature of rules and similarity that the catalog has."""
-    from core.audio.types import STEMS
-    from core.recommend.similar import COMPARED, TIMBRE
-
     wanted = {rule.feature for rule in load_rules()} | set(TIMBRE) | set(COMPARED)
     wanted |= {f"{stem}.activity" for stem in STEMS}
     return sorted(name for name in wanted if catalog.has(name))

@@ -70,17 +70,20 @@ def find_clips(source: Path) -> list[Source]:
 def analyse_clips(
     sources: Sequence[Source],
     separator: Separator,
-    sound: Path,
+    chosen: Path | None,
     folder: Path,
     progress: Callable[[float], None] = lambda share: None,
 ) -> list[TrackAnalysis]:
-    """An analysis of each clip, rendered first where it is MIDI. All are kept in `folder`, so a second run is quick."""
+    """Analyse each clip, rendered first with the SoundFont `chosen` (or `font`'s own choice) where it is MIDI.
+
+    All analyses are kept in `folder`, so a second run is quick. Raises UserError where MIDI meets no SoundFont.
+    """
     found = []
     for done, (_, path, member) in enumerate(sources):
         if member is None and path.suffix.lower() not in (".mid", ".midi"):
             found.append(analyse_cached(path, separator, folder))
         else:
-            found.append(_rendered(_bytes(path, member), separator, sound, folder))
+            found.append(_rendered(_bytes(path, member), separator, font(chosen), folder))
         progress((done + 1) / len(sources))
     return found
 

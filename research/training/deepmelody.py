@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from core.errors import UserError
 from core.separation.base import Progress
+from research.training.curve import draw_curve
 from research.training.remixing import Song, read_index
 
 if TYPE_CHECKING:
@@ -140,8 +141,6 @@ def train_deepmelody(
     """
     import torch
     from safetensors.torch import save_file
-
-    from research.training.train_unet import draw_curve
 
     songs = read_index(data)
     if not songs:

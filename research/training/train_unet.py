@@ -23,6 +23,8 @@ import numpy as np
 from core.audio.types import STEMS
 from core.errors import UserError
 from core.separation.base import Progress
+from research.training.curve import draw_curve
+from research.training.remixing import Mixer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -75,8 +77,6 @@ def batches(folder: Path, size: int, seed: int, workers: int) -> Iterator[list[T
     """Endless batches of (input, power, ideal masks)."""
     import torch
     from torch.utils.data import DataLoader, IterableDataset
-
-    from research.training.remixing import Mixer
 
     class Stream(IterableDataset[Any]):
         def __iter__(self) -> Iterator[Any]:
@@ -237,24 +237,3 @@ def _export(model: Any, path: Path) -> None:
         metadata={"architecture": "SpectrogramUNet", "stems": ",".join(STEMS)},
     )
     path.with_suffix(".tmp").replace(path)
-
-
-def draw_curve(out: Path, step: str = "step", loss: str = "error energy / stem energy") -> None:
-    """`curve.png` from `log.jsonl`: training and validation loss over steps, which are named as given."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    rows = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.subplots()
-    axes.plot([row["step"] for row in rows], [row["loss"] for row in rows], label="training")
-    held = [row for row in rows if "validation" in row]
-    axes.plot(
-        [row["step"] for row in held], [row["validation"] for row in held], label="held-out songs and font"
-    )
-    axes.set_xlabel(step)
-    axes.set_ylabel(loss)
-    axes.legend()
-    axes.grid(alpha=0.3)
-    figure.savefig(out / "curve.png", dpi=100)

@@ -38,6 +38,7 @@ def test_every_file_of_the_packages_is_in_it(wheel: Path) -> None:
         inside = set(archive.namelist())
     files = {line for line in tracked.stdout.splitlines() if (ROOT / line).exists()}
     assert files - inside == set()
+    assert {name.partition("/")[0] for name in inside if ".dist-info/" not in name} == {"bot", "core", "jobs"}
     assert {".py", ".sql", ".toml", ".ogg", ".safetensors"} <= {Path(name).suffix for name in files}
 
 
@@ -67,3 +68,26 @@ def test_it_answers_outside_the_checkout(wheel: Path, tmp_path: Path) -> None:
     sample = next((site / "core/library/samples").rglob("*.ogg"))
     (analysis,) = json.loads(moodstem("analyze", str(sample), "--separator", "unet", "--json"))
     assert analysis["separator"] == "unet" and analysis["instruments"]["drums"]["activity"] >= 0
+
+
+def test_the_laboratory_is_named_where_it_is_not_installed(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    (tmp_path / "sitecustomize.py").write_text(
+        "from importlib import metadata\n"
+        "every = metadata.distributions\n"
+        "metadata.distributions = lambda **wanted: (one for one in every(**wanted) if one.name != 'moodstem-research')\n"
+    )
+
+    def moodstem(*arguments: str) -> subprocess.CompletedProcess[str]:
+        program = "from bot.cli import main; main()"
+        environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+        command = [sys.executable, "-c", program, *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+
+    offered = moodstem("--help").stdout
+    for name in ("eval", "bench", "train", "calibrate"):
+        assert name in offered
+        refused = moodstem(name, "--anything", "else")
+        assert refused.returncode == 1 and refused.stderr.count("\n") == 1
+        assert f"`moodstem {name}`" in refused.stderr and "pip install" in refused.stderr

@@ -20,7 +20,8 @@ from core.errors import UserError
 from core.separation import load_separator
 from core.separation.base import Cancelled, Progress
 from tests.core.audio import rhythms
-from tests.core.audio.conftest import BUNDLED, tone
+from tests.core.audio.conftest import tone
+from tests.data import SAMPLES, SONGS
 
 SECONDS = 12
 
@@ -228,7 +229,7 @@ def test_bad_files_and_limits(song: Path, tmp_path: Path, separator: TrueStems) 
 )
 def test_a_lossy_copy_sounds_the_same(lossy: dict[str, str], tmp_path: Path) -> None:
     """What lies above 11 kHz is left out, so that a compressed copy gets the same descriptors."""
-    samples = decode(BUNDLED[8]).samples[:, : 15 * 44100]
+    samples = decode(SAMPLES[8]).samples[:, : 15 * 44100]
     soundfile.write(tmp_path / "a.wav", samples.T, 44100)
     soundfile.write(tmp_path / "a.lossy", samples.T, 44100, **lossy)
     whole, copy = analyse(tmp_path / "a.wav", TrueStems({})), analyse(tmp_path / "a.lossy", TrueStems({}))
@@ -246,13 +247,12 @@ def test_a_lossy_copy_sounds_the_same(lossy: dict[str, str], tmp_path: Path) -> 
         )
 
 
-def test_real_recordings(shared_data: Path) -> None:
+def test_real_recordings() -> None:
     """Known facts of real recordings: the trumpet is in F, the Sugar Plum Fairy in E minor."""
-    songs = sorted((shared_data / "songs").glob("*.ogg"))
-    for path in songs:
+    for path in SONGS:
         found = analyse(path, TrueStems({}))
         assert found.duration_s > 1 and found.tempo_bpm and 40 <= found.tempo_bpm <= 220
         if "trumpet" in path.name:
             assert found.key == "F"
-        if "Sugar_Plum" in path.name:
+        if "sugar-plum" in path.name:
             assert (found.key, found.mode) == ("E", "minor")

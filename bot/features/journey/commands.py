@@ -19,8 +19,8 @@ from bot.router import on_press
 from bot.service.drawings import Drawings
 from core.errors import UserError
 from core.library.playlists import Playlists
+from core.library.profiles import Moods
 from core.moods.profile import MOODS, Profile, mood_label
-from core.moods.profile_store import Moods
 from core.pictures.drawing import draw_journey
 from core.recommend.feedback import Feedback
 from core.recommend.journey import Journey, drawn, journey

@@ -12,9 +12,9 @@ from bot.i18n import spoken, tr, trn
 from bot.service.drawings import Drawings
 from bot.theme import plain
 from bot.widgets import Card, gallery, text
-from core.library.music_map import corner, drawn
 from core.moods.profile import mood_adjective
 from core.pictures.drawing import draw_map
+from core.recommend.music_map import corner, drawn
 from core.recommend.recommendation_store import Recommendations
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ from bot.router import Choose, Form, Press, on_press
 from bot.theme import bar
 from bot.widgets import Card, Style, line, mood_colour, note_card, row, step, text
 from core.errors import UserError
+from core.library.profiles import Moods, Sitting
 from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
 from core.moods.profile import Profile, mood_label
-from core.moods.profile_store import Moods, Sitting
 from core.moods.questionnaire import (
     Question,
     next_question,

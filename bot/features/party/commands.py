@@ -18,7 +18,7 @@ from bot.widgets import note_card
 from core.errors import UserError
 from core.library.consent import agreed
 from core.library.playlists import Playlists
-from core.moods.profile_store import Moods
+from core.library.profiles import Moods
 from core.recommend.party import party
 from core.recommend.party_store import Opened, Parties
 from core.recommend.rules import occasion_label, occasions

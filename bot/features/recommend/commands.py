@@ -21,9 +21,9 @@ from bot.theme import plain
 from bot.widgets import Card, problem_card
 from core.errors import UserError
 from core.library.history import History
+from core.library.profiles import Moods
 from core.moods.aim import AIMS, aim_label
 from core.moods.profile import MOODS, Profile, mood_label
-from core.moods.profile_store import Moods
 from core.recommend.counterfactual import ranks_higher
 from core.recommend.feedback import Feedback
 from core.recommend.recommendation_store import (

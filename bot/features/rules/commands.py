@@ -27,7 +27,8 @@ from bot.widgets import Card
 from core.errors import UserError
 from core.library.audit import record
 from core.moods.profile import MOODS
-from core.recommend.table import Rule, load_rules
+from core.recommend.rule import Rule
+from core.recommend.table import load_rules
 from core.recommend.tuning import (
     Change,
     changed,

@@ -21,8 +21,8 @@ from bot.service.drawings import Drawings
 from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.errors import UserError
-from core.genre.latents import Latents, load_latents, told
 from core.library.catalog import Catalog
+from core.library.latents import Latents, load_latents, told
 from core.library.tracks import Track
 from core.pictures.drawing import draw_comparison
 from core.recommend import acoustic_similarity as alike

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,17 +15,17 @@ import pytest
 
 from core.library.samples import manifest
 from tests.conftest import ROOT
+from tests.machine import CHROMIUM, needs_chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 ARTIFACTS = Path(os.environ.get("MOODSTEM_ARTIFACTS", ROOT / "artifacts"))
 PATIENCE_MS = 60_000  # a bound for busy machines, not a measurement
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no browser: install Debian's package chromium"),
+    needs_chromium,
     pytest.mark.timeout(400),
 ]
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from core.library.samples import manifest
-from tests.bot.confined import CONFINED, needs_refusals
+from tests.machine import CONFINED, needs_refusals
 
 MOODSTEM = Path(sys.executable).with_name("moodstem")
 

@@ -16,8 +16,8 @@ import pytest
 from bot.cli.doctor import examine
 from bot.cli.doctor_discord import ask
 from core.settings import DiscordSettings, JobSettings, Settings
-from tests.bot.confined import CONFINED, needs_refusals
 from tests.fakes.discord_server import TOKEN, Fault, StandIn
+from tests.machine import CONFINED, needs_refusals
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Real recordings for the audio tests: the bundled pieces, and the shared songs where they are at hand."""
+"""Real recordings and made-up signals for the audio tests."""
 
 from __future__ import annotations
 
@@ -11,14 +11,10 @@ from numpy.typing import NDArray
 from core.audio.decode import decode
 from core.audio.spectrum import mono
 from core.audio.types import RATE
-from tests.conftest import ROOT, shared_folder
-
-BUNDLED = sorted((ROOT / "core" / "library" / "samples").glob("*.ogg"))
-SHARED = sorted((folder / "data" / "songs").glob("*.ogg")) if (folder := shared_folder()) else []
-RECORDINGS = [*BUNDLED[:2], *SHARED[::2]]
+from tests.data import SAMPLES, SONGS
 
 
-@pytest.fixture(scope="session", params=RECORDINGS, ids=lambda path: path.stem[:20])
+@pytest.fixture(scope="session", params=[*SAMPLES[:2], *SONGS[::2]], ids=lambda path: path.stem[:20])
 def recording(request: pytest.FixtureRequest) -> NDArray[np.float32]:
     """(n,) at 22.05 kHz, 12 s."""
     path: Path = request.param

@@ -16,15 +16,14 @@ from scipy import stats
 from core.audio import fma
 from core.audio.decode import decode
 from core.errors import UserError
-from tests.conftest import shared_folder
-from tests.core.audio.conftest import BUNDLED, SHARED, tone
+from tests.core.audio.conftest import tone
+from tests.data import FUNK, SAMPLES, SONGS
 
 pytestmark = pytest.mark.xdist_group("librosa")  # what it compiles, it compiles in each process
 
 Floats = NDArray[np.float32]
 feature = librosa.feature
-EMOTIFY = sorted((folder / "data/emotify-dev/audio").glob("*.mp3")) if (folder := shared_folder()) else []
-RECORDINGS = [BUNDLED[2], BUNDLED[13], *SHARED[1:4:2], *EMOTIFY[:2]]
+RECORDINGS = [SAMPLES[2], SAMPLES[13], *SONGS[1:4:2], FUNK / "horns.mp3"]
 
 TOLERANCE = 1e-3
 """Relative; for what may lie near zero, relative to the feature's range, or to 1 for skewness and kurtosis."""
@@ -97,14 +96,8 @@ def test_every_column_equals_librosas(path: Path) -> None:
     assert compared == 518
 
 
-def test_the_recordings_cover_both_rates() -> None:
-    if not SHARED or not EMOTIFY:
-        pytest.skip("real recordings at other rates are not here: set MOODSTEM_SHARED")
-    assert {soundfile.info(path).samplerate for path in RECORDINGS} >= {22050, 44100}
-
-
 def test_fmas_code_reads_the_table(tmp_path: Path) -> None:
-    rows = [(2, fma.fma_statistics(BUNDLED[0])), (5, np.linspace(-1, 1, 518).astype(np.float32))]
+    rows = [(2, fma.fma_statistics(SAMPLES[0])), (5, np.linspace(-1, 1, 518).astype(np.float32))]
     path = tmp_path / "features.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         assert fma.write_table(file, iter(rows)) == 2

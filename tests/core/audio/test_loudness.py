@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyloudnorm
 import pytest
 from numpy.typing import NDArray
 
 from core.audio import loudness
 from core.audio.decode import decode
 from core.audio.spectrum import analyse_frames, mono
-from tests.core.audio.conftest import BUNDLED, SHARED, tone
-
-pyloudnorm = pytest.importorskip("pyloudnorm", reason="pyloudnorm, a test tool, is not installed")
+from tests.core.audio.conftest import tone
+from tests.data import SAMPLES, SONGS
 
 
 def test_filter_coefficients_of_the_standard() -> None:
@@ -31,7 +31,7 @@ def test_reference_tone(rate: int) -> None:
     assert loudness.loudness(np.stack([sine, sine]), rate).integrated == pytest.approx(0.0, abs=0.03)
 
 
-@pytest.mark.parametrize("path", [*BUNDLED[:3], *SHARED], ids=lambda path: path.stem[:20])
+@pytest.mark.parametrize("path", [*SAMPLES[:3], *SONGS], ids=lambda path: path.stem[:20])
 def test_music_against_pyloudnorm(path: Path) -> None:
     """pyloudnorm scales the high pass by 0.04 dB; the estimate from frames may be 0.2 LU off."""
     samples = decode(path).samples

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.genre.neighbours import ApproximateIndex, cosines, neighbours, unit
+from core.genre.neighbours import cosines, neighbours, unit
 
 
 def rows(count: int, width: int = 64, seed: int = 0) -> np.ndarray:
@@ -43,20 +43,3 @@ def test_a_with_b_is_to_the_last_digit_b_with_a() -> None:
     for a in range(0, 200, 17):
         near, found = neighbours(vectors, vectors[a], 200)
         assert (found == both[a][near]).all()
-
-
-def test_the_approximate_index_misses_few() -> None:
-    vectors = rows(20_000)
-    index = ApproximateIndex(vectors, probes=0.1)
-    recall = np.mean(
-        [
-            len(set(index.neighbours(one, 10)[0]) & set(neighbours(vectors, one, 10)[0])) / 10
-            for one in vectors[::400]
-        ]
-    )
-    assert recall > 0.9
-    near, found = index.neighbours(vectors[3], 5, [3])
-    assert (
-        3 not in near and (np.diff(found) <= 0).all() and (found == cosines(vectors[near], vectors[3])).all()
-    )
-    assert vectors.nbytes < index.nbytes < 1.3 * vectors.nbytes

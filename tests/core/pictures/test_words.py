@@ -26,7 +26,7 @@ SAME = {"Bass", "piano", "tempo", "Tempo", "MFCC", "Chroma", "chroma", "audio", 
 
 
 def told() -> dict[str, Any]:
-    """A map as core.library.music_map.drawn tells it."""
+    """A map as core.recommend.music_map.drawn tells it."""
     directions = [[mood_adjective(mood), 0.5, 0.5, 0.8, mood] for mood in MOODS]
     return {
         "points": [[0.1, 0.2], [-0.3, 0.4]], "moods": ["wonder", "sadness"], "titles": [], "picked": [1],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 import tracemalloc
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +13,9 @@ from threadpoolctl import threadpool_limits
 
 from core.analysis import TrackAnalysis, analyse
 from core.audio.descriptors import describe
-from core.genre.latents import Latents
 from core.genre.neighbours import unit
 from core.library.catalog import Catalog
+from core.library.latents import Latents
 from core.recommend.acoustic_similarity import (
     BLOCK,
     BLOCKS,
@@ -33,15 +32,16 @@ from core.recommend.similar import similar
 from core.separation import load_separator
 from core.separation.base import HEARD
 from tests.core.recommend.worlds import Track, catalog
+from tests.data import FUNK, SAMPLES, SONGS
 
 SECONDS = 8.0
 
 
 @pytest.fixture(scope="module")
-def halves(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> list[TrackAnalysis]:
-    """Two excerpts of each of eight real recordings, one after the other."""
+def halves(tmp_path_factory: pytest.TempPathFactory) -> list[TrackAnalysis]:
+    """Two excerpts of each of eight recordings, one after the other."""
     folder, separator, found = tmp_path_factory.mktemp("halves"), load_separator("unet"), []
-    for path in sorted((shared_data / "songs").glob("*.ogg")):
+    for path in [*SONGS, *SAMPLES[:2]]:
         with soundfile.SoundFile(path) as file:
             length = int(min(SECONDS, len(file) / file.samplerate / 2) * file.samplerate)
             for part in range(2):
@@ -237,15 +237,13 @@ def test_energy_shares_add_up_to_one() -> None:
     assert sum(share[0] for share in shares.values()) == pytest.approx(1) and shares["bass"][1] == 0
 
 
-def test_a_guitar_that_is_turned_up_stands_out_more(shared_data: Path) -> None:
+def test_a_guitar_that_is_turned_up_stands_out_more() -> None:
     """Ten seconds of a real song from its true stems, as they are and with the guitar 9 dB louder."""
     files = {"drums": "drums", "bass": "bassguitar", "guitar": "leadguitar", "other": "horns"}
     stems, rate = {}, 0
     for stem, name in files.items():
-        samples, rate = soundfile.read(
-            shared_data / "stems-funk" / f"{name}.mp3", frames=15 * 44_100, always_2d=True, dtype="float32"
-        )
-        stems[stem] = samples.T[:, -10 * rate :]
+        samples, rate = soundfile.read(FUNK / f"{name}.mp3", always_2d=True, dtype="float32")
+        stems[stem] = samples.T[:, : 10 * rate]
     found = []
     for gain in (1.0, 2.8):
         played = {**stems, "guitar": gain * stems["guitar"]}

@@ -29,7 +29,6 @@ os.environ |= {
     "RAY_health_check_initial_delay_ms": "500",
     "RAY_health_check_period_ms": "500",
 }
-pytest.importorskip("ray", reason="Ray is not installed: pip install 'moodstem[ray]'")
 
 from bot.cli import main as cli
 from core.errors import UserError

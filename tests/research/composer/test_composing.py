@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import shutil
 from dataclasses import replace
 
 import mido
@@ -17,6 +16,7 @@ from research.composer.pieces import PIECES
 from research.composer.score import Piece, midi
 from research.composer.theory import chord, pitch, progression, voice
 from research.composer.writing import melody
+from tests.machine import needs_fluidsynth
 
 COMPOSED = [compose() for compose in PIECES]
 pieces = pytest.mark.parametrize("piece", COMPOSED, ids=lambda piece: piece.slug)
@@ -131,10 +131,7 @@ def test_loudness_follows_the_standard():
     assert np.abs(loud).max() <= 10 ** (-1.5 / 20) + 1e-6
 
 
-@pytest.mark.skipif(
-    shutil.which("fluidsynth") is None or not render.SOUNDFONT.exists(),
-    reason="fluidsynth or its SoundFont is not installed",
-)
+@needs_fluidsynth
 def test_stems_render_apart_and_add_up(tmp_path):
     whole = next(p for p in COMPOSED if p.slug == "letters-from-trieste")
     parts = [replace(part, notes=[n for n in part.notes if n.start < 6]) for part in whole.parts]

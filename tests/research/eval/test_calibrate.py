@@ -14,6 +14,7 @@ import pytest
 
 from core.analysis import TrackAnalysis
 from core.errors import UserError
+from core.moods.profile import MOODS, tables
 from core.recommend.rules import calibration, load_rules
 from research.cli.calibration import lines
 from research.eval import calibrate as module
@@ -209,15 +210,16 @@ def test_measures_of_a_perfect_and_a_reversed_order() -> None:
     assert spearman(label, label) == 1 and spearman(np.zeros(40), label) == 0
 
 
-def test_the_shipped_prior_is_what_the_labels_say(shared_data: Path) -> None:
-    """questions.toml against the Emotify development set."""
-    import csv
-
-    from core.moods.questionnaire import prior_covariance
-
-    with (shared_data / "emotify-dev" / "tracks.csv").open(newline="", encoding="utf-8") as file:
-        found = prior_correlation(list(csv.DictReader(file)))
-    assert np.abs(found - prior_covariance()).max() < 0.01
+def test_the_prior_is_the_labels_correlation_without_the_listeners_noise() -> None:
+    """Two moods that listeners' noise holds apart are nearer to each other than their labels are."""
+    reliability = np.array(tables("questions")["prior"]["reliability"])
+    common = RNG.normal(size=(4000, 1))
+    true = (common + RNG.normal(size=(4000, len(MOODS)))) / np.sqrt(2)  # any two correlate by 0.5
+    noise = RNG.normal(size=true.shape) * np.sqrt(1 / reliability - 1)
+    rows = [dict(zip(MOODS, row, strict=True)) for row in true + noise]
+    found = prior_correlation(rows)
+    assert np.abs(found - found.T).max() < 1e-12 and np.diag(found) == pytest.approx(1)
+    assert found[~np.eye(len(MOODS), dtype=bool)] == pytest.approx(0.5, abs=0.06)
 
 
 def test_the_shipped_weights_belong_to_shipped_rules() -> None:

@@ -1,8 +1,7 @@
-"""Clips from folders and zips; rendering needs fluidsynth and a SoundFont and is left out without them."""
+"""Clips from folders and zips."""
 
 from __future__ import annotations
 
-import shutil
 import zipfile
 from pathlib import Path
 
@@ -12,8 +11,7 @@ from core.errors import UserError
 from core.separation import load_separator
 from research.training.clips import FONTS, analyse_clips, find_clips, font
 from research.training.midi import Part, write_midi
-
-SMALL = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
+from tests.machine import SOUNDFONT, needs_fluidsynth
 
 
 def piano(velocity: int) -> bytes:
@@ -44,18 +42,15 @@ def test_a_soundfont_that_is_not_there_is_named(tmp_path: Path, monkeypatch: pyt
     assert all(path.suffix in (".sf2", ".sf3") for path in FONTS)
 
 
-@pytest.mark.skipif(
-    not shutil.which("fluidsynth") or not SMALL.is_file(),
-    reason="needs the packages fluidsynth and timgm6mb-soundfont",
-)
+@needs_fluidsynth
 def test_a_clip_is_rendered_as_it_is_played_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "clips.zip"
     with zipfile.ZipFile(source, "w") as archive:
         archive.writestr("Q1_loud_0.mid", piano(120))
         archive.writestr("Q4_soft_0.mid", piano(30))
     found, separator, kept = find_clips(source), load_separator("none"), tmp_path / "cache"
-    loud, soft = analyse_clips(found, separator, SMALL, kept)
+    loud, soft = analyse_clips(found, separator, SOUNDFONT, kept)
     assert loud.features()["mix.loudness"] > soft.features()["mix.loudness"] + 6
     assert 4 < loud.duration_s < 7
     monkeypatch.setattr("research.training.clips.synthesise", None)
-    assert analyse_clips(found, separator, SMALL, kept) == [loud, soft]
+    assert analyse_clips(found, separator, SOUNDFONT, kept) == [loud, soft]

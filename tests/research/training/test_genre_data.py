@@ -118,16 +118,3 @@ def test_no_artist_is_in_two_parts(seed: int) -> None:
     assert parts == parts_of(examples, seed)
     held = folds(examples, 5, seed)
     assert set(held) == set(range(5)) and not shared_artists(examples, held)
-
-
-def test_real_tracks_by_artist(shared_data: Path) -> None:
-    found = collect(shared_data / "emotify-dev" / "tracks.csv")
-    assert found.genres == ["classical", "electronic", "pop", "rock"] and len(found.examples) == 170
-    assert len({one.artist for one in found.examples}) == 58
-    for seed in range(3):
-        assert not shared_artists(found.examples, parts_of(found.examples, seed))
-        held = folds(found.examples, 5, seed)
-        assert not shared_artists(found.examples, held)
-        for fold in range(5):
-            genres = {one.genre for one, own in zip(found.examples, held, strict=True) if own == fold}
-            assert len(genres) == 4, "every fold tests every genre"

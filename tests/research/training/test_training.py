@@ -22,9 +22,9 @@ from research.training.render import main as render
 from research.training.render import split_of
 from research.training.singer import sing, speak
 from research.training.train_unet import Schedule, separation_loss, train
+from tests.machine import SOUNDFONT, needs_fluidsynth
 
 RATE = 44_100
-FONTS = [Path("/usr/share/sounds/sf2/TimGM6mb.sf2"), Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")]
 
 
 def song() -> bytes:
@@ -243,10 +243,7 @@ def test_constant_masks_are_the_best_constants() -> None:
     )
 
 
-@pytest.mark.skipif(
-    shutil.which("fluidsynth") is None or not FONTS[0].exists(),
-    reason="fluidsynth and timgm6mb-soundfont are not installed",
-)
+@needs_fluidsynth
 def test_rendering_gives_stems_that_differ(tmp_path: Path) -> None:
     import soundfile
 
@@ -256,7 +253,7 @@ def test_rendering_gives_stems_that_differ(tmp_path: Path) -> None:
         archive.writestr(train_name, song())
         archive.writestr(test_name, song())
         archive.writestr("broken.mid", b"nothing")
-    arguments: list[Any] = [tmp_path / "midi.zip", tmp_path / "out", "--font", FONTS[0], "--seconds", "8"]
+    arguments: list[Any] = [tmp_path / "midi.zip", tmp_path / "out", "--font", SOUNDFONT, "--seconds", "8"]
     render([str(argument) for argument in arguments])
     rows = [json.loads(line) for line in (tmp_path / "out/index.jsonl").read_text().splitlines()]
     assert [row["song"] for row in rows] == [train_name]

@@ -18,13 +18,14 @@ import torch
 from core.analysis import analyse
 from core.errors import UserError
 from core.genre import model as models
-from core.genre.latents import load_latents, told
 from core.genre.model import hear_file, load, save
 from core.genre.network import build
+from core.library.latents import load_latents, told
 from core.library.store import Database
 from core.library.tracks import Library
 from core.separation.loader import load_separator
 from tests.core.genre import made_up
+from tests.data import SONGS
 
 
 def model_file(path: Path, seed: int = 0) -> Path:
@@ -175,9 +176,9 @@ def test_the_command_line(chosen: Path, music: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_real_recordings_are_nearest_to_themselves(chosen: Path, shared_data: Path) -> None:
+def test_real_recordings_are_nearest_to_themselves(chosen: Path) -> None:
     heard = {}
-    for path in sorted((shared_data / "songs").glob("*.ogg"))[:4]:
+    for path in SONGS[:4]:
         one = hear_file(path)
         assert one is not None
         heard[path.stem] = np.array(one.vector)

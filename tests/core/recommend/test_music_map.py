@@ -14,10 +14,10 @@ from core.analysis import TrackAnalysis
 from core.errors import UserError
 from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
-from core.library.music_map import MOST, components, corner, drawn, music_map
 from core.pictures.library_map import apart, map_picture
 from core.recommend.acoustic_similarity import ONE, sound_space
 from core.recommend.affect import plane
+from core.recommend.music_map import MOST, components, corner, drawn, music_map
 from core.recommend.rules import prepare
 from tests.core.recommend.worlds import Track, random_catalog
 
