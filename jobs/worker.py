@@ -76,7 +76,7 @@ class Worker:
             self._tell(**self._answer(request, separator, refusal), id=request["id"])
 
     def _load_separator(self) -> Separator:
-        from core.separation import load_separator
+        from core.separation.registry import load_separator
 
         return load_separator(
             self.options.separator,

@@ -32,10 +32,10 @@ class SeparatorName(click.ParamType[str]):
     name = "NAME"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from core.separation import SEPARATORS, known
+        from core.separation.registry import names
 
-        if not known(value):
-            self.fail(f"{value!r} is not one of {', '.join(SEPARATORS)}.", param, ctx)
+        if value not in names():
+            self.fail(f"{value!r} is not one of {', '.join(names())}.", param, ctx)
         return value
 
 
@@ -59,14 +59,14 @@ def mood_weights(ctx: click.Context, parameter: click.Parameter, values: Sequenc
 
 def separator_of(settings: Settings, name: str | None = None) -> Separator:
     """The separator of this name, or of the settings, loaded with their weights and threads (see `load_separator`)."""
-    from core.separation import load_separator
+    from core.separation.registry import load_separator
 
     jobs = settings.jobs
     return load_separator(
         name or jobs.separator,
         weights_dir=jobs.weights,
         threads=jobs.threads,
-        htdemucs=settings.htdemucs.model_dump(exclude={"compiled"}),  # a command does not wait for that
+        htdemucs=settings.htdemucs.model_dump(),
     )
 
 

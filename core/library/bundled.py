@@ -86,7 +86,7 @@ def analyse_samples() -> None:
     """Analyse every sample with the bundled separator and write what ships."""
     import click
 
-    from core.separation import load_separator
+    from core.separation.registry import load_separator
 
     separator = load_separator("unet")
     cache = (

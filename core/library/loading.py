@@ -20,9 +20,7 @@ from core.library.catalog import Catalog
 from core.library.shelf import SHARED, VISIBLE, Shelf, particular
 from core.library.store import Database, Row
 from core.library.tracks import Track
-
-# A track that two separators have analysed is judged by the one whose stems are better.
-PREFERENCE = ("htdemucs_6s", "unet", "none")
+from core.separation.registry import describe
 
 # Whatever any server finds. The index on changes has all that is asked of analyses; their data, 30 kB each, is not
 # touched.
@@ -184,13 +182,9 @@ async def load_catalog(database: Database, shelf: Shelf) -> Catalog:
 
 
 def _best(rows: Iterable[Row]) -> dict[int, _Held]:
-    """{track id: the track with the analysis that counts}, in the order of ids."""
-
-    def rank(separator: str) -> int:
-        return PREFERENCE.index(separator) if separator in PREFERENCE else len(PREFERENCE)
-
+    """{track id: the track with the analysis by the separator of the best rank}, in the order of ids."""
     best: dict[int, Row] = {}
-    for row in sorted(rows, key=lambda row: (row["id"], rank(row["separator"]), row["separator"])):
+    for row in sorted(rows, key=lambda row: (row["id"], describe(row["separator"]).rank, row["separator"])):
         best.setdefault(row["id"], row)
     return {
         track_id: _Held(Track(*tuple(row)[:8]), row["separator"], row["change"])

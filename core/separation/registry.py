@@ -38,10 +38,14 @@ def installed() -> tuple[SeparatorInfo, ...]:
         try:
             info = entry.load()
         except Exception:  # whatever somebody else's package raises
-            log.warning("The separator %s of an installed package cannot be imported.", entry.name, exc_info=True)
+            log.warning(
+                "The separator %s of an installed package cannot be imported.", entry.name, exc_info=True
+            )
             continue
         if not isinstance(info, SeparatorInfo) or info.name in found:
-            log.warning("The entry point %s = %s is no SeparatorInfo with a new name.", entry.name, entry.value)
+            log.warning(
+                "The entry point %s = %s is no SeparatorInfo with a new name.", entry.name, entry.value
+            )
             continue
         found[info.name] = info
     return tuple(sorted(found.values(), key=lambda info: (info.rank, info.name)))
@@ -100,4 +104,3 @@ def at_hand(name: str, *, weights_dir: Path | None = None) -> str:
         if info.at_hand is None or info.at_hand(options):
             return info.name
     return FALLBACK.name
-

@@ -24,7 +24,7 @@ from core.library import languages
 from core.library.audit import entries, record
 from core.library.backup import backup, backups, rehearse
 from core.library.servers import LIMITS, limits_of, own_limits, set_limit
-from core.separation import at_hand
+from core.separation.registry import at_hand
 from jobs.model import BACKGROUND
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from core.separation.loader import load_separator
 
 from core.analysis import analyse
 from core.errors import UserError
@@ -23,7 +24,6 @@ from core.genre.network import build
 from core.library.latents import load_latents, told
 from core.library.store import Database
 from core.library.tracks import Library
-from core.separation.loader import load_separator
 from tests.core.genre import made_up
 from tests.data import SONGS
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from core.separation.loader import NoSeparator
 
 from core.audio.types import STEMS
 from core.errors import UserError
 from core.separation import Cancelled, known, load_separator
 from core.separation.checkpoint import has_weights
 from core.separation.htdemucs import HTDemucsSeparator, load_htdemucs
-from core.separation.loader import NoSeparator
 
 RATE = 44_100
 
