@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.audio.vocabulary import descriptors
+
 ROOT = Path(__file__).parent.parent
 CATALOGUES = ROOT / "core" / "locales"
 
@@ -136,17 +138,18 @@ def _of_tables() -> Iterator[str]:
         yield from (rule["change"] for rule in steer.get("rule", ()))
     for aim in _toml(moods / "aims.toml")["aim"].values():
         yield aim["text"]
-    for entry in _toml(ROOT / "core" / "library" / "glossary.toml").values():
-        yield from (entry[key] for key in ("label", "meaning", "low", "high") if key in entry)
-    phrases = _toml(ROOT / "core" / "recommend" / "descriptors.toml")
-    sources, plural = phrases.pop("sources"), phrases.pop("plural")
-    for source, stem in sources.items():
+    for descriptor in descriptors().values():
+        yield from descriptor.texts()
+    sources = _toml(ROOT / "core" / "recommend" / "sources.toml")
+    for source, stem in sources["names"].items():
         yield stem
         if source != "mix":
-            yield from (f" of {stem}", f" in {stem}", f"{stem} {'are' if plural.get(source) else 'is'}")
+            yield from (
+                f" of {stem}",
+                f" in {stem}",
+                f"{stem} {'are' if source in sources['plural'] else 'is'}",
+            )
     yield from (", but ", "it is", "than", "than in", "as", "as in")
-    for entry in phrases.values():
-        yield from (entry[key] for key in ("none", "low", "mid", "high", "with", "short") if entry.get(key))
 
 
 def _toml(path: Path) -> dict[str, Any]:

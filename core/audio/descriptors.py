@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import math
 import os
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from threading import Barrier
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 from core.audio import activity, contrast, loudness, rhythm, tonality
 from core.audio.spectrum import CONTRAST_BANDS, Frames, analyse_frames, decibels, mono
 from core.audio.types import FRAME_RATE, N_MELS, RATE, STEMS, Floats
+from core.audio.vocabulary import descriptors
 
 SLICES = 100
 PITCHES = 12
@@ -66,40 +66,40 @@ def describe(
     A stem that does not sound gets an activity near 0 and no descriptors. The same input gives the same output.
     """
     stems = [stem for stem in STEMS if stem in sources]
-    with _workers() as pool:  # long tasks first; one may only wait for one that was submitted before it
-        prepared = pool.submit(_prepare, sources["mix"], rate)
-        whole = pool.submit(lambda: _mix_source(*prepared.result(), device))
+    pool = _pool()  # long tasks first; one may only wait for one that was submitted before it
+    prepared = pool.submit(_prepare, sources["mix"], rate)
+    whole = pool.submit(lambda: _mix_source(*prepared.result(), device))
 
-        def stem_source(stem: str) -> _Source:
-            own = mono(sources[stem], rate)
-            mix, tuning = prepared.result()
-            frames = analyse_frames(_fit(own, len(mix)), tuning, device=device)
-            channels = np.atleast_2d(sources[stem])
-            loud = loudness.estimate(channels, rate, frames.k_weighted, frames.rms)
-            return _Source(frames, frame_values(frames), loud)
+    def stem_source(stem: str) -> _Source:
+        own = mono(sources[stem], rate)
+        mix, tuning = prepared.result()
+        frames = analyse_frames(_fit(own, len(mix)), tuning, device=device)
+        channels = np.atleast_2d(sources[stem])
+        loud = loudness.estimate(channels, rate, frames.k_weighted, frames.rms)
+        return _Source(frames, frame_values(frames), loud)
 
-        parts = pool.map(stem_source, stems)
-        measured = pool.submit(loudness.loudness, np.atleast_2d(sources["mix"]), rate)
-        made = dict(zip(stems, parts, strict=True))
-        frames, values, picture, percussive = whole.result()
-        masks = activity.stem_activity(
-            {stem: made[stem].frames.power_mel for stem in stems},
-            {stem: made[stem].frames.rms for stem in stems},
-            frames.power_mel,
-            gate,
-        )
-        masks["mix"] = activity.sounding(frames.rms)
-        made["mix"] = _Source(frames, values, measured.result())
-        heard = [name for name in ("mix", *stems) if masks[name].sum() >= MINIMUM_FRAMES]
-        beat = "drums" if "drums" in heard and masks["drums"].mean() > 0.5 else "mix"
-        pulse = pool.submit(lambda: rhythm.rhythm(decibels(made[beat].frames.power_mel)))
-        descriptors = {
-            name: statistics(made[name].values, masks[name]) | _per_source(made[name], masks[name])
-            for name in heard
-        }
+    parts = pool.map(stem_source, stems)
+    measured = pool.submit(loudness.loudness, np.atleast_2d(sources["mix"]), rate)
+    made = dict(zip(stems, parts, strict=True))
+    frames, values, picture, percussive = whole.result()
+    masks = activity.stem_activity(
+        {stem: made[stem].frames.power_mel for stem in stems},
+        {stem: made[stem].frames.rms for stem in stems},
+        frames.power_mel,
+        gate,
+    )
+    masks["mix"] = activity.sounding(frames.rms)
+    made["mix"] = _Source(frames, values, measured.result())
+    heard = [name for name in ("mix", *stems) if masks[name].sum() >= MINIMUM_FRAMES]
+    beat = "drums" if "drums" in heard and masks["drums"].mean() > 0.5 else "mix"
+    pulse = pool.submit(lambda: rhythm.rhythm(decibels(made[beat].frames.power_mel)))
+    found = {
+        name: statistics(made[name].values, masks[name]) | _per_source(made[name], masks[name])
+        for name in heard
+    }
     mix_power = max(float(np.mean(frames.rms.astype(np.float64) ** 2)), 1e-12)
     described = Description(
-        descriptors=descriptors,
+        descriptors=found,
         instruments={
             stem: {
                 "activity": float(masks[stem].mean()) if len(masks[stem]) else 0.0,
@@ -114,34 +114,27 @@ def describe(
     if "mix" not in heard:
         return described
     keys = tonality.tonality(frames.chroma[:, masks["mix"]])
-    descriptors["mix"] |= _whole_track(pulse.result(), keys, picture, percussive)
+    found["mix"] |= _whole_track(pulse.result(), keys, picture, percussive)
     return replace(described, tempo_bpm=pulse.result().tempo, key=keys.key, mode=keys.mode)
 
 
 @lru_cache(maxsize=1)
 def _pool() -> ThreadPoolExecutor:
-    """A thread for each core, up to four, for as long as the process lives: each keeps its buffers. A source is one
-    thread's work, so torch must not divide it further."""
+    """A thread for each core, up to four, for as long as the process lives: each keeps its buffers.
+
+    A source is one thread's work, so torch must not divide it further. What it is told in one thread is also what later
+    threads of the process start with; once ours have started, that is as it was before.
+    """
     import torch
 
-    count = min(4, os.cpu_count() or 1)
-    return ThreadPoolExecutor(count, "describe", initializer=torch.set_num_threads, initargs=(1,))
-
-
-@contextmanager
-def _workers() -> Iterator[ThreadPoolExecutor]:
-    """The pool; and what its threads share with the rest of the process as it was before: torch's number of threads, with
-    which new threads start, and how long Python lets a thread wait for its lock. They ask for that every 50 µs, and
-    with less than the usual 5 ms they are done 6% sooner."""
-    import torch
-
-    threads, interval = torch.get_num_threads(), sys.getswitchinterval()
-    sys.setswitchinterval(0.001)
-    try:
-        yield _pool()
-    finally:
-        sys.setswitchinterval(interval)
-        torch.set_num_threads(threads)
+    count, before = min(4, os.cpu_count() or 1), torch.get_num_threads()
+    pool = ThreadPoolExecutor(count, "describe", initializer=torch.set_num_threads, initargs=(1,))
+    started = Barrier(count + 1)
+    for _ in range(count):
+        pool.submit(started.wait)
+    started.wait()
+    torch.set_num_threads(before)
+    return pool
 
 
 def _prepare(mix: NDArray[np.float32], rate: int) -> tuple[Floats, float]:
@@ -168,19 +161,6 @@ def _fit(signal: Floats, length: int) -> Floats:
 def _relative_db(stem: Frames, mix_power: float) -> float:
     power = float(np.mean(stem.rms.astype(np.float64) ** 2))
     return 10 * math.log10(max(power / mix_power, 1e-12))
-
-
-UNITS = {
-    "spectral_centroid": "Hz",
-    "spectral_bandwidth": "Hz",
-    "spectral_rolloff": "Hz",
-    "spectral_flatness": "0..1",
-    "spectral_contrast": "dB",
-    "spectral_flux": "0..1",
-    "rms": "full scale",
-    "zero_crossing_rate": "0..1",
-    "onset_strength": "dB",
-}
 
 
 def frame_values(frames: Frames) -> Values:
@@ -270,9 +250,6 @@ def tonnetz(energy: Floats) -> Floats:
     return _product(matrix.astype(np.float32), _normalised(energy, energy.sum(axis=0)))
 
 
-_BAND_UNITS = {"spectral_contrast_bands": ("spectral_contrast", "dB"), "mfcc": ("mfcc", "dB")}
-
-
 def statistics(values: Mapping[str, Floats], mask: NDArray[np.bool_]) -> dict[str, Statistics]:
     """Mean and standard deviation over the frames of `mask`, for single descriptors also the 10th and 90th percentile."""
     rows = np.concatenate([np.atleast_2d(table) for table in values.values()], dtype=np.float64)
@@ -282,62 +259,72 @@ def statistics(values: Mapping[str, Floats], mask: NDArray[np.bool_]) -> dict[st
     result: dict[str, Statistics] = {}
     at = 0
     for name, table in values.items():
+        known = descriptors()[name]
         if table.ndim == 1:
-            low, high = _percentiles(rows[at], 0.1, 0.9)
+            low, high = np.percentile(rows[at], (10, 90)).tolist()
             result[name] = {
                 "mean": means[at],
                 "std": deviations[at],
                 "p10": low,
                 "p90": high,
-                "unit": UNITS[name],
+                "unit": known.unit,
             }
             at += 1
             continue
-        family, unit = _BAND_UNITS.get(name, (name, "0..1" if name != "tonnetz" else "-1..1"))
         for row in range(len(table)):
-            result[f"{family}_{row + 1}"] = {"mean": means[at], "std": deviations[at], "unit": unit}
+            result[f"{known.rows}_{row + 1}"] = {
+                "mean": means[at],
+                "std": deviations[at],
+                "unit": known.unit,
+            }
             at += 1
     return result
 
 
-def _percentiles(row: NDArray[np.float64], *shares: float) -> list[float]:
-    """Like numpy.percentile of one row, which takes ten times as long to do it."""
-    ordered = np.sort(row)
-    return [float(np.interp(share * (len(row) - 1), np.arange(len(row)), ordered)) for share in shares]
-
-
-def _value(value: float, unit: str) -> Statistics:
-    return {"value": float(value), "unit": unit}
+def _single(values: Mapping[str, float | None]) -> dict[str, Statistics]:
+    """Of descriptors that are one number; without those that there are not."""
+    return {
+        name: {"value": float(value), "unit": descriptors()[name].unit}
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def _per_source(source: _Source, mask: NDArray[np.bool_]) -> dict[str, Statistics]:
     onsets = rhythm.onsets(source.values["onset_strength"])
     seconds = max(mask.sum() / FRAME_RATE, 1e-9)
-    return {
-        "onset_rate": _value(float(mask[onsets].sum()) / seconds, "1/s"),
-        "loudness": _value(source.loud.integrated, "LUFS"),
-        "dynamic_range": _value(source.loud.range, "LU"),
-    }
+    return _single(
+        {
+            "onset_rate": float(mask[onsets].sum()) / seconds,
+            "loudness": source.loud.integrated,
+            "dynamic_range": source.loud.range,
+        }
+    )
 
 
 def _whole_track(
     pulse: rhythm.Rhythm, keys: tonality.Tonality, picture: Mapping[str, float], percussive: float
 ) -> dict[str, Statistics]:
     """What only the mix has: tempo, key and musical contrast."""
-    found: dict[str, Statistics] = {}
+    beat: dict[str, float | None] = {}
     if pulse.tempo is not None:
-        found["tempo"] = _value(pulse.tempo, "BPM")
-        found["tempo_confidence"] = _value(pulse.confidence, "0..1")
-        if pulse.alternative is not None:
-            found["tempo_alternative"] = _value(pulse.alternative, "BPM")
-        found["beat_regularity"] = _value(pulse.regularity, "0..1")
-    found["pulse_clarity"] = _value(pulse.pulse_clarity, "0..1")
-    found["majorness"] = _value(keys.majorness, "-1..1")
-    found["key_clarity"] = _value(keys.clarity, "0..1")
-    found["percussive_ratio"] = _value(percussive, "0..1")
-    found["contrast_components_per_minute"] = _value(picture["components_per_minute"], "1/min")
-    found["contrast_dark_ratio"] = _value(picture["dark_ratio"], "0..1")
-    return found
+        beat = {
+            "tempo": pulse.tempo,
+            "tempo_confidence": pulse.confidence,
+            "tempo_alternative": pulse.alternative,
+            "beat_regularity": pulse.regularity,
+        }
+    return _single(
+        {
+            **beat,
+            "pulse_clarity": pulse.pulse_clarity,
+            "majorness": keys.majorness,
+            "key_clarity": keys.clarity,
+            "percussive_ratio": percussive,
+            "contrast_components_per_minute": picture["components_per_minute"],
+            "contrast_dark_ratio": picture["dark_ratio"],
+        }
+    )
 
 
 def percussive_ratio(power_mel: Floats) -> float:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.analysis import TrackAnalysis
+from core.audio.vocabulary import descriptors
 from core.errors import UserError
 from core.library.reference import quantiles
 
@@ -228,6 +229,9 @@ class Catalog:
         }
 
 
+DERIVED = ("harmonic_movement", "pitch_spread", "overtone_movement")
+
+
 def features_of(analysis: TrackAnalysis) -> dict[str, float]:
     """TrackAnalysis.features() and what the catalog derives from them, for every source that has chroma:
 
@@ -261,11 +265,9 @@ def units_of(analysis: TrackAnalysis) -> dict[str, str]:
         if statistics.get("unit")
     }
     for source in analysis.descriptors:
-        units |= {f"{source}.harmonic_movement": "0..1", f"{source}.pitch_spread": "0..1"}
-        units[f"{source}.overtone_movement"] = "dB"
+        units |= {f"{source}.{name}": descriptors()[name].unit for name in DERIVED}
     for stem, facts in analysis.instruments.items():
-        for name in facts:
-            units.setdefault(f"{stem}.{name}", "dB" if name.endswith("_db") else "share")
+        units |= {f"{stem}.{name}": descriptors()[name].unit for name in facts}
     return units
 
 

@@ -1,12 +1,8 @@
-"""What cards, reports and pictures call the descriptors; glossary.toml has the words."""
+"""What cards, reports and pictures call the descriptors, in the reader's language."""
 
 from __future__ import annotations
 
-import tomllib
-from functools import cache
-from importlib.resources import files
-from typing import Any
-
+from core.audio.vocabulary import Descriptor, descriptors
 from core.i18n import mark, tr
 
 _STATISTICS = {
@@ -16,32 +12,34 @@ _STATISTICS = {
 }
 
 
-@cache
-def _table() -> dict[str, dict[str, Any]]:
-    return tomllib.loads(files("core.library").joinpath("glossary.toml").read_text("utf-8"))
-
-
 def known() -> tuple[str, ...]:
     """Descriptors that have a name of their own and are one number each, which a listener can follow."""
-    return tuple(name for name, entry in _table().items() if not entry.get("row"))
+    return tuple(name for name, descriptor in descriptors().items() if descriptor.is_one_number)
 
 
 def label(feature: str) -> str:
     """'brightness' for 'mix.spectral_centroid' and for 'spectral_centroid'; 'variation of brightness' for its .std."""
-    parts = feature.split(".")
-    name = parts[-2] if parts[-1] in _STATISTICS and len(parts) > 1 else parts[-1]
-    words = tr(str(_table().get(name, {}).get("label", name.replace("_", " "))))
-    return tr(_STATISTICS[parts[-1]], what=words) if parts[-1] in _STATISTICS else words
+    descriptor, statistic = _parse(feature)
+    words = tr(descriptor.label or descriptor.name.replace("_", " "))
+    return tr(_STATISTICS[statistic], what=words) if statistic else words
 
 
 def end(feature: str, side: str) -> str:
     """What one end of a descriptor ('low' or 'high') is called where that is not the word with its label, else ''."""
-    found = str(_table().get(feature.split(".")[-1], {}).get(side, ""))
-    return tr(found) if found else ""
+    descriptor, statistic = _parse(feature)
+    if descriptor.ends is None or statistic or side not in ("low", "high"):
+        return ""
+    return tr(descriptor.ends[side == "high"])
 
 
 def meaning(feature: str) -> str:
     """What the descriptor measures, or ''."""
-    parts = [part for part in feature.split(".") if part not in _STATISTICS]
-    found = str(_table().get(parts[-1], {}).get("meaning", ""))
+    found = _parse(feature)[0].meaning
     return tr(found) if found else ""
+
+
+def _parse(feature: str) -> tuple[Descriptor, str]:
+    """The descriptor of 'mix.spectral_centroid.std' and the statistic, '' for the mean or the single value."""
+    parts = feature.split(".")
+    statistic = parts.pop() if parts[-1] in _STATISTICS and len(parts) > 1 else ""
+    return descriptors().get(parts[-1]) or Descriptor(parts[-1]), statistic

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
-from core.i18n import inside, mark, tr, trn
+from core.audio.vocabulary import descriptors
+from core.i18n import inside, tr, trn
 from core.library.glossary import label
 from core.names import stem_name
 from core.pictures.analysis import (
@@ -28,35 +29,12 @@ from core.pictures.colours import STEM_COLOURS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-ROWS = (
-    "activity",
-    "loudness",
-    "dynamic_range",
-    "spectral_centroid",
-    "spectral_flatness",
-    "onset_rate",
-    "onset_strength",
-    "spectral_flux",
-    "harmonic_movement",
-)
+ROWS = tuple(name for name, descriptor in descriptors().items() if descriptor.compared)
 """What is compared for each source."""
 
-WHOLE = {
-    "tempo": (mark("slow"), mark("fast")),
-    "majorness": (mark("minor"), mark("major")),
-    "pulse_clarity": (mark("vague"), mark("clear")),
-    "percussive_ratio": (mark("few"), mark("many")),
-    "contrast_components_per_minute": (mark("even"), mark("eventful")),
-}
-"""What is compared for the whole track, and what its ends are called."""
+SCALES = {name: descriptor.scale for name, descriptor in descriptors().items() if descriptor.scale}
+"""What is compared for the whole track."""
 
-WHOLE_LABELS = {
-    "tempo": mark("tempo"),
-    "majorness": mark("mode"),
-    "pulse_clarity": mark("pulse"),
-    "percussive_ratio": mark("beats and noises"),
-    "contrast_components_per_minute": mark("musical contrast"),
-}
 LOW, HIGH = "#4dabf7", "#ff922b"
 LABELS, RIGHT = 0.285, 0.975
 """Where the table starts and ends, of the picture's width."""
@@ -66,7 +44,7 @@ def features() -> tuple[str, ...]:
     """The features whose percentiles the picture shows."""
     return (
         *(f"{source}.{name}" for source in ("mix", *STEMS) for name in ROWS),
-        *(f"mix.{name}" for name in WHOLE),
+        *(f"mix.{name}" for name in SCALES),
     )
 
 
@@ -129,17 +107,17 @@ def _table(axes: Axes, percentiles: Mapping[str, float], sources: list[str], hea
 
 
 def _scales(axes: Axes, percentiles: Mapping[str, float]) -> None:
-    axes.set(xlim=(0, 1), ylim=(len(WHOLE) - 0.2, -0.55))
+    axes.set(xlim=(0, 1), ylim=(len(SCALES) - 0.2, -0.55))
     axes.axis("off")
     low, high = LABELS + 0.1, RIGHT - 0.13
-    for row, (name, (left, right)) in enumerate(WHOLE.items()):
+    for row, (name, scale) in enumerate(SCALES.items()):
         share = percentiles.get(f"mix.{name}")
         style: dict[str, Any] = {"va": "center_baseline", "fontsize": 16, "color": FAINT}
-        name_ = axes.text(0.035, row, tr(WHOLE_LABELS[name]), **{**style, "fontsize": 18})
+        name_ = axes.text(0.035, row, tr(scale.label), **{**style, "fontsize": 18})
         name_.set_color(TEXT if share is not None else FAINT)
         fit(name_, 0.225 * SIZE[0] * DPI)
-        fit(axes.text(low - 0.02, row, tr(left), ha="right", **style), 0.11 * SIZE[0] * DPI)
-        fit(axes.text(high + 0.02, row, tr(right), **style), 0.13 * SIZE[0] * DPI)
+        fit(axes.text(low - 0.02, row, tr(scale.low), ha="right", **style), 0.11 * SIZE[0] * DPI)
+        fit(axes.text(high + 0.02, row, tr(scale.high), **style), 0.13 * SIZE[0] * DPI)
         axes.plot([low, high], [row, row], color=PANEL, linewidth=14, solid_capstyle="round", zorder=1)
         if share is None:
             continue
@@ -148,7 +126,7 @@ def _scales(axes: Axes, percentiles: Mapping[str, float]) -> None:
         axes.plot(
             x, row, "o", markersize=19, color=TEXT, markeredgecolor=BACKGROUND, markeredgewidth=3, zorder=3
         )
-    axes.plot([(low + high) / 2] * 2, [-0.4, len(WHOLE) - 0.6], color=GRID, linewidth=1.5, zorder=1.5)
+    axes.plot([(low + high) / 2] * 2, [-0.4, len(SCALES) - 0.6], color=GRID, linewidth=1.5, zorder=1.5)
 
 
 def shade(share: float) -> tuple[float, float, float]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from core.audio.vocabulary import phrases
 from core.i18n import mark, tr
 from core.library.catalog import Catalog, blended_percentiles
 from core.library.reference import quantiles
@@ -90,8 +91,8 @@ def smallest_change(
     scale = float(prepared.scale(topics)[kind])
     by_feature: dict[str, list[Rule]] = {}
     for rule in (*prepared.rules, *prepared.seldom):
-        step = wording.table().get(rule.descriptor, {}).get("step")
-        if step and topics.get(rule.topic) and prepared.shares[rule.id][kind] > 0:
+        words = phrases(rule.descriptor)
+        if words is not None and words.step and topics.get(rule.topic) and prepared.shares[rule.id][kind] > 0:
             by_feature.setdefault(rule.feature, []).append(rule)
     best: Needed | None = None
     for rules in by_feature.values():
@@ -122,7 +123,9 @@ def _nearest(
         return None
     separator = catalog.separator_kinds[kind]
     library = values[(catalog.separator_codes == kind) & ~np.isnan(values)]
-    tried = _grid(library, separator, rule.feature, float(wording.table()[rule.descriptor]["step"]))
+    words = phrases(rule.descriptor)
+    assert words is not None and words.step is not None
+    tried = _grid(library, separator, rule.feature, words.step)
     shares = blended_percentiles(tried, library, separator, rule.feature)
     gained = np.zeros(len(tried))
     for one, weight in zip(rules, weights, strict=True):
@@ -154,10 +157,10 @@ def _grid(library: NDArray[np.float32], separator: str, feature: str, step: floa
 
 
 def _needed(needed: Needed) -> dict[str, str]:
-    phrases = wording.table()
-    entry = phrases[needed.descriptor]
-    now, then = (wording.formatted(value, entry["format"]) for value in (needed.instead_of, needed.value))
-    told = tr(entry["with"]).format(
+    words = phrases(needed.descriptor)
+    assert words is not None
+    now, then = (wording.formatted(value, words.format) for value in (needed.instead_of, needed.value))
+    told = tr(words.amount).format(
         value=then,
         unit=needed.unit,
         of=wording.of(needed.source),
@@ -240,4 +243,5 @@ def _fact(reason: Reason) -> str:
 
 
 def _format(reason: Reason) -> str:
-    return str(wording.table().get(reason.descriptor, {}).get("format", ""))
+    words = phrases(reason.descriptor)
+    return words.format if words is not None else ""

@@ -98,8 +98,7 @@ def prominent(
             "activity": wording.formatted(float(activity[row]), "%"),
             "energy": wording.formatted(float(energy[row]), "%"),
         }
-        plural = bool(wording.table()["plural"].get(instrument))
-        text = tr(SENTENCES[plural, estimate], stem=name, **numbers)
+        text = tr(SENTENCES[wording.is_plural(instrument), estimate], stem=name, **numbers)
         found.append(
             Prominent(catalog.tracks[row], float(values[row]), float(activity[row]), float(energy[row]), text)
         )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.types import STEMS
+from core.audio.vocabulary import phrases
 from core.errors import UserError
 from core.i18n import joined, tr
 from core.library.catalog import Catalog, TrackLike, once
@@ -270,6 +271,7 @@ def _shared(catalog: Catalog, row: int, features: Mapping[str, float]) -> list[s
     for *_, name, here, there, percentile in sorted(agreeing)[:3]:
         source, _, descriptor = name.partition(".")
         stated = wording.fact(source, descriptor, here, catalog.units.get(name, ""), percentile)
-        how = wording.table().get(descriptor, {}).get("format", "")
+        words = phrases(descriptor)
+        how = words.format if words is not None else ""
         lines.append(tr("In both, {fact}; there {value}.", fact=stated, value=wording.formatted(there, how)))
     return lines

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from core.audio.vocabulary import phrases
 from core.errors import UserError
 from core.i18n import lowered, tr, trn
 from core.library.catalog import Catalog
@@ -166,8 +167,9 @@ def _moved(catalog: Catalog, rule: Rule, rows: Sequence[Sequence[int]]) -> tuple
     if not all(known):
         return 0.0, ""
     gain = float(fits[known[1]].mean() - fits[known[0]].mean())
-    entry = wording.table().get(rule.descriptor, {})
-    if "short" not in entry:
+    words = phrases(rule.descriptor)
+    if words is None or words.short is None:
         return gain, ""
-    first, second = (wording.formatted(float(values[some].mean()), str(entry["format"])) for some in known)
-    return gain, f" ({first} → {second} {tr(entry['short'])}".rstrip() + ")" if first != second else ""
+    first, second = (wording.formatted(float(values[some].mean()), words.format) for some in known)
+    unit = tr(words.short) if words.short else ""
+    return gain, f" ({first} → {second} {unit}".rstrip() + ")" if first != second else ""

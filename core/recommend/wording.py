@@ -1,4 +1,4 @@
-"""A measured value in words that a listener understands. The phrases are in descriptors.toml."""
+"""A measured value in words that a listener understands. The phrases are in core/audio/descriptors.toml."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from core.audio.vocabulary import phrases
 from core.i18n import number, percent, spoken, tr
 
 if TYPE_CHECKING:
@@ -20,7 +21,10 @@ LOW, HIGH = 0.35, 0.65
 def sentence(
     rule: Rule, value: float, unit: str, percentile: float, contribution: float, *, less: bool = False
 ) -> str:
-    """One sentence: the measured fact, then why it speaks for or against the track; `less` of it was wished for."""
+    """Return one sentence: the measured fact, then why it speaks for or against the track.
+
+    `percentile` is the value's in the library, 0..1; `less` of it was wished for.
+    """
     level = _level(rule.descriptor, value, percentile)
     before, after, how = _pattern(rule.source, rule.descriptor, level, unit, spoken(), capital=True)
     why = tr(rule.text)
@@ -44,7 +48,8 @@ def _level(descriptor: str, value: float, percentile: float) -> str:
 @cache
 def _silent(descriptor: str) -> float:
     """The value that stands for silence."""
-    return float(table().get(descriptor, {}).get("silent", 0))
+    found = phrases(descriptor)
+    return found.silent if found is not None else 0.0
 
 
 @cache
@@ -52,35 +57,35 @@ def _pattern(
     source: str, descriptor: str, level: str, unit: str, language: str, capital: bool = False
 ) -> tuple[str, str, str]:
     """What stands before and after the value, and how to print it; `language` is the reader's."""
-    phrases = table()
-    verb = "are" if phrases["plural"].get(source) else "is"
-    it = tr("it is" if source == "mix" else f"{phrases['sources'].get(source, source)} {verb}")
+    verb = "are" if is_plural(source) else "is"
+    it = tr("it is" if source == "mix" else f"{_name(source)} {verb}")
     compared = {word: tr(word if source == "mix" else f"{word} in") for word in ("than", "as")}
-    entry = phrases.get(descriptor)
-    if entry is None:
+    found = phrases(descriptor)
+    if found is None:
         grade = {"mid": "average", "high": "higher than most"}.get(level, "lower than most")
         name = descriptor.replace("_", " ").replace(".std", " spread")
         return f"{'The' if capital else 'the'} {name}{of(source)} is {grade} (", f" {unit})", ""
-    text = tr(entry.get(level, entry["low"])).format(
+    text = {"none": found.none, "mid": found.mid, "high": found.high}.get(level) or found.low
+    text = tr(text).format(
         value="\0", unit=unit, of=of(source), of_in=of_in(source), stem=the_source(source), it=it, **compared
     )
     before, _, after = (text[0].upper() + text[1:] if capital and text[0] != "\0" else text).partition("\0")
-    return before, after, str(entry["format"])
+    return before, after, found.format
 
 
 def the_source(source: str) -> str:
     """'the drums', 'the music'."""
-    return tr(table()["sources"].get(source, source))
+    return tr(_name(source))
 
 
 def of(source: str) -> str:
     """' of the drums'; nothing for the whole music."""
-    return "" if source == "mix" else tr(" of " + table()["sources"].get(source, source))
+    return "" if source == "mix" else tr(" of " + _name(source))
 
 
 def of_in(source: str) -> str:
     """' in the drums'; nothing for the whole music."""
-    return "" if source == "mix" else tr(" in " + table()["sources"].get(source, source))
+    return "" if source == "mix" else tr(" in " + _name(source))
 
 
 def formatted(value: float, how: str = "") -> str:
@@ -101,7 +106,15 @@ def _specification(how: str) -> str:
     return f"{'+' if how.startswith('+') else ''},.{len(how.partition('.')[2])}f"
 
 
+def is_plural(source: str) -> bool:
+    """True for a source that takes "are"."""
+    return bool(_sources()["plural"].get(source))
+
+
+def _name(source: str) -> str:
+    return str(_sources()["names"].get(source, source))
+
+
 @cache
-def table() -> dict[str, Any]:
-    """descriptors.toml, read once."""
-    return tomllib.loads(files("core.recommend").joinpath("descriptors.toml").read_text("utf-8"))
+def _sources() -> dict[str, Any]:
+    return tomllib.loads(files("core.recommend").joinpath("sources.toml").read_text("utf-8"))

@@ -65,7 +65,7 @@ def describe_library(
 ) -> dict[str, Any]:
     """The report as one JSON document (see the module; `research/cli/report_page.py` makes a page of it).
 
-    Looked at are the descriptors that have a name in glossary.toml, one number each; with `everything` also the rows
+    Looked at are the descriptors that have a label in core/audio/descriptors.toml, one number each; with `everything` also the rows
     of MFCC, chroma, tonnetz and contrast, and the spread of each. Tracks of one `separator` only (the one with the most
     tracks when not said), since separators differ in what they leave in a stem. Raises UserError for fewer than
     MIN_TRACKS tracks.

@@ -20,7 +20,7 @@ from core.recommend.rules import occasion_label, occasions
 from core.recommend.table import occasion_emoji
 from core.recommend.tuning import MOST, share, token
 from core.recommend.weight_preview import TOP, Outcome, Sample
-from core.recommend.wording import table
+from core.recommend.wording import the_source
 
 if TYPE_CHECKING:
     from discord import ui
@@ -311,7 +311,7 @@ def _by(artist: str | None) -> str:
 
 
 def _source(source: str) -> str:
-    return tr("all sources") if source == "all" else tr("the whole music") if source == "mix" else tr(table()["sources"][source])  # fmt: skip
+    return tr("all sources") if source == "all" else tr("the whole music") if source == "mix" else the_source(source)  # fmt: skip
 
 
 def _emoji(topic: str) -> str | None:

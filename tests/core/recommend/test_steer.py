@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.audio.types import SOURCES
+from core.audio.vocabulary import phrases
 from core.errors import UserError
 from core.moods.profile import LANGUAGES, MOODS, Profile, tables
 from core.recommend.rules import occasions, recommend, topic_weights
@@ -29,7 +30,6 @@ from core.recommend.steer import (
 )
 from core.recommend.table import load_steers
 from core.recommend.topic_scores import prepare
-from core.recommend.wording import table
 from tests.core.recommend.worlds import catalog, random_catalog
 
 WORLD = random_catalog(120)
@@ -46,7 +46,7 @@ def test_the_table_is_complete() -> None:
         opposite = opposite_of(name)
         assert opposite is None or opposite_of(opposite) == name
     for rule in load_steers():
-        assert rule.source in SOURCES and rule.descriptor in table() and rule.direction in ("low", "high")
+        assert rule.source in SOURCES and phrases(rule.descriptor) and rule.direction in ("low", "high")
         assert rule.weight > 0 and rule.text.startswith("you asked for")
         assert not rule.citation or rule.citation in references, rule.id
     assert len({rule.id for rule in load_steers()}) == len(load_steers())

@@ -6,9 +6,9 @@ import re
 from collections import Counter
 
 from core.audio.types import SOURCES
+from core.audio.vocabulary import descriptors, phrases
 from core.moods.profile import MOODS, PREFERENCES, tables
 from core.recommend.rules import load_rules, occasions
-from core.recommend.wording import table
 
 
 def test_there_are_rules_for_every_mood_occasion_and_preference() -> None:
@@ -41,12 +41,11 @@ def test_rules_say_how_music_sounds_and_promise_nothing() -> None:
 
 
 def test_every_descriptor_of_a_rule_has_words() -> None:
-    words = table()
     for rule in load_rules():
-        assert rule.descriptor in words, rule.descriptor
-    for name, entry in words.items():
-        if name not in ("sources", "plural"):
-            assert all("{value}" in entry[level] for level in ("low", "mid", "high")), name
+        assert phrases(rule.descriptor), rule.descriptor
+    for name, descriptor in descriptors().items():
+        for found in filter(None, (descriptor.phrases, descriptor.std)):
+            assert all("{value}" in text for text in (found.low, found.mid, found.high)), name
 
 
 def test_no_mood_asks_for_both_directions_of_one_thing() -> None:
