@@ -158,8 +158,7 @@ class HTDemucsSeparator:
         import torch
 
         try:
-            with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
-                return self._model(batch).float()
+            return self._forward(batch, bfloat16)
         except RuntimeError as error:
             if not _lacks_memory(error):
                 raise
@@ -168,6 +167,12 @@ class HTDemucsSeparator:
         torch.cuda.empty_cache()
         self.batch = -(-len(batch) // 2)
         return torch.cat([self._estimate(part, bfloat16) for part in batch.split(self.batch)])
+
+    def _forward(self, batch: Any, bfloat16: bool) -> Any:
+        import torch
+
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=bfloat16):
+            return self._model(batch).float()
 
     def _bfloat16_is_harmless(self) -> bool:
         """Return whether stems in bfloat16 differ from float32's by less than -30 dB on a test signal with these weights
@@ -178,8 +183,8 @@ class HTDemucsSeparator:
             segment = torch.from_numpy(_test_signal(self._size, self.rate)).to(self.device)[None]
             exact = self._estimate(segment, False)[0].double()
             try:
-                rough = self._estimate(segment, True)[0].double()
-            except (RuntimeError, MemoryError) as error:  # a GPU whose libraries have no such kernel
+                rough = self._forward(segment, True)[0].double()
+            except RuntimeError as error:  # a GPU whose libraries have no such kernel
                 reason = str(error).partition("\n")[0]
             else:
                 energy = exact.square().sum((1, 2))

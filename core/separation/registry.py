@@ -7,6 +7,7 @@ of this package is its own file and its line in BUNDLED.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import entry_points
@@ -66,7 +67,7 @@ def describe(name: str) -> SeparatorInfo:
     def refuse(options: SeparatorOptions) -> Separator:
         raise UserError(f"There is no separator {name!r}; choose one of {', '.join(names())}.")
 
-    return SeparatorInfo(name, f"`{name}`", 1000, UNKNOWN_RELIABILITY, refuse, uses_gpu=True)
+    return SeparatorInfo(name, f"`{name}`", sys.maxsize, UNKNOWN_RELIABILITY, refuse, uses_gpu=True)
 
 
 def load_separator(

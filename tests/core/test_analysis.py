@@ -17,8 +17,8 @@ from core.audio.activity import Gate
 from core.audio.decode import DecodeLimits, decode
 from core.audio.types import RATE, STEMS, Samples
 from core.errors import UserError
-from core.separation import load_separator
 from core.separation.base import Cancelled, Progress
+from core.separation.registry import load_separator
 from tests.core.audio import rhythms
 from tests.core.audio.conftest import tone
 from tests.data import SAMPLES, SONGS

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from core.separation.loader import load_separator
 
 from core.analysis import analyse
 from core.errors import UserError
@@ -24,6 +23,7 @@ from core.genre.network import build
 from core.library.latents import load_latents, told
 from core.library.store import Database
 from core.library.tracks import Library
+from core.separation.registry import load_separator
 from tests.core.genre import made_up
 from tests.data import SONGS
 

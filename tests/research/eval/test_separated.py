@@ -11,8 +11,8 @@ import pytest
 from core.audio.activity import Gate
 from core.audio.types import STEMS, Samples
 from core.errors import UserError
-from core.separation import Cancelled, load_separator
-from core.separation.base import Progress
+from core.separation.base import Cancelled, Progress
+from core.separation.registry import load_separator
 from research.eval.separated import evaluate, hpss_stems, ideal_ratio_stems, sdr, si_sdr
 
 RATE = 44_100
