@@ -12,6 +12,7 @@ import discord
 from discord import app_commands
 
 from bot.app import Moodstem
+from bot.errors import guard_autocomplete
 from bot.i18n import tr, trn
 from bot.theme import clock
 from core.audio.types import STEMS
@@ -31,8 +32,13 @@ INSTRUMENTS = [app_commands.Choice(name=stem, value=stem) for stem in STEMS if s
 """What an option that names an instrument offers."""
 
 
+@guard_autocomplete
 async def tracks(interaction: Interaction, current: str) -> Choices:
     """Tracks of this server's library, as 'track:ID'; what was typed stays a title."""
+    return await _tracks_here(interaction, current)
+
+
+async def _tracks_here(interaction: Interaction, current: str) -> Choices:
     bot: Moodstem = interaction.client
     found = await search.complete(bot.database, bot.shelf(interaction.guild_id), current, limit=MOST)
     return [
@@ -40,6 +46,7 @@ async def tracks(interaction: Interaction, current: str) -> Choices:
     ]
 
 
+@guard_autocomplete
 async def tracks_and_own(interaction: Interaction, current: str) -> Choices:
     """The member's own uploads first, whether others can find them or not, then the library."""
     own = await search.uploads_of(interaction.client.database, interaction.user.id)
@@ -50,9 +57,12 @@ async def tracks_and_own(interaction: Interaction, current: str) -> Choices:
         if wanted in fold(f"{track.title} {track.artist or ''}")
     ]
     mine = {one.value for one in found}
-    return [*found, *(one for one in await tracks(interaction, current) if one.value not in mine)][:MOST]
+    return [*found, *(one for one in await _tracks_here(interaction, current) if one.value not in mine)][
+        :MOST
+    ]
 
 
+@guard_autocomplete
 async def titles(interaction: Interaction, current: str) -> Choices:
     """Titles to search for; their value is text, since a search is."""
     bot: Moodstem = interaction.client
@@ -63,6 +73,7 @@ async def titles(interaction: Interaction, current: str) -> Choices:
     return [choice(name, text) for text, name in texts.items()]
 
 
+@guard_autocomplete
 async def genres(interaction: Interaction, current: str) -> Choices:
     """Genres that this server's tracks have."""
     bot: Moodstem = interaction.client
@@ -70,6 +81,7 @@ async def genres(interaction: Interaction, current: str) -> Choices:
     return [choice(genre, genre) for genre in found]
 
 
+@guard_autocomplete
 async def musical_keys(interaction: Interaction, current: str) -> Choices:
     """Keys that begin with what was typed, or that it may mean: 'd' offers both D major and D minor."""
     asked = parse_key(current)
@@ -82,8 +94,13 @@ async def musical_keys(interaction: Interaction, current: str) -> Choices:
     return [choice(str(key) if key.tonic else tr("any {key}", key=key), str(key)) for key in fitting[:MOST]]
 
 
+@guard_autocomplete
 async def playlists(interaction: Interaction, current: str) -> Choices:
     """The member's own, as 'list:ID'."""
+    return await _own_playlists(interaction, current)
+
+
+async def _own_playlists(interaction: Interaction, current: str) -> Choices:
     found = await Playlists(interaction.client.database).of(interaction.user.id)
     return [
         choice(f"{playlist.name} ({counted(playlist.count)})", f"list:{playlist.id}")
@@ -92,9 +109,10 @@ async def playlists(interaction: Interaction, current: str) -> Choices:
     ][:MOST]
 
 
+@guard_autocomplete
 async def playlists_or_new(interaction: Interaction, current: str) -> Choices:
     """One's playlists, and to make one of the name that was typed."""
-    found = await playlists(interaction, current)
+    found = await _own_playlists(interaction, current)
     name = current.strip()
     if name and await Playlists(interaction.client.database).named(interaction.user.id, name) is None:
         found = [*found[: MOST - 1], choice(tr("➕ New playlist “{name}”", name=name), name)]
@@ -113,6 +131,7 @@ def place_of(interaction: Interaction) -> int:
     return interaction.guild_id or interaction.channel_id or 0
 
 
+@guard_autocomplete
 async def entries(interaction: Interaction, current: str) -> Choices:
     """The entries of the playlist that another option names."""
     playlist = await chosen_playlist(interaction, str(getattr(interaction.namespace, "playlist", "") or ""))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-SOUNDFONT = Path("/usr/share/sounds/sf3/MuseScore_General_Lite.sf3")
+SOUNDFONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
 CONFINED = [] if os.geteuid() else ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
 """What to write before a command so that it is refused files as a user is, also where the tests run as root."""
 
@@ -24,7 +24,7 @@ def needs(present: object, otherwise: str) -> pytest.MarkDecorator:
 needs_chromium = needs(CHROMIUM, "There is no browser: install Debian's package chromium.")
 needs_fluidsynth = needs(
     shutil.which("fluidsynth") and SOUNDFONT.exists(),
-    "There is no synthesiser: install Debian's packages fluidsynth and musescore-general-soundfont-small.",
+    "There is no synthesiser: install Debian's packages fluidsynth and timgm6mb-soundfont.",
 )
 needs_refusals = needs(
     not CONFINED or shutil.which("setpriv"), "Root is refused nothing, and there is no setpriv (util-linux)."

@@ -1,6 +1,5 @@
-"""`moodstem`: the command line. Commands import what they need when they run, so that --help is quick."""
+"""`moodstem`: the command line."""
 
-from bot.cli import journey, music, report, serve, similar
 from bot.cli.root import main
 
-__all__ = ["journey", "main", "music", "report", "serve", "similar"]
+__all__ = ["main"]

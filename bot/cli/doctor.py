@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sqlite3
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import click
+
+from bot.cli.doctor_discord import ask
+from bot.cli.root import print_json, settings_of
+from bot.cli.separators import separator_of
+from bot.cli.shared import JSON
+from bot.token import read_token
+from core.audio.decode import decode
+from core.audio.device import gpu_name, torch_has_cuda
 from core.errors import UserError
 from core.folders import access_to
+from core.library.backup import quick_check
+from core.library.database import Database
+from core.library.samples import manifest
+from core.library.schema import open_database
+from core.library.tracks import Library
 from core.settings import Settings, config_file, whoever
-
-if TYPE_CHECKING:
-    from core.library.store import Database
+from jobs.configure import plan
+from jobs.disk import usage
+from jobs.engines.cluster.engine import check_installed
+from jobs.engines.cluster.survey import survey
+from jobs.engines.cluster.transfer import check_storage
+from jobs.queue import Queue
+from jobs.schedule import Schedule
 
 FREE_GB = 2
 
@@ -65,9 +83,11 @@ def _settings() -> Finding:
 
 
 async def _discord(settings: Settings) -> list[Finding]:
-    from bot.cli.doctor_discord import ask
 
-    answers = await ask(settings, os.environ.get("DISCORD_TOKEN", "").strip())
+    try:
+        answers = await ask(settings, read_token(settings.data))
+    except UserError as error:
+        answers = [("token", False, str(error))]
     return [Finding(name, ok, text, needed=False) for name, ok, text in answers]
 
 
@@ -97,7 +117,6 @@ def _disk(settings: Settings) -> list[Finding]:
 
 
 def _storage(settings: Settings) -> Finding:
-    from jobs.disk import usage
 
     budget, found = settings.retention.disk_gb, usage(settings.data)
     total = sum(found.values()) / 1e9
@@ -113,9 +132,6 @@ def _storage(settings: Settings) -> Finding:
 
 async def _clock(settings: Settings, database: Database) -> list[Finding]:
     """When each task last ran; what is late runs as soon as the bot does."""
-    from jobs.configure import plan
-    from jobs.queue import Queue
-    from jobs.schedule import Schedule
 
     if not settings.jobs.schedule:
         return [Finding("clock", False, "switched off by [jobs] schedule in config.toml", needed=False)]
@@ -137,10 +153,6 @@ def _moment(seconds: float) -> str:
 
 
 async def _database(settings: Settings) -> list[Finding]:
-    from core.library.backup import quick_check
-    from core.library.store import Database
-    from core.library.tracks import Library
-    from jobs.queue import Queue
 
     version = tuple(int(part) for part in sqlite3.sqlite_version.split("."))
     findings = [
@@ -156,7 +168,7 @@ async def _database(settings: Settings) -> list[Finding]:
         )
     ]
     try:
-        async with await Database.open(settings.database) as database:
+        async with await open_database(settings.database) as database:
             check = await quick_check(database)
             tracks = await Library(database).counts()
             queue = Queue(database)
@@ -186,9 +198,6 @@ def _decoder() -> Finding:
     import av
     import soundfile
 
-    from core.audio.decode import decode
-    from core.library.samples import manifest
-
     versions = f"libsndfile {soundfile.__libsndfile_version__}, PyAV {av.__version__}"
     try:
         decode(manifest()[0].path)
@@ -200,7 +209,6 @@ def _decoder() -> Finding:
 
 
 def _separator(settings: Settings) -> Finding:
-    from bot.cli.shared import separator_of
 
     try:
         loaded = separator_of(settings)
@@ -210,7 +218,6 @@ def _separator(settings: Settings) -> Finding:
 
 
 def _gpu(settings: Settings) -> Finding:
-    from core.audio.device import gpu_name, torch_has_cuda
 
     name = gpu_name()
     if name is not None:
@@ -237,9 +244,6 @@ def _cluster(settings: Settings) -> list[Finding]:
     """The machines of the Ray cluster, if workers run on one; takes seconds."""
     if settings.jobs.engine != "ray":
         return []
-    from jobs.engines.cluster.engine import check_installed
-    from jobs.engines.cluster.survey import survey
-    from jobs.engines.cluster.transfer import check_storage
 
     try:
         check_installed()
@@ -291,3 +295,18 @@ def _found_by(settings: Settings, folder: Path) -> str:
     """Of a folder that is not for all."""
     servers = settings.library.servers_of(folder)
     return f", only for the servers {', '.join(map(str, servers))}" if servers else ""
+
+
+@click.command()
+@JSON
+@click.pass_context
+def doctor(ctx: click.Context, as_json: bool) -> None:
+    """Check what Moodstem needs and say what to do."""
+    findings = asyncio.run(examine(settings_of(ctx)))
+    if as_json:
+        print_json([finding.__dict__ for finding in findings])
+    else:
+        for finding in findings:
+            click.echo(f"{'ok  ' if finding.ok else 'LOOK'}  {finding.name}: {finding.text}")
+    if not all(finding.ok for finding in findings if finding.needed):
+        ctx.exit(1)

@@ -8,12 +8,16 @@ from pathlib import Path
 
 import click
 
-from bot.cli.root import main, print_json, settings_of
+from bot.cli.root import print_json, settings_of
 from bot.cli.shared import JSON, SERVER, mood_weights, the_catalog
 from core.errors import UserError
+from core.moods.profile import Profile
+from core.pictures.journey import journey_picture
+from core.recommend.journey import drawn
+from core.recommend.journey import journey as find
 
 
-@main.command()
+@click.command()
 @click.option(
     "--from", "start", metavar="NAME=0..1", multiple=True, required=True, callback=mood_weights,
     help="A mood that is felt now, and its weight.",
@@ -44,15 +48,10 @@ def journey(
     as_json: bool,
 ) -> None:
     """Music that begins with one mood and leads to another, step by step."""
-    from core.moods.profile import Profile
-    from core.recommend.journey import drawn
-    from core.recommend.journey import journey as find
 
     catalog = asyncio.run(the_catalog(settings_of(ctx), server))
     found = find(catalog, Profile(start), Profile(goal), count, minutes=minutes, all_reasons=all_reasons)
     if picture is not None:
-        from core.pictures.journey import journey_picture
-
         write_picture(picture, journey_picture(drawn(catalog, found)))
     if as_json:
         print_json(

@@ -8,11 +8,15 @@ from pathlib import Path
 import click
 
 from bot.cli.journey import write_picture
-from bot.cli.root import ExtensibleGroup, main, print_json, settings_of
+from bot.cli.root import ExtensibleGroup, print_json, settings_of
 from bot.cli.shared import JSON, SERVER, mood_weights, the_catalog
+from core.moods.profile import Profile
+from core.pictures.library_map import map_picture
+from core.recommend.music_map import drawn, music_map
+from core.recommend.rules import recommend
 
 
-@main.group(cls=ExtensibleGroup, extensions="moodstem.reports")
+@click.group(cls=ExtensibleGroup, extensions="moodstem.reports")
 def report() -> None:
     """Look at a whole library."""
 
@@ -51,10 +55,6 @@ def map_(
     as_json: bool,
 ) -> None:
     """The library as a map: what sounds alike lies near, moods are directions."""
-    from core.moods.profile import Profile
-    from core.pictures.library_map import map_picture
-    from core.recommend.music_map import drawn, music_map
-    from core.recommend.rules import recommend
 
     catalog = asyncio.run(the_catalog(settings_of(ctx), server))
     found = music_map(catalog)

@@ -1,9 +1,13 @@
-"""The root of the command line: its error path, its options, and the commands that other packages add."""
+"""The root of the command line: its error path, its options, its commands, and those that other packages add.
+
+A command's module is imported when the command is asked for, so that --help is quick.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import sys
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -18,8 +22,13 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 
-LABORATORY = ("bench", "calibrate", "eval", "train")
-"""Commands of the package `research`, which users do not have."""
+LABORATORY = {
+    "bench": "Measure how fast a part is, beside the usual way to do it, in one run.",
+    "calibrate": "Fit the rules' weights to listeners' labels, directions kept.",
+    "eval": "Measure how good the answers are.",
+    "train": "Train what ships with Moodstem.",
+}
+"""Commands of the package `research`, which users do not have, and their lines in --help."""
 
 
 class ExtensibleGroup(click.Group):
@@ -43,6 +52,25 @@ class ExtensibleGroup(click.Group):
         return None
 
 
+COMMANDS = {
+    "analyze": ("bot.cli.analyze:analyze", "Measure tracks: tempo, key, contrast, instruments and descriptors."),
+    "db": ("bot.cli.database:db", "Look after the database."),
+    "doctor": ("bot.cli.doctor:doctor", "Check what Moodstem needs and say what to do."),
+    "erase": ("bot.cli.members:erase", "Erase everything that is kept about a Discord user (by id)."),
+    "export": ("bot.cli.members:export", "Print everything that is kept about a Discord user (by id), as JSON."),
+    "index": ("bot.cli.index:index", "Add or refresh a folder of music."),
+    "journey": ("bot.cli.journey:journey", "Music that begins with one mood and leads to another, step by step."),
+    "recommend": ("bot.cli.recommend:recommend", "Tracks that fit a mood, with their reasons."),
+    "report": ("bot.cli.report:report", "Look at a whole library."),
+    "run": ("bot.cli.run:run", "Run the bot on Discord with its own worker."),
+    "setup": ("bot.cli.setup:setup", "Set up the bot for Discord: token, invitation, music, language, service."),
+    "similar": ("bot.cli.similar:similar", "Tracks that sound like another one, or that suit to practise an instrument."),
+    "try": ("bot.cli.try_it:try_", "Try the real bot on a simulated Discord, in the browser."),
+    "worker": ("bot.cli.run:worker", "Run one more worker: takes jobs from the queue until it is stopped."),
+}  # fmt: skip
+"""The product's commands: where each is, and its line in --help."""
+
+
 class Root(ExtensibleGroup):
     """The command `moodstem`."""
 
@@ -54,11 +82,26 @@ class Root(ExtensibleGroup):
             raise click.ClickException(" ".join(str(error).split())) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted({*super().list_commands(ctx), *LABORATORY})
+        return sorted({*COMMANDS, *LABORATORY, *super().list_commands(ctx)})
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in COMMANDS:
+            command: click.Command = pkgutil.resolve_name(COMMANDS[cmd_name][0])
+            return command
         found = super().get_command(ctx, cmd_name)
         return absent(cmd_name) if found is None and cmd_name in LABORATORY else found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._summary(ctx, name)) for name in self.list_commands(ctx)])
+
+    def _summary(self, ctx: click.Context, name: str) -> str:
+        if name in COMMANDS:
+            return COMMANDS[name][1]
+        if name in LABORATORY:
+            return LABORATORY[name]
+        command = self.get_command(ctx, name)
+        return command.get_short_help_str(120) if command else ""
 
 
 def absent(name: str) -> click.Command:
@@ -75,7 +118,6 @@ def absent(name: str) -> click.Command:
         callback=refuse,
         params=[click.Argument(["arguments"], nargs=-1, type=click.UNPROCESSED)],
         context_settings={"ignore_unknown_options": True},
-        short_help="Part of the laboratory, which is not installed here.",
         add_help_option=False,
     )
 

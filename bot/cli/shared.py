@@ -1,19 +1,24 @@
-"""What several commands have in common: options, their checks, the catalog, the separator, a bar that shows progress."""
+"""What several commands have in common: options, their checks, the catalog, a bar that shows progress."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from core.errors import UserError
-
-if TYPE_CHECKING:
-    from core.library.catalog import Catalog
-    from core.separation.base import Separator
-    from core.settings import Settings
+from core.library.bundled import ensure_samples
+from core.library.catalog import Catalog
+from core.library.loading import load_catalog
+from core.library.schema import open_database
+from core.library.shelf import Shelf, keep_folders_to
+from core.library.tracks import Library
+from core.moods.profile import Profile
+from core.recommend.topic_scores import tuned
+from core.recommend.tuning import weights_of
+from core.settings import Settings
 
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
@@ -26,23 +31,8 @@ SERVER = click.option(
 """Without it, everything."""
 
 
-class SeparatorName(click.ParamType[str]):
-    """One of the fixed names, or what an installed package brings; asked for only when the option is used."""
-
-    name = "NAME"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        from core.separation.registry import names
-
-        if value not in names():
-            self.fail(f"{value!r} is not one of {', '.join(names())}.", param, ctx)
-        return value
-
-
 def mood_weights(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, float]:
     """--mood NAME=0..1, checked where usage errors belong (exit code 2)."""
-    from core.moods.profile import Profile
-
     moods: dict[str, float] = {}
     for value in values:
         name, _, weight = value.partition("=")
@@ -57,30 +47,9 @@ def mood_weights(ctx: click.Context, parameter: click.Parameter, values: Sequenc
     return moods
 
 
-def separator_of(settings: Settings, name: str | None = None) -> Separator:
-    """The separator of this name, or of the settings, loaded with their weights and threads (see `load_separator`)."""
-    from core.separation.registry import load_separator
-
-    jobs = settings.jobs
-    return load_separator(
-        name or jobs.separator,
-        weights_dir=jobs.weights,
-        threads=jobs.threads,
-        htdemucs=settings.htdemucs.model_dump(),
-    )
-
-
 async def the_catalog(settings: Settings, server: int | None = None) -> Catalog:
     """Everything, or what a server finds, with its own weights; the samples when nothing was indexed yet."""
-    from core.library.bundled import ensure_samples
-    from core.library.loading import load_catalog
-    from core.library.shelf import Shelf, keep_folders_to
-    from core.library.store import Database
-    from core.library.tracks import Library
-    from core.recommend.topic_scores import tuned
-    from core.recommend.tuning import weights_of
-
-    async with await Database.open(settings.database) as database:
+    async with await open_database(settings.database) as database:
         await ensure_samples(Library(database))
         await keep_folders_to(database, settings.library.folders, settings.library.servers)
         catalog = await load_catalog(database, Shelf(server, settings.library.recommend_uploads))

@@ -6,17 +6,22 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from bot.cli.root import main, print_json, settings_of
-from bot.cli.shared import JSON, SERVER, progress_bar, separator_of, the_catalog
+from bot.cli.root import print_json, settings_of
+from bot.cli.separators import separator_of
+from bot.cli.shared import JSON, SERVER, progress_bar, the_catalog
+from core.analysis import TrackAnalysis, analyse, content_hash
 from core.errors import UserError
-
-if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
-    from core.settings import Settings
+from core.genre.model import hear_file
+from core.library.latents import load_latents, model_of, told
+from core.library.schema import open_database
+from core.library.tracks import Library
+from core.recommend.prominence import checked_instrument, prominent
+from core.recommend.similar import similar as nearest
+from core.settings import Settings
 
 POOL = 5
 """With --practise and a track: among this many times more similar tracks than are asked for."""
@@ -24,7 +29,6 @@ POOL = 5
 
 def _stems(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     """Names of stems, checked where usage errors belong (exit code 2)."""
-    from core.recommend.prominence import checked_instrument
 
     for name in value if isinstance(value, tuple) else [value] if value else []:
         try:
@@ -34,7 +38,7 @@ def _stems(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     return value
 
 
-@main.command()
+@click.command()
 @click.option("--track", type=int, help="Id of a track of the library.")
 @click.option("--file", "path", type=click.Path(path_type=Path), help="An audio file, analysed now.")
 @click.option(
@@ -114,8 +118,6 @@ async def _similar(
     practise: str | None,
     count: int,
 ) -> list[dict[str, Any]]:
-    from core.recommend.prominence import prominent
-    from core.recommend.similar import similar as nearest
 
     catalog = await the_catalog(settings, server)
     near: dict[int, dict[str, Any]] = {}
@@ -165,12 +167,9 @@ async def _asked(
     settings: Settings, track: int | None, path: Path | None
 ) -> tuple[int | None, TrackAnalysis]:
     """The track to compare with: its id, where the library has it, and its analysis, made now where it does not."""
-    from core.analysis import analyse, content_hash
-    from core.library.store import Database
-    from core.library.tracks import Library
 
     digest = content_hash(path) if path is not None else None
-    async with await Database.open(settings.database) as database:
+    async with await open_database(settings.database) as database:
         library = Library(database)
         if digest is not None:
             known = await library.find_by_hash(digest)
@@ -191,14 +190,8 @@ async def _by_latent(
     """By the genre network's vectors: those of the library, and the file's own, made now (it is not separated)."""
     import numpy as np
 
-    from core.analysis import content_hash
-    from core.genre.model import hear_file
-    from core.library.latents import load_latents, model_of, told
-    from core.library.store import Database
-    from core.library.tracks import Library
-
     catalog = await the_catalog(settings, server)
-    async with await Database.open(settings.database) as database:
+    async with await open_database(settings.database) as database:
         query, own, model = None, {}, None
         if path is not None:
             known = await Library(database).find_by_hash(content_hash(path))

@@ -12,15 +12,16 @@ import signal
 import sys
 import webbrowser
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import click
+import simcord
 
 from bot import create_bot
+from bot.cli.root import settings_of
 from core.errors import UserError
-
-if TYPE_CHECKING:
-    import simcord
-
-    from core.settings import Settings
+from core.settings import Settings
+from jobs.configure import runner_options
 
 log = logging.getLogger(__name__)
 
@@ -128,3 +129,14 @@ async def keep_time(
                     await preview.refresh()
             except (TimeoutError, simcord.SetupError) as error:  # the bot is still busy with the last click
                 log.debug("time waits: %s", error)
+
+
+@click.command("try")
+@click.option("--port", type=click.IntRange(1, 65535), help="Port of the preview (a free one when not said).")
+@click.option("--no-browser", is_flag=True, help="Print the address, open nothing.")
+@click.pass_context
+def try_(ctx: click.Context, port: int | None, no_browser: bool) -> None:
+    """Try the real bot on a simulated Discord, in the browser."""
+    settings = settings_of(ctx)
+    runner_options(settings)  # says at once what its worker would miss
+    asyncio.run(run(settings, port=port, browser=not no_browser))

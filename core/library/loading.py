@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 
 from core.analysis import TrackAnalysis
 from core.library.catalog import Catalog
+from core.library.connection import Row
+from core.library.database import Database
 from core.library.shelf import SHARED, VISIBLE, Shelf, particular
-from core.library.store import Database, Row
 from core.library.tracks import Track
 from core.separation.registry import describe
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from core.analysis import TrackAnalysis
 from core.genre.likely import likely
+from core.library.connection import Row
+from core.library.database import Database, Transaction
 from core.library.shelf import HERE, OWN, SHARED, Shelf, own_hash
-from core.library.store import Database, Row, Transaction
 
 Origin = Literal["sample", "folder", "upload"]
 

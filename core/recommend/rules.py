@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from core.errors import UserError
 from core.library.catalog import Catalog, TrackLike
 from core.moods.profile import MOODS, PREFERENCES, Profile, tables
-from core.recommend import diversity as sequence
-from core.recommend import wording
+from core.recommend import diversity, wording
 from core.recommend.rule import Matrix, Rule
 from core.recommend.steer import SURPRISE, steer_topics
 from core.recommend.table import calibration, forget_tables, load_rules, occasion_label, occasions, trust
@@ -107,7 +106,7 @@ def recommend(
     exclude: Collection[int] = (),
     recent: Mapping[int, float] | None = None,
     seed: int = 0,
-    terms: Sequence[sequence.Term] = (),
+    terms: Sequence[diversity.Term] = (),
     reasons: int = STRONGEST,
     all_reasons: bool = False,
     rules: Sequence[Rule] | None = None,
@@ -123,17 +122,17 @@ def recommend(
     if not len(catalog) or count < 1:
         return []
     scores = prepared.scores(topics)
-    every: list[sequence.Term] = [*terms]
+    every: list[diversity.Term] = [*terms]
     if recent:
-        every.append(sequence.Freshness(catalog, recent))
+        every.append(diversity.Freshness(catalog, recent))
     if SURPRISE in steers:
-        every.append(sequence.Surprise(catalog, seed))
+        every.append(diversity.Surprise(catalog, seed))
     for term in every:
         term.add_to(scores)
     left_out = [catalog.index(track_id) for track_id in exclude if track_id in catalog]
     scores[left_out] = -np.inf
     candidates = best_first(scores, min(len(catalog) - len(left_out), max(POOL * count, 50)), catalog)
-    picks = sequence.diverse(catalog, candidates, scores, count)
+    picks = diversity.diverse(catalog, candidates, scores, count)
     return _explained(catalog, prepared, topics, picks, every, None if all_reasons else reasons)
 
 
@@ -141,15 +140,15 @@ def explain_tracks(
     catalog: Catalog, profile: Profile, occasion: str | None, track_ids: Sequence[int]
 ) -> list[Recommendation]:
     """What the rules say of given tracks, in their order: a `Recommendation` for each, without terms of a list."""
-    picks: list[tuple[int, list[sequence.Share]]] = [(catalog.index(track_id), []) for track_id in track_ids]
+    picks: list[tuple[int, list[diversity.Share]]] = [(catalog.index(track_id), []) for track_id in track_ids]
     return _explained(catalog, prepare(catalog), topic_weights(profile, occasion), picks, (), STRONGEST)
 
 
 def explain_rows(
     catalog: Catalog,
     topics: dict[str, float],
-    picks: Sequence[tuple[int, list[sequence.Share]]],
-    terms: Sequence[sequence.Term] = (),
+    picks: Sequence[tuple[int, list[diversity.Share]]],
+    terms: Sequence[diversity.Term] = (),
     *,
     all_reasons: bool = False,
 ) -> list[Recommendation]:
@@ -198,8 +197,8 @@ def _explained(
     catalog: Catalog,
     prepared: Prepared,
     topics: dict[str, float],
-    picks: Sequence[tuple[int, list[sequence.Share]]],
-    others: Sequence[sequence.Term],
+    picks: Sequence[tuple[int, list[diversity.Share]]],
+    others: Sequence[diversity.Term],
     reasons: int | None,
 ) -> list[Recommendation]:
     """The recommendations of some rows, each with so many reasons for it, or with None all of them: every term in float64, so that they add up to the score exactly."""
@@ -277,7 +276,7 @@ def _maker(catalog: Catalog, rule: Rule, *, less: bool) -> Callable[[float, floa
     return make
 
 
-def _other_reason(share: sequence.Share) -> Reason:
+def _other_reason(share: diversity.Share) -> Reason:
     return Reason(
         rule=share.name,
         mood=None,

@@ -14,8 +14,7 @@ from core.errors import UserError
 from core.i18n import joined, tr
 from core.library.catalog import Catalog, TrackLike, once
 from core.library.reference import quantiles
-from core.recommend import acoustic_similarity as alike
-from core.recommend import wording
+from core.recommend import acoustic_similarity, wording
 from core.separation.base import HEARD
 
 TIMBRE = (
@@ -51,7 +50,7 @@ class Similar:
     track: TrackLike
     similarity: float
     reasons: list[str]
-    terms: list[alike.Agreement] = field(default_factory=list)
+    terms: list[acoustic_similarity.Agreement] = field(default_factory=list)
 
 
 def similar(
@@ -71,7 +70,7 @@ def similar(
     core.recommend.acoustic_similarity; `separator` is the one that heard the track, the catalog's first when not said) or 'timbre'
     (cosine of robust z-scores). `metric` is 'cosine' or 'euclidean', 2 / (1 + distance) - 1. Symmetric; equal
     similarities are ordered by track id. Raises UserError for unknown names, and when none of the instruments that are
-    compared can be heard in the track: all tracks without them would be alike.
+    compared can be heard in the track: all tracks without them would be acoustic_similarity.
     """
     if by not in KINDS:
         raise UserError(
@@ -79,11 +78,11 @@ def similar(
             by=by,
             kinds=", ".join(KINDS),
         )
-    if metric not in alike.METRICS:
+    if metric not in acoustic_similarity.METRICS:
         raise UserError(
             "There is no metric {metric!r}: choose from {metrics}.",
             metric=metric,
-            metrics=", ".join(alike.METRICS),
+            metrics=", ".join(acoustic_similarity.METRICS),
         )
     if metric != "cosine" and by not in MEASURED:
         raise UserError(
@@ -143,14 +142,14 @@ def _by_sound(
     exclude: Sequence[int],
     metric: str,
 ) -> list[Similar]:
-    space = alike.sound_space(catalog)
+    space = acoustic_similarity.sound_space(catalog)
     own = space.vector(features, separator)
     found = []
     for row in nearest(catalog, space.similarities(own, metric), count, exclude):
-        similarity, terms = alike.agreements(space.vectors[row], own, metric)
-        here = {name: float(catalog.values(name)[row]) for name in alike.NAMES}
+        similarity, terms = acoustic_similarity.agreements(space.vectors[row], own, metric)
+        here = {name: float(catalog.values(name)[row]) for name in acoustic_similarity.NAMES}
         here = {name: value for name, value in here.items() if value == value}
-        reasons = list(alike.in_words(terms, here, features, metric))
+        reasons = list(acoustic_similarity.in_words(terms, here, features, metric))
         found.append(Similar(catalog.tracks[row], similarity, reasons, terms))
     found.sort(key=lambda one: (-one.similarity, one.track.id))
     return found

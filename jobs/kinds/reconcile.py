@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.library.connection import Row
+from core.library.database import Transaction
 from core.library.shelf import own_hash
-from core.library.store import Row, Transaction
 from core.library.tracks import put_analysis, put_track
 from jobs.kinds.files import is_gone
 from jobs.kinds.places import Place, forget_unless_used, only_here

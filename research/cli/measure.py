@@ -12,7 +12,8 @@ import click
 
 import research.bench
 from bot.cli.root import print_json, settings_of
-from bot.cli.shared import JSON, SeparatorName, progress_bar, separator_of
+from bot.cli.separators import SeparatorName, separator_of
+from bot.cli.shared import JSON, progress_bar
 from core.errors import UserError
 from research.cli import calibration
 from research.csv_rows import read_rows

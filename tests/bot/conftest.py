@@ -21,7 +21,7 @@ import simcord
 from bot import create_bot
 from core.errors import UserError
 from core.library.consent import agree
-from core.library.store import Database
+from core.library.schema import open_database
 from core.settings import JobSettings, LimitSettings, Settings
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
@@ -119,7 +119,7 @@ async def runner(
 ) -> AsyncIterator[Runner]:
     """A worker with its own connection, as the worker process has; it computes in a real child."""
     settings = TaskSettings(world.settings.data, upload_seconds=60)
-    async with await Database.open(world.settings.database) as database:
+    async with await open_database(world.settings.database) as database:
         yield Runner(Queue(database), engines(separator), settings)
 
 

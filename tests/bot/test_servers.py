@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import io
 import json
+import weakref
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from bot.router import Press
 from bot.widgets import Card, row
 from core.library.consent import agree
 from core.library.playlists import Playlists
-from core.library.store import Database
+from core.library.schema import open_database
 from core.moods.profile import Profile
 from core.recommend.tuning import set_weight, token
 from core.settings import LibrarySettings
@@ -52,7 +54,7 @@ async def elsewhere(world: World) -> Elsewhere:
 @pytest.fixture
 async def runner(world: World) -> AsyncIterator[Runner]:
     engine = LocalEngine("none")
-    async with await Database.open(world.settings.database) as database:
+    async with await open_database(world.settings.database) as database:
         yield Runner(Queue(database), engine, TaskSettings(world.settings.data, upload_seconds=60))
     await engine.stop()
 
@@ -263,7 +265,7 @@ async def test_no_button_made_by_hand_tells_another_server_of_an_upload(
             wanted = given.get(action) or given["sim"]
         press = Press(action, *wanted, label="Press")
         await channel.send(view=Card(row(press)))
-        told = await elsewhere.mallory.click(elsewhere.channel.last_message, custom_id=press.item.custom_id)
+        told = await elsewhere.mallory.click(elsewhere.channel.last_message, custom_id=press.custom_id)
         now = f"{said(told)} {words(elsewhere.channel.last_message)}"
         assert SONG not in now and "Alices list" not in now, f"{action} told Mallory: {now}"
         assert "Something went wrong" not in now, action
@@ -273,13 +275,13 @@ async def test_no_button_made_by_hand_tells_another_server_of_an_upload(
         wanted = given.get(action) or arguments(world.bot.handlers[action], ids)
         press = Press(action, *wanted, label="Press")
         await channel.send(view=Card(row(press)))
-        told = await elsewhere.mallory.click(elsewhere.channel.last_message, custom_id=press.item.custom_id)
+        told = await elsewhere.mallory.click(elsewhere.channel.last_message, custom_id=press.custom_id)
         assert "no longer in the library" in said(told), (action, said(told))
     # Where it was uploaded, the same buttons work.
     here: Any = world.bot.get_channel(world.channel.id)
     press = Press("track_open", track, label="Press")
     await here.send(view=Card(row(press)))
-    assert SONG in said(await world.bob.click(world.channel.last_message, custom_id=press.item.custom_id))
+    assert SONG in said(await world.bob.click(world.channel.last_message, custom_id=press.custom_id))
 
 
 async def test_a_list_of_ones_own_names_what_is_elsewhere_and_plays_what_is_here(
@@ -369,10 +371,14 @@ async def test_weights_of_a_server_hold_no_catalog_that_was_let_go(
     await world.bot.database.write("UPDATE track SET origin = 'upload', guild_id = ? WHERE id > 27", [here])
     first, second = await world.bot.catalog(here), await world.bot.catalog(there)
     assert first.weights == second.weights == {"power.mix.tempo": 0.0} and len(first) > len(second)
-    assert await world.bot.catalog(here) is first and len(world.bot._tuned) == 2
+    assert await world.bot.catalog(here) is first
     monkeypatch.setattr("core.library.loading.REMEMBERED", 30)
-    assert await world.bot.catalog(there) is second and list(world.bot._tuned) == [there]
-    assert (await world.bot.catalog(here)).weights == first.weights and list(world.bot._tuned) == [here]
+    assert await world.bot.catalog(there) is second
+    let_go = weakref.ref(first)
+    del first
+    gc.collect()
+    assert let_go() is None
+    assert (await world.bot.catalog(here)).weights == second.weights
 
 
 async def test_a_card_that_is_opened_elsewhere_names_what_is_there(

@@ -15,8 +15,8 @@ from core.audio.types import STEMS
 from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog, features_of
 from core.library.loading import load_catalog
+from core.library.schema import open_database
 from core.library.shelf import Shelf
-from core.library.store import Database
 from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
 from core.pictures.profile import features
@@ -33,7 +33,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[Catalog, dict[int
     """The samples as the database hands them out."""
 
     async def load(path: Path) -> tuple[Catalog, dict[int, TrackAnalysis]]:
-        async with await Database.open(path) as database:
+        async with await open_database(path) as database:
             await ensure_samples(Library(database))
             analyses = {track.id: found for track, found in await Library(database).analyses()}
             return await load_catalog(database, Shelf(None)), analyses

@@ -246,7 +246,7 @@ class StandIn:
                     "guilds": [{"id": str(self.guild), "unavailable": True}],
                     "application": {"id": str(APPLICATION), "flags": 0}, "shard": said["d"].get("shard", [0, 1]),
                 })  # fmt: skip
-                await self.dispatch("GUILD_CREATE", self._guild())
+                await self.dispatch("GUILD_CREATE", self.guild_data())
                 self.ready.set()
             case 6:
                 self.resumed.append(said["d"])
@@ -373,7 +373,7 @@ class StandIn:
             "permission_overwrites": [], "permissions": EVERYTHING,
         }  # fmt: skip
 
-    def _guild(self) -> dict[str, Any]:
+    def guild_data(self) -> dict[str, Any]:
         return {
             "id": str(self.guild), "name": "Moodstem", "owner_id": str(OWNER), "roles": [
                 {"id": str(self.guild), "name": "@everyone", "permissions": EVERYTHING, "position": 0, "color": 0, "colors":

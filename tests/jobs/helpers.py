@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
+from jobs.kinds import analyse
 from jobs.model import Claimed, Job
 from jobs.queue import Queue
 
@@ -61,6 +63,12 @@ async def until(happened: Callable[[], Any], timeout_s: float = 60.0) -> None:
             return
         assert time.monotonic() < deadline, "it never happened"
         await asyncio.sleep(0.01)
+
+
+def analysed(track_id: int = 1) -> dict[str, Any]:
+    """The result of an upload that has become this track, without a picture."""
+    result = analyse.Result(track_id, "Song", None, 3.0, "pictures/none.png", known=False)
+    return dataclasses.asdict(result)
 
 
 def is_running(pid: int) -> bool:

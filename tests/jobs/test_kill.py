@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from core.library.store import Database
+from core.library.database import Database
 from jobs.model import Job
 from jobs.owner import is_dead, this_owner
 from jobs.process import RunnerOptions, spawn_runner

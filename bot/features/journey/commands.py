@@ -126,13 +126,13 @@ class JourneyCommands(commands.Cog, name="Journey"):
             attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)],
         )
 
-    @on_press("jr_page")
+    @on_press("jr_page", consent=False)
     async def page(self, interaction: Interaction, journey_id: str, page: str) -> None:
         made = await self.journeys.own(int(journey_id), interaction.user.id)
         await interaction.response.defer()
         await self.show(interaction, made, int(page))
 
-    @on_press("jr_why")
+    @on_press("jr_why", consent=False)
     async def why(self, interaction: Interaction, journey_id: str, place: str) -> None:
         made = await self.journeys.own(int(journey_id), interaction.user.id)
         card = why_card(made, min(int(place), len(made.stops) - 1))

@@ -13,6 +13,7 @@ from discord.ext import commands
 
 from bot import autocomplete as choices
 from bot.app import Moodstem
+from bot.consent import stores_nothing
 from bot.errors import answer_refusals
 from bot.features.library.cards import PAGE, PICTURE, Asked, hits_card, nothing_card, track_card
 from bot.features.library.map import Maps
@@ -91,7 +92,7 @@ class LibraryCommands(
     ) -> None:
         await self.answer(interaction, None, genre, tempo_from, tempo_to, key, instrument)
 
-    @app_commands.command(description="All that is known about one track.")
+    @app_commands.command(description="All that is known about one track.", extras=stores_nothing)
     @app_commands.describe(track="Begin to type its title or artist")
     @app_commands.autocomplete(track=choices.tracks)
     @answer_refusals
@@ -100,7 +101,9 @@ class LibraryCommands(
         await self.show_track(interaction, await choices.chosen_track(interaction, track))
 
     @app_commands.command(
-        name="map", description="The whole library as a picture: what sounds alike, and where moods lie."
+        name="map",
+        description="The whole library as a picture: what sounds alike, and where moods lie.",
+        extras=stores_nothing,
     )
     @answer_refusals
     async def map_(self, interaction: discord.Interaction[Moodstem]) -> None:
@@ -137,7 +140,7 @@ class LibraryCommands(
             view=await self.page(asked, search_id, 0, interaction.guild_id)
         )
 
-    @on_press("lib_page")
+    @on_press("lib_page", consent=False)
     async def turn(self, interaction: discord.Interaction[Moodstem], search_id: str, page: str) -> None:
         kept = await self.history.search(int(search_id))
         if kept is None or kept[0] != interaction.user.id:
@@ -178,7 +181,7 @@ class LibraryCommands(
                 return hits_card(asked, found, search_id, shown)
         return nothing_card(asked)
 
-    @on_press("track_open")
+    @on_press("track_open", consent=False)
     async def open(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         track = await self.bot.track_here(interaction, track_id)

@@ -34,7 +34,7 @@ class Details(commands.Cog):
         self.bot = bot
         self.pictures: Drawings[dict[str, bytes]] = Drawings(KEPT)
 
-    @on_press("details")
+    @on_press("details", consent=False)
     async def show(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         track = await self.bot.track_here(interaction, track_id)

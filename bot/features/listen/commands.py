@@ -8,9 +8,9 @@ import discord
 from discord.ext import commands
 
 from bot.app import Moodstem
-from bot.features.recommend.cards import next_button, opinion_view, similar_card
+from bot.features.recommend.cards import next_button, opinion_buttons, similar_card
 from bot.i18n import tr
-from bot.router import on_press
+from bot.router import Buttons, on_press
 from bot.service.clips import clip
 from bot.theme import plain
 from bot.widgets import note_card
@@ -30,7 +30,7 @@ class Tracks(commands.Cog):
         self.bot = bot
         self.feedback = Feedback(bot.database)
 
-    @on_press("play")
+    @on_press("play", consent=False)
     async def play(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
         """Thirty seconds to hear, as an ordinary attachment: Discord shows its player for those."""
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -66,7 +66,7 @@ class Tracks(commands.Cog):
         }[said]
         await interaction.response.send_message(view=note_card(sentence), ephemeral=True)
 
-    @on_press("like_this")
+    @on_press("like_this", consent=False)
     async def like_this(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         track = await self.track(interaction, track_id)
@@ -79,13 +79,13 @@ class Tracks(commands.Cog):
         )
         await interaction.edit_original_response(view=similar_card(track, near))
 
-    async def buttons(self, user_id: int, track_id: int) -> discord.ui.View:
+    async def buttons(self, user_id: int, track_id: int) -> Buttons:
         """Under a preview: 👍 👎, and ⏭ where the track is one of the member's picks of now."""
-        view = opinion_view(track_id, await self.feedback.said(user_id, track_id))
+        buttons = opinion_buttons(track_id, await self.feedback.said(user_id, track_id))
         made = await Recommendations(self.bot.database).latest_with(user_id, track_id)
         if made is not None and len(made.picks) > 1:
-            view.add_item(next_button(made, track_id))
-        return view
+            buttons.append(next_button(made, track_id))
+        return Buttons(*buttons)
 
     async def track(self, interaction: discord.Interaction[Moodstem], track_id: str) -> Track:
         """Raises UserError where it is gone, or of another server's library."""

@@ -10,6 +10,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Moodstem
+from bot.consent import asks_for
 from bot.i18n import mark, spoken, tr, trn
 from bot.router import Choose, Form, Press, on_press
 from bot.theme import bar
@@ -52,7 +53,10 @@ class Mood(commands.Cog):
         self.bot = bot
         self.moods = Moods(bot.database)
 
-    @app_commands.command(description="Answer a few questions about how you feel; I pick music to match.")
+    @app_commands.command(
+        description="Answer a few questions about how you feel; I pick music to match.",
+        extras=asks_for(lambda given: given.form not in ("show", "forget")),
+    )
     @app_commands.describe(
         form="Short: about seven questions. Long: all forty. At once: five on one form. Or show or forget them."
     )
@@ -197,7 +201,7 @@ class Mood(commands.Cog):
             raise UserError("I don't keep your mood any more; use `/mood` to answer again.")
         await interaction.response.edit_message(view=profile_card(found, aim))
 
-    @on_press("mood_forget")
+    @on_press("mood_forget", consent=False)
     async def forget(self, interaction: discord.Interaction[Moodstem]) -> None:
         await self.moods.forget(interaction.user.id)
         await interaction.response.edit_message(view=forgotten_card())

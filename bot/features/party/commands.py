@@ -59,7 +59,7 @@ class PartyCog(commands.Cog, name="Party"):
             view=waiting_card(await self.stored(interaction, str(opened.id)))
         )
 
-    @on_press("party_join")
+    @on_press("party_join", consent=False)
     async def join(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
         opened = await self.stored(interaction, party_id)
         here = {guest.user_id for guest in opened.guests}
@@ -81,7 +81,7 @@ class PartyCog(commands.Cog, name="Party"):
         await self.parties.join(opened.id, interaction.user.id)
         await self.show(interaction, party_id)
 
-    @on_press("party_leave")
+    @on_press("party_leave", consent=False)
     async def leave(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
         opened = await self.stored(interaction, party_id)
         if interaction.user.id not in {guest.user_id for guest in opened.guests}:
@@ -106,13 +106,13 @@ class PartyCog(commands.Cog, name="Party"):
         await self.parties.make(opened.id, made)
         await interaction.edit_original_response(view=playlist_card(await self.stored(interaction, party_id)))
 
-    @on_press("party_page")
+    @on_press("party_page", consent=False)
     async def page(self, interaction: discord.Interaction[Moodstem], party_id: str, page: str) -> None:
         await interaction.response.edit_message(
             view=playlist_card(await self.stored(interaction, party_id), int(page))
         )
 
-    @on_press("party_why")
+    @on_press("party_why", consent=False)
     async def why(self, interaction: discord.Interaction[Moodstem], party_id: str, place: str) -> None:
         opened = await self.stored(interaction, party_id)
         if int(place) >= len(opened.tracks):

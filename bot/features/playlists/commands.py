@@ -12,6 +12,7 @@ from discord.ext import commands
 
 from bot import autocomplete as choices
 from bot.app import Moodstem
+from bot.consent import stores_nothing
 from bot.errors import answer_refusals
 from bot.features.playlists.cards import (
     choose_card,
@@ -64,7 +65,9 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
             interaction, await self.playlists.create(interaction.user.id, name, first), tr("Made.")
         )
 
-    @app_commands.command(name="show", description="One of your playlists, or all of them.")
+    @app_commands.command(
+        name="show", description="One of your playlists, or all of them.", extras=stores_nothing
+    )
     @app_commands.describe(playlist="Which one; all when not said")
     @app_commands.autocomplete(playlist=choices.playlists)
     @answer_refusals
@@ -174,7 +177,9 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     ) -> None:
         await bring_in(self.bot, interaction, file, name)
 
-    @app_commands.command(description="Listen to a playlist, half a minute of each track.")
+    @app_commands.command(
+        description="Listen to a playlist, half a minute of each track.", extras=stores_nothing
+    )
     @app_commands.describe(playlist="Which playlist")
     @app_commands.autocomplete(playlist=choices.playlists)
     @answer_refusals
@@ -184,17 +189,17 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
 
     # -- buttons: look, share, take along -----------------------------------------------------------------
 
-    @on_press("pl_lists")
+    @on_press("pl_lists", consent=False)
     async def turn_lists(self, interaction: Interaction, page: str) -> None:
         own = await self.playlists.of(interaction.user.id)
         await interaction.response.edit_message(view=lists_card(own, int(page)))
 
-    @on_press("pl_page")
+    @on_press("pl_page", consent=False)
     async def turn(self, interaction: Interaction, playlist_id: str, page: str) -> None:
         playlist = await self.visible(interaction, playlist_id)
         await interaction.response.edit_message(view=await self.card(interaction, playlist, int(page)))
 
-    @on_press("pl_show")
+    @on_press("pl_show", consent=False)
     async def show_pressed(self, interaction: Interaction, playlist_id: str) -> None:
         playlist = await self.visible(interaction, playlist_id)
         await interaction.response.send_message(view=await self.card(interaction, playlist), ephemeral=True)
@@ -220,18 +225,18 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         )
         await self.show(interaction, playlist, tr("Copied: this one is yours to change."))
 
-    @on_press("pl_export")
+    @on_press("pl_export", consent=False)
     async def export_pressed(self, interaction: Interaction, playlist_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         playlist = await self.visible(interaction, playlist_id)
         await hand_out(self.bot, interaction, playlist, list(FORMATS))
 
-    @on_press("pl_play")
+    @on_press("pl_play", consent=False)
     async def play_pressed(self, interaction: Interaction, playlist_id: str, place: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await self.listen(interaction, await self.visible(interaction, playlist_id), int(place))
 
-    @on_press("pl_on")
+    @on_press("pl_on", consent=False)
     async def play_on(self, interaction: Interaction, playlist_id: str, place: str, side: str) -> None:
         """The next one (side 'f') or the one before; to go on at once says something about what plays."""
         await interaction.response.defer()

@@ -283,7 +283,7 @@ class Recommend(commands.Cog):
         before = await self.recommendations.get(made.parent_id)
         await interaction.edit_original_response(view=await self.card(interaction, before))
 
-    @on_press("rec_page")
+    @on_press("rec_page", consent=False)
     async def page(
         self, interaction: discord.Interaction[Moodstem], recommendation_id: str, page: str
     ) -> None:
@@ -292,7 +292,7 @@ class Recommend(commands.Cog):
         pages = -(-len(made.picks) // PAGE)
         await interaction.edit_original_response(view=await self.card(interaction, made, int(page) % pages))
 
-    @on_press("rec_why")
+    @on_press("rec_why", consent=False)
     async def why(
         self, interaction: discord.Interaction[Moodstem], recommendation_id: str, position: str
     ) -> None:

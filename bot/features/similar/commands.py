@@ -13,6 +13,7 @@ from discord.ext import commands
 
 from bot import autocomplete as choices
 from bot.app import Moodstem
+from bot.consent import stores_nothing
 from bot.errors import answer_refusals
 from bot.features.similar.cards import COUNT, KINDS, PICTURE, Question, answer_card, comparison_card
 from bot.i18n import tr
@@ -25,7 +26,7 @@ from core.library.catalog import Catalog
 from core.library.latents import Latents, load_latents, told
 from core.library.tracks import Track
 from core.pictures.drawing import draw_comparison
-from core.recommend import acoustic_similarity as alike
+from core.recommend import acoustic_similarity
 from core.recommend.prominence import Prominent, prominent
 from core.recommend.similar import Similar, similar
 
@@ -45,7 +46,8 @@ class SimilarCommands(commands.Cog, name="Similar"):
         self.comparisons: Drawings[tuple[bytes, list[str], bool]] = Drawings(KEPT)
 
     @app_commands.command(
-        description="Tracks like one of the library or your own, or music to practise with."
+        description="Tracks like one of the library or your own, or music to practise with.",
+        extras=stores_nothing,
     )
     @app_commands.describe(
         track="Begin to type a title; your own uploads come first",
@@ -112,16 +114,16 @@ class SimilarCommands(commands.Cog, name="Similar"):
             found.append(Similar(catalog.track(track_id), cosine, _genres(there, here)))
         return found
 
-    @on_press("sim")
+    @on_press("sim", consent=False)
     async def again(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
         await interaction.response.defer()
         await self.answer(interaction, _question(*arguments))
 
-    @on_press("sim_metric")
+    @on_press("sim_metric", consent=False)
     async def measured(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
         await self.again(interaction, *arguments)
 
-    @on_press("sim_stem")
+    @on_press("sim_stem", consent=False)
     async def only(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
         """One more instrument that is compared, or one less."""
         await interaction.response.defer()
@@ -130,13 +132,13 @@ class SimilarCommands(commands.Cog, name="Similar"):
             interaction, question.toggled(arguments[-1]) if arguments[-1] in STEMS else question
         )
 
-    @on_press("sim_practise")
+    @on_press("sim_practise", consent=False)
     async def practise(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
         await interaction.response.defer()
         stem = arguments[-1] if arguments[-1] in STEMS else ""
         await self.answer(interaction, replace(_question(*arguments[:-1]), practise=stem))
 
-    @on_press("compare")
+    @on_press("compare", consent=False)
     async def compare(self, interaction: discord.Interaction[Moodstem], one: str, other: str) -> None:
         """Two tracks beside each other; the picture takes some seconds, in a process of its own."""
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -162,14 +164,14 @@ class SimilarCommands(commands.Cog, name="Similar"):
         for place, path in enumerate(audio):
             if path is not None and not await asyncio.to_thread(path.is_file):
                 audio[place] = None
-        space = await asyncio.to_thread(alike.sound_space, catalog)
+        space = await asyncio.to_thread(acoustic_similarity.sound_space, catalog)
         left, right = ((analysis.features(), analysis.separator) for _, analysis in sides)
-        similarity, terms = alike.agreements(space.vector(*left), space.vector(*right))
+        similarity, terms = acoustic_similarity.agreements(space.vector(*left), space.vector(*right))
         tracks = [(track.title, analysis, path) for (track, analysis), path in zip(sides, audio, strict=True)]
         longest = max(self.bot.settings.limits.duration_min * 60, 900.0)
-        parts = alike.side_by_side(terms, left[0], right[0])
+        parts = acoustic_similarity.side_by_side(terms, left[0], right[0])
         picture = await draw_comparison(tracks, similarity, parts, longest)
-        return picture, list(alike.in_words(terms, left[0], right[0])), None not in audio
+        return picture, list(acoustic_similarity.in_words(terms, left[0], right[0])), None not in audio
 
     async def known(
         self, interaction: discord.Interaction[Moodstem], track_id: int

@@ -10,6 +10,7 @@ from bot.theme import GOOD, STEM_EMOJI, plain
 from bot.widgets import Card, Style, note_card, row, text
 from core.names import stem_name
 from core.separation.registry import describe
+from jobs.kinds import stems
 
 if TYPE_CHECKING:
     from core.analysis import TrackAnalysis
@@ -22,19 +23,20 @@ SOUNDS = 0.02
 def stems_card(job: Job, analysis: TrackAnalysis | None, until: float | None) -> Card:
     """A button for each stem that sounds, and one for all; `until` (Unix seconds) is when they go, None when they are
     gone."""
-    again = Press("stems", job.spec["of"], label=tr("Make them again"), style=Style.primary)
-    title = plain(job.spec.get("name"))
+    spec = stems.KIND.spec(job)
+    again = Press("stems", spec.of, label=tr("Make them again"), style=Style.primary)
+    title = plain(spec.name)
     if until is None:
         return note_card(tr("The stems of **{title}** are no longer kept.", title=title), again)
-    result = job.result or {}
+    result = stems.KIND.result(job)
     activity = {stem: facts["activity"] for stem, facts in (analysis.instruments if analysis else {}).items()}
-    loud = [stem for stem in result["sizes"] if activity.get(stem, 1.0) >= SOUNDS]
-    silent = [inside(stem_name(stem)) for stem in result["sizes"] if stem not in loud]
+    loud = [stem for stem in result.sizes if activity.get(stem, 1.0) >= SOUNDS]
+    silent = [inside(stem_name(stem)) for stem in result.sizes if stem not in loud]
     buttons = [
         Press("stem", job.id, stem, label=stem_name(stem), emoji=STEM_EMOJI.get(stem)) for stem in loud
     ]
     rows = [row(*buttons[first : first + 2]) for first in range(0, len(buttons), 2)]  # as a phone shows them
-    separator = describe(result["separator"])
+    separator = describe(result.separator)
     estimate = tr(
         "-# Separated by {separator}: expect traces of the others in each.", separator=tr(separator.label)
     )

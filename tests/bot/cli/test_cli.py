@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import pkgutil
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
+from bot.cli.root import COMMANDS
 from core.library.samples import manifest
 from tests.machine import CONFINED, needs_refusals
 
@@ -168,7 +171,7 @@ def test_a_broken_setting_is_named(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[limits]\nupload_mb = 'big'\n")
     assert "limits.upload_mb" in cli("recommend", "--mood", "power=1", code=1)
     (tmp_path / "config.toml").write_text("[library]\nfolder = []\n")
-    assert "There is no setting library.folder: correct it in config.toml" in cli(
+    assert "There is no setting library.folder: correct that in config.toml" in cli(
         "recommend", "--mood", "power=1", code=1
     )
     (tmp_path / "config.toml").write_text("limits = [")
@@ -302,3 +305,11 @@ def test_what_a_server_finds(cli: Any, tmp_path: Path) -> None:
     config.write_text('[library]\nfolders = []\n[library.servers]\n"/elsewhere" = [10]\n')
     said = cli(*ask, code=1, **own)
     assert "names /elsewhere, which is not one of [library] folders: add it there too" in said
+
+
+def test_the_lines_of_help_are_those_of_the_commands() -> None:
+    for name, (place, summary) in COMMANDS.items():
+        command: click.Command = pkgutil.resolve_name(place)
+        assert command.name == name and command.get_short_help_str(200).removesuffix(
+            "."
+        ) == summary.removesuffix(".")

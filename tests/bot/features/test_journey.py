@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from bot.service.member_data import erase_member
 from core.errors import UserError
+from core.library.members import export_member
 from core.moods.profile import Profile
-from jobs.member_data import erase_member, export_member
 from tests.bot.conftest import World, press_ids, raw, walk, within_budget, words
 from tests.bot.features.test_similar import choose
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from bot.service.member_data import erase_member
 from core.library.playlists import Playlists
 from core.moods.profile import Profile
-from jobs.member_data import erase_member
 from tests.bot.conftest import World, labels, press_ids, within_budget, words
 
 

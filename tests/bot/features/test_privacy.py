@@ -6,15 +6,15 @@ import json
 import re
 from pathlib import Path
 
-from core.library.store import Database
+from core.library.members import TABLES, export_member
+from core.library.schema import open_database
 from core.moods.profile import Profile
-from jobs.member_data import TABLES, export_member
 from tests.bot.conftest import World, within_budget, words
 from tests.bot.features.test_upload import tick, tone, upload, uploads
 
 
 async def test_every_table_with_a_user_is_covered(tmp_path: Path) -> None:
-    async with await Database.open(tmp_path / "new.db") as database:
+    async with await open_database(tmp_path / "new.db") as database:
         tables = [
             row["name"] for row in await database.fetch("SELECT name FROM sqlite_schema WHERE type='table'")
         ]

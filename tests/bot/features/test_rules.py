@@ -195,10 +195,10 @@ async def test_another_process_knows_of_it_with_the_next_answer(world: World) ->
     """Two bots on one database, without restart or signal between them."""
     catalog = await world.bot.catalog(world.channel.guild.id)
     other = create_bot(world.settings)
-    from core.library.store import Database
+    from core.library.schema import open_database
     from core.library.tracks import Library
 
-    other.database = await Database.open(world.settings.database)  # type: ignore[attr-defined]
+    other.database = await open_database(world.settings.database)  # type: ignore[attr-defined]
     other.library = Library(other.database)  # type: ignore[attr-defined]
     guild = world.channel.guild.id
     try:

@@ -21,7 +21,7 @@ from core.genre import model as models
 from core.genre.model import hear_file, load, save
 from core.genre.network import build
 from core.library.latents import load_latents, told
-from core.library.store import Database
+from core.library.schema import open_database
 from core.library.tracks import Library
 from core.separation.registry import load_separator
 from tests.core.genre import made_up
@@ -106,7 +106,7 @@ def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
 
 
 async def test_vectors_of_one_model_are_kept_and_compared(chosen: Path, music: Path, tmp_path: Path) -> None:
-    async with await Database.open(tmp_path / "data" / "moodstem.db") as database:
+    async with await open_database(tmp_path / "data" / "moodstem.db") as database:
         library = Library(database)
         ids = []
         for number, path in enumerate(sorted(music.iterdir())):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from core.analysis import TrackAnalysis
-from core.library.store import Database
+from core.library.schema import open_database
 from core.library.tracks import Library
 
 
@@ -34,7 +34,7 @@ def analysis(separator: str = "none", **more: Any) -> TrackAnalysis:
 
 @pytest.fixture
 async def library(tmp_path: Path) -> AsyncIterator[Library]:
-    async with await Database.open(tmp_path / "moodstem.db") as database:
+    async with await open_database(tmp_path / "moodstem.db") as database:
         yield Library(database)
 
 
@@ -125,7 +125,7 @@ async def test_the_version_moves_with_every_change(library: Library) -> None:
     assert await moved()
     await library.get(track_id)
     assert not await moved()
-    async with await Database.open(library.database.path) as other:
+    async with await open_database(library.database.path) as other:
         await Library(other).remove(track_id)
     assert await moved()
 

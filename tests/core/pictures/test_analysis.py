@@ -48,10 +48,10 @@ def image(png: bytes) -> NDArray[np.uint8]:
 
 
 def as_drawn_before(name: str, png: bytes) -> None:
-    """Compare with golden/NAME.png, a third of the size; MOODSTEM_GOLDEN=write makes it anew (then look at it)."""
+    """Compare with golden/NAME.png, a third of the size; MOODSTEM_TEST_GOLDEN=write makes it anew (then look at it)."""
     small = cv2.resize(image(png), (333, 300), interpolation=cv2.INTER_AREA)
     path = GOLDEN / f"{name}.png"
-    if os.environ.get("MOODSTEM_GOLDEN") == "write":
+    if os.environ.get("MOODSTEM_TEST_GOLDEN") == "write":
         cv2.imwrite(str(path), small)
     expected = cv2.imread(str(path), cv2.IMREAD_COLOR)
     assert expected is not None, f"{path.name} is missing"

@@ -16,7 +16,7 @@ from core.pictures import comparison
 from core.pictures import journey as journey_picture
 from core.pictures import library_map as map_picture
 from core.pictures import profile as profile_picture
-from core.recommend import acoustic_similarity as alike
+from core.recommend import acoustic_similarity
 from tests.core.pictures.test_analysis import RATE, analysis
 
 TITLE = "Xyzzy"
@@ -44,8 +44,8 @@ def way() -> dict[str, Any]:
 
 
 def parts() -> list[tuple[str, str, str, float]]:
-    features = {f"mix.{name}": 1234.5 for names in alike.DESCRIPTORS.values() for name in names}
-    return alike.side_by_side([], features, features)
+    features = {f"mix.{name}": 1234.5 for names in acoustic_similarity.DESCRIPTORS.values() for name in names}
+    return acoustic_similarity.side_by_side([], features, features)
 
 
 def compared() -> bytes:

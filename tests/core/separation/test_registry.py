@@ -21,9 +21,9 @@ from core.errors import UserError
 from core.i18n import speaking
 from core.library.bundled import ensure_samples
 from core.library.loading import load_catalog
+from core.library.schema import open_database
 from core.library.search import hit
 from core.library.shelf import Shelf
-from core.library.store import Database
 from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
 from core.recommend.explain import heard_by
@@ -147,7 +147,7 @@ def heard(analysis: TrackAnalysis, separator: str, tempo: float) -> TrackAnalysi
 
 @pytest.mark.parametrize(("rank", "wins"), [(5, "halves"), (15, "halves"), (25, "unet"), (95, "unet")])
 async def test_its_rank_says_whose_analysis_counts(tmp_path: Path, rank: int, wins: str) -> None:
-    async with await Database.open(tmp_path / "m.db") as database:
+    async with await open_database(tmp_path / "m.db") as database:
         library = Library(database)
         await ensure_samples(library)
         track = (await library.tracks())[0]
@@ -164,9 +164,9 @@ async def test_its_rank_says_whose_analysis_counts(tmp_path: Path, rank: int, wi
 
         assert await counts() == {"unet"}, "one that nobody knows comes last"
     with installed_plugin(write_plugin(tmp_path / "site", rank=rank)):
-        async with await Database.open(tmp_path / "m.db") as database:
+        async with await open_database(tmp_path / "m.db") as database:
             assert await counts() == {wins}
             await Library(database).save_analysis(track.id, heard(analysis, "none", 60.0))
             assert await counts() == {wins}
-    async with await Database.open(tmp_path / "m.db") as database:
+    async with await open_database(tmp_path / "m.db") as database:
         assert await counts() == {"unet"}, "it was uninstalled"

@@ -16,7 +16,7 @@ from research.composer.pieces import PIECES
 from research.composer.score import Piece, midi
 from research.composer.theory import chord, pitch, progression, voice
 from research.composer.writing import melody
-from tests.machine import needs_fluidsynth
+from tests.machine import SOUNDFONT, needs_fluidsynth
 
 COMPOSED = [compose() for compose in PIECES]
 pieces = pytest.mark.parametrize("piece", COMPOSED, ids=lambda piece: piece.slug)
@@ -132,7 +132,8 @@ def test_loudness_follows_the_standard():
 
 
 @needs_fluidsynth
-def test_stems_render_apart_and_add_up(tmp_path):
+def test_stems_render_apart_and_add_up(tmp_path, monkeypatch):
+    monkeypatch.setenv("MOODSTEM_SOUNDFONT", str(SOUNDFONT))
     whole = next(p for p in COMPOSED if p.slug == "letters-from-trieste")
     parts = [replace(part, notes=[n for n in part.notes if n.start < 6]) for part in whole.parts]
     piece = replace(whole, parts=[part for part in parts if part.notes], tempi=())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -133,25 +134,18 @@ def test_a_stem_that_tells_adds_to_the_mix_and_one_that_does_not_adds_nothing() 
 
 @pytest.fixture
 def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Tables that may be written: a copy of the package data's place."""
+    """Tables that may be written: the rules without weights in a folder that stands for the packages' own."""
     from core.library import reference
     from core.recommend import table
 
-    real = table._toml
+    real = table.files
+    shutil.copy(str(real("core.moods").joinpath("rules.toml")), tmp_path)
     monkeypatch.setattr(module, "files", lambda package: tmp_path)
     monkeypatch.setattr(reference, "files", lambda package: tmp_path)
-
-    def toml(package: str, name: str) -> dict[str, Any]:
-        if name != "weights":
-            return real(package, name)
-        import tomllib
-
-        path = tmp_path / "weights.toml"
-        return tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
-
-    toml.cache_clear = lambda: None  # type: ignore[attr-defined]
-    monkeypatch.setattr(table, "_toml", toml)
-    table.load_rules.cache_clear()
+    monkeypatch.setattr(
+        table, "files", lambda package: tmp_path if package == "core.moods" else real(package)
+    )
+    table.forget_tables()
     reference.references.cache_clear()
     yield tmp_path
     monkeypatch.undo()

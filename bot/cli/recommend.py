@@ -1,0 +1,125 @@
+"""`moodstem recommend`: tracks for a mood and an occasion."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import click
+
+from bot.cli.root import print_json, settings_of
+from bot.cli.shared import JSON, SERVER, mood_weights, the_catalog
+from core.errors import UserError
+from core.moods.aim import aim_sentence, aimed
+from core.moods.profile import MOODS, Profile
+from core.recommend.rules import occasions
+from core.recommend.rules import recommend as choose
+from core.recommend.steer import change, checked, listed
+
+
+def _occasion(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is not None and value not in occasions():
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(occasions())}")
+    return value
+
+
+def _steers(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
+    try:
+        return checked(values)
+    except UserError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command()
+@click.option(
+    "--mood",
+    "moods",
+    metavar="NAME=0..1",
+    multiple=True,
+    callback=mood_weights,
+    help="A mood and its weight.",
+)
+@click.option(
+    "--occasion", metavar="NAME", callback=_occasion, help="relaxation, workout, study, celebration ..."
+)
+@click.option(
+    "--aim",
+    type=click.Choice(["match", "lift", "settle"]),
+    default="match",
+    show_default=True,
+    help="Match the mood, or move it.",
+)
+@click.option(
+    "--steer",
+    "steers",
+    metavar="NAME",
+    multiple=True,
+    callback=_steers,
+    help="calmer, happier, slower, less_vocals, more_guitar, surprise ...; several add up.",
+)
+@click.option(
+    "--seed", default=1, show_default=True, help="For --steer surprise: the same seed, the same surprise."
+)
+@click.option(
+    "-n", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many tracks."
+)
+@click.option("--all-reasons", is_flag=True, help="Every term of the score, not only the strongest.")
+@SERVER
+@JSON
+@click.pass_context
+def recommend(
+    ctx: click.Context,
+    moods: dict[str, float],
+    occasion: str | None,
+    aim: str,
+    steers: tuple[str, ...],
+    seed: int,
+    count: int,
+    all_reasons: bool,
+    server: int | None,
+    as_json: bool,
+) -> None:
+    """Tracks that fit a mood, with their reasons."""
+    if not moods and occasion is None and not steers:
+        raise click.UsageError("Say at least one --mood or an --occasion.")
+    if aim != "match" and not any(moods.values()):
+        raise click.UsageError(f"--aim {aim} needs a --mood to start from.")
+    catalog = asyncio.run(the_catalog(settings_of(ctx), server))
+    target = aimed(Profile(moods), aim)
+    found = choose(catalog, target, occasion, count, steers=steers, seed=seed, all_reasons=all_reasons)
+    if as_json:
+        print_json(
+            {
+                "profile": {mood: moods.get(mood, 0.0) for mood in MOODS},
+                "occasion": occasion,
+                **({"aim": aim, "target": target.moods} if aim != "match" else {}),
+                **({"steers": list(steers)} if steers else {}),
+                "tracks": [
+                    {
+                        "id": one.track.id,
+                        "title": one.track.title,
+                        "artist": one.track.artist,
+                        "score": one.score,
+                        "reasons": [asdict(reason) for reason in one.reasons],
+                    }
+                    for one in found
+                ],
+            }
+        )
+        return
+    if aim != "match":
+        click.echo(aim_sentence(Profile(moods), aim))
+    if steers:
+        before, after = (
+            [one.track.id for one in tracks] for tracks in (choose(catalog, target, occasion, count), found)
+        )
+        title = listed(steers).capitalize()
+        click.echo(change(catalog, before, after, title, steers[0] if len(set(steers)) == 1 else None))
+    for place, one in enumerate(found, 1):
+        artist = f" · {one.track.artist}" if one.track.artist else ""
+        click.echo(f"{place:2}. {one.track.title}{artist}  ({one.score:+.3f})")
+        for reason in sorted(one.reasons, key=lambda reason: -reason.contribution)[
+            : None if all_reasons else 3
+        ]:
+            click.echo(f"      {reason.contribution:+.3f}  {reason.text}")
