@@ -20,7 +20,6 @@ from core.audio.activity import Gate, Gating
 from core.audio.detector import VIEWS, Detector
 from core.audio.types import STEMS, Samples
 from core.errors import UserError
-from core.i18n import mark
 from core.separation.bands import BANDS, FFT, HOP, RATE, band_sum, loudness, position, to_bins
 from core.separation.base import Progress, SeparatorInfo, check_stereo, torch_threads
 
@@ -230,7 +229,7 @@ assert BANDS % 16 == 0
 
 INFO = SeparatorInfo(
     name="unet",
-    label=mark("the bundled U-Net"),
+    label="the bundled U-Net",
     rank=20,
     # Written beside the weights by research.training.reliability, which measures it.
     reliability=json.loads(WEIGHTS.with_suffix(".json").read_text("utf-8"))["reliability"],

@@ -197,7 +197,7 @@ def test_training_can_be_cancelled_and_needs_data(stems: Path, tmp_path: Path) -
 
     with pytest.raises(Cancelled):
         train("moodstem", stems, tmp_path, steps=2, batch=2, workers=0, progress=stop)
-    with pytest.raises(UserError, match=r"jobs\.training\.render"):
+    with pytest.raises(UserError, match=r"research\.training\.render"):
         train("moodstem", tmp_path / "nothing", tmp_path, steps=1, workers=0)
     with pytest.raises(UserError, match="choose one of"):
         train("other", stems, tmp_path)
