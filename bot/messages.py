@@ -31,7 +31,6 @@ OPERATORS = (
     "bot/background",
     "bot/monitor",
     "bot/cli/",
-    "core/audio/fma",
     "core/genre",
     "core/library/backup",
     "core/library/reference",

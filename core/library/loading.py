@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.analysis import TrackAnalysis
 from core.library.catalog import Catalog
 from core.library.connection import Row
 from core.library.database import Database
 from core.library.shelf import SHARED, VISIBLE, Shelf, particular
 from core.library.tracks import Track
 from core.separation.registry import describe
+from core.track_analysis import TrackAnalysis
 
 # Whatever any server finds. The index on changes has all that is asked of analyses; their data, 30 kB each, is not
 # touched.

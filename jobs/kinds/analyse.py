@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.analysis import ANALYSER_VERSION, DECODED, SEPARATED, TrackAnalysis, analyse, content_hash
+from core.audio.decode import DecodeLimits, decode
 from core.errors import UserError
 from core.folders import DataFolder
 from core.i18n import speaking
@@ -28,6 +28,7 @@ from core.library.tracks import (
     put_track,
     uploaded,
 )
+from core.track_analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
 from jobs.engines.base import Request
 from jobs.kinds.base import Context, Done, Kind, Work
 
@@ -177,7 +178,7 @@ def inputs(spec: Spec, folder: DataFolder) -> Sequence[Path]:
 def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
     """{"path", "name"?, "max_seconds", "analysis"?: one that still holds, "picture"?: where to write it, with "title"?
     and "language"?} -> {"analysis", "tags": {"title", "artist", "album", "genre"}}."""
-    from core.audio.decode import DecodeLimits, decode
+    from core.analysis import DECODED, SEPARATED, analyse  # loads torch, which the bot must not
 
     def progress(share: float) -> None:
         stage = "decode" if share < DECODED else "separate" if share < SEPARATED else "describe"
@@ -191,7 +192,7 @@ def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
     else:
         analysis = analyse(path, context.separator, progress, limits)
     if arguments.get("picture"):
-        from core.pictures.analysis import analysis_picture
+        from core.pictures.spectrograms import analysis_picture
 
         context.report("picture", 0.97)
         audio = decode(path, limits)

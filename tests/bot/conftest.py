@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import importlib
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -152,13 +151,15 @@ async def previews_ready(world: World) -> None:
 @pytest.fixture
 def drawn_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are drawn in a thread instead of a process each that loads matplotlib first: for tests that are not
-    about those processes, as those of tests/core/pictures/test_details.py are."""
+    about those processes, as those of tests/core/pictures/test_drawing.py are."""
 
-    def run(module: str, order: bytes, given_up: threading.Event) -> bytes:
-        made = importlib.import_module(module).compute(json.loads(order))
+    from core.pictures import child
+
+    def run(order: bytes, given_up: threading.Event) -> bytes:
+        made = child.pictures(json.loads(order))
         return json.dumps({name: base64.b64encode(png).decode() for name, png in made.items()}).encode()
 
-    monkeypatch.setattr("core.pictures.details._run", run)
+    monkeypatch.setattr("core.pictures.drawing._run", run)
 
 
 def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -8,7 +8,6 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from bot.features.similar.cards import Question
-from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.i18n import percent, tr
 from core.library.audit import Entry as Logged
@@ -38,6 +37,7 @@ from core.recommend.tuning import Change
 from core.recommend.weight_preview import Outcome, Place, samples
 from core.recommend.wording import sentence
 from core.settings import LimitSettings, RetentionSettings
+from core.track_analysis import TrackAnalysis
 from jobs.kinds import analyse, index, renew, stems
 from jobs.model import Job
 

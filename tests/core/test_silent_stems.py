@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.analysis import TrackAnalysis
 from core.audio.activity import SILENT_DB
 from core.audio.types import STEMS
 from core.library.bundled import ensure_samples
@@ -19,9 +18,10 @@ from core.library.schema import open_database
 from core.library.shelf import Shelf
 from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
-from core.pictures.profile import features
+from core.pictures.drawing import profile_features
 from core.recommend.rules import occasions, recommend
 from core.recommend.similar import similar
+from core.track_analysis import TrackAnalysis
 from research.eval.descriptors import describe_library
 
 FACTS = {"activity", "level_db"}
@@ -76,7 +76,7 @@ def test_in_the_catalog(
         assert len(own) > 100
         for name in own:
             assert math.isnan(catalog.values(name)[row]) and math.isnan(catalog.percentiles(name)[row])
-        standing = catalog.standing(library[1][track], features())
+        standing = catalog.standing(library[1][track], profile_features())
         assert {name for name in standing if name.startswith(f"{stem}.")} <= {f"{stem}.activity"}
 
 

@@ -15,13 +15,12 @@ from bot.features.library.details_card import details_card
 from bot.router import on_press
 from bot.service.drawings import Drawings
 from core.errors import UserError
-from core.pictures.details import draw
-from core.pictures.profile import features
+from core.pictures.drawing import draw_details, profile_features
 
 if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
     from core.library.catalog import Catalog
     from core.library.tracks import Track
+    from core.track_analysis import TrackAnalysis
 
 KEPT = 12
 """Tracks whose pictures stay in memory, about half a megabyte each: a shared card's button is pressed by several."""
@@ -60,9 +59,9 @@ class Details(commands.Cog):
         self, catalog: Catalog, track: Track, analysis: TrackAnalysis, audio: Path | None
     ) -> dict[str, bytes]:
         """{name: PNG}; the pictures that need the sound are left out without `audio`."""
-        return await draw(
+        return await draw_details(
             analysis,
-            await asyncio.to_thread(catalog.standing, analysis, features()),
+            await asyncio.to_thread(catalog.standing, analysis, profile_features()),
             title=track.title,
             tracks=len(catalog),
             audio=audio,

@@ -19,7 +19,6 @@ from bot.features.similar.cards import COUNT, KINDS, PICTURE, Question, answer_c
 from bot.i18n import tr
 from bot.router import on_press
 from bot.service.drawings import Drawings
-from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.errors import UserError
 from core.library.catalog import Catalog
@@ -29,6 +28,7 @@ from core.pictures.drawing import draw_comparison
 from core.recommend import acoustic_similarity
 from core.recommend.prominence import Prominent, prominent
 from core.recommend.similar import Similar, similar
+from core.track_analysis import TrackAnalysis
 
 POOL = 5
 """To practise with, and like a track: among this many times more similar tracks than are shown."""

@@ -13,7 +13,7 @@ from core.separation.registry import describe
 from jobs.kinds import stems
 
 if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
+    from core.track_analysis import TrackAnalysis
     from jobs.model import Job
 
 SOUNDS = 0.02

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.analysis import TrackAnalysis
 from core.errors import UserError
 from core.library import catalog as module
 from core.library.catalog import Catalog
+from core.track_analysis import TrackAnalysis
 from tests.core.recommend.worlds import Track, catalog
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.analysis import TrackAnalysis
 from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
 from core.library.database import Database
@@ -22,6 +21,7 @@ from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.rules import recommend
 from core.recommend.topic_scores import tuned
+from core.track_analysis import TrackAnalysis
 
 SHIPPED = [TrackAnalysis.from_json(one) for one in shipped_analyses().values()]
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from core.analysis import TrackAnalysis
 from core.library.schema import open_database
 from core.library.tracks import Library
+from core.track_analysis import TrackAnalysis
 
 
 def analysis(separator: str = "none", **more: Any) -> TrackAnalysis:

@@ -9,7 +9,6 @@ import math
 import numpy as np
 import pytest
 
-from core.analysis import TrackAnalysis
 from core.errors import UserError
 from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
@@ -19,6 +18,7 @@ from core.recommend.affect import plane, ranked
 from core.recommend.journey import drawn, journey
 from core.recommend.rules import prepare
 from core.recommend.transitions import KEY, TEMPO, flow, ordered
+from core.track_analysis import TrackAnalysis
 from tests.core.recommend.worlds import catalog, random_catalog
 
 

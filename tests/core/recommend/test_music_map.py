@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.analysis import TrackAnalysis
 from core.errors import UserError
 from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
@@ -19,6 +18,7 @@ from core.recommend.acoustic_similarity import ONE, sound_space
 from core.recommend.affect import plane
 from core.recommend.music_map import MOST, components, corner, drawn, music_map
 from core.recommend.rules import prepare
+from core.track_analysis import TrackAnalysis
 from tests.core.recommend.worlds import Track, random_catalog
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile
 from core.recommend.rules import load_rules, prepare, recommend
 from core.recommend.similar import COMPARED, TIMBRE
+from core.track_analysis import TrackAnalysis
 from research.eval.relevance import auc
 from tests.core.recommend.worlds import Track
 
@@ -64,7 +64,7 @@ def test_samples_are_found_by_the_moods_they_were_composed_for(samples: Catalog)
     from importlib.resources import files
     from pathlib import Path
 
-    from core.analysis import content_hash
+    from core.track_analysis import content_hash
 
     folder = Path(str(files("core.library.samples")))
     rows = tomllib.loads((folder / "samples.toml").read_text("utf-8"))["sample"]

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from core.analysis import content_hash
 from core.library.database import Database
 from core.library.schema import open_database
 from core.library.tracks import Library
+from core.track_analysis import content_hash
 from jobs.engines.base import Request
 from jobs.engines.local import LocalEngine
 from jobs.kinds import analyse

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from core.analysis import ANALYSER_VERSION
 from core.library.database import Database
 from core.library.tracks import Library
+from core.track_analysis import ANALYSER_VERSION
 from jobs.engines.base import Crashed, Request
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings

@@ -202,8 +202,8 @@ def test_every_word_of_the_glossary_names_something_that_is_measured(real: dict[
 @pytest.fixture(scope="module")
 def real() -> dict[str, Any]:
     """The report on the sample pieces."""
-    from core.analysis import TrackAnalysis
     from core.library.bundled import shipped_analyses
+    from core.track_analysis import TrackAnalysis
 
     analyses = [TrackAnalysis.from_json(one) for one in shipped_analyses().values()]
     rows = [(Piece(i, f"Piece {i}"), one) for i, one in enumerate(analyses)]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from core.audio.activity import Gate
-from core.audio.types import STEMS, Samples
+from core.audio.types import Samples
 from core.errors import UserError
 from core.separation.base import Cancelled, Progress
 from core.separation.registry import load_separator
@@ -25,7 +25,6 @@ class Oracle:
     name, version, rate = "oracle", "1", RATE
 
     def __init__(self, stems: Band) -> None:
-        self.reliability = dict.fromkeys(STEMS, 1.0)
         self.gate = Gate()
         self.stems = stems
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.analysis import TrackAnalysis
 from core.errors import UserError
 from core.library.bundled import shipped_analyses
+from core.track_analysis import TrackAnalysis
 from research.eval.similar_genres import NEIGHBOURS, evaluate, judged
 
 

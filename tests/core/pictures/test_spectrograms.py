@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.analysis import TrackAnalysis
 from core.audio.spectrum import analyse_frames
 from core.audio.types import RATE, STEMS
-from core.pictures import analysis as pictures
+from core.pictures import canvas
+from core.pictures import spectrograms as pictures
 from core.pictures.colours import STEM_COLOURS
+from core.track_analysis import TrackAnalysis
 from tests.core.audio import rhythms
 from tests.core.audio.conftest import tone
 
@@ -101,8 +102,8 @@ def test_any_title(title: str, sound: NDArray[np.float32], recwarn: pytest.Warni
 
 
 def test_titles_are_shortened_to_one_line() -> None:
-    assert pictures.safe_title("a\n  b\tc") == "a b c"
-    assert len(pictures.safe_title("long " * 50)) <= 46 and pictures.safe_title("long " * 50).endswith("…")
+    assert canvas.safe_title("a\n  b\tc") == "a b c"
+    assert len(canvas.safe_title("long " * 50)) <= 46 and canvas.safe_title("long " * 50).endswith("…")
 
 
 def test_silence_and_very_short_and_long() -> None:
