@@ -14,6 +14,7 @@ from core.errors import UserError
 from core.separation.base import Cancelled, Progress
 from core.separation.registry import load_separator
 from research.eval.separated import evaluate, hpss_stems, ideal_ratio_stems, sdr, si_sdr
+from tests.core.separation.conftest import make_band
 
 RATE = 44_100
 Band = dict[str, np.ndarray[Any, Any]]
@@ -30,6 +31,11 @@ class Oracle:
 
     def separate(self, mix: Samples, progress: Progress | None = None) -> dict[str, Samples]:
         return {stem: audio[:, : mix.shape[1]] for stem, audio in self.stems.items()}
+
+
+@pytest.fixture(scope="module")
+def band() -> Band:
+    return make_band(16.0)
 
 
 @pytest.fixture(scope="module")
