@@ -22,8 +22,8 @@ from core.i18n import speaking
 from core.library.bundled import ensure_samples
 from core.library.loading import load_catalog
 from core.library.schema import open_database
+from core.library.scope import LibraryScope
 from core.library.search import hit
-from core.library.shelf import Shelf
 from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
 from core.recommend.explain import heard_by
@@ -157,7 +157,7 @@ async def test_its_rank_says_whose_analysis_counts(tmp_path: Path, rank: int, wi
 
         async def counts() -> set[str]:
             """In the catalog, from which tracks are recommended, and in the library's search."""
-            known, found = await hit(database, track.id), await load_catalog(database, Shelf(None))
+            known, found = await hit(database, track.id), await load_catalog(database, LibraryScope(None))
             assert known is not None and known.separator is not None
             assert (known.tempo_bpm == 77.0) == (known.separator == "halves")
             return {known.separator, found.separators[[one.id for one in found.tracks].index(track.id)]}
