@@ -161,6 +161,24 @@ def drawn_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("core.pictures.details._run", run)
 
 
+async def upload(world: World, name: str, data: bytes) -> Any:
+    return await world.alice.slash(world.channel, "upload", track=(name, data))
+
+
+async def card(world: World) -> Any:
+    """The newest message in the channel: the job's card."""
+    return world.channel.last_message
+
+
+async def tick(world: World, seconds: float = 1.5) -> None:
+    await world.env.advance_time(seconds)
+
+
+async def uploads(world: World) -> list[Path]:
+    folder = world.settings.uploads
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
 def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     for component in components:
         yield component

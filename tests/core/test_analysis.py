@@ -20,8 +20,8 @@ from core.errors import UserError
 from core.separation import load_separator
 from core.separation.base import Cancelled, Progress
 from tests.core.audio import rhythms
-from tests.core.audio.conftest import tone
 from tests.data import SAMPLES, SONGS
+from tests.make import tone
 
 SECONDS = 12
 

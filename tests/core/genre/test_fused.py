@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from core.analysis import TrackAnalysis
 from core.audio.decode import decode
 from core.audio.spectrum import analyse_frames, mono
 from core.errors import UserError
@@ -17,10 +16,10 @@ from core.genre.features import FRAMES, excerpt
 from core.genre.fused import SECONDS, WAVES, Fused, course, directions
 from core.genre.model import load, save, texture
 from core.genre.network import build
-from core.library.bundled import shipped_analyses
 from core.library.samples import sample_folder
 from research.training.genre_data import Example
 from research.training.genre_fused import Rows, learn, tell
+from tests.make import sample_analyses
 
 GENRES = ["one", "two"]
 
@@ -124,7 +123,7 @@ def test_the_samples_were_told_by_the_bundled_model_with_their_stems() -> None:
     model = load(BUNDLED)
     assert model.fused is not None and "stems" in model.fused.heads
     path = min(sample_folder().glob("*.ogg"), key=lambda one: one.stat().st_size)
-    analyses = [TrackAnalysis.from_json(row) for row in shipped_analyses().values()]
+    analyses = sample_analyses()
     assert {one.separated_by for one in analyses} == {model.fused.separator}, (
         "genres were learned from another separator: train them anew (see research/training/train_genre.py)"
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import random
 import weakref
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,12 +27,6 @@ from tests.core.library.test_loading import add, heard, read, same
 __all__ = ["read"]
 
 SERVERS = (SHARED, 10, 20, 30)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with await Database.open(tmp_path / "one.db") as database:
-        yield database
 
 
 async def upload(database: Database, number: int, guild_id: int | None, **facts: Any) -> int:

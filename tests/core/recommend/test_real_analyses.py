@@ -5,24 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
-from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile
 from core.recommend.rules import load_rules, prepare, recommend
 from core.recommend.similar import COMPARED, TIMBRE
 from research.eval.relevance import auc
-from tests.core.recommend.worlds import Track
-
-
-@pytest.fixture(scope="module")
-def samples() -> Catalog:
-    rows = [
-        (Track(i, digest[:8]), TrackAnalysis.from_json(row))
-        for i, (digest, row) in enumerate(shipped_analyses().items())
-    ]
-    return Catalog.build(rows)
 
 
 def test_every_rule_names_a_descriptor_that_analyses_have(samples: Catalog) -> None:
