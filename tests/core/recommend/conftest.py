@@ -12,6 +12,11 @@ from tests.make import sample_analyses
 @pytest.fixture(scope="session")
 def samples() -> Catalog:
     return Catalog.build(
-        (Track(i, f"Piece {i}", f"Artist {i % 4}", content_hash=one.content_hash), one)
+        (
+            Track(
+                i, f"Piece {i}", f"Artist {i % 4}", content_hash=one.content_hash, duration_s=one.duration_s
+            ),
+            one,
+        )
         for i, one in enumerate(sample_analyses(), 1)
     )
