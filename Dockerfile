@@ -21,7 +21,8 @@ RUN python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))
         > requirements.txt \
     && /opt/moodstem/bin/pip install --constraint constraints.txt --requirement requirements.txt
 
-COPY README.md LICENSE ./
+COPY README.md LICENSE config.toml ./
+COPY deploy deploy
 COPY core core
 COPY jobs jobs
 COPY bot bot

@@ -31,7 +31,7 @@ mutants: .venv/dev
 
 # The fault test at length: 1,000 uploads while the bot, its runners and their workers are killed at random.
 faults: .venv/dev
-	MOODSTEM_FAULT_UPLOADS=1000 $(BIN)/python -m pytest -s -n 0 --timeout 7200 tests/bot/test_random_kills.py
+	MOODSTEM_TEST_UPLOADS=1000 $(BIN)/python -m pytest -s -n 0 --timeout 7200 tests/bot/test_random_kills.py
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -9,10 +9,9 @@ import inspect
 import json
 import logging
 import pkgutil
-import re
 from collections import OrderedDict
-from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -20,22 +19,27 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import background, features
-from bot.consent import Gate
-from bot.errors import guard_autocomplete, name_of, report
+from bot.consent import Again, Gate, from_short, must_ask, run_command, short_command, short_press
+from bot.errors import name_of, report
 from bot.i18n import LANGUAGES, Words, language_of, mark, speak
 from bot.metrics import Metrics
-from bot.router import Choose, Handler, Press, sent_form
+from bot.router import Handler, marked, route
+from bot.service.catalogs import Catalogs
 from core.errors import UserError
 from core.i18n import catalogue
 from core.library.bundled import ensure_samples
-from core.library.catalog import Catalog
 from core.library.command_sync import save_synced_commands, synced_commands
-from core.library.loading import Loader
-from core.library.shelf import SHARED, Shelf, keep_folders_to
-from core.library.store import Database
-from core.library.tracks import Library, Track
-from core.recommend.topic_scores import tuned
-from core.recommend.tuning import weights_of
+from core.library.database import Database
+from core.library.history import History
+from core.library.playlists import Playlists
+from core.library.profiles import Moods
+from core.library.schema import open_database
+from core.library.shelf import keep_folders_to
+from core.library.tracks import Library
+from core.recommend.feedback import Feedback
+from core.recommend.journey_store import Journeys
+from core.recommend.party_store import Parties
+from core.recommend.recommendation_store import Recommendations
 from jobs.queue import Queue
 
 if TYPE_CHECKING:
@@ -46,17 +50,11 @@ log = logging.getLogger(__name__)
 
 OUT_OF_DATE = mark("This is from before I was restarted; run the command again.")
 
-HANDLER_TASKS = ("CommandTree-invoker", "discord-ui-")
-"""How discord.py names the tasks in which it runs commands, buttons and forms."""
-
 LAST_ANSWERS_S = 1.5
 """For handlers that run while the bot stops, before its worker and after it."""
 
 REMEMBERED = 2000
 """Interactions that are known to have come already."""
-
-REMEMBERED_SERVERS = 100
-"""Servers with weights of their own whose scores are kept in memory."""
 
 # This bot never speaks; without this, two warnings about voice libraries open every log.
 discord.VoiceClient.warn_nacl = False
@@ -79,14 +77,19 @@ class Tree(app_commands.CommandTree["Moodstem"]):
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Before every command: may this member be answered, and did they consent? Reports errors itself."""
-        if interaction.extras.get("again"):  # it waited for consent, and was let through then
-            return True
         try:
-            if not await self.client.may_answer(interaction):
+            if not await self.client.admit(interaction):
                 return False
-            if interaction.type is discord.InteractionType.autocomplete:
+            command, given = interaction.command, interaction.namespace
+            if interaction.type is discord.InteractionType.autocomplete or not must_ask(command, given):
                 return True
-            return await self.client.gate.open_for_command(interaction)
+            assert isinstance(command, app_commands.Command)  # menus ask by themselves
+            options = dict(iter(given))  # a Namespace seems to have every attribute, keys() as well
+            return await self.client.gate.lets_through(
+                interaction,
+                partial(run_command, command=command, options=options),
+                short_command(command.qualified_name, options),
+            )
         except (
             Exception
         ) as error:  # discord.py expects none here: it would leave the member without an answer
@@ -108,6 +111,14 @@ class Moodstem(commands.Bot):
     library: Library
     queue: Queue
     gate: Gate
+    catalogs: Catalogs
+    moods: Moods
+    history: History
+    feedback: Feedback
+    playlists: Playlists
+    recommendations: Recommendations
+    journeys: Journeys
+    parties: Parties
     job_cards: JobCards
 
     def __init__(self, settings: Settings, **options: Any) -> None:
@@ -130,17 +141,23 @@ class Moodstem(commands.Bot):
         self.handlers: dict[str, Handler] = {}
         self.closing = False
         self._answered: OrderedDict[int, None] = OrderedDict()
+        self._answering: set[asyncio.Task[Any]] = set()
         self._resources = AsyncExitStack()
-        self._loader: Loader | None = None
-        self._catalog_lock = asyncio.Lock()
-        self._tuned: OrderedDict[int, tuple[dict[str, float], Catalog, Catalog]] = OrderedDict()
 
     async def setup_hook(self) -> None:
         """Before the gateway: database, samples, cogs, buttons, commands."""
-        self.database = await self._resources.enter_async_context(await Database.open(self.settings.database))
+        self.database = await self._resources.enter_async_context(await open_database(self.settings.database))
         self.library = Library(self.database)
         self.queue = Queue(self.database)
         self.gate = Gate(self.database, self.settings.retention)
+        self.catalogs = Catalogs(self.database, self.library, uploads=self.settings.library.recommend_uploads)
+        self.moods = Moods(self.database)
+        self.history = History(self.database)
+        self.feedback = Feedback(self.database)
+        self.playlists = Playlists(self.database)
+        self.recommendations = Recommendations(self.database)
+        self.journeys = Journeys(self.database)
+        self.parties = Parties(self.database)
         await ensure_samples(self.library)
         await keep_folders_to(self.database, self.settings.library.folders, self.settings.library.servers)
         for language in LANGUAGES:  # read now, so that no answer waits for it
@@ -148,8 +165,6 @@ class Moodstem(commands.Bot):
         await self.tree.set_translator(Words())
         for name in extensions():
             await self.load_extension(name)
-        self.add_dynamic_items(Press, Choose)
-        self._connection._view_store.schedule_dynamic_item_call = _call_item  # type: ignore[method-assign, assignment]
         await self._sync_commands()
 
     async def _sync_commands(self) -> None:
@@ -181,9 +196,8 @@ class Moodstem(commands.Bot):
         await self._resources.aclose()
 
     async def _finish_handlers(self) -> None:
-        running = [task for task in asyncio.all_tasks() if task.get_name().startswith(HANDLER_TASKS)]
-        if running:
-            await asyncio.wait(running, timeout=LAST_ANSWERS_S)
+        if self._answering:
+            await asyncio.wait(self._answering, timeout=LAST_ANSWERS_S)
 
     def serves(self, guild_id: int | None) -> bool:
         """Is this server (None: direct messages) one of this process, where several share them?"""
@@ -192,38 +206,18 @@ class Moodstem(commands.Bot):
 
     def dispatch(self, event_name: str, /, *args: Any, **kwargs: Any) -> None:
         if event_name == "interaction":
-            self.metrics.arrived(args[0])
-            form = sent_form(args[0].data or {}) if _is_form(args[0]) else None
-            if form is not None:
-                self._spawn(self.press(args[0], *form), "discord-ui-form")
-            elif not self._has_handler(args[0]):
-                self._spawn(self._say_out_of_date(args[0]), "discord-ui-unknown")
+            self.metrics.arrived(args[0])  # now, not when its task gets to run
         super().dispatch(event_name, *args, **kwargs)
 
-    def _spawn(self, answer: Coroutine[Any, Any, None], name: str) -> None:
-        self._connection._view_store.add_task(asyncio.create_task(answer, name=name))
+    async def admit(self, interaction: discord.Interaction[Any]) -> bool:
+        """Deduplicate, refuse while closing, and set the language in which the running task answers.
 
-    async def _say_out_of_date(self, interaction: discord.Interaction[Any]) -> None:
-        speak(await language_of(self.database, interaction))
-        await report(interaction, UserError(OUT_OF_DATE))
-
-    def _has_handler(self, interaction: discord.Interaction[Any]) -> bool:
-        """discord.py drops presses and forms that it has nothing for: after a restart, that would be silence."""
-        data: dict[str, Any] = dict(interaction.data or {})
-        custom_id = str(data.get("custom_id", ""))
-        views = self._connection._view_store
-        if _is_form(interaction):
-            return custom_id in views._modals
-        if interaction.type is not discord.InteractionType.component:
-            return True
-        live = interaction.message is not None and views.is_message_tracked(interaction.message.id)
-        return live or any(pattern.fullmatch(custom_id) for pattern in views._dynamic_items)
-
-    async def may_answer(self, interaction: discord.Interaction[Any]) -> bool:
-        """Once for each interaction, even when it is delivered twice, and not while stopping.
-
-        From here on the task of the interaction speaks its member's language.
+        Called first in the task of every interaction, which `close` then waits for.
         """
+        task = asyncio.current_task()
+        assert task is not None
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
         if interaction.id in self._answered:
             log.info("the same interaction came twice: %s", name_of(interaction))
             interaction.extras.pop("arrived", None)  # counted once
@@ -238,33 +232,43 @@ class Moodstem(commands.Bot):
 
     async def add_cog(self, cog: commands.Cog, /, **options: Any) -> None:
         await super().add_cog(cog, **options)
-        for command in cog.walk_app_commands():
-            if isinstance(command, app_commands.Command):
-                guard_autocomplete(command)
         for _, method in inspect.getmembers(cog, inspect.iscoroutinefunction):
-            action = getattr(method, "__button_action__", None)
-            if action is not None:
-                assert action not in self.handlers, f"two handlers for the button {action!r}"
-                self.handlers[action] = method
+            if (noted := marked(method)) is not None:
+                assert noted.action not in self.handlers, f"two handlers for the button {noted.action!r}"
+                self.handlers[noted.action] = method
 
-    async def press(
-        self, interaction: discord.Interaction[Any], action: str, arguments: tuple[str, ...]
-    ) -> None:
-        """Run a button's handler; an error takes the one path, since discord.py would only log it."""
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """Answer buttons, lists and forms (commands go to the tree); an error takes the one path."""
+        if interaction.type not in (
+            discord.InteractionType.component,
+            discord.InteractionType.modal_submit,
+        ):
+            return
         try:
-            if not await self.may_answer(interaction):
-                return
-            if await self.gate.open_for_button(interaction, action, arguments):
-                await self.handle(interaction, action, arguments)
+            if await self.admit(interaction):
+                pressed = route(interaction.data or {})
+                if pressed is None:
+                    raise UserError(OUT_OF_DATE)
+                await self.press(interaction, *pressed)
         except Exception as error:
             await report(interaction, error)
         finally:
             self.metrics.ended(interaction, name_of(interaction))
 
+    async def press(
+        self, interaction: discord.Interaction[Any], action: str, arguments: tuple[str, ...]
+    ) -> None:
+        """Run the handler, after its member has agreed that something is kept where it keeps something."""
+        again = partial(self.handle, action=action, arguments=arguments)
+        noted = marked(self.handlers.get(action))
+        asks = noted is not None and noted.consent
+        if not asks or await self.gate.lets_through(interaction, again, short_press(action, arguments)):
+            await again(interaction)
+
     async def handle(
         self, interaction: discord.Interaction[Any], action: str, arguments: tuple[str, ...]
     ) -> None:
-        """What a button does. Raises UserError when this version of the bot knows no such button."""
+        """Run the handler. Raises UserError when this version of the bot knows no such button."""
         handler = self.handlers.get(action)
         if handler is None:
             raise UserError("This button is from another version of me; run the command again.")
@@ -274,69 +278,20 @@ class Moodstem(commands.Bot):
             raise UserError("This card is from another version of me; run the command again.") from None
         await handler(interaction, *arguments)
 
-    async def run_again(self, interaction: discord.Interaction[Any], data: dict[str, Any]) -> None:
-        """A command that waited, in answer to another interaction: as if it had come with that."""
-        interaction.data = data  # type: ignore[assignment]
-        interaction.extras["again"] = True
-        try:
-            await self.tree._call(interaction)
-        except app_commands.AppCommandError as error:
-            await self.tree.on_error(interaction, error)
-
-    def shelf(self, guild_id: int | None) -> Shelf:
-        """Where is asked: a server, or (None) a direct message."""
-        server = SHARED if guild_id is None else guild_id
-        return Shelf(server, self.settings.library.recommend_uploads)
-
-    async def catalog(self, guild_id: int | None) -> Catalog:
-        """A server's library in memory (None: what a direct message finds), as of now, with the weights of rules that it
-        has chosen.
-
-        Brought up to date in a thread when tracks or weights have changed, in whichever process.
-        """
-        shelf = self.shelf(guild_id)
-        async with self._catalog_lock:
-            self._loader = self._loader or Loader(self.database, uploads=shelf.uploads)
-            catalog = await self._loader.catalog(shelf.server)
-            for server in [one for one, (_, of, _) in self._tuned.items() if not self._loader.remembers(of)]:
-                del self._tuned[server]  # it would keep what the loader let go
-            if guild_id is None:
-                return catalog
-            weights = await weights_of(self.database, guild_id)
-            if not weights:
-                self._tuned.pop(guild_id, None)
-                return catalog
-            known = self._tuned.get(guild_id)
-            if known is None or known[0] != weights or known[1] is not catalog:
-                known = weights, catalog, await asyncio.to_thread(tuned, catalog, weights)
-            self._tuned[guild_id] = known
-            self._tuned.move_to_end(guild_id)
-            if len(self._tuned) > REMEMBERED_SERVERS:
-                self._tuned.popitem(last=False)
-            return known[2]
-
-    async def track_here(self, interaction: discord.Interaction[Any], track_id: int | str) -> Track | None:
-        """The track that a button names; None where it is gone or of another server's library. One's own uploads are
-        everywhere."""
-        shelf = self.shelf(interaction.guild_id)
-        return await self.library.here(shelf, min(int(track_id), 2**62), interaction.user.id)
-
-
-async def _call_item(
-    kind: int,
-    factory: type[discord.ui.DynamicItem[Any]],
-    interaction: discord.Interaction[Any],
-    custom_id: str,
-    match: re.Match[str],
-) -> None:
-    """Run a button or list. discord.py's own way builds the whole card from the message first, to find the item in it;
-    ours need their custom id only, and what they raise is reported by `Moodstem.press`."""
-    item = await factory.from_custom_id(interaction, discord.utils.MISSING, match)
-    await item.callback(interaction)
-
-
-def _is_form(interaction: discord.Interaction[Any]) -> bool:
-    return interaction.type is discord.InteractionType.modal_submit
+    def again(self, short: str) -> Again | None:
+        """What a consent card's own button says that waited; None when it says nothing that this version knows."""
+        match from_short(short):
+            case str(name), dict(options):
+                found = (one for one in self.tree.walk_commands() if one.qualified_name == name)
+                command = next(found, None)
+                return (
+                    partial(run_command, command=command, options=options)
+                    if isinstance(command, app_commands.Command)
+                    else None
+                )
+            case str(action), tuple(arguments):
+                return partial(self.handle, action=action, arguments=arguments)
+        return None
 
 
 class ShardedMoodstem(Moodstem, commands.AutoShardedBot):

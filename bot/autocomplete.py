@@ -6,40 +6,45 @@ their own is understood as well.
 
 from __future__ import annotations
 
-from typing import Any
-
 import discord
 from discord import app_commands
 
 from bot.app import Moodstem
+from bot.errors import guard_autocomplete
 from bot.i18n import tr, trn
 from bot.theme import clock
 from core.audio.types import STEMS
 from core.errors import UserError
 from core.library import search
-from core.library.playlists import Entry, Playlist, Playlists
+from core.library.playlists import Entry, Playlist
 from core.library.query import fold, keys, parse_key
 from core.library.tracks import Track
 
 MOST, LONGEST = 25, 100
 """Choices that Discord shows, and characters of each."""
 
-Interaction = discord.Interaction[Any]
+Interaction = discord.Interaction[Moodstem]
 Choices = list[app_commands.Choice[str]]
 
 INSTRUMENTS = [app_commands.Choice(name=stem, value=stem) for stem in STEMS if stem != "other"]
 """What an option that names an instrument offers."""
 
 
+@guard_autocomplete
 async def tracks(interaction: Interaction, current: str) -> Choices:
     """Tracks of this server's library, as 'track:ID'; what was typed stays a title."""
-    bot: Moodstem = interaction.client
-    found = await search.complete(bot.database, bot.shelf(interaction.guild_id), current, limit=MOST)
+    return await _tracks_here(interaction, current)
+
+
+async def _tracks_here(interaction: Interaction, current: str) -> Choices:
+    bot = interaction.client
+    found = await search.complete(bot.database, bot.catalogs.shelf(interaction.guild_id), current, limit=MOST)
     return [
         choice(named(track.title, track.artist, track.duration_s), f"track:{track.id}") for track in found
     ]
 
 
+@guard_autocomplete
 async def tracks_and_own(interaction: Interaction, current: str) -> Choices:
     """The member's own uploads first, whether others can find them or not, then the library."""
     own = await search.uploads_of(interaction.client.database, interaction.user.id)
@@ -50,26 +55,31 @@ async def tracks_and_own(interaction: Interaction, current: str) -> Choices:
         if wanted in fold(f"{track.title} {track.artist or ''}")
     ]
     mine = {one.value for one in found}
-    return [*found, *(one for one in await tracks(interaction, current) if one.value not in mine)][:MOST]
+    return [*found, *(one for one in await _tracks_here(interaction, current) if one.value not in mine)][
+        :MOST
+    ]
 
 
+@guard_autocomplete
 async def titles(interaction: Interaction, current: str) -> Choices:
     """Titles to search for; their value is text, since a search is."""
-    bot: Moodstem = interaction.client
-    found = await search.complete(bot.database, bot.shelf(interaction.guild_id), current, limit=MOST)
+    bot = interaction.client
+    found = await search.complete(bot.database, bot.catalogs.shelf(interaction.guild_id), current, limit=MOST)
     texts = {
         f"{track.title} {track.artist or ''}".strip(): named(track.title, track.artist) for track in found
     }
     return [choice(name, text) for text, name in texts.items()]
 
 
+@guard_autocomplete
 async def genres(interaction: Interaction, current: str) -> Choices:
     """Genres that this server's tracks have."""
-    bot: Moodstem = interaction.client
-    found = await search.genres(bot.database, bot.shelf(interaction.guild_id), current, limit=MOST)
+    bot = interaction.client
+    found = await search.genres(bot.database, bot.catalogs.shelf(interaction.guild_id), current, limit=MOST)
     return [choice(genre, genre) for genre in found]
 
 
+@guard_autocomplete
 async def musical_keys(interaction: Interaction, current: str) -> Choices:
     """Keys that begin with what was typed, or that it may mean: 'd' offers both D major and D minor."""
     asked = parse_key(current)
@@ -82,9 +92,14 @@ async def musical_keys(interaction: Interaction, current: str) -> Choices:
     return [choice(str(key) if key.tonic else tr("any {key}", key=key), str(key)) for key in fitting[:MOST]]
 
 
+@guard_autocomplete
 async def playlists(interaction: Interaction, current: str) -> Choices:
     """The member's own, as 'list:ID'."""
-    found = await Playlists(interaction.client.database).of(interaction.user.id)
+    return await _own_playlists(interaction, current)
+
+
+async def _own_playlists(interaction: Interaction, current: str) -> Choices:
+    found = await interaction.client.playlists.of(interaction.user.id)
     return [
         choice(f"{playlist.name} ({counted(playlist.count)})", f"list:{playlist.id}")
         for playlist in found
@@ -92,20 +107,21 @@ async def playlists(interaction: Interaction, current: str) -> Choices:
     ][:MOST]
 
 
+@guard_autocomplete
 async def playlists_or_new(interaction: Interaction, current: str) -> Choices:
     """One's playlists, and to make one of the name that was typed."""
-    found = await playlists(interaction, current)
+    found = await _own_playlists(interaction, current)
     name = current.strip()
-    if name and await Playlists(interaction.client.database).named(interaction.user.id, name) is None:
+    if name and await interaction.client.playlists.named(interaction.user.id, name) is None:
         found = [*found[: MOST - 1], choice(tr("➕ New playlist “{name}”", name=name), name)]
     return found
 
 
 async def entries_of(interaction: Interaction, playlist: Playlist, *, all_: bool = False) -> list[Entry]:
     """The places of a list as the member finds them here; `all_`: as everybody here does."""
-    bot: Moodstem = interaction.client
+    bot = interaction.client
     viewer = 0 if all_ else interaction.user.id
-    return await Playlists(bot.database).seen(playlist, bot.shelf(interaction.guild_id), viewer)
+    return await bot.playlists.seen(playlist, bot.catalogs.shelf(interaction.guild_id), viewer)
 
 
 def place_of(interaction: Interaction) -> int:
@@ -113,6 +129,7 @@ def place_of(interaction: Interaction) -> int:
     return interaction.guild_id or interaction.channel_id or 0
 
 
+@guard_autocomplete
 async def entries(interaction: Interaction, current: str) -> Choices:
     """The entries of the playlist that another option names."""
     playlist = await chosen_playlist(interaction, str(getattr(interaction.namespace, "playlist", "") or ""))
@@ -126,8 +143,8 @@ async def entries(interaction: Interaction, current: str) -> Choices:
 
 async def chosen_track(interaction: Interaction, value: str) -> Track:
     """The track that an option means: a choice, or the best match of what was typed. Raises UserError."""
-    bot: Moodstem = interaction.client
-    shelf = bot.shelf(interaction.guild_id)
+    bot = interaction.client
+    shelf = bot.catalogs.shelf(interaction.guild_id)
     kind, _, number = value.partition(":")
     if kind == "track" and number.isdecimal():
         track = await search.visible(bot.database, shelf, min(int(number), 2**62))
@@ -150,7 +167,7 @@ async def chosen_track_or_own(interaction: Interaction, value: str) -> Track:
 
 async def chosen_playlist(interaction: Interaction, value: str) -> Playlist:
     """The member's own playlist that an option means: a choice, or a name. Raises UserError."""
-    lists = Playlists(interaction.client.database)
+    lists = interaction.client.playlists
     kind, _, number = value.partition(":")
     if kind == "list" and number.isdecimal():
         return await lists.own(min(int(number), 2**62), interaction.user.id)

@@ -149,20 +149,13 @@ def answer_refusals(command: _F) -> _F:
     return cast(_F, answered)
 
 
-def guard_autocomplete(command: app_commands.Command[Any, ..., Any]) -> None:
-    """Let a command's autocomplete take the one path too; discord.py would log the error and leave the list open."""
-    for parameter in command._params.values():
-        complete = parameter.autocomplete
-        if complete is not None and not hasattr(complete, "__guarded__"):
-            parameter.autocomplete = _guarded(complete)
+def guard_autocomplete(complete: _F) -> _F:
+    """For autocompletes: their errors take the one path, too. discord.py would log them and leave the list open."""
 
-
-def _guarded(complete: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(complete)
-    async def guarded(*arguments: Any) -> Any:
-        interaction: discord.Interaction[Any] = arguments[-2]
+    async def guarded(interaction: discord.Interaction[Any], current: str) -> Any:
         try:
-            choices = await complete(*arguments)
+            choices = await complete(interaction, current)
             if not interaction.response.is_done():
                 await interaction.response.autocomplete(choices)
         except Exception as error:
@@ -170,8 +163,7 @@ def _guarded(complete: Callable[..., Any]) -> Callable[..., Any]:
         interaction.client.metrics.ended(interaction, name_of(interaction))
         return []
 
-    guarded.__guarded__ = True  # type: ignore[attr-defined]
-    return guarded
+    return cast(_F, guarded)
 
 
 def name_of(interaction: discord.Interaction[Any]) -> str:

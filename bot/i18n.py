@@ -9,7 +9,7 @@
     STATES = {"done": mark("finished")} ... tr(STATES[state]) # tables: marked here, translated where shown
 
 `tr` is called while a card is drawn, never when a module is loaded: the language is that of the running task, set once
-for each interaction by `Moodstem.may_answer` (which a form's `on_submit` would have to call; buttons, lists and forms do already).
+for each interaction by `Moodstem.admit`.
 Labels and placeholders of `Press` and `Choose`, and options, take `tr(...)`. Descriptions of commands, options and
 choices stay plain strings: discord.py hands them to `Words` below. Whole sentences, no pieces glued together: other
 languages order them differently. What was stored or comes from the worker is English; show it through `retold`.
@@ -17,7 +17,7 @@ languages order them differently. What was stored or comes from the worker is En
 Then `make messages` adds the new texts to core/locales/{de,es}.po; fill in the empty msgstr (German informal "du",
 Spanish "tú"; keep the {placeholders}, markdown and /commands as they are). A test fails until both are there, when the
 placeholders differ, and when a card's text is not marked. A conflict in a .po file: keep both sides, `make messages`.
-Order: the member's choice (/language), the server's (/admin language), the language of their Discord, English.
+Order: the member's choice (/language), the server's (/admin language), the language of their Discord, [discord] language.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ from core.i18n import (
     trn,
 )
 from core.library import languages
-from core.library.store import Database
+from core.library.database import Database
 from core.moods.profile import tables
 
 __all__ = [
@@ -81,7 +81,7 @@ async def language_of(database: Database, interaction: discord.Interaction[Any])
     except sqlite3.Error as error:
         log.warning("the chosen language could not be read: %s", error)
         own = None
-    return own or nearest(str(interaction.locale)) or "en"
+    return own or nearest(str(interaction.locale)) or interaction.client.settings.discord.language
 
 
 class Words(app_commands.Translator):

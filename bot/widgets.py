@@ -17,15 +17,12 @@ Style = discord.ButtonStyle
 
 
 class Card(ui.LayoutView):
-    """One coloured container; every interactive child is a `Press`, so the view itself need not live."""
+    """One coloured container; every interactive child is a `Press` or `Choose`, so the view itself need not live."""
 
     def __init__(self, *items: ui.Item[Any], colour: discord.Colour = NEUTRAL) -> None:
         super().__init__(timeout=None)
         self.add_item(ui.Container(*items, accent_colour=colour))
-
-    def is_finished(self) -> bool:
-        """Always: discord.py keeps the others, private ones each with a task, for a quarter of an hour."""
-        return True
+        self.stop()  # see bot/router.py
 
 
 def text(*lines: str) -> ui.TextDisplay[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 from typing import Literal
 
@@ -17,10 +18,28 @@ def access_to(folder: Path) -> Literal["open", "closed", "inside a closed one", 
     return "open" if os.access(folder, os.R_OK | os.X_OK) else "closed"
 
 
-class DataFolder:
-    """To be inherited by what has the path `data`: the settings, and what a worker is told of them."""
+def replace_file(file: Path, text: str, mode: int) -> None:
+    """Write all of a file or nothing, with these permissions from the start. Raises OSError."""
+    file = file.resolve()
+    with tempfile.NamedTemporaryFile(
+        "w", dir=file.parent, suffix=".part", delete=False, encoding="utf-8"
+    ) as opened:  # only its owner can read it
+        part = Path(opened.name)
+        try:
+            opened.write(text)
+            opened.flush()
+            os.fsync(opened.fileno())
+            part.chmod(mode)
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
 
-    data: Path
+
+class DataFolder:
+    """Where things lie in the data folder. The settings inherit from it, and what a worker is told of them."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
 
     @property
     def database(self) -> Path:

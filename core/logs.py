@@ -34,14 +34,22 @@ _SECRETS = (
     (re.compile(r"\b(ex|is|hm)=[0-9a-f]{6,}"), rf"\1={HIDDEN}"),
 )
 
+_own: set[str] = set()
+"""What `hide` was told."""
+
 _USUAL = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+
+
+def hide(secret: str) -> None:
+    """Keep this out of the logs, whatever it looks like (from eight characters on)."""
+    if len(secret) >= 8:
+        _own.add(secret)
 
 
 def scrub(text: str) -> str:
     """The text without anything that would let its reader act as the bot or fetch members' files."""
-    token = os.environ.get("DISCORD_TOKEN", "").strip()
-    if len(token) >= 8:
-        text = text.replace(token, HIDDEN)
+    for secret in _own:
+        text = text.replace(secret, HIDDEN)
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text

@@ -1,29 +1,37 @@
 """Settings: config.toml, overridden by environment variables (MOODSTEM_LIMITS__UPLOAD_MB=20).
 
-One class for each area. The Discord token is not among them: it comes from DISCORD_TOKEN alone and is read
-where the bot logs in, so that no settings dump can show it.
+One class for each area. The Discord token is not among them: bot/token.py reads it where the bot logs in, so
+that no settings dump can show it.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import tomllib
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
-    TomlConfigSettingsSource,
 )
 
 from core.errors import UserError
 from core.folders import DataFolder
+from core.i18n import LANGUAGES
 from core.logs import Format, Level
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from core.audio.decode import DecodeLimits
 
 
@@ -161,6 +169,8 @@ class MonitorSettings(_Area):
 
 
 class DiscordSettings(_Area):
+    language: str = "en"
+    """Of members whose Discord is set to a language that is not spoken here, where neither they nor their server chose."""
     test_guild: int | None = None
     """Sync the commands to this server only, at once (for development)."""
     shards: Annotated[int, Field(ge=1)] | Literal["auto"] = 1
@@ -169,6 +179,13 @@ class DiscordSettings(_Area):
     """Which of the connections this process holds, from 0, when several share them; all when not said."""
     loopback: Annotated[int, Field(ge=1, le=65535)] | None = None
     """Talk to a stand-in for Discord on this port of 127.0.0.1 (for tests); never to another host."""
+
+    @field_validator("language")
+    @classmethod
+    def language_is_spoken(cls, language: str) -> str:
+        if language not in LANGUAGES:
+            raise ValueError(f"it must be one of {', '.join(LANGUAGES)}")
+        return language
 
     @model_validator(mode="after")
     def ids_are_within_count(self) -> Self:
@@ -179,7 +196,7 @@ class DiscordSettings(_Area):
         return self
 
 
-class Settings(DataFolder, BaseSettings):
+class Settings(BaseSettings, DataFolder):
     """Everything an operator can set."""
 
     model_config = SettingsConfigDict(
@@ -212,8 +229,7 @@ class Settings(DataFolder, BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        toml = TomlConfigSettingsSource(settings_cls, config_file())
-        return init_settings, env_settings, toml
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _read_config())
 
 
 def config_file() -> Path:
@@ -226,30 +242,81 @@ def whoever() -> str:
     return f"user {os.getuid()}" if hasattr(os, "getuid") else "this user"
 
 
+NOT_SETTINGS = re.compile("MOODSTEM_(CONFIG|CHILD_LOG|GENRE_MODEL|SOUNDFONT|SHARED|TEST.*)")
+"""Environment variables that are Moodstem's, its laboratory's or its tests' without standing in config.toml."""
+
+
+def _read_config() -> dict[str, Any]:
+    """The document of config.toml; empty where there is none and none was named."""
+    path = config_file()
+    if path.is_dir():  # Docker makes one where a file to mount is missing
+        raise UserError(f"{path} is a folder: remove it and put config.toml in its place.")
+    try:
+        return tomllib.loads(path.read_text("utf-8-sig"))
+    except FileNotFoundError:
+        if "MOODSTEM_CONFIG" in os.environ:
+            raise UserError(f"MOODSTEM_CONFIG names {path}, which is not there: correct it.") from None
+        return {}
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): let {whoever()} read it.") from error
+    except ValueError as error:  # of TOML or of the encoding
+        raise UserError(f"{path} cannot be read ({error}): correct it.") from error
+
+
+def _check_environment() -> None:
+    """Raise UserError for variables that set nothing, and for lists and tables that are no JSON."""
+    for variable in sorted(name for name in os.environ if name.startswith("MOODSTEM_")):
+        area, _, field = variable.removeprefix("MOODSTEM_").lower().partition("__")
+        if NOT_SETTINGS.fullmatch(variable) or (area == "data" and not field):
+            continue
+        model = Settings.model_fields[area].annotation if area in Settings.model_fields else None
+        fields = getattr(model, "model_fields", {})
+        if field not in fields:
+            every = [f"MOODSTEM_{one}__{two}".upper() for one, two in _every_setting()]
+            near = get_close_matches(variable, every, 1)
+            raise UserError(
+                f"{variable} sets nothing: {f'{near[0]} would; correct' if near else 'correct'} or remove it."
+            )
+        kind = get_origin(fields[field].annotation)
+        if kind in (list, dict):
+            example = '["/srv/music"]' if kind is list else '{"/srv/music": [123456789012345678]}'
+            try:
+                fine = isinstance(json.loads(os.environ[variable]), kind)
+            except ValueError:
+                fine = False
+            if not fine:
+                raise UserError(f"{variable} is a {kind.__name__}, which is written as JSON: {example}.")
+
+
+def _every_setting() -> Iterator[tuple[str, str]]:
+    for area, one in Settings.model_fields.items():
+        for field in getattr(one.annotation, "model_fields", {}):
+            yield area, field
+
+
 def load_settings(data: Path | None = None) -> Settings:
     """The settings, with `data` (from --data) before everything else.
 
-    Raises UserError that names the first wrong entry.
+    Raises UserError with one sentence that names every wrong entry.
     """
+    _check_environment()
     try:
-        if config_file().is_dir():  # it would be passed over in silence
-            raise UserError(
-                f"{config_file()} is a folder: remove it and put config.toml in its place (Docker makes one where a file to mount is missing)."
-            )
         return Settings() if data is None else Settings(data=data)
     except ValidationError as error:
-        first = error.errors()[0]
-        entry = ".".join(str(part) for part in first["loc"])
-        if first["type"] == "extra_forbidden":
-            raise UserError(
-                f"There is no setting {entry}: correct it in {config_file()} or in the environment, or remove it."
-            ) from error
+        found = [_mistake(one) for one in error.errors()]
         raise UserError(
-            f"The setting {entry} is wrong ({first['msg'].removeprefix('Value error, ')}): correct it in {config_file()} or in the environment."
+            f"{'; '.join(found)}: correct that in {config_file()} or in the environment."
         ) from error
-    except OSError as error:
-        raise UserError(
-            f"{config_file()} cannot be read ({error.strerror}): let {whoever()} read it."
-        ) from error
-    except (SettingsError, ValueError) as error:  # ValueError: tomllib.TOMLDecodeError
-        raise UserError(f"{config_file()} cannot be read ({error}): correct it.") from error
+    except SettingsError as error:
+        raise UserError(f"The environment cannot be read ({error}): correct it.") from error
+
+
+def _mistake(error: ErrorDetails) -> str:
+    entry = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden" and entry.rpartition(".")[2] == "token":
+        return (
+            f"{entry} does not belong into a file that others may read (the token comes from DISCORD_TOKEN)"
+        )
+    if error["type"] == "extra_forbidden":
+        return f"There is no setting {entry}"
+    return f"The setting {entry} is wrong ({error['msg'].removeprefix('Value error, ')})"

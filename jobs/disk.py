@@ -9,8 +9,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.folders import DataFolder
 from core.library.backup import backups
-from core.library.store import Database
+from core.library.database import Database
+from jobs.files import files_in_use
 
 log = logging.getLogger(__name__)
 
@@ -40,17 +42,8 @@ async def keep_within(
 
     What a waiting or running job needs stays, so do the newest backup and what is just arriving.
     """
-    needed = await _needed(database, data)
+    needed = await files_in_use(database, DataFolder(data))
     return await asyncio.to_thread(_keep_within, data, budget, needed, time.time() if now is None else now)
-
-
-async def _needed(database: Database, data: Path) -> set[Path]:
-    rows = await database.fetch(
-        "SELECT json_extract(spec, '$.path') AS upload, (SELECT path FROM track WHERE id = json_extract(spec, '$.track_id'))"
-        " AS track FROM job WHERE state IN ('queued', 'running')"
-    )
-    names = {row["upload"] for row in rows} | {Path(row["track"]).name for row in rows if row["track"]}
-    return {data / "uploads" / name for name in names if name}
 
 
 def _keep_within(data: Path, budget: int, needed: set[Path], now: float) -> dict[str, int]:

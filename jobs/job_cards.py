@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from core.library.store import Database, Transaction
+from core.library.database import Database, Transaction
 
 
 @dataclass(frozen=True)

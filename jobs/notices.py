@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from core.library.store import Database, Transaction
+from core.library.database import Database, Transaction
 
 State = Literal["asked", "told", "unheard", "said"]
 

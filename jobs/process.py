@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from core import logs
-from core.library.store import Database
+from core.library.schema import open_database
 from jobs.engines.base import Engine, Limits
 from jobs.engines.local import LocalEngine
 from jobs.engines.pool import Pool
@@ -133,7 +133,7 @@ async def run_worker(options: RunnerOptions, *, with_parent: bool = False) -> No
     """A runner with its own database connection and engine, until a signal ends it: `moodstem worker`."""
     engine = make_engine(options, warm=True)
     settings = TaskSettings(options.data, options.upload_seconds, options.folder_seconds)
-    async with await Database.open(options.data / "moodstem.db") as database:
+    async with await open_database(options.data / "moodstem.db") as database:
         queue = Queue(database, running_per_user=options.running_per_user)
         await serve(Runner(queue, engine, settings), with_parent=with_parent)
 

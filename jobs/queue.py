@@ -16,9 +16,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Awaitable, Callable, Collection
+from dataclasses import asdict
 from typing import Any
 
-from core.library.store import Database, Row, Transaction
+from core.library.connection import Row
+from core.library.database import Database, Transaction
 from jobs.attempts import Patience, end_attempt
 from jobs.forecast import forecast
 from jobs.model import Beat, Change, Claimed, Job, Quotas, State
@@ -62,7 +64,7 @@ class Queue:
     async def enqueue(
         self,
         kind: str,
-        spec: dict[str, Any],
+        spec: Any,
         *,
         user_id: int,
         guild_id: int | None = None,
@@ -76,6 +78,7 @@ class Queue:
     ) -> Job:
         """Put a job into the queue; it is on disk when this returns.
 
+        `spec` is the Spec of its kind (see jobs.kinds), or the same as JSON data.
         `cost` is the expected work in one unit per kind (seconds of audio, files, ...); the fair order and the
         time that is left count in it. An active job with the same `dedup` (with `once`, an ended one too) is
         returned instead of a new one. Jobs with the same `subject` never run at once. `alongside` makes further
@@ -99,7 +102,7 @@ class Queue:
                     ADD,
                     {
                         "kind": kind,
-                        "spec": json.dumps(spec),
+                        "spec": json.dumps(spec, default=asdict),
                         "user": user_id,
                         "guild": guild_id,
                         "priority": priority,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.library.store import Database
+from core.library.database import Database
 from jobs.forecast import forecast
 from jobs.model import QuotaError, Quotas
 

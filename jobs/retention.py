@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.library.store import Database
+from core.folders import DataFolder
+from core.library.database import Database
+from jobs.files import files_in_use
 
 DAY = 86400.0
 SEARCHES_DAYS = 7.0
@@ -55,12 +57,7 @@ async def clean_up(
                     f"DELETE FROM {table} WHERE {column} < ? RETURNING 1", [int(now - days * DAY)]
                 )
             )
-    active = {
-        row["name"]
-        for row in await database.fetch(
-            "SELECT json_extract(spec, '$.path') AS name FROM job WHERE state IN ('queued', 'running')"
-        )
-    }
+    active = {path.name for path in await files_in_use(database, DataFolder(data))}
     # What was uploaded in a direct message is found by its uploader's job alone.
     await database.write(
         "DELETE FROM track WHERE origin = 'upload' AND guild_id IS NULL AND id NOT IN (SELECT"

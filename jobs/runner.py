@@ -11,28 +11,22 @@ import logging
 import sqlite3
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from core.errors import UserError, is_disk_full
 from core.i18n import mark
+from core.library.database import Transaction
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Engine, TaskFailed, TimedOut, Unavailable
-from jobs.kinds import analyse, index, renew, stems
-from jobs.kinds.base import Done, GiveBack, TaskKind, TaskSettings, Work
-from jobs.model import Claimed
+from jobs.kinds import kinds as all_kinds
+from jobs.kinds.base import Done, GiveBack, Kind, TaskSettings, Work
+from jobs.model import Claimed, Job
 from jobs.owner import is_dead, this_owner
-from jobs.queue import Queue
+from jobs.queue import Effect, Queue
 from jobs.totals import StageClock, add_stages
 
 log = logging.getLogger(__name__)
-
-KINDS: Mapping[str, TaskKind] = {
-    "analyse": analyse.KIND,
-    "index": index.KIND,
-    "renew": renew.KIND,
-    "stems": stems.KIND,
-}
-"""Every kind of job that runners know."""
 
 REAP_EVERY_S = 15.0
 
@@ -64,14 +58,14 @@ class Runner:
         engine: Engine,
         settings: TaskSettings,
         *,
-        kinds: Mapping[str, TaskKind] = KINDS,
+        kinds: Mapping[str, Kind[Any, Any]] | None = None,
         pace: Pace | None = None,
         owner: str | None = None,
     ) -> None:
         self.queue = queue
         self.engine = engine
         self.settings = settings
-        self.kinds = kinds
+        self.kinds = all_kinds() if kinds is None else kinds
         self.pace = pace or Pace()
         self.owner = owner or this_owner()
         self._stop_at: float | None = None
@@ -80,7 +74,7 @@ class Runner:
         self._trouble = ""
 
     async def run_one(self) -> bool:
-        """Take the next job, if there is one, and see it to its end. True when there was one."""
+        """Take the next job and see it to its end. False when there is none."""
         claimed = await self.queue.claim(self.owner, self.pace.lease_s, self.kinds)
         if claimed is None:
             return False
@@ -151,11 +145,11 @@ class Runner:
             self._in_work -= 1
 
     def has_room(self) -> bool:
-        """Could the next job begin now, without any of those that run giving way?"""
+        """True while the engine has a free slot, so that the next job can begin without a running one giving way."""
         return self._in_work < self.engine.slots
 
     async def _pause(self, seconds: float) -> None:
-        """Until a running job ends, at most this long."""
+        """Wait until a running job ends, at most this long."""
         if self._running:
             await asyncio.wait(self._running, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         else:
@@ -172,49 +166,56 @@ class Runner:
 
     async def _see_through(self, claimed: Claimed) -> None:
         kind = self.kinds[claimed.kind]
-        hand = _Hand(self, claimed)
-        keeping = asyncio.create_task(hand.keep())
-        work = Work(
-            claimed,
-            self.queue.database,
-            self.engine,
-            self.settings,
-            hand.report,
-            hand.should_stop,
-            hand.give_way,
-        )
+        lease = _JobLease(self, claimed)
+        keeping = asyncio.create_task(lease.keep())
         try:
-            outcome = await self._outcome(kind, work)
+            outcome = await self._outcome(kind, claimed, lease)
         finally:
-            hand.ended.set()
+            lease.ended.set()
             await keeping
         while True:
             try:
-                return await self._settle(claimed, kind, hand, outcome)
+                return await self._write_outcome(claimed, kind, lease, outcome)
             except sqlite3.OperationalError as error:
                 log.error("The outcome of job %d cannot be written (%s): trying again", claimed.id, error)
                 if self._stop_at is not None:
                     return None  # whoever finds us dead takes the job back
                 await asyncio.sleep(self.pace.retry_s)
 
-    async def _outcome(self, kind: TaskKind, work: Work) -> Done | Exception:
-        """Runs the task; whatever it raises is an outcome too, but not the end of this runner's own task."""
+    async def _outcome(
+        self, kind: Kind[Any, Any], claimed: Claimed, lease: _JobLease
+    ) -> Done[Any] | Exception:
+        """Do the job; whatever it raises is an outcome too, but not the end of this runner's own task."""
         try:
+            work = Work(
+                claimed,
+                kind.spec(claimed),
+                self.queue.database,
+                self.engine,
+                self.settings,
+                lease.report,
+                lease.should_stop,
+                lease.give_way,
+            )
             return await kind.run(work)
         except Exception as error:
             return error
 
-    async def _settle(self, claimed: Claimed, kind: TaskKind, hand: _Hand, outcome: Done | Exception) -> None:
-        """Write the outcome. False from the queue means that the lease was lost: then another runner has the job,
-        and nothing of ours counts."""
+    async def _write_outcome(
+        self, claimed: Claimed, kind: Kind[Any, Any], lease: _JobLease, outcome: Done[Any] | Exception
+    ) -> None:
+        """Write how the job ended. False from the queue means that the lease was lost: then another runner has the
+        job, and nothing of ours counts."""
         queue = self.queue
         match outcome:
             case Done():
-                held = await queue.finish(claimed, outcome.result, outcome.effect, measured=outcome.measured)
-            case Cancelled() if hand.cancel:
+                held = await queue.finish(
+                    claimed, _json(outcome.result), _effect(outcome), measured=outcome.measured
+                )
+            case Cancelled() if lease.cancel:
                 held = await queue.cancelled(claimed)
             case GiveBack():
-                held = await queue.give_back(claimed, outcome.notes)
+                held = await queue.give_back(claimed, _json(outcome.spec))
             case Cancelled() | Unavailable():
                 held = await queue.give_back(claimed)
             case Exception() if is_disk_full(outcome):
@@ -236,19 +237,46 @@ class Runner:
         if held and isinstance(outcome, Done):
             if outcome.tidy is not None:
                 await asyncio.to_thread(outcome.tidy)
-            hand.stages.stop()
+            lease.stages.stop()
             with contextlib.suppress(sqlite3.OperationalError):  # only for monitoring
-                await add_stages(queue.database, claimed.kind, hand.stages.seconds)
+                await add_stages(queue.database, claimed.kind, lease.stages.seconds)
         elif not held:
             log.warning("The lease of job %d was lost; its outcome is dropped", claimed.id)
-        elif kind.clean is not None:
+        else:
             job = await queue.get(claimed.id)
             if job is not None and job.state in ("failed", "cancelled"):
-                await asyncio.to_thread(kind.clean, claimed.spec, self.settings)
+                await asyncio.to_thread(self._remove_inputs, kind, job)
+
+    def _remove_inputs(self, kind: Kind[Any, Any], job: Job) -> None:
+        """Remove the files of a job that has come to nothing."""
+        with contextlib.suppress(
+            TypeError, OSError
+        ):  # its spec cannot be read, or the file stays for retention
+            for path in kind.inputs(kind.spec(job), self.settings):
+                path.unlink(missing_ok=True)
 
 
-class _Hand:
-    """Holds the lease of one running job: heartbeats, progress, and whether to stop."""
+def _json(value: Any) -> dict[str, Any]:
+    """A Spec or Result as it is stored; those of tests may be plain dictionaries."""
+    if value is None:
+        return {}
+    return dict(value) if isinstance(value, Mapping) else asdict(value)
+
+
+def _effect(done: Done[Any]) -> Effect | None:
+    """The job's effect, as the queue calls it."""
+    effect = done.effect
+    if effect is None:
+        return None
+
+    async def write(transaction: Transaction) -> dict[str, Any]:
+        return _json(await effect(transaction))
+
+    return write
+
+
+class _JobLease:
+    """Keeps the lease of one running job: heartbeats, progress, and whether the job should stop."""
 
     def __init__(self, runner: Runner, claimed: Claimed) -> None:
         self.runner = runner
@@ -256,7 +284,7 @@ class _Hand:
         self.ended = asyncio.Event()
         self.cancel = False
         self._lost = False
-        self._told: tuple[str, float] | None = None
+        self._written: tuple[str, float] | None = None
         self._latest: tuple[str, float] | None = None
         self.stages = StageClock()
 
@@ -274,10 +302,10 @@ class _Hand:
         return await self.runner.queue.urgent(self.claimed.priority, self.runner.kinds)
 
     async def keep(self) -> None:
-        """Until the job ends: extend the lease, write the progress, look for a cancellation."""
+        """Until the job ends, extend the lease, write the progress and look for a cancellation."""
         pace, queue = self.runner.pace, self.runner.queue
         beat_at = time.monotonic() + pace.lease_s / 4
-        tell_at = 0.0
+        write_at = 0.0
         while not self.ended.is_set():
             try:
                 now = time.monotonic()
@@ -290,10 +318,10 @@ class _Hand:
                     self._lost = True
                     return
                 self.cancel = self.cancel or beat.cancel
-                if self._latest is not None and self._latest != self._told and now >= tell_at:
-                    tell_at = now + pace.progress_s
-                    self._told = self._latest
-                    await queue.progress(self.claimed, *self._told)
+                if self._latest is not None and self._latest != self._written and now >= write_at:
+                    write_at = now + pace.progress_s
+                    self._written = self._latest
+                    await queue.progress(self.claimed, *self._written)
             except sqlite3.OperationalError as error:
                 log.error("The lease of job %d could not be extended (%s)", self.claimed.id, error)
             with contextlib.suppress(TimeoutError):

@@ -23,9 +23,11 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from core.genre.model_file import model_file
 from core.library.backup import backup, rehearse
-from core.library.store import Database
+from core.library.database import Database
 from jobs.disk import keep_within
+from jobs.kinds import index, renew
 from jobs.model import BACKGROUND, NOBODY
 from jobs.owner import is_dead
 from jobs.queue import Queue
@@ -223,17 +225,15 @@ async def enqueue_reindex(queue: Queue, folders: Sequence[Path]) -> None:
         [*(str(folder.resolve()) for folder in folders), *(row["path"] for row in known)]
     ):
         await queue.enqueue(
-            "index", {"folder": folder}, user_id=NOBODY, priority=BACKGROUND, dedup=f"index:{folder}"
+            "index", index.Spec(folder), user_id=NOBODY, priority=BACKGROUND, dedup=f"index:{folder}"
         )
-    from core.genre.model import model_file
-
     if await queue.database.fetch("SELECT 1 FROM track WHERE origin = 'upload' LIMIT 1") or (
         model_file() is not None
         and await queue.database.fetch(
             "SELECT 1 FROM track WHERE NOT EXISTS (SELECT 1 FROM latent WHERE track_id = track.id) LIMIT 1"
         )
     ):
-        await queue.enqueue("renew", {}, user_id=NOBODY, priority=BACKGROUND, dedup="renew")
+        await queue.enqueue("renew", renew.Spec(), user_id=NOBODY, priority=BACKGROUND, dedup="renew")
 
 
 async def back_up(database: Database, plan: Plan) -> None:

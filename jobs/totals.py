@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from core.library.store import Database
+from core.library.database import Database
 
 
 class StageClock:

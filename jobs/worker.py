@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import importlib
 import json
 import logging
 import os
@@ -20,31 +19,27 @@ import runpy
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from queue import SimpleQueue
 from typing import IO, Any
 
 from core import logs
 from core.errors import UserError
+from core.genre.model_file import current_version
+from core.separation import load_separator
 from core.separation.base import Cancelled, Separator
-from jobs.kinds.base import Context
+from core.track_analysis import ANALYSER_VERSION
+from jobs.kinds import kinds
+from jobs.kinds.analyse import warm
+from jobs.kinds.base import Compute, Context
 
 log = logging.getLogger(__name__)
 
-TASKS = {
-    "analyse": "jobs.kinds.analyse:compute",
-    "latent": "jobs.kinds.latent:compute",
-    "stems": "jobs.kinds.stems:compute",
-}
-"""What a worker can do: task name -> function(arguments, Context) -> JSON data."""
-
-
-Task = Callable[[dict[str, Any], Context], dict[str, Any]]
-
 
 class Worker:
-    """One process's side of the conversation with the engine."""
+    """Answers the engine's requests in this process."""
 
     def __init__(self, requests: IO[str], events: IO[str], options: argparse.Namespace) -> None:
         self.requests = requests
@@ -56,7 +51,7 @@ class Worker:
         self._extra: dict[str, Any] = {}
 
     def run(self) -> None:
-        """Loads the separator, says 'ready' or why not, then does one request after another until None comes."""
+        """Load the separator, report 'ready' or the reason why not, then answer one request after another."""
         threading.Thread(target=self._listen, daemon=True).start()
         separator: Separator | None = None
         refusal: UserError | None = None
@@ -76,8 +71,6 @@ class Worker:
             self._tell(**self._answer(request, separator, refusal), id=request["id"])
 
     def _load_separator(self) -> Separator:
-        from core.separation import load_separator
-
         return load_separator(
             self.options.separator,
             weights_dir=Path(self.options.weights) if self.options.weights else None,
@@ -86,8 +79,6 @@ class Worker:
         )
 
     def _warm(self, separator: Separator) -> None:
-        from jobs.kinds.analyse import warm
-
         try:
             warm(separator)
         except Exception:  # it only saves time
@@ -116,16 +107,14 @@ class Worker:
             details = traceback.format_exc()
             return {"event": "failed", "message": f"{type(error).__name__}: {error}", "details": details}
 
-    def _task(self, name: str) -> Task:
-        if name in self._extra:
-            task: Task = self._extra[name]
-            return task
-        module, _, function = TASKS[name].partition(":")
-        found: Task = getattr(importlib.import_module(module), function)
+    def _task(self, name: str) -> Compute:
+        found: Compute | None = self._extra.get(name) or kinds()[name].compute
+        if found is None:
+            raise KeyError(f"the kind of job {name} computes nothing")
         return found
 
     def _listen(self) -> None:
-        """Reads the parent's messages; its end is ours."""
+        """Read the parent's messages, and end this process when they end."""
         for line in self.requests:
             message = json.loads(line)
             if "cancel" in message:
@@ -142,13 +131,9 @@ class Worker:
 
 
 def versions() -> dict[str, Any]:
-    """What else decides about the numbers in an analysis, besides the separator."""
-    from importlib.metadata import version
-
-    from core.analysis import ANALYSER_VERSION, genre_model
-
+    """Return what decides about the numbers in an analysis besides the separator."""
     return {
-        "genre_model": genre_model(),
+        "genre_model": current_version(),
         "analyser_version": ANALYSER_VERSION,
         "python": ".".join(platform.python_version_tuple()[:2]),
         "torch": version("torch").partition("+")[0],  # builds for CPU and GPU count as the same
@@ -157,8 +142,8 @@ def versions() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def own_pipes() -> Iterator[tuple[IO[str], IO[str]]]:
-    """The two pipes for us alone: what a library prints goes to standard error, and a process that a task
-    starts can neither read our requests nor write among our events."""
+    """Keep standard input and output for the conversation: what a library prints goes to standard error, and a
+    process that a task starts can neither read our requests nor write among our events."""
     requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -185,9 +170,6 @@ def main(arguments: list[str] | None = None) -> None:
         os.nice(10)  # who waits for an answer comes before who waits for an analysis
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # both go to the whole group; the parent decides
-    # Before numpy and torch load: each makes a pool of as many threads as there are cores.
-    for library in ("OMP", "OPENBLAS", "MKL", "NUMBA"):
-        os.environ.setdefault(f"{library}_NUM_THREADS", str(options.threads))
     with own_pipes() as (requests, events):
         Worker(requests, events, options).run()
 

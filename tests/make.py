@@ -11,8 +11,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from core.analysis import TrackAnalysis
 from core.library.bundled import shipped_analyses
+from core.track_analysis import TrackAnalysis
 
 
 def tone(hz: float, seconds: float, rate: int = 44100, level: float = 0.5) -> NDArray[np.float32]:

@@ -44,7 +44,7 @@ def test_the_compose_services_are_confined(name: str) -> None:
     service = compose()[name]
     assert service["read_only"] and service["cap_drop"] == ["ALL"] and service["init"]
     assert all(port.startswith("127.0.0.1:") for port in service["ports"]), "metrics have no password"
-    assert service["environment"]["DISCORD_TOKEN"].startswith("${DISCORD_TOKEN:?")
+    assert service["environment"]["DISCORD_TOKEN"] == "${DISCORD_TOKEN-}", "the token's file is another way"
     assert int(service["stop_grace_period"].removesuffix("s")) > 10
 
 
@@ -62,7 +62,7 @@ def test_every_setting_in_the_environment_exists(monkeypatch: pytest.MonkeyPatch
     names = set(
         re.findall(r"MOODSTEM_\w+", DOCKERFILE + (ROOT / "compose.yaml").read_text() + UNIT.read_text())
     )
-    monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "none.toml"))
+    monkeypatch.chdir(tmp_path)  # where there is no config.toml
     for name in names - {"MOODSTEM_CONFIG"}:
         area, _, entry = name.removeprefix("MOODSTEM_").lower().partition("__")
         value = getattr(Settings(), area)

@@ -9,8 +9,7 @@ import click
 
 from bot.cli.root import settings_of
 from core.library import backup as backups
-from core.library.schema import schema_version
-from core.library.store import Database
+from core.library.schema import open_database, schema_version
 from core.settings import Settings
 
 
@@ -25,7 +24,7 @@ def migrate(ctx: click.Context) -> None:
     """Bring the database up to date (every command does so by itself)."""
 
     async def work(path: Path) -> None:
-        async with await Database.open(path) as database:
+        async with await open_database(path) as database:
             click.echo(f"{path}: schema {await schema_version(database)}")
 
     asyncio.run(work(settings_of(ctx).database))
@@ -37,7 +36,7 @@ def backup(ctx: click.Context) -> None:
     """Write a checked copy of the database into the data folder's backups."""
 
     async def work(settings: Settings) -> None:
-        async with await Database.open(settings.database) as database:
+        async with await open_database(settings.database) as database:
             click.echo(str(await backups.backup(database, settings.backups)))
 
     asyncio.run(work(settings_of(ctx)))

@@ -16,13 +16,15 @@ from bot.cli.doctor_discord import ask
 from bot.cli.root import print_json, settings_of
 from bot.cli.separators import separator_of
 from bot.cli.shared import JSON
+from bot.token import read_token
 from core.audio.decode import decode
 from core.audio.device import gpu_name, torch_has_cuda
 from core.errors import UserError
 from core.folders import access_to
 from core.library.backup import quick_check
+from core.library.database import Database
 from core.library.samples import manifest
-from core.library.store import Database
+from core.library.schema import open_database
 from core.library.tracks import Library
 from core.settings import Settings, config_file, whoever
 from jobs.configure import plan
@@ -82,7 +84,10 @@ def _settings() -> Finding:
 
 async def _discord(settings: Settings) -> list[Finding]:
 
-    answers = await ask(settings, os.environ.get("DISCORD_TOKEN", "").strip())
+    try:
+        answers = await ask(settings, read_token(settings.data))
+    except UserError as error:
+        answers = [("token", False, str(error))]
     return [Finding(name, ok, text, needed=False) for name, ok, text in answers]
 
 
@@ -163,7 +168,7 @@ async def _database(settings: Settings) -> list[Finding]:
         )
     ]
     try:
-        async with await Database.open(settings.database) as database:
+        async with await open_database(settings.database) as database:
             check = await quick_check(database)
             tracks = await Library(database).counts()
             queue = Queue(database)

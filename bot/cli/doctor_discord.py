@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 import time
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import aiohttp
+import discord
+
+from bot.token import ANEW
 from core.settings import Settings
 
 TIMEOUT_S = 10.0
@@ -16,33 +23,38 @@ CLOCK_S = 5.0
 SHAPE = re.compile(r"[\w-]{18,}\.[\w-]{5,}\.[\w-]{20,}")
 
 NEEDED = {1 << 10: "View Channels", 1 << 11: "Send Messages", 1 << 15: "Attach Files"}
+"""Discord's bits of all that the bot does in channels; its answers to commands need none."""
 ADMINISTRATOR = 1 << 3
 
 Answer = tuple[str, bool, str]
 """Name, whether it is as it should be, and a sentence."""
 
 
-async def ask(settings: Settings, token: str) -> list[Answer]:
-    """Findings about token, clock and permissions; without a network, one that says so."""
-    import aiohttp
+@dataclass(frozen=True)
+class Seen:
+    """What Discord says to a token; `problem` when it did not say that it is good."""
 
-    if not token:
-        return [("token", False, "set DISCORD_TOKEN before `moodstem run`")]
+    problem: Answer | None = None
+    me: dict[str, Any] = field(default_factory=dict)
+    date: str | None = None
+    guilds: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the token is at fault, and not the way to Discord."""
+        return self.problem is not None and self.problem[0] == "token"
+
+
+async def look(settings: Settings, token: str) -> Seen:
+    """Ask Discord who the token's bot is and where; what cannot be a token is sent nowhere."""
     if not SHAPE.fullmatch(token):
-        return [
-            (
-                "token",
-                False,
-                "DISCORD_TOKEN is no bot token: copy it anew (developer portal, Bot, Reset Token)",
-            )
-        ]
+        return Seen(("token", False, f"this is no bot token: {ANEW}"))
     port = settings.discord.loopback
     base = f"http://127.0.0.1:{port}/api/v10" if port else "https://discord.com/api/v10"
     headers = {"Authorization": f"Bot {token}", "User-Agent": "DiscordBot (moodstem doctor, 0.1)"}
+    timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
     try:
-        async with aiohttp.ClientSession(
-            headers=headers, timeout=aiohttp.ClientTimeout(total=TIMEOUT_S)
-        ) as http:
+        async with aiohttp.ClientSession(headers=headers, timeout=timeout) as http:
             async with http.get(f"{base}/users/@me") as response:
                 status, date = response.status, response.headers.get("Date")
                 me = await response.json(content_type=None) if status == 200 else {}
@@ -51,18 +63,45 @@ async def ask(settings: Settings, token: str) -> list[Answer]:
                 async with http.get(f"{base}/users/@me/guilds") as response:
                     guilds = await response.json(content_type=None) if response.status == 200 else []
     except (aiohttp.ClientError, TimeoutError) as error:
-        return [("Discord", False, f"cannot be reached ({type(error).__name__}): check the network")]
+        return Seen(("Discord", False, f"cannot be reached ({type(error).__name__}): check the network"))
     if status == 401:
-        return [
-            ("token", False, "Discord does not know it: copy it anew (developer portal, Bot, Reset Token)")
-        ]
+        return Seen(("token", False, f"Discord does not know it: {ANEW}"))
     if status != 200:
-        return [("Discord", False, f"answers {status}: try again in a few minutes")]
+        return Seen(("Discord", False, f"answers {status}: try again in a few minutes"))
+    return Seen(me=me, date=date, guilds=guilds)
+
+
+async def ask(settings: Settings, token: str) -> list[Answer]:
+    """Findings about token, clock and permissions; without a network, one that says so."""
+    if not token:
+        return [("token", False, "there is none: `moodstem setup` asks for it, or put it into DISCORD_TOKEN")]
+    seen = await look(settings, token)
+    if seen.problem:
+        return [seen.problem]
     return [
-        ("token", True, f"good for the bot {me.get('username')}"),
-        *([_time(date)] if date else []),
-        _permissions(guilds),
+        ("token", True, f"good for the bot {seen.me.get('username')}"),
+        *([_time(seen.date)] if seen.date else []),
+        _permissions(seen.guilds, invite_link(seen.me.get("id") or id_in(token))),
     ]
+
+
+def invite_link(bot_id: str | None) -> str:
+    """The page on which somebody who manages a server lets the bot in, with just what it needs."""
+    return discord.utils.oauth_url(
+        bot_id or "APPLICATION_ID",
+        permissions=discord.Permissions(sum(NEEDED)),
+        scopes=("bot", "applications.commands"),
+    )
+
+
+def id_in(token: str) -> str | None:
+    """The bot's id, with which its token begins, in base64."""
+    first = token.partition(".")[0]
+    try:
+        found = base64.urlsafe_b64decode(first + "=" * (-len(first) % 4)).decode("ascii")
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+    return found if found.isdigit() else None
 
 
 def _time(date: str) -> Answer:
@@ -76,13 +115,9 @@ def _time(date: str) -> Answer:
     )
 
 
-def _permissions(guilds: list[dict[str, Any]]) -> Answer:
+def _permissions(guilds: list[dict[str, Any]], invitation: str) -> Answer:
     if not guilds:
-        return (
-            "servers",
-            False,
-            "in none yet: invite it (developer portal, OAuth2: bot, applications.commands)",
-        )
+        return "servers", False, f"in none yet: invite it, {invitation}"
     lacking = []
     for guild in guilds:
         has = int(guild.get("permissions", 0))

@@ -10,12 +10,12 @@ import click
 
 from bot.cli.root import print_json, settings_of
 from bot.cli.shared import JSON, progress_bar
+from core.library.schema import open_database
 from core.library.shelf import keep_folders_to
-from core.library.store import Database
 from core.settings import Settings
 from jobs.configure import engine as configured_engine
 from jobs.kinds.index import index_folder
-from jobs.kinds.latent import hear_missing
+from jobs.kinds.renew import hear_missing
 
 
 @click.command()
@@ -38,7 +38,7 @@ def index(ctx: click.Context, folder: Path, allow_empty: bool, as_json: bool) ->
 
 async def _index(settings: Settings, folder: Path, allow_empty: bool) -> dict[str, Any]:
     engine = configured_engine(settings)
-    async with await Database.open(settings.database) as database:
+    async with await open_database(settings.database) as database:
         await keep_folders_to(database, settings.library.folders, settings.library.servers)
         try:
             with progress_bar(folder.name) as advance:

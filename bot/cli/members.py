@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from bot.cli.root import print_json, settings_of
-from core.library.store import Database
+from bot.service.member_data import erase_member
+from core.library.members import export_member
+from core.library.schema import open_database
 from core.settings import Settings
-from jobs.member_data import erase_member, export_member
 
 
 @click.command()
@@ -31,7 +32,7 @@ def erase(ctx: click.Context, user: int) -> None:
 
 
 async def _member(settings: Settings, user: int, *, erase: bool) -> Any:
-    async with await Database.open(settings.database) as database:
+    async with await open_database(settings.database) as database:
         if erase:
             return await erase_member(database, settings.data, user)
         return await export_member(database, user)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
 import signal
+import threading
 
 import aiohttp
 import click
 import discord
 import yarl
+from discord import app_commands
 from discord.ext import commands
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot import create_bot
 from bot.cli.root import settings_of
+from bot.token import ANEW, read_token
 from core import logs
 from core.errors import UserError
 from core.settings import Settings
@@ -26,56 +30,125 @@ from jobs.process import run_worker
 
 log = logging.getLogger(__name__)
 
+LONGEST_STOP_S = 14.0
+"""A service manager waits for 15 seconds (deploy/moodstem.service, compose.yaml) before it kills."""
+
+PAUSES_S = (5, 10, 20, 40, 80, 160, 300)
+"""Between attempts to reach Discord; the last one again and again."""
+
+OUTAGES = (aiohttp.ClientConnectionError, TimeoutError, discord.DiscordServerError, discord.GatewayNotFound)
+"""What goes by itself: no network, or Discord is down. A wrong token does not."""
+
+REFUSALS = {
+    4004: f"Discord does not know this token: {ANEW}, then `moodstem setup`.",
+    4010: "Discord refuses this shard: correct [discord] shard_ids in config.toml.",
+    4011: 'This bot is in so many servers that Discord demands several connections: set shards = "auto" under [discord] in config.toml.',
+    4012: "Discord no longer speaks this version of its gateway: update Moodstem.",
+    4013: "Discord does not know the intents that this bot asks for: update Moodstem.",
+    4014: "Discord refuses the intents that this bot asks for, though none of them is privileged: update Moodstem; if it is the newest, please report it.",
+}
+"""Codes with which Discord's gateway ends a connection for good, and what an operator does about it."""
+
 
 @click.command()
 @click.pass_context
 def run(ctx: click.Context) -> None:
-    """Run the bot on Discord (token from DISCORD_TOKEN) with its own worker."""
-    token = os.environ.get("DISCORD_TOKEN", "").strip()
-    if not token:
-        raise UserError(
-            "DISCORD_TOKEN is not set: put your bot's token into it (Discord developer portal, Bot, Reset Token)."
-        )
+    """Run the bot on Discord with its own worker.
+
+    The token is what `moodstem setup` kept, or DISCORD_TOKEN.
+    """
     settings = settings_of(ctx)
+    token = read_token(settings.data)
+    if not token:
+        raise UserError("There is no token: `moodstem setup` asks for it, or put it into DISCORD_TOKEN.")
     runner_options(settings)  # says at once what its worker would miss
     logs.configure(settings.log.format, settings.log.level)
-    asyncio.run(_run(settings, token))
+    try:
+        asyncio.run(_run(settings, token))
+    except UserError:
+        raise
+    except Exception:
+        log.critical("Moodstem broke down; please report this", exc_info=True)
+        ctx.exit(os.EX_SOFTWARE)  # not 1, after which a service manager need not try again
 
 
 async def _run(settings: Settings, token: str) -> None:
-    """Until SIGTERM or Ctrl+C: discord.py itself handles only the latter, and not this way of starting."""
+    """Run the bot until SIGTERM, SIGINT or SIGHUP; while Discord is out of reach, wait for it with growing pauses.
+
+    Signals only set an event, so that a second one, or one to the whole process group, changes nothing: what has begun
+    to stop ends well, or is ended after LONGEST_STOP_S.
+    """
     if settings.discord.loopback is not None:
         _use_loopback(settings.discord.loopback)
-    bot = create_bot(settings)
-    loop = asyncio.get_running_loop()
-    asked_at: float | None = None
-    async with bot:
-        running = asyncio.current_task()
-        assert running is not None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, running.cancel)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    pauses = iter(PAUSES_S)
+    while not stop.is_set():
         try:
-            await bot.login(token)  # and with it all that is loaded once
-            _settle()
-            await bot.connect()
-        except discord.LoginFailure:
-            raise UserError(
-                "Discord does not know this token: copy it anew from the developer portal into DISCORD_TOKEN."
-            ) from None
-        except aiohttp.ClientConnectionError as error:
-            raise UserError(
-                f"Discord cannot be reached ({error}): check the network, then start again."
-            ) from None
-        except commands.ExtensionFailed as error:
-            if isinstance(error.original, UserError):
-                raise error.original from None
-            raise
-        except asyncio.CancelledError:
-            running.uncancel()  # asked to stop: `async with` closes the bot, which stops its worker
-            asked_at = loop.time()
-            log.info("Stopping: answers are finished, the running job ends or is given back")
-    if asked_at is not None:
-        log.info("Stopped after %.1f s", loop.time() - asked_at)
+            await _until(stop, settings, token)
+        except OUTAGES as error:
+            pause = next(pauses, PAUSES_S[-1])
+            log.warning("Discord cannot be reached (%s); the next attempt is in %d s", error, pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), pause)
+        except Exception as error:
+            raise refusal_of(error) or error from None
+
+
+async def _until(stop: asyncio.Event, settings: Settings, token: str) -> None:
+    """Connect a new bot and keep it until it is asked to stop. Raises what ends it otherwise."""
+    loop = asyncio.get_running_loop()
+    async with create_bot(settings) as bot:
+        working = asyncio.create_task(_work(bot, token))
+        asked = asyncio.create_task(stop.wait())
+        await asyncio.wait({working, asked}, return_when=asyncio.FIRST_COMPLETED)
+        asked.cancel()
+        if working.done():
+            await working
+            return
+        asked_at = loop.time()
+        log.info("Stopping: answers are finished, the running job ends or is given back")
+        last_resort = threading.Timer(LONGEST_STOP_S, _give_up)
+        last_resort.daemon = True
+        last_resort.start()
+        working.cancel()
+        await asyncio.wait({working})
+    last_resort.cancel()
+    log.info("Stopped after %.1f s", loop.time() - asked_at)
+
+
+async def _work(bot: commands.Bot, token: str) -> None:
+    await bot.login(token)  # and with it all that is loaded once
+    _settle()
+    await bot.connect()
+
+
+def _give_up() -> None:
+    log.critical(
+        "Stopping took longer than %d s; this process ends now, and jobs go back to the queue", LONGEST_STOP_S
+    )
+    os._exit(1)
+
+
+def refusal_of(error: BaseException) -> UserError | None:
+    """Return what an operator can do about an error of Discord's or of an extension; None where it is a fault of ours."""
+    if isinstance(error, commands.ExtensionFailed | app_commands.CommandInvokeError):
+        return refusal_of(error.original)
+    if isinstance(error, UserError):
+        return error
+    if isinstance(error, discord.LoginFailure):
+        return UserError(REFUSALS[4004])
+    if isinstance(error, discord.PrivilegedIntentsRequired):
+        return UserError(REFUSALS[4014])
+    if isinstance(error, discord.ConnectionClosed) and error.code in REFUSALS:
+        return UserError(REFUSALS[error.code])
+    if isinstance(error, discord.Forbidden):
+        return UserError(
+            f"Discord refuses a request of this bot ({error.text or error.status}): invite it again with the scopes bot and"
+            " applications.commands (`moodstem setup` prints the link), and check [discord] test_guild in config.toml."
+        )
+    return None
 
 
 def _settle() -> None:

@@ -12,8 +12,8 @@ from core.errors import UserError
 from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog
 from core.library.loading import load_catalog
+from core.library.schema import open_database
 from core.library.shelf import Shelf, keep_folders_to
-from core.library.store import Database
 from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.topic_scores import tuned
@@ -49,7 +49,7 @@ def mood_weights(ctx: click.Context, parameter: click.Parameter, values: Sequenc
 
 async def the_catalog(settings: Settings, server: int | None = None) -> Catalog:
     """Everything, or what a server finds, with its own weights; the samples when nothing was indexed yet."""
-    async with await Database.open(settings.database) as database:
+    async with await open_database(settings.database) as database:
         await ensure_samples(Library(database))
         await keep_folders_to(database, settings.library.folders, settings.library.servers)
         catalog = await load_catalog(database, Shelf(server, settings.library.recommend_uploads))

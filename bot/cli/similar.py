@@ -13,15 +13,16 @@ import click
 from bot.cli.root import print_json, settings_of
 from bot.cli.separators import separator_of
 from bot.cli.shared import JSON, SERVER, progress_bar, the_catalog
-from core.analysis import TrackAnalysis, analyse, content_hash
+from core.analysis import analyse
 from core.errors import UserError
 from core.genre.model import hear_file
 from core.library.latents import load_latents, model_of, told
-from core.library.store import Database
+from core.library.schema import open_database
 from core.library.tracks import Library
 from core.recommend.prominence import checked_instrument, prominent
 from core.recommend.similar import similar as nearest
 from core.settings import Settings
+from core.track_analysis import TrackAnalysis, content_hash
 
 POOL = 5
 """With --practise and a track: among this many times more similar tracks than are asked for."""
@@ -169,7 +170,7 @@ async def _asked(
     """The track to compare with: its id, where the library has it, and its analysis, made now where it does not."""
 
     digest = content_hash(path) if path is not None else None
-    async with await Database.open(settings.database) as database:
+    async with await open_database(settings.database) as database:
         library = Library(database)
         if digest is not None:
             known = await library.find_by_hash(digest)
@@ -191,7 +192,7 @@ async def _by_latent(
     import numpy as np
 
     catalog = await the_catalog(settings, server)
-    async with await Database.open(settings.database) as database:
+    async with await open_database(settings.database) as database:
         query, own, model = None, {}, None
         if path is not None:
             known = await Library(database).find_by_hash(content_hash(path))

@@ -17,6 +17,7 @@ from threading import Barrier
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from core.audio import activity, contrast, loudness, rhythm, tonality
@@ -34,7 +35,7 @@ Values = dict[str, Floats]
 
 @dataclass(frozen=True)
 class Description:
-    """See core.analysis.TrackAnalysis for the shapes."""
+    """See core.track_analysis.TrackAnalysis for the shapes."""
 
     descriptors: dict[str, dict[str, Statistics]]
     instruments: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -125,8 +126,6 @@ def _pool() -> ThreadPoolExecutor:
     A source is one thread's work, so torch must not divide it further. What it is told in one thread is also what later
     threads of the process start with; once ours have started, that is as it was before.
     """
-    import torch
-
     count, before = min(4, os.cpu_count() or 1), torch.get_num_threads()
     pool = ThreadPoolExecutor(count, "describe", initializer=torch.set_num_threads, initargs=(1,))
     started = Barrier(count + 1)
@@ -196,8 +195,6 @@ def _cosines() -> Floats:
 
 def _product(a: Floats, b: Floats) -> Floats:
     """torch's, for it keeps to one thread where it is told to."""
-    import torch
-
     return np.asarray((torch.from_numpy(a) @ torch.from_numpy(b)).numpy())
 
 
@@ -227,7 +224,7 @@ def chroma_cens(energy: Floats) -> Floats:
     """Chroma energy normalised statistics (Müller & Ewert 2011): quantised, smoothed over 41 frames, unit length.
 
     Of the pitch classes of the STFT that is there anyway: librosa.feature.chroma_cens with them given as C. Without C
-    librosa makes a constant-Q transform first, and its values differ; core.audio.fma has those.
+    librosa makes a constant-Q transform first, and its values differ.
     """
     share = _normalised(energy, energy.sum(axis=0))
     steps = sum((share > step).astype(np.float32) for step in (0.4, 0.2, 0.1, 0.05)) * np.float32(0.25)
@@ -242,7 +239,7 @@ def tonnetz(energy: Floats) -> Floats:
     """(6, T) tonal centroids (Harte, Sandler & Gasser 2006): fifths, minor thirds, major thirds, each as sine and cosine.
 
     Of the pitch classes of the STFT: librosa.feature.tonnetz with that chroma given. Its default, without, takes
-    chroma_cqt; core.audio.fma has the variant of FMA.
+    chroma_cqt.
     """
     angles = np.outer([7 / 6, 7 / 6, 3 / 2, 3 / 2, 2 / 3, 2 / 3], np.arange(PITCHES))
     angles[::2] -= 0.5

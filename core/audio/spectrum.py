@@ -18,16 +18,16 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import soxr
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from core.audio.filters import chroma_filters, k_weighting, mel_filters, response
 from core.audio.types import BINS, HOP, N_FFT, N_MELS, RATE, Floats
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 CONTRAST_BANDS = 7
 AMIN = np.float32(1e-10)
@@ -66,16 +66,12 @@ def resample(samples: NDArray[Any], rate: int, wanted: int) -> Floats:
     """(channels, n) or (n,) at another sample rate, float32."""
     if rate == wanted:
         return samples
-    import soxr
-
     moved = np.ascontiguousarray(samples.T, np.float32)
     return np.ascontiguousarray(soxr.resample(moved, rate, wanted, quality="HQ").T)
 
 
 def mono(samples: NDArray[Any], rate: int) -> Floats:
     """Mean of the channels at 22.05 kHz, float32; `samples` is (n,) or (channels, n)."""
-    import soxr
-
     channels = np.atleast_2d(samples)
     length = channels.shape[1]
     piece = (
@@ -137,8 +133,6 @@ class _Constants:
 
 @lru_cache(maxsize=2)
 def _constants(device: str) -> _Constants:
-    import torch
-
     filters = mel_filters(RATE, N_FFT, N_MELS)
     groups = []
     for bands in (slice(0, 48), slice(48, 80), slice(80, 104), slice(104, N_MELS)):
@@ -169,15 +163,11 @@ def _power_sums(tuning: float, device: str) -> Tensor:
 
 
 def _tensor(values: NDArray[np.float64], device: str) -> Tensor:
-    import torch
-
     return torch.tensor(values, dtype=torch.float32, device=device)
 
 
 def magnitudes(signal: Floats, every: int = 1) -> Iterator[Floats]:
     """Magnitudes of every `every`-th frame in single precision, (up to 128, 1025) at a time."""
-    import torch
-
     with torch.inference_mode():
         padded = torch.nn.functional.pad(torch.from_numpy(signal), (N_FFT // 2, N_FFT // 2))
         window = torch.from_numpy(_window()).float()
@@ -192,8 +182,6 @@ def analyse_frames(
 
     `device` is where the transform and what follows from it are computed: "cpu", or "cuda" for a GPU.
     """
-    import torch
-
     count = 1 + len(signal) // HOP
     with torch.inference_mode():
         samples = torch.from_numpy(signal).to(device)
@@ -261,8 +249,6 @@ class _Transform:
     """
 
     def __init__(self, device: str) -> None:
-        import torch
-
         def empty(*shape: int, kind: torch.dtype = torch.float32) -> Tensor:
             return torch.empty(*shape, dtype=kind, device=device)
 
@@ -278,8 +264,6 @@ class _Transform:
         self.array = self.magnitude.numpy() if on_cpu else None
 
     def __call__(self, samples: Tensor, now: slice) -> tuple[Tensor, Tensor]:
-        import torch
-
         frames, spectrum, single = self.frames, self.spectrum, self.single
         start = 0
         for piece in torch.split(self._windows(samples, now), self.piece):
@@ -309,8 +293,6 @@ class _Transform:
 
 def _rolloff(magnitude: Tensor) -> Tensor:
     """First bin at which the running sum reaches 85%; sums over groups of 32 bins first, then within the one group."""
-    import torch
-
     groups = magnitude[:, :-1].view(len(magnitude), 32, 32)
     running = groups.sum(2).cumsum(1)
     wanted = 0.85 * (running[:, -1:] + magnitude[:, -1:])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.library.store import Database
+from core.library.database import Database
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ import time
 from pathlib import Path
 
 from core.errors import UserError
-from core.library.store import Database
+from core.library.database import Database
+from core.library.schema import open_database
 
 _PATTERN = "moodstem-*.db"
 
@@ -86,7 +87,7 @@ async def rehearse(path: Path) -> dict[str, int]:
     with tempfile.TemporaryDirectory(prefix="moodstem-rehearsal-") as folder:
         copy = Path(folder) / "moodstem.db"
         await asyncio.to_thread(restore, path, copy)
-        async with await Database.open(copy) as database:
+        async with await open_database(copy) as database:
             tables = await database.fetch(
                 "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
             )

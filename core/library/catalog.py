@@ -15,10 +15,10 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from core.analysis import TrackAnalysis
 from core.audio.vocabulary import descriptors
 from core.errors import UserError
 from core.library.reference import quantiles
+from core.track_analysis import TrackAnalysis
 
 REFERENCE_WEIGHT = 30
 """The reference distribution weighs as much as this many tracks of the library."""

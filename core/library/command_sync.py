@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.library.store import Database
+from core.library.database import Database
 
 
 async def synced_commands(database: Database, scope: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.library.store import Database
+from core.library.database import Database
 
 WORDING = 1
 """Raise it when more is kept than members agreed to: all are asked once more."""

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from core.library.store import Database
+from core.library.database import Database
 
 SKIP_S = 10
 """Who goes on within this time did not want to hear it; a preview has thirty seconds, and Discord takes some to show it."""

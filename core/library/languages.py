@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.errors import UserError
 from core.i18n import LANGUAGES
-from core.library.store import Database
+from core.library.database import Database
 
 
 async def chosen(database: Database, user_id: int, guild_id: int | None) -> str | None:

@@ -15,11 +15,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.analysis import TrackAnalysis
 from core.library.catalog import Catalog
+from core.library.connection import Row
+from core.library.database import Database
 from core.library.shelf import SHARED, VISIBLE, Shelf, particular
-from core.library.store import Database, Row
 from core.library.tracks import Track
+from core.track_analysis import TrackAnalysis
 
 # A track that two separators have analysed is judged by the one whose stems are better.
 PREFERENCE = ("htdemucs_6s", "unet", "none")

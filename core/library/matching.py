@@ -13,11 +13,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from core.library.connection import Row
+from core.library.database import Database
 from core.library.playlist_files import Item
 from core.library.query import fold, split
 from core.library.search import quoted
 from core.library.shelf import VISIBLE, Shelf
-from core.library.store import Database, Row
 from core.library.tags import from_file_name
 
 SAME_LENGTH_S, LIKE_LENGTH_S = 3.0, 15.0

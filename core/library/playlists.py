@@ -6,9 +6,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.errors import UserError
+from core.library.connection import Row
+from core.library.database import Database, Transaction
 from core.library.query import fold
 from core.library.shelf import HERE, OWN, Shelf
-from core.library.store import Database, Row, Transaction
 from core.library.tags import one_line
 
 LONGEST_NAME = 60

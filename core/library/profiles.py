@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.library.store import Database
+from core.library.database import Database
 from core.moods.profile import Profile
 
 

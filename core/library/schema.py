@@ -1,16 +1,38 @@
-"""The numbered migrations (PRAGMA user_version) and how a database is brought up to date."""
+"""The schema: how a database is opened and brought up to date by numbered migrations (PRAGMA user_version)."""
 
 from __future__ import annotations
 
 import re
 import sqlite3
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from core.errors import UserError
+from core.library.database import Database
 
-if TYPE_CHECKING:
-    from core.library.store import Database
+
+async def open_database(path: Path) -> Database:
+    """Open or create the database at `path` and bring it up to date.
+
+    Raises UserError when the file is not ours, newer than this program, or cannot be opened.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # what members said is not for others
+    try:
+        database = await Database.connect(path)
+        try:
+            await migrate(database)
+        except BaseException:
+            await database.close()
+            raise
+    except sqlite3.DatabaseError as error:
+        if error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
+            raise UserError(
+                f"The database {path} cannot be opened ({error}): check the folder's permissions."
+            ) from error
+        raise UserError(
+            f"{path} is not a usable Moodstem database ({error}): restore a backup or choose another data folder."
+        ) from error
+    return database
 
 
 async def migrate(database: Database) -> None:

@@ -20,9 +20,10 @@ from typing import Any, Protocol
 
 from core.audio.types import STEMS
 from core.genre.likely import likely
+from core.library.connection import Row
+from core.library.database import Database
 from core.library.query import Key, Meaning, Query, Term, parse_key, split
 from core.library.shelf import OWN, VISIBLE, Shelf
-from core.library.store import Database, Row
 from core.library.tracks import Track
 
 SOUNDS = 0.25

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from core.errors import UserError
 from core.i18n import mark, tr
-from core.library.store import Database
+from core.library.database import Database
 from core.settings import LimitSettings
 
 LIMITS = {

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.library.store import Database
+from core.library.database import Database
 
 SHARED = 0
 """In place of a server's id: what every server finds, and nothing else; so it is in direct messages."""

@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from core.analysis import TrackAnalysis
 from core.genre.likely import likely
+from core.library.connection import Row
+from core.library.database import Database, Transaction
 from core.library.shelf import HERE, OWN, SHARED, Shelf, own_hash
-from core.library.store import Database, Row, Transaction
+from core.track_analysis import TrackAnalysis
 
 Origin = Literal["sample", "folder", "upload"]
 

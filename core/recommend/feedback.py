@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from core.i18n import mark, tr
 from core.library.catalog import Catalog
-from core.library.store import Database
+from core.library.database import Database
 from core.names import short
 from core.recommend.community import ITEMS, USERS, Community, community
 from core.recommend.diversity import Share

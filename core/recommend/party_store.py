@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from core.library.store import Database
+from core.library.database import Database
 from core.recommend.explain import in_short
 from core.recommend.party import Party
 

@@ -17,7 +17,7 @@ ShouldStop = Callable[[], bool]
 
 @dataclass(frozen=True)
 class Request:
-    """One piece of work: the name of a task in jobs.worker.TASKS and its arguments, plain JSON data.
+    """One piece of work: the kind of job whose `compute` is to be called, and its arguments, plain JSON data.
 
     `reads` and `writes` name the arguments that are paths of files on this machine which the task reads and writes:
     an engine whose workers are elsewhere carries them there and back.

@@ -67,7 +67,7 @@ class LocalEngine:
             self._command.append("--warm")
         if extra_tasks is not None:
             self._command += ["--extra-tasks", str(extra_tasks)]
-        self._environment = _visible(device)
+        self._environment = {**_threads(threads), **os.environ, **_visible(device)}
         self._child: _Child | None = None
         self._requests = 0
         self._lock = asyncio.Lock()
@@ -192,8 +192,13 @@ class LocalEngine:
             await asyncio.sleep(POLL_S)
 
 
+def _threads(threads: int) -> dict[str, str]:
+    """Environment for NumPy and torch, which make a pool of as many threads as there are cores when they load."""
+    return {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+
+
 def _visible(device: str) -> dict[str, str]:
-    """What CUDA must be told before it starts, so that whatever runs in the worker finds this device only."""
+    """Environment for CUDA, so that whatever runs in the worker finds this device only."""
     if device == "cpu":
         return {"CUDA_VISIBLE_DEVICES": ""}
     _, _, number = device.partition(":")
@@ -216,7 +221,7 @@ def _result(outcome: str, event: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Child:
-    """The process, and a thread that reads what it says."""
+    """The worker process, and a thread that reads its events."""
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self.process = subprocess.Popen(
@@ -225,13 +230,13 @@ class _Child:
             stdout=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            env=os.environ | environment,
+            env=environment,
         )
         self.facts: dict[str, Any] | None = None
         self.runs = 0
         self.busy = False
         self.begun = False
-        self._heard: deque[dict[str, Any]] = deque()
+        self._received: deque[dict[str, Any]] = deque()
         self._memory_at = 0.0
         self._memory_mb = 0.0
         assert self.process.stdout is not None
@@ -241,7 +246,7 @@ class _Child:
     def _read(self, lines: IO[str]) -> None:
         with contextlib.suppress(ValueError):  # closed while reading, or half a line from a killed worker
             for line in lines:
-                self._heard.append(json.loads(line))
+                self._received.append(json.loads(line))
 
     def send(self, message: dict[str, Any]) -> None:
         assert self.process.stdin is not None
@@ -250,13 +255,13 @@ class _Child:
             self.process.stdin.flush()
 
     def events(self) -> Iterable[dict[str, Any]]:
-        while self._heard:
-            yield self._heard.popleft()
+        while self._received:
+            yield self._received.popleft()
 
     def check_alive(self) -> None:
-        """Raises Crashed when the process has ended and everything that it said was heard."""
+        """Raise Crashed when the process has ended and all its events were taken."""
         code = self.process.poll()
-        if code is None or self._reader.is_alive() or self._heard:
+        if code is None or self._reader.is_alive() or self._received:
             return
         how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
         raise Crashed(mark("The worker ended in the middle ({how}).").format(how=how))

@@ -1,1 +1,20 @@
-"""What jobs do: each kind has a module here, with the runner's side and, if it computes, the worker's."""
+"""What jobs do: each kind of job is one module here that defines `KIND`; `base` says what that is."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Mapping
+from typing import Any
+
+from jobs.kinds.base import Kind
+
+
+@functools.cache
+def kinds() -> Mapping[str, Kind[Any, Any]]:
+    """Return every kind of job by its name: those of the modules of this package that define `KIND`."""
+    modules = [
+        importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)
+    ]
+    return {module.KIND.name: module.KIND for module in modules if hasattr(module, "KIND")}

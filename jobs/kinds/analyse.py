@@ -1,26 +1,24 @@
 """Analyse one uploaded track: stems, descriptors and a picture; the same content is analysed once.
 
-It becomes a track of the server's library where the job comes from, of nobody's when it was a direct message; what was
-measured of the same bytes elsewhere is taken from there, what they are called there is not.
-
-spec:   {"path": name of the file in the uploads folder, "name": the user's file name, only ever shown,
-         "kept_back"?: others do not find the track until its uploader adds it to the library,
-         "language"?: of the words in the picture}
-result: {"track_id", "title", "artist", "duration_s", "picture": path in the data folder, "known": bool}
+The track joins the library of the server where it was uploaded, or nobody's when it came in a direct message. An
+analysis of the same bytes is reused wherever they were uploaded; the title and artist that they have there are not.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.audio.decode import DecodeLimits, decode
 from core.errors import UserError
+from core.folders import DataFolder
 from core.i18n import speaking
-from core.library.store import Transaction
+from core.library.database import Transaction
+from core.library.tags import read_tags
 from core.library.tracks import (
     copy_latents,
     keep_to,
@@ -30,19 +28,46 @@ from core.library.tracks import (
     put_track,
     uploaded,
 )
+from core.track_analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
 from jobs.engines.base import Request
-from jobs.kinds.base import Context, Done, TaskKind, TaskSettings, Work
+from jobs.kinds.base import Context, Done, Kind, Work
 
 if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
     from core.separation.base import Separator
 
 
-async def run(work: Work) -> Done:
-    """The runner's side: look in the store first, let the engine compute what is missing."""
-    from core.analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
+@dataclass(frozen=True)
+class Spec:
+    """An uploaded file to analyse."""
 
-    source = upload_path(work.settings, work.claimed.spec)
+    path: str
+    """Name of the file in the uploads folder."""
+    name: str | None = None
+    """The user's name for the file, which is only ever shown."""
+    kept_back: bool = False
+    """Whether others do not find the track until its uploader adds it to the library."""
+    language: str = "en"
+    """Of the words in the picture."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The track that the upload has become."""
+
+    track_id: int
+    title: str
+    artist: str | None
+    duration_s: float
+    picture: str
+    """Path in the data folder."""
+    known: bool
+    """Whether these bytes had been analysed before."""
+
+
+async def run(work: Work[Spec]) -> Done[Result]:
+    """Look in the database first, and let the engine compute what is missing."""
+    spec = work.spec
+    source = upload_path(work.settings, spec)
     work.report("decode", 0.0)
     try:
         digest = await asyncio.to_thread(content_hash, source)
@@ -58,8 +83,7 @@ async def run(work: Work) -> Done:
         ANALYSER_VERSION,
     ):
         known = None
-    language = work.claimed.spec.get("language", "en")
-    picture = work.settings.pictures / picture_name(name, facts["separator"], language)
+    picture = work.settings.pictures / picture_name(name, facts["separator"], spec.language)
     drawing = picture.with_name(f".part-{work.claimed.id}-{work.claimed.token}.png")
     answer: dict[str, Any] = {}
     if track is None or known is None or not picture.is_file():
@@ -68,12 +92,12 @@ async def run(work: Work) -> Done:
             "analyse",
             {
                 "path": str(source),
-                "name": work.claimed.spec.get("name"),
+                "name": spec.name,
                 "title": track.title if track else None,
                 "picture": str(drawing),
                 "max_seconds": work.settings.upload_seconds,
                 "analysis": known.to_json() if known else None,
-                "language": language,
+                "language": spec.language,
             },
             reads=("path",),
             writes=("picture",),
@@ -88,7 +112,7 @@ async def run(work: Work) -> Done:
     here = source.relative_to(work.settings.data).as_posix()
     kept = True
 
-    async def store(transaction: Transaction) -> dict[str, Any]:
+    async def store(transaction: Transaction) -> Result:
         nonlocal kept
         known_here, now_named = await uploaded(transaction.run, *place)
         if known_here:
@@ -114,21 +138,17 @@ async def run(work: Work) -> Done:
                 tags.get("album"),
             )
             await keep_to(transaction, track_id, work.claimed.guild_id, digest)
-            if work.claimed.spec.get("kept_back"):
+            if spec.kept_back:
                 await transaction.run("UPDATE track SET listed = 0 WHERE id = ?", [track_id])
         if known is None or track_id != source_id:
             await put_analysis(transaction, track_id, analysis)
         if known is not None and source_id is not None and track_id != source_id:
             await copy_latents(transaction, track_id, source_id)
-        return {"track_id": track_id, "title": title, "artist": artist}
+        shown = picture.relative_to(work.settings.data).as_posix()
+        return Result(track_id, title, artist, analysis.duration_s, shown, known is not None)
 
     return Done(
-        {
-            "picture": picture.relative_to(work.settings.data).as_posix(),
-            "duration_s": analysis.duration_s,
-            "known": known is not None,
-        },
-        store,
+        effect=store,
         measured=known is None,
         tidy=lambda: None if kept else source.unlink(missing_ok=True),
     )
@@ -139,25 +159,26 @@ def made_by(analysis: TrackAnalysis) -> tuple[str, str, int]:
     return analysis.separator, analysis.separator_version, analysis.analyser_version
 
 
-def upload_path(settings: TaskSettings, spec: dict[str, Any]) -> Path:
-    """The uploaded file; a name that would leave the uploads folder is refused."""
-    name = str(spec["path"])
+def upload_path(folder: DataFolder, spec: Spec) -> Path:
+    """Return the uploaded file. Raises UserError for a name that would leave the uploads folder."""
+    name = spec.path
     if Path(name).name != name or name in ("", ".", ".."):
         raise UserError("The upload has no proper name of ours: please upload it again.")
-    return settings.uploads / name
+    return folder.uploads / name
 
 
-def clean(spec: dict[str, Any], settings: TaskSettings) -> None:
-    """Remove the audio of a job that ended without a track of its own."""
-    with contextlib.suppress(UserError, OSError):
-        upload_path(settings, spec).unlink(missing_ok=True)
+def inputs(spec: Spec, folder: DataFolder) -> Sequence[Path]:
+    """The uploaded audio; none for a name that would leave the uploads folder."""
+    try:
+        return [upload_path(folder, spec)]
+    except UserError:
+        return []
 
 
 def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
-    """The worker's side: {"path", "name", "picture", "max_seconds", "analysis"?, "language"?} -> {"analysis", "tags"}."""
-    from core.analysis import DECODED, SEPARATED, TrackAnalysis, analyse
-    from core.audio.decode import DecodeLimits, decode
-    from core.library.tags import read_tags
+    """{"path", "name"?, "max_seconds", "analysis"?: one that still holds, "picture"?: where to write it, with "title"?
+    and "language"?} -> {"analysis", "tags": {"title", "artist", "album", "genre"}}."""
+    from core.analysis import DECODED, SEPARATED, analyse  # loads torch, which the bot must not
 
     def progress(share: float) -> None:
         stage = "decode" if share < DECODED else "separate" if share < SEPARATED else "describe"
@@ -171,7 +192,7 @@ def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
     else:
         analysis = analyse(path, context.separator, progress, limits)
     if arguments.get("picture"):
-        from core.pictures.analysis import analysis_picture
+        from core.pictures.spectrograms import analysis_picture
 
         context.report("picture", 0.97)
         audio = decode(path, limits)
@@ -186,8 +207,7 @@ def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
 
 
 def warm(separator: Separator) -> None:
-    """Analyse two seconds of noise: the first analysis of a process loads libraries and compiles for seconds,
-    which nobody should wait for who uploads the first track."""
+    """Analyse two seconds of noise, since the first analysis of a process loads libraries and compiles for seconds."""
     import tempfile
 
     import numpy as np
@@ -207,4 +227,4 @@ def _write(path: Path, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-KIND = TaskKind(run, clean)
+KIND = Kind("analyse", Spec, Result, run, compute, inputs)

@@ -13,17 +13,19 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import UserError, is_disk_full
 from core.folders import access_to
-from core.library.store import Database, Row
+from core.library.connection import Row
+from core.library.database import Database
 from core.separation.base import Cancelled
+from core.track_analysis import ANALYSER_VERSION
 from jobs.engines.base import Crashed, Engine, Request, ShouldStop, TaskFailed, TimedOut, Unavailable
-from jobs.kinds.base import Done, GiveBack, TaskKind, Work
+from jobs.kinds.base import Done, GiveBack, Kind, Work
 from jobs.kinds.files import fingerprint
-from jobs.kinds.index_report import IndexProgress, IndexReport
 from jobs.kinds.places import Place
 from jobs.kinds.reconcile import Found, fail, settle
 from jobs.kinds.scan import forget, scan
@@ -33,6 +35,52 @@ HANDLED = ("added", "updated", "renewed", "moved", "duplicates")
 
 LISTED_FAILURES = 200
 """How many failures a report lists; `failures` counts them all."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """A folder of music to index."""
+
+    folder: str
+    """Its absolute path."""
+    so_far: dict[str, int] = field(default_factory=dict)
+    """{count of HANDLED: files} of earlier runs of a job that gave way."""
+
+
+@dataclass
+class IndexReport:
+    """What a run did. `failed` holds (path in the folder, sentence); `rate` is analysed files per minute."""
+
+    folder: str
+    separator: str = ""
+    added: int = 0
+    updated: int = 0
+    """Files whose content changed."""
+    renewed: int = 0
+    """Unchanged files that were analysed anew since the separator or the analyser has another version."""
+    moved: int = 0
+    removed: int = 0
+    duplicates: int = 0
+    """New files with the content of one that is there already: they share its track."""
+    unchanged: int = 0
+    failures: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    seconds: float = 0.0
+    rate: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class IndexProgress:
+    """How far the second pass is; `eta_s` from the pace so far."""
+
+    done: int
+    total: int
+    path: str
+    rate: float | None
+    eta_s: float | None
 
 
 OnIndexProgress = Callable[[IndexProgress], None]
@@ -96,8 +144,6 @@ class _Index:
         """Content that is being analysed, so that its copies wait and then share the track."""
 
     async def run(self) -> IndexReport:
-        from core.analysis import ANALYSER_VERSION
-
         facts = await self.engine.start()
         self.report.separator = facts["separator"]
         [row] = await self.database.write(
@@ -273,15 +319,14 @@ class _Index:
         raise AssertionError
 
 
-async def run(work: Work) -> Done:
-    """The job's side. spec: {"folder": absolute path}; result: IndexReport.to_json()."""
+async def run(work: Work[Spec]) -> Done[IndexReport]:
+    """Index the folder, and give way to whoever waits for something."""
 
     def progress(now: IndexProgress) -> None:
         pace = f", {now.rate:.0f} a minute" if now.rate else ""
         work.report(f"{now.done} of {now.total} files{pace}", now.done / now.total if now.total else 0.0)
 
-    before = work.claimed.spec.get("so_far", {})
-
+    before = work.spec.so_far
     report = IndexReport("")
 
     async def between(now: IndexReport) -> None:
@@ -292,7 +337,7 @@ async def run(work: Work) -> Done:
 
     try:
         report = await index_folder(
-            Path(work.claimed.spec["folder"]),
+            Path(work.spec.folder),
             work.database,
             work.engine,
             progress,
@@ -301,13 +346,12 @@ async def run(work: Work) -> Done:
             between=between,
         )
     except GiveBack:  # the counts of now: other files that were in work have ended since
-        raise GiveBack(
-            {"so_far": {name: before.get(name, 0) + getattr(report, name) for name in HANDLED}}
-        ) from None
+        so_far = {name: before.get(name, 0) + getattr(report, name) for name in HANDLED}
+        raise GiveBack(replace(work.spec, so_far=so_far)) from None
     for name in HANDLED:  # what this run finds unchanged is what the earlier ones did
         setattr(report, name, getattr(report, name) + before.get(name, 0))
     report.unchanged = max(report.unchanged - sum(before.values()), 0)
-    return Done(report.to_json(), measured=False)
+    return Done(report, measured=False)
 
 
-KIND = TaskKind(run)
+KIND = Kind("index", Spec, IndexReport, run)

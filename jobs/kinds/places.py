@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.library.store import Transaction
+from core.library.database import Transaction
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.library.connection import Row
+from core.library.database import Transaction
 from core.library.shelf import own_hash
-from core.library.store import Row, Transaction
 from core.library.tracks import put_analysis, put_track
+from core.track_analysis import TrackAnalysis
 from jobs.kinds.files import is_gone
 from jobs.kinds.places import Place, forget_unless_used, only_here
 
@@ -42,8 +44,6 @@ async def settle(transaction: Transaction, place: Place, found: Found, answer: d
 
     Returns what happened, as a report counts it: 'added', 'updated', 'renewed', 'moved', 'duplicates', 'unchanged'.
     """
-    from core.analysis import TrackAnalysis
-
     row, path = found.row, str(place.folder / found.row["path"])
     same = await _same(transaction, place, found.digest)
     analysis = TrackAnalysis.from_json(answer["analysis"]) if answer else None

@@ -1,27 +1,27 @@
-"""Analyse uploads anew whose analysis is from another separator or version; the old values serve meanwhile.
+"""Bring stored analyses up to date in the background; the old values serve meanwhile.
 
-Tracks of folders are renewed when their folder is indexed. Of uploads, those are left as they are whose audio has
-been removed after its time.
-
-Then latent vectors are made for whatever track of the library has none by the present genre model.
-
-spec:   {"after": id of the track where an earlier run gave way, "heard": likewise for latent vectors}
-result: {"renewed": int, "failed": int, "latents"?: int}
+First the uploads whose analysis is from another separator or version, as far as their audio is still kept; tracks of
+folders are renewed when their folder is indexed. Then latent vectors for every track that has none by the present
+genre model: only the half minute that the network hears is decoded, and nothing is separated again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from core.errors import UserError, is_disk_full
-from core.library.store import Row
-from core.library.tracks import put_analysis
+from core.library.connection import Row
+from core.library.database import Database
+from core.library.tracks import put_analysis, put_latent
 from core.separation.base import Cancelled
-from jobs.engines.base import Crashed, Request, TaskFailed, TimedOut, Unavailable
-from jobs.kinds.base import Done, GiveBack, TaskKind, Work
-from jobs.kinds.latent import hear_missing
+from core.track_analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
+from jobs.engines.base import Crashed, Engine, Request, ShouldStop, TaskFailed, TimedOut, Unavailable
+from jobs.kinds.base import Context, Done, GiveBack, Kind, Work
 
 log = logging.getLogger(__name__)
 
@@ -31,13 +31,35 @@ FROM track WHERE origin = 'upload' AND id > :after AND NOT EXISTS (
     AND separator_version = :separator_version AND analyser_version = :analyser_version)
 """
 
+_LACKING = """
+FROM track WHERE id > :after AND EXISTS (SELECT 1 FROM analysis WHERE track_id = track.id)
+AND NOT EXISTS (SELECT 1 FROM latent WHERE track_id = track.id AND model = :model)
+"""
 
-async def run(work: Work) -> Done:
-    """One upload after the other; gives way to whoever waits for something."""
-    from core.analysis import ANALYSER_VERSION
 
+@dataclass(frozen=True)
+class Spec:
+    """Where to go on, for a job that gave way to a more urgent one."""
+
+    after: int = 0
+    """Id of the last track whose analysis was looked at."""
+    heard: int = 0
+    """Likewise for latent vectors."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """How many analyses were renewed or could not be, and how many latent vectors were made."""
+
+    renewed: int = 0
+    failed: int = 0
+    latents: int = 0
+
+
+async def run(work: Work[Spec]) -> Done[Result]:
+    """Renew one track after the other, and give way to whoever waits for something."""
     now = {**await work.engine.start(), "analyser_version": ANALYSER_VERSION}
-    after, counts = int(work.claimed.spec.get("after", 0)), {"renewed": 0, "failed": 0}
+    after, counts = work.spec.after, {"renewed": 0, "failed": 0}
     [total] = await work.database.fetch(f"SELECT count(*) {_STALE}", {**now, "after": after})
     while row := await work.database.fetch_one(
         f"SELECT id, path {_STALE} ORDER BY id LIMIT 1", {**now, "after": after}
@@ -50,27 +72,25 @@ async def run(work: Work) -> Done:
             counts["renewed" if await _renew(work, row) else "failed"] += 1
         after = int(row["id"])
         if await work.give_way():
-            raise GiveBack({"after": after})
+            raise GiveBack(replace(work.spec, after=after))
 
     async def between(track_id: int) -> None:
         if await work.give_way():
-            raise GiveBack({"after": after, "heard": track_id})
+            raise GiveBack(Spec(after, track_id))
 
     made = await hear_missing(
         work.database,
         work.engine,
         work.settings.data,
-        after=int(work.claimed.spec.get("heard", 0)),
+        after=work.spec.heard,
         should_stop=work.should_stop,
         progress=lambda done, total: work.report(f"{done} of {total} tracks", done / max(total, 1)),
         between=between,
     )
-    return Done({**counts, **({"latents": made} if made else {})}, measured=False)
+    return Done(Result(**counts, latents=made), measured=False)
 
 
-async def _renew(work: Work, row: Row) -> bool:
-    from core.analysis import TrackAnalysis
-
+async def _renew(work: Work[Spec], row: Row) -> bool:
     path = work.settings.data / row["path"]
     arguments: dict[str, Any] = {"path": str(path), "max_seconds": work.settings.upload_seconds}
     try:
@@ -94,4 +114,71 @@ async def _renew(work: Work, row: Row) -> bool:
     return True
 
 
-KIND = TaskKind(run)
+async def hear_missing(
+    database: Database,
+    engine: Engine,
+    data: Path,
+    *,
+    after: int = 0,
+    should_stop: ShouldStop | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    between: Callable[[int], Awaitable[None]] | None = None,
+) -> int:
+    """Make the missing latent vectors of tracks with an id above `after`; returns how many were made.
+
+    A track whose audio is gone, silent or unreadable gets none. `between` is called with each track's id and may raise
+    to stop. Raises Cancelled when `should_stop` says so.
+    """
+    model = (await engine.start()).get("genre_model")
+    if not model:
+        return 0
+    made = done = 0
+    [total] = await database.fetch(f"SELECT count(*) {_LACKING}", {"model": model, "after": after})
+    while row := await database.fetch_one(
+        f"SELECT id, path, coalesce(audio_hash, content_hash) AS digest {_LACKING} ORDER BY id LIMIT 1",
+        {"model": model, "after": after},
+    ):
+        if should_stop is not None and should_stop():
+            raise Cancelled
+        after, done = int(row["id"]), done + 1
+        if progress is not None:
+            progress(done - 1, total[0])
+        made += await _hear(database, engine, data / row["path"], after, row["digest"], should_stop)
+        if between is not None:
+            await between(after)
+    return made
+
+
+async def _hear(
+    database: Database, engine: Engine, path: Path, track_id: int, digest: str, should_stop: ShouldStop | None
+) -> bool:
+    try:
+        answer = await engine.run(Request("renew", {"path": str(path)}, reads=("path",)), None, should_stop)
+    except Unavailable:
+        raise
+    except (UserError, Crashed, TimedOut, TaskFailed) as error:
+        log.warning("Track %d gets no latent vector: %s", track_id, error)
+        return False
+    if answer["latent"] is None or answer["content_hash"] != digest:
+        return False
+    async with database.transaction() as transaction:
+        if not await transaction.run(
+            "SELECT 1 FROM track WHERE id = ? AND coalesce(audio_hash, content_hash) = ?", [track_id, digest]
+        ):
+            return False  # it was removed meanwhile
+        await put_latent(transaction, track_id, answer["latent"])
+    return True
+
+
+def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
+    """{"path"} -> {"latent": core.genre.model.Heard as JSON or None, "content_hash"}."""
+    from core.genre.model import hear_file
+
+    path = Path(arguments["path"])
+    if not path.is_file():
+        raise UserError("The audio is no longer there.")
+    heard = hear_file(path)
+    return {"latent": heard.to_json() if heard else None, "content_hash": content_hash(path)}
+
+
+KIND = Kind("renew", Spec, Result, run, compute)

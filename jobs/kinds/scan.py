@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from core.errors import UserError
-from core.library.store import Database
+from core.library.database import Database
 from jobs.kinds.files import audio_files, take
 from jobs.kinds.places import NOTE, Place, forget_unless_used
 

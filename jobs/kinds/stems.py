@@ -3,10 +3,6 @@
 They are not kept from the analysis: most uploads are looked at once, and six lossless stems take twelve times the
 room of the song. The same file and the same separator give the same stems, so nothing is lost by making them again.
 
-spec:   {"track_id", "name": the track's title, only ever shown, "of": the job that analysed it}
-result: {"track_id", "of", "archive": path in the data folder, "separator",
-         "sizes": {stem: {"flac": bytes, "ogg": bytes}}}
-
 The archive is one uncompressed ZIP with `<stem>.flac` and `<stem>.ogg`, so that it comes, ages and goes as one file.
 """
 
@@ -15,14 +11,17 @@ from __future__ import annotations
 import asyncio
 import math
 import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.errors import UserError
+from core.folders import DataFolder
 from core.i18n import mark
 from core.library.tracks import Library
 from jobs.engines.base import Request
-from jobs.kinds.base import Context, Done, TaskKind, Work
+from jobs.kinds.base import Context, Done, Kind, Work
 
 FORMS = ("flac", "ogg")
 
@@ -32,24 +31,49 @@ SEPARATED = 0.8
 """Progress once the stems are there; the rest is writing them."""
 
 
-async def run(work: Work) -> Done:
-    """The runner's side: nothing to do when somebody else asked for the same a while ago."""
-    spec = work.claimed.spec
-    track = await Library(work.database).get(spec["track_id"])
+@dataclass(frozen=True)
+class Spec:
+    """A track whose stems somebody asks for."""
+
+    track_id: int
+    name: str
+    """The track's title, which is only ever shown."""
+    of: int
+    """The job that analysed the track."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """The archive of a track's stems."""
+
+    track_id: int
+    of: int
+    """The job that analysed the track."""
+    archive: str
+    """Path in the data folder."""
+    separator: str
+    sizes: dict[str, dict[str, int]]
+    """{stem: {form: bytes}}."""
+
+
+async def run(work: Work[Spec]) -> Done[Result]:
+    """Have the archive made, unless it is there since somebody else asked for the same stems."""
+    spec = work.spec
+    track = await Library(work.database).get(spec.track_id)
     source = work.settings.data / track.path if track else None
     if track is None or source is None or not await asyncio.to_thread(source.is_file):
         raise UserError(GONE)
     facts = await work.engine.start()
     archive = work.settings.stems / archive_name(track.content_hash, facts["separator"])
-    result = {
-        "track_id": track.id,
-        "of": spec["of"],
-        "archive": archive.relative_to(work.settings.data).as_posix(),
-        "separator": facts["separator"],
-    }
+
+    async def result() -> Result:
+        sizes = await asyncio.to_thread(look_into, archive)
+        path = archive.relative_to(work.settings.data).as_posix()
+        return Result(track.id, spec.of, path, facts["separator"], sizes)
+
     if await asyncio.to_thread(archive.is_file):
         await asyncio.to_thread(archive.touch)  # its time begins anew
-        return Done(result | await asyncio.to_thread(look_into, archive), measured=False)
+        return Done(await result(), measured=False)
     archive.parent.mkdir(parents=True, exist_ok=True)
     part = archive.with_name(f".part-{work.claimed.id}-{work.claimed.token}.zip")
     request = Request(
@@ -67,7 +91,12 @@ async def run(work: Work) -> Done:
         part.replace(archive)
     finally:
         part.unlink(missing_ok=True)
-    return Done(result | await asyncio.to_thread(look_into, archive))
+    return Done(await result())
+
+
+def outputs(result: Result, folder: DataFolder) -> Sequence[Path]:
+    """The archive. Somebody else who has it as well can have it made again."""
+    return [folder.data / result.archive]
 
 
 def archive_name(content_hash: str, separator: str) -> str:
@@ -75,14 +104,14 @@ def archive_name(content_hash: str, separator: str) -> str:
     return f"{content_hash[:32]}-{separator}.zip"
 
 
-def look_into(archive: Path) -> dict[str, Any]:
-    """{"sizes": {stem: {form: bytes}}} of an archive. Raises OSError or zipfile.BadZipFile when it cannot be read."""
+def look_into(archive: Path) -> dict[str, dict[str, int]]:
+    """Return {stem: {form: bytes}} of an archive. Raises OSError or zipfile.BadZipFile when it cannot be read."""
     sizes: dict[str, dict[str, int]] = {}
     with zipfile.ZipFile(archive) as kept:
         for entry in kept.infolist():
             stem, _, form = entry.filename.partition(".")
             sizes.setdefault(stem, {})[form] = entry.file_size
-    return {"sizes": sizes}
+    return sizes
 
 
 def read_stem(archive: Path, stem: str, form: str) -> bytes:
@@ -92,7 +121,7 @@ def read_stem(archive: Path, stem: str, form: str) -> bytes:
 
 
 def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
-    """The worker's side: {"path", "archive", "max_seconds"} -> {"gain_db"}, and the archive is there."""
+    """{"path", "archive": where to write it, "max_seconds"} -> {"gain_db"}."""
     import numpy as np
 
     from core.audio.decode import DecodeLimits, decode
@@ -117,4 +146,4 @@ def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
     return {"gain_db": 20 * math.log10(gain)}
 
 
-KIND = TaskKind(run)
+KIND = Kind("stems", Spec, Result, run, compute, outputs=outputs)

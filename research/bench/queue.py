@@ -25,9 +25,9 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-from core.library.store import Database
+from core.library.schema import open_database
 from jobs.engines.local import LocalEngine
-from jobs.kinds.base import Done, TaskKind, TaskSettings, Work
+from jobs.kinds.base import Done, Kind, TaskSettings, Work
 from jobs.process import serve
 from jobs.queue import Queue
 from jobs.runner import Runner
@@ -121,7 +121,7 @@ def _wait_for_go() -> None:
 
 def _fill_ours(path: Path, jobs: int) -> None:
     async def fill() -> None:
-        async with await Database.open(path) as database:
+        async with await open_database(path) as database:
             queue = Queue(database)
             for number in range(jobs):
                 await queue.enqueue("bench", {"number": number}, user_id=number % 7)
@@ -131,7 +131,7 @@ def _fill_ours(path: Path, jobs: int) -> None:
 
 def _drain_ours(path: Path) -> None:
     async def drain() -> None:
-        async with await Database.open(path) as database:
+        async with await open_database(path) as database:
             queue = Queue(database, running_per_user=2)
             _wait_for_go()
             began = time.time()
@@ -236,7 +236,7 @@ SIDES: dict[str, tuple[Callable[[Path, int], None], Callable[[Path], None], Call
 
 async def _starts(data: Path, starts: int) -> list[float]:
     """Seconds from enqueue to start of jobs that come at random moments, with a runner in its own process."""
-    async with await Database.open(data / "moodstem.db") as database:
+    async with await open_database(data / "moodstem.db") as database:
         queue = Queue(database)
         runner = subprocess.Popen([sys.executable, "-m", "research.bench.queue", "serve", str(data)])  # noqa: ASYNC220
         try:
@@ -261,11 +261,11 @@ async def _starts(data: Path, starts: int) -> list[float]:
 
 
 async def _serve(data: Path) -> None:
-    async def nothing(work: Work) -> Done:
+    async def nothing(work: Work[dict[str, Any]]) -> Done[dict[str, Any]]:
         return Done()
 
-    async with await Database.open(data / "moodstem.db") as database:
-        kinds = {"bench": TaskKind(nothing)}
+    async with await open_database(data / "moodstem.db") as database:
+        kinds = {"bench": Kind("bench", dict, dict, nothing)}
         await serve(Runner(Queue(database), LocalEngine("none"), TaskSettings(data), kinds=kinds))
 
 

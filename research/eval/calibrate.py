@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.errors import UserError
 from core.library import reference
@@ -27,6 +26,7 @@ from core.recommend.rule import Rule
 from core.recommend.rules import Prepared
 from core.recommend.similar import COMPARED, TIMBRE
 from core.recommend.table import calibration, forget_tables, load_rules, trust
+from core.track_analysis import TrackAnalysis
 
 STRENGTHS = (10000.0, 300.0, 100.0, 30.0, 10.0, 3.0)
 """How hard the weights are pulled towards rules.toml; the first hardly lets them move."""

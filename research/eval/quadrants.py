@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.analysis import TrackAnalysis
 from core.errors import UserError
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS
 from core.recommend.affect import AROUSAL, VALENCE, axis
 from core.recommend.rules import Prepared
 from core.recommend.table import load_rules
+from core.track_analysis import TrackAnalysis
 from research.eval.calibrate import LabelledTrack
 
 NAME = re.compile(r"Q([1-4])_(.+)_\d+$")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import importlib
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -21,7 +20,7 @@ import simcord
 from bot import create_bot
 from core.errors import UserError
 from core.library.consent import agree
-from core.library.store import Database
+from core.library.schema import open_database
 from core.settings import JobSettings, LimitSettings, Settings
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
@@ -119,7 +118,7 @@ async def runner(
 ) -> AsyncIterator[Runner]:
     """A worker with its own connection, as the worker process has; it computes in a real child."""
     settings = TaskSettings(world.settings.data, upload_seconds=60)
-    async with await Database.open(world.settings.database) as database:
+    async with await open_database(world.settings.database) as database:
         yield Runner(Queue(database), engines(separator), settings)
 
 
@@ -152,13 +151,15 @@ async def previews_ready(world: World) -> None:
 @pytest.fixture
 def drawn_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are drawn in a thread instead of a process each that loads matplotlib first: for tests that are not
-    about those processes, as those of tests/core/pictures/test_details.py are."""
+    about those processes, as those of tests/core/pictures/test_drawing.py are."""
 
-    def run(module: str, order: bytes, given_up: threading.Event) -> bytes:
-        made = importlib.import_module(module).compute(json.loads(order))
+    from core.pictures import child
+
+    def run(order: bytes, given_up: threading.Event) -> bytes:
+        made = child.pictures(json.loads(order))
         return json.dumps({name: base64.b64encode(png).decode() for name, png in made.items()}).encode()
 
-    monkeypatch.setattr("core.pictures.details._run", run)
+    monkeypatch.setattr("core.pictures.drawing._run", run)
 
 
 async def upload(world: World, name: str, data: bytes) -> Any:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from bot.features.similar.cards import Question
-from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.i18n import percent, tr
 from core.library.audit import Entry as Logged
@@ -38,6 +37,8 @@ from core.recommend.tuning import Change
 from core.recommend.weight_preview import Outcome, Place, samples
 from core.recommend.wording import sentence
 from core.settings import LimitSettings, RetentionSettings
+from core.track_analysis import TrackAnalysis
+from jobs.kinds import analyse, index, renew, stems
 from jobs.model import Job
 from tests import make
 
@@ -48,9 +49,19 @@ def track(words: str) -> Track:
     return Track(BIG, "f" * 64, "/m/x.mp3", "upload", words, words, words, 86_399.0, words)
 
 
+def job_spec(kind: str, words: str) -> dict[str, Any]:
+    specs = {
+        "analyse": analyse.Spec("f", words),
+        "index": index.Spec(f"/m/{words}"),
+        "renew": renew.Spec(),
+        "stems": stems.Spec(BIG, words, BIG),
+    }
+    return asdict(specs[kind])
+
+
 def job(words: str, state: str = "running", kind: str = "analyse", **more: Any) -> Job:
     fields: dict[str, Any] = {
-        "id": BIG, "kind": kind, "spec": {"name": words, "folder": f"/m/{words}", "of": BIG}, "user_id": BIG,
+        "id": BIG, "kind": kind, "spec": job_spec(kind, words), "user_id": BIG,
         "guild_id": BIG, "priority": 1, "cost": 1.0, "state": state, "stage": "separate", "progress": 0.999,
         "position": 9999, "eta_s": 359_999.0, "attempt": 3, "error_code": "input", "error": words, "result": {},
         "cancel_requested": False, "created_at": 1e9, "started_at": 1e9, "finished_at": 1e9,
@@ -228,10 +239,11 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
     kept = RetentionSettings()
     results = {"tracks": dict.fromkeys(("total", "folder", "upload", "sample"), 999_999)}
     counted = dict.fromkeys(("queued", "running", "done", "failed", "cancelled"), 999_999)
-    index = dict.fromkeys(
+    counts = dict.fromkeys(
         ("added", "updated", "renewed", "moved", "removed", "duplicates", "unchanged"), 999999
     )
-    stems = {"sizes": dict.fromkeys(STEMS, 9), "separator": "unet"}
+    indexed = {"folder": "/m", **counts}
+    archive = asdict(stems.Result(BIG, BIG, "x", "unet", {stem: {"flac": 9} for stem in STEMS}))
     states = ("queued", "running", "done", "failed", "cancelled")
     ranking = [f"“{short(words)}” ranks above it (+0.50): there it is louder, here not. " * 2] * 3
     missing = [Match(Item(title=words, artist=words), None) for _ in range(500)]
@@ -251,7 +263,7 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.features.library.details_card:details_card": [(track(words), ["profile", "contrast", "chroma"], True), (track(words), ["profile"], False)],
         "bot.features.upload.cards:job_card": [(job(words, state, kind),) for state in states for kind in ("analyse", "index", "renew", "stems")],
         "bot.features.upload.cards:result_card": [(job(words, "done"), replace(track(words), id=1), analysis(words), similar(words)[:3], {"picture": True, "listed": listed}) for listed in (None, True, False)],
-        "bot.features.upload.cards:index_card": [(job(words, "done", "index", result={**index, "failed": [[words, words]] * 99}),)],
+        "bot.features.upload.cards:index_card": [(job(words, "done", "index", result={**indexed, "failed": [[words, words]] * 99}),)],
         "bot.features.journey.cards:where_card": [(action, ("joyful_activation", 40, 240), {"known": known}) for action in ("jr_to", "jr_from") for known in (True, False)],
         "bot.features.journey.cards:journey_card": [(journey(words), page, {"picture": True}) for page in (0, 7)],
         "bot.features.journey.cards:why_card": [(journey(words), place) for place in (0, 39)],
@@ -265,7 +277,6 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.features.recommend.cards:picks_card": [(recommended(words), page, {"steers": steers(), "shared": shared}) for page in (0, 3) for shared in (True, False)],
         "bot.features.recommend.cards:no_mood_card": [("celebration", "settle", 20)],
         "bot.features.recommend.cards:why_card": [(recommended(words), place, ranking, {"own": own}) for place in (0, 19) for own in (True, False)],
-        "bot.features.recommend.cards:opinion_view": [(BIG, said) for said in (None, True, False)],
         "bot.features.recommend.cards:similar_card": [(track(words), []), (track(words), similar(words))],
         "bot.features.playlists.cards:lists_card": [([], 0), ([replace(playlist(words), id=BIG + n) for n in range(100)], 5)],
         "bot.features.playlists.cards:playlist_card": [(playlist(words), found, page, {"own": own, "note": tr("{title} is number {now} now.", title=words[:80], now=500)}) for found in ([], entries(words)) for page in (0, 50) for own in (True, False)],
@@ -280,7 +291,7 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.features.privacy.cards:consent_card": [(kept, BIG, "c" * 62)],
         "bot.features.similar.cards:answer_card": [(way, track(words), similar(words), prominent(words)) for way in ways] + [(replace(ways[1], track_id=0), None, [], prominent(words))],
         "bot.features.similar.cards:comparison_card": [(track(words), replace(track(words), id=1), similar(words)[0].reasons, False)],
-        "bot.features.upload.stems_card:stems_card": [(job(words, "done", "stems", result=stems), analysis(words), until) for until in (None, 1e9)],
+        "bot.features.upload.stems_card:stems_card": [(job(words, "done", "stems", result=archive), analysis(words), until) for until in (None, 1e9)],
         "bot.features.mood.commands:mood_form": [(questions(language)[:AT_ONCE],)],
         "bot.features.mood.commands:forgotten_card": [()],
         "bot.features.mood.commands:question_card": [(one, answered, 40, tr("Before, you said “{answer}”.", answer=one.answers[-1])) for one in questions(language) for answered in (0, 39)],

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from core.library.consent import agree
-from core.library.store import Database
+from core.library.schema import open_database
 from core.settings import JobSettings, LimitSettings, Settings
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
@@ -69,7 +69,7 @@ async def bot(data: Path, first: int, end: int) -> None:
 
 
 async def runner(data: Path) -> None:
-    async with await Database.open(data / "moodstem.db") as database:
+    async with await open_database(data / "moodstem.db") as database:
         # Random kills are nobody's fault here; what sets real killers aside has tests of its own.
         queue = Queue(database, crash_limit=1000, loss_limit=1000, backoff_s=0.05)
         engine = LocalEngine("none", extra_tasks=TASKS)

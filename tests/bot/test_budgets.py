@@ -48,7 +48,7 @@ def modules() -> Iterator[tuple[str, list[ast.stmt]]]:
 
 
 def makes(node: ast.stmt) -> bool:
-    shapes = ("Card", "Form", "ui.View", "discord.ui.View")
+    shapes = ("Card", "Form", "Buttons")
     return (
         isinstance(node, ast.FunctionDef) and node.returns is not None and ast.unparse(node.returns) in shapes
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import sqlite3
 from collections.abc import Iterator
@@ -44,8 +45,8 @@ async def test_a_bug_in_a_command(world: World, monkeypatch: pytest.MonkeyPatch)
 async def test_a_bug_after_thinking_takes_the_place_of_the_answer(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(type(world.bot), "catalog", fails)
-    await world.bot.get_cog("Mood").moods.finish(world.alice.id, Profile({"power": 1.0}))
+    monkeypatch.setattr(world.bot.catalogs, "of", fails)
+    await world.bot.moods.finish(world.alice.id, Profile({"power": 1.0}))
     shown = await world.alice.slash(world.channel, "recommend")
     assert SORRY in words(shown.response) and not shown.followups
     world.expected = (*world.expected, Bug)
@@ -79,7 +80,7 @@ async def test_a_bug_in_autocomplete_offers_nothing_and_is_logged_once(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     monkeypatch.setattr(world.bot.library.database, "fetch", fails)
-    monkeypatch.setattr(type(world.bot), "catalog", fails)
+    monkeypatch.setattr(world.bot.catalogs, "of", fails)
     with caplog.at_level(logging.ERROR):
         found = await world.alice.autocomplete(world.channel, "playlist create", "track", "pillow")
     assert found == []
@@ -125,6 +126,29 @@ async def test_buttons_live_on_after_views_have_timed_out(world: World) -> None:
     for shown in (told, old):
         pressed = await world.alice.click(shown.response.message, label="Ask me")
         assert "Question 1 of" in words(pressed.response or shown.response)
+
+
+async def test_discord_py_keeps_no_card_and_no_form(world: World) -> None:
+    """It would hold each for a quarter of an hour, or for ever, and hand presses to it past the one error path."""
+    before = views()
+    asked = await world.alice.slash(world.channel, "mood", form="form")
+    assert asked.modal is not None
+    told = await world.alice.submit_modal(asked, {})
+    assert told.response is not None
+    await world.alice.slash(world.channel, "help")
+    await previews_ready(world)
+    [track, *_] = await world.bot.library.tracks()
+    shown = await world.alice.slash(world.channel, "library track", track=track.title)
+    await world.alice.click(shown.response.message, custom_id=press_ids(shown.response, "play")[0])
+    del asked, told, shown
+    assert views() <= before
+
+
+def views() -> set[int]:
+    """The ids of all cards, rows of buttons and forms that are in memory."""
+    gc.collect()
+    kinds = discord.ui.View | discord.ui.LayoutView | discord.ui.Modal
+    return {id(one) for one in gc.get_objects() if isinstance(one, kinds)}
 
 
 # -- what Discord does to us -----------------------------------------------------------------------------
@@ -268,7 +292,7 @@ async def test_whoever_cannot_even_be_told_costs_a_line_of_the_log(world: World,
 async def test_a_database_that_another_process_holds_is_said_and_nothing_is_half_done(world: World) -> None:
     begun = await world.alice.slash(world.channel, "mood")
     choice = press_ids(begun.response, "mood_answer")[3]
-    await world.bot.database.fetch("PRAGMA busy_timeout = 50")
+    await world.bot.database.write("PRAGMA busy_timeout = 50")
     with closing(sqlite3.connect(world.settings.database, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         told = await world.alice.click(begun.response.message, custom_id=choice)

@@ -22,7 +22,8 @@ from pathlib import Path
 import pytest
 
 from core.library.bundled import ensure_samples
-from core.library.store import Database
+from core.library.database import Database
+from core.library.schema import open_database
 from core.library.tracks import Library
 from jobs.queue import Queue
 from jobs.retention import Retention, clean_up
@@ -30,7 +31,7 @@ from tests.conftest import ROOT
 from tests.jobs.helpers import is_running
 from tests.jobs.test_kill import children
 
-UPLOADS = int(os.environ.get("MOODSTEM_FAULT_UPLOADS", "24"))
+UPLOADS = int(os.environ.get("MOODSTEM_TEST_UPLOADS", "24"))
 WEIGHTS = {"worker": 6, "runner": 3, "bot": 1}
 """The bot takes longest to come back."""
 
@@ -126,7 +127,7 @@ def data(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def crowd(data: Path) -> AsyncIterator[Crowd]:
-    async with await Database.open(data / "moodstem.db") as database:
+    async with await open_database(data / "moodstem.db") as database:
         await ensure_samples(Library(database))
         for statement in WITNESS:
             await database.write(statement)
@@ -141,7 +142,7 @@ async def crowd(data: Path) -> AsyncIterator[Crowd]:
 async def test_killed_at_random(crowd: Crowd, data: Path) -> None:
     dice, begun = random.Random(11), time.monotonic()
     crowd.start_bot()
-    async with await Database.open(data / "moodstem.db") as database:
+    async with await open_database(data / "moodstem.db") as database:
         queue = Queue(database)
         calm_at, got_to = 0.0, 0
         while crowd.uploading or crowd.bot is not None or await active(queue):

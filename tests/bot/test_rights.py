@@ -12,9 +12,8 @@ import pytest
 from bot.router import Press
 from bot.widgets import Card, row
 from core.library.consent import agree
-from core.library.playlists import Playlists
+from core.library.members import export_member
 from core.moods.profile import Profile
-from jobs.member_data import export_member
 from tests.bot.conftest import World, press_ids, previews_ready, upload, words
 from tests.make import plucked
 
@@ -32,7 +31,7 @@ SHOWN_TO_ALL = {"job_refresh"}
 
 async def alices(world: World) -> dict[str, object]:
     """Something of everything that Alice can have, and the ids by which buttons name it."""
-    moods = world.bot.get_cog("Mood").moods
+    moods = world.bot.moods
     await moods.finish(world.alice.id, Profile({"nostalgia": 1.0}))
     shown = await world.alice.slash(world.channel, "recommend")
     recommendation = press_ids(shown.response, "rec_share")[0].split(":")[2]
@@ -40,10 +39,10 @@ async def alices(world: World) -> dict[str, object]:
     await upload(world, "alices-secret-song.wav", plucked())
     [job] = await world.bot.queue.jobs(user_id=world.alice.id)
     tracks = await world.bot.library.tracks()
-    playlist = await Playlists(world.bot.database).create(
+    playlist = await world.bot.playlists.create(
         world.alice.id, "alices-secret-list", [track.id for track in tracks[:3]]
     )
-    [entry, *_] = await Playlists(world.bot.database).entries(playlist.id)
+    [entry, *_] = await world.bot.playlists.entries(playlist.id)
     party = await world.alice.slash(world.channel, "party")
     party_id = press_ids(party.response, "party_make")
     await world.alice.slash(world.channel, "library search", query="secret-search")
@@ -81,7 +80,7 @@ async def test_no_button_of_alices_gives_bob_what_is_hers(world: World) -> None:
         await agree(world.bot.database, world.bob.id)  # one of the buttons erases him, consent and all
         press = Press(action, *arguments(handler, ids), label="Press")
         await channel.send(view=Card(row(press)))
-        shown = await world.bob.click(world.channel.last_message, custom_id=press.item.custom_id)
+        shown = await world.bob.click(world.channel.last_message, custom_id=press.custom_id)
         said = " ".join(words(one) for one in (shown.response, *shown.followups) if one is not None)
         assert await rows_of(world, world.alice.id) == before, f"{action} changed what is Alice's"
         if action not in SHOWN_TO_ALL:
@@ -96,7 +95,7 @@ async def test_what_bob_does_to_alices_things_is_refused_in_a_sentence(world: Wo
     for action in ("job_cancel", "job_show", "upload_remove", "rec_share", "rec_more", "pl_gone", "pl_drop"):
         press = Press(action, *arguments(world.bot.handlers[action], ids), label="Press")
         await channel.send(view=Card(row(press)))
-        shown = await world.bob.click(world.channel.last_message, custom_id=press.item.custom_id)
+        shown = await world.bob.click(world.channel.last_message, custom_id=press.custom_id)
         said = [words(one) for one in (shown.response, *shown.followups) if one is not None]
         assert shown.ephemeral and any("⚠️" in one for one in said), (action, said)
 
@@ -111,7 +110,7 @@ async def test_an_admin_of_another_server_has_no_rights_here(world: World) -> No
     for action in ("job_cancel", "upload_remove", "admin_cancel"):
         press = Press(action, ids["job_id"], label="Press")
         await world.bot.get_channel(there.id).send(view=Card(row(press)))
-        await boss.click(there.last_message, custom_id=press.item.custom_id)
+        await boss.click(there.last_message, custom_id=press.custom_id)
     [job] = await world.bot.queue.jobs(user_id=world.alice.id)
     assert job.state == "queued" and not job.cancel_requested
 
@@ -147,6 +146,6 @@ async def test_no_file_can_be_named(world: World, evil: str) -> None:
         names = list(inspect.signature(world.bot.handlers[action]).parameters)[1:]
         press = Press(action, *[evil for _ in names], label="Press")
         await channel.send(view=Card(row(press)))
-        shown = await world.bob.click(world.channel.last_message, custom_id=press.item.custom_id)
+        shown = await world.bob.click(world.channel.last_message, custom_id=press.custom_id)
         assert shown.acknowledged and shown.response is not None and "⚠️" in words(shown.response), action
         assert not shown.response.attachments

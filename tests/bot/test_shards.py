@@ -11,10 +11,11 @@ from apscheduler.triggers.interval import IntervalTrigger
 from bot import create_bot
 from bot.background.clock import Clock
 from core.library.samples import manifest
-from core.library.store import Database
+from core.library.schema import open_database
 from core.settings import DiscordSettings, JobSettings, Settings
 from jobs import notices
 from jobs.job_cards import Promise, promise_card
+from jobs.kinds import analyse
 from jobs.queue import Queue
 from jobs.schedule import Due
 from tests.fakes.discord_server import StandIn
@@ -59,7 +60,7 @@ async def test_each_process_keeps_the_cards_of_its_own_servers(tmp_path: Path) -
                 track = discord.attach(f"song{place}.ogg", song + bytes(place))
                 await answered(await discord.slash("upload", track=track))
                 await comes(discord, lambda d=discord, n=f"song{place}.ogg": card_of(d, n))  # type: ignore[misc]
-            async with await Database.open(tmp_path / "data" / "moodstem.db") as database:
+            async with await open_database(tmp_path / "data" / "moodstem.db") as database:
                 queue = Queue(database)
                 jobs = await queue.jobs()
                 assert {job.guild_id for job in jobs} == {first.guild, second.guild}
@@ -88,13 +89,13 @@ async def test_a_promised_card_is_sent_by_the_process_of_its_server_only(tmp_pat
     await first.start()
     await second.start()
     try:
-        async with await Database.open(tmp_path / "data" / "moodstem.db") as database:
+        async with await open_database(tmp_path / "data" / "moodstem.db") as database:
 
             async def promised(transaction: Any, job_id: int) -> None:
                 await promise_card(transaction, Promise(job_id, second.channel, 7))
 
             await Queue(database).enqueue(
-                "analyse", {"name": "late.ogg"}, user_id=7, guild_id=second.guild, alongside=promised
+                "analyse", analyse.Spec("x", "late.ogg"), user_id=7, guild_id=second.guild, alongside=promised
             )
             async with running(first, tmp_path, **shard(0)):
                 await a_later_card(first, Queue(database))
@@ -117,7 +118,7 @@ async def test_a_member_is_told_once_by_the_process_of_the_jobs_server(tmp_path:
     await first.start()
     await second.start()
     try:
-        async with await Database.open(tmp_path / "data" / "moodstem.db") as database:
+        async with await open_database(tmp_path / "data" / "moodstem.db") as database:
             queue = Queue(database)
             async with running(first, tmp_path, **shard(0)), running(second, tmp_path, **shard(1)):
                 for times in (1, 2):  # the second time shows whether the first was told again
@@ -164,7 +165,7 @@ async def test_the_schedule_runs_once(
             discord=DiscordSettings(shards=processes, shard_ids=[number] if processes > 1 else None),
         )
         bot: Any = create_bot(settings)
-        databases.append(await Database.open(settings.database))
+        databases.append(await open_database(settings.database))
         bot.queue = Queue(databases[-1])
         clock = Clock(bot)
 

@@ -12,13 +12,14 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from core.analysis import UNHEARD, TrackAnalysis, analyse, content_hash
+from core.analysis import UNHEARD, analyse
 from core.audio.activity import Gate
 from core.audio.decode import DecodeLimits, decode
 from core.audio.types import RATE, STEMS, Samples
 from core.errors import UserError
 from core.separation import load_separator
 from core.separation.base import Cancelled, Progress
+from core.track_analysis import TrackAnalysis, content_hash
 from tests.core.audio import rhythms
 from tests.data import SAMPLES, SONGS
 from tests.make import tone

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from core.library.store import Database
+from core.library.database import Database
+from core.library.schema import open_database
 from jobs.engines.base import Limits
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
@@ -24,7 +25,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with await Database.open(tmp_path / "data" / "moodstem.db") as database:
+    async with await open_database(tmp_path / "data" / "moodstem.db") as database:
         yield database
 
 

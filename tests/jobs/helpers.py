@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from jobs.kinds import analyse
 from jobs.model import Claimed, Job
 from jobs.queue import Queue
 
@@ -72,6 +74,12 @@ async def until(happened: Callable[[], Any], timeout_s: float = 60.0) -> None:
             return
         assert time.monotonic() < deadline, "it never happened"
         await asyncio.sleep(0.01)
+
+
+def analysed(track_id: int = 1) -> dict[str, Any]:
+    """The result of an upload that has become this track, without a picture."""
+    result = analyse.Result(track_id, "Song", None, 3.0, "pictures/none.png", known=False)
+    return dataclasses.asdict(result)
 
 
 def is_running(pid: int) -> bool:

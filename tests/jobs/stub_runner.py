@@ -11,10 +11,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from core.library.store import Database, Transaction
+from core.library.database import Transaction
+from core.library.schema import open_database
 from jobs.engines.base import Request
 from jobs.engines.local import LocalEngine
-from jobs.kinds.base import Done, TaskKind, TaskSettings, Work
+from jobs.kinds.base import Done, Kind, TaskSettings, Work
 from jobs.process import serve
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
@@ -31,13 +32,13 @@ async def stub(work: Work) -> Done:
     return Done(result, effect)
 
 
-KINDS = {"stub": TaskKind(stub)}
+KINDS = {"stub": Kind("stub", dict, dict, stub)}
 EFFECTS = "CREATE TABLE IF NOT EXISTS effect (job_id INTEGER NOT NULL) STRICT"
 PACE = Pace(lease_s=30, poll_s=0.01, drain_s=30)
 
 
 async def main(data: Path) -> None:
-    async with await Database.open(data / "moodstem.db") as database:
+    async with await open_database(data / "moodstem.db") as database:
         queue = Queue(database, backoff_s=0.05)
         engine = LocalEngine("none", extra_tasks=Path(__file__).with_name("stub_tasks.py"))
         await serve(Runner(queue, engine, TaskSettings(data), kinds=KINDS, pace=PACE))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.library.store import Database
+from core.library.database import Database
 from core.library.tracks import Library
 from jobs.disk import FOLDERS, keep_within, usage
 from jobs.queue import Queue

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from core.audio.decode import decode
-from core.library.store import Database
+from core.library.database import Database
+from core.library.schema import open_database
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
 from jobs.kinds.index import index_folder
@@ -94,7 +95,7 @@ async def test_when_the_outcome_is_to_be_written(
 ) -> None:
     """The database's own disk fills up during a job; its effect happens once, as soon as there is room."""
     began, go = tmp_path / "began", tmp_path / "go"
-    async with await Database.open(small_disk / "moodstem.db") as database:
+    async with await open_database(small_disk / "moodstem.db") as database:
         await database.write(EFFECTS)
         queue = Queue(database)
         runner = Runner(queue, engine, TaskSettings(small_disk), kinds=KINDS, pace=QUICK)
@@ -129,7 +130,7 @@ async def test_when_the_outcome_is_to_be_written(
 
 async def test_the_clean_up_runs_on_a_full_disk(small_disk: Path) -> None:
     """What makes room must not need any."""
-    async with await Database.open(small_disk / "moodstem.db") as database:
+    async with await open_database(small_disk / "moodstem.db") as database:
         old = small_disk / "uploads" / "orphan"
         old.parent.mkdir()
         old.write_bytes(bytes(500_000))

@@ -51,6 +51,6 @@ async def test_a_worker_separates_as_the_settings_say(config: Path, tmp_path: Pa
 )
 def test_other_values_are_told_in_one_sentence(config: Path, line: str) -> None:
     config.write_text(config.read_text() + f"[htdemucs]\n{line}\n")
-    with pytest.raises(UserError, match=rf"htdemucs\.{line.split()[0]}\b.*: correct it in ") as told:
+    with pytest.raises(UserError, match=rf"htdemucs\.{line.split()[0]}\b.*: correct that in ") as told:
         load_settings()
     assert "\n" not in str(told.value)

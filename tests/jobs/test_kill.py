@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from core.library.store import Database
+from core.library.database import Database
 from jobs.owner import is_dead, this_owner
 from jobs.process import RunnerOptions, spawn_runner
 from jobs.queue import Queue

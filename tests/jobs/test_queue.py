@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from core.library.store import Database, Transaction
+from core.library.database import Database, Transaction
+from core.library.schema import open_database
 from jobs.queue import Queue
 from tests.jobs.helpers import LEASE, put, state, take
 
@@ -41,7 +42,8 @@ async def test_what_was_confirmed_is_on_disk(queue: Queue, database: Database) -
     assert other.execute("SELECT state FROM job WHERE id = ?", [job.id]).fetchall() == [("queued",)]
     assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     other.close()
-    assert (await database.fetch("PRAGMA synchronous"))[0][0] == 2
+    async with database.transaction() as transaction:
+        assert (await transaction.run("PRAGMA synchronous"))[0][0] == 2
 
 
 async def test_the_same_key_joins_the_active_job(queue: Queue) -> None:
@@ -137,7 +139,7 @@ async def test_a_removed_job_hides_no_later_change(queue: Queue, database: Datab
 async def test_claims_are_exclusive(database: Database, queue: Queue) -> None:
     for user in range(40):
         await put(queue, user)
-    async with await Database.open(database.path) as second:
+    async with await open_database(database.path) as second:
         queues = [queue, Queue(second, clock=queue.clock)]
 
         async def drain(index: int) -> list[int]:
@@ -173,12 +175,12 @@ async def test_a_clock_that_jumps_back_stops_nothing(queue: Queue, clock: Any) -
 async def test_a_full_disk_loses_nothing_and_confirms_nothing(queue: Queue, database: Database) -> None:
     kept = await put(queue)
     [pages] = (await database.fetch("PRAGMA page_count"))[0]
-    await database.fetch(f"PRAGMA max_page_count = {pages}")
+    await database.write(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(sqlite3.OperationalError, match="full"):
         for _ in range(200):
             await put(queue, spec={"path": "x" * 1000})
     before = (await queue.counts())["queued"]
-    await database.fetch("PRAGMA max_page_count = 1073741823")
+    await database.write("PRAGMA max_page_count = 1073741823")
     assert (await queue.counts())["queued"] == before
     assert (await database.fetch("PRAGMA integrity_check"))[0][0] == "ok"
     assert (await take(queue)).id == kept.id
@@ -202,7 +204,7 @@ async def test_work_that_goes_with_a_new_job_is_one_with_it(queue: Queue, databa
 
 
 async def test_a_locked_database_confirms_nothing_and_loses_nothing(queue: Queue, database: Database) -> None:
-    await database.fetch("PRAGMA busy_timeout = 20")
+    await database.write("PRAGMA busy_timeout = 20")
     await put(queue, 1)
     claimed = await take(queue)
     waiting = await put(queue, 2)

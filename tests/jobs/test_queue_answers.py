@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.library.store import Database, Transaction
+from core.library.database import Database, Transaction
 from jobs.model import BACKGROUND, INTERACTIVE, QuotaError, Quotas
 from jobs.queue import LONGEST_LEASE_S, Queue
 from tests.jobs.helpers import LEASE, put, take

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.library.store import Transaction
+from core.library.database import Transaction
 from jobs.queue import Queue
 from tests.jobs.helpers import LEASE, put, state, take
 

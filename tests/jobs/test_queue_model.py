@@ -12,7 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
-from core.library.store import Database, Transaction
+from core.library.database import Database, Transaction
+from core.library.schema import open_database
 from jobs.model import Claimed
 from jobs.queue import Queue
 from tests.jobs.helpers import Clock
@@ -46,8 +47,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.loop = asyncio.Runner()
         self.folder = tempfile.TemporaryDirectory()
         self.clock = Clock()
-        self.database: Database = self.do(Database.open(Path(self.folder.name) / "moodstem.db"))
-        self.do(self.database.fetch("PRAGMA synchronous = OFF"))  # no power cut here, and many more steps
+        self.database: Database = self.do(open_database(Path(self.folder.name) / "moodstem.db"))
         self.do(self.database.write(EFFECTS))
         self.queue = Queue(self.database, clock=self.clock, loss_limit=LOSSES, backoff_s=0.0)
         self.jobs: dict[int, Known] = {}

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
-from core.library.store import Database
+from core.folders import DataFolder
+from core.library.database import Database
 from jobs.engines.local import LocalEngine
-from jobs.kinds.base import Done, GiveBack, TaskKind, TaskSettings, Work
+from jobs.kinds.base import Done, GiveBack, Kind, TaskSettings, Work
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
 from tests.jobs.helpers import effects, look, put_stub, until
@@ -187,7 +188,11 @@ async def test_background_work_gives_way(queue: Queue, engine: LocalEngine, sett
         return Done()
 
     runner = Runner(
-        queue, engine, settings, kinds={"steps": TaskKind(steps), "quick": TaskKind(quick)}, pace=QUICK
+        queue,
+        engine,
+        settings,
+        kinds={"steps": Kind("steps", dict, dict, steps), "quick": Kind("quick", dict, dict, quick)},
+        pace=QUICK,
     )
     job = await queue.enqueue("steps", {}, user_id=1)
     for _ in range(3):
@@ -199,15 +204,20 @@ async def test_background_work_gives_way(queue: Queue, engine: LocalEngine, sett
 async def test_what_a_failed_job_left_is_removed(
     queue: Queue, engine: LocalEngine, settings: TaskSettings
 ) -> None:
-    removed: list[str] = []
-    kinds = {"stub": TaskKind(KINDS["stub"].run, lambda spec, settings: removed.append(spec["task"]))}
+    def brought(spec: dict[str, Any], folder: DataFolder) -> list[Path]:
+        return [folder.uploads / spec["task"]]
+
+    kinds = {"stub": Kind("stub", dict, dict, KINDS["stub"].run, inputs=brought)}
+    for name in ("echo", "refuse", "bug"):
+        (settings.uploads / name).touch()
     runner = Runner(queue, engine, settings, kinds=kinds, pace=QUICK)
     await put_stub(queue, "echo")
     await put_stub(queue, "refuse")
     await put_stub(queue, "bug")
     for _ in range(3):
         await until(runner.run_one)
-    assert removed == ["refuse"]  # the bug's job will be tried again
+    left = {path.name for path in settings.uploads.iterdir()}
+    assert left == {"echo", "bug"}  # the bug's job will be tried again
 
 
 async def test_a_full_disk_stops_no_runner(runner: Runner, queue: Queue, caplog: Any) -> None:
@@ -215,11 +225,11 @@ async def test_a_full_disk_stops_no_runner(runner: Runner, queue: Queue, caplog:
     jobs = [await put_stub(queue, "echo", say="x" * 20000) for _ in range(2)]
     await database.write("UPDATE job SET state = 'done' WHERE id = ?", [jobs[1].id])
     [pages] = (await database.fetch("PRAGMA page_count"))[0]
-    await database.fetch(f"PRAGMA max_page_count = {pages}")
+    await database.write(f"PRAGMA max_page_count = {pages}")
     running = asyncio.create_task(runner.run_forever())
     await until(lambda: "database or disk is full" in caplog.text)
     assert not running.done()
-    await database.fetch("PRAGMA max_page_count = 1073741823")
+    await database.write("PRAGMA max_page_count = 1073741823")
 
     async def done() -> bool:
         return (await look(queue, jobs[0])).state == "done"

@@ -13,9 +13,10 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from core.library.backup import backups, rehearse
-from core.library.store import Database
+from core.library.database import Database
 from core.library.tracks import Library
 from jobs.job_cards import cards, drop_card, put_card
+from jobs.kinds import index
 from jobs.queue import Queue
 from jobs.retention import Retention, clean_up
 from jobs.schedule import Due, Plan, Schedule, enqueue_reindex, planned
@@ -110,7 +111,7 @@ async def test_everything_planned_runs(queue: Queue, tmp_path: Path) -> None:
     [kept] = backups(tmp_path / "backups")
     assert (await rehearse(kept))["job"] == 1
     [job] = await queue.jobs()
-    assert (job.kind, job.spec, job.priority) == ("index", {"folder": str(tmp_path / "music")}, 0)
+    assert (index.KIND.spec(job), job.priority) == (index.Spec(str(tmp_path / "music")), 0)
     assert {state["name"] for state in await schedule.states() if state["last_success"]} == {
         "reindex", "backup", "upkeep", "retention", "disk", "reaper",
     }  # fmt: skip

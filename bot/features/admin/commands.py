@@ -11,6 +11,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Moodstem
+from bot.consent import asks_for, stores_nothing
 from bot.errors import answer_refusals
 from bot.features.admin.cards import PAGE, Stats, jobs_card, limits_card, log_card, stats_card
 from bot.features.language.commands import AUTOMATIC, CHOICES
@@ -25,6 +26,7 @@ from core.library.audit import entries, record
 from core.library.backup import backup, backups, rehearse
 from core.library.servers import LIMITS, limits_of, own_limits, set_limit
 from core.separation import at_hand
+from jobs.kinds import index
 from jobs.model import BACKGROUND
 
 
@@ -40,7 +42,7 @@ async def reindex(interaction: discord.Interaction[Moodstem]) -> None:
     for folder in folders:
         job = await bot.queue.enqueue(
             "index",
-            {"folder": str(folder.resolve())},
+            index.Spec(str(folder.resolve())),
             user_id=interaction.user.id,
             guild_id=interaction.guild_id,
             priority=BACKGROUND,
@@ -78,13 +80,15 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
     async def reindex_(self, interaction: discord.Interaction[Moodstem]) -> None:
         await reindex(interaction)
 
-    @app_commands.command(description="What waits and runs on this server; cancel what should not.")
+    @app_commands.command(
+        description="What waits and runs on this server; cancel what should not.", extras=stores_nothing
+    )
     async def jobs(self, interaction: discord.Interaction[Moodstem]) -> None:
         await interaction.response.send_message(
             view=await self.jobs_view(must_manage(interaction)), ephemeral=True
         )
 
-    @on_press("admin_jobs")
+    @on_press("admin_jobs", consent=False)
     async def jobs_again(self, interaction: discord.Interaction[Moodstem]) -> None:
         await interaction.response.edit_message(view=await self.jobs_view(must_manage(interaction)))
 
@@ -108,7 +112,9 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         waiting = await self.bot.queue.jobs(guild_id=guild_id, state=("running", "queued"), limit=PAGE)
         return jobs_card(waiting, await self.bot.queue.counts(guild_id))
 
-    @app_commands.command(description="Library, jobs, workers, disk and backups at a glance.")
+    @app_commands.command(
+        description="Library, jobs, workers, disk and backups at a glance.", extras=stores_nothing
+    )
     async def stats(self, interaction: discord.Interaction[Moodstem]) -> None:
         guild_id = must_manage(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -152,7 +158,10 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         )
         await interaction.edit_original_response(view=note_card(sentence))
 
-    @app_commands.command(description="What members may upload here; with a name and a number, change it.")
+    @app_commands.command(
+        description="What members may upload here; with a name and a number, change it.",
+        extras=asks_for(lambda given: given.name is not None),
+    )
     @app_commands.describe(name="Which limit", value="The new number; left out, back to the operator's")
     @app_commands.choices(
         name=[app_commands.Choice(name=words, value=name) for name, words in LIMITS.items()]
@@ -172,7 +181,9 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         card = limits_card(here, set(await own_limits(self.bot.database, guild_id)))
         await interaction.response.send_message(view=card, ephemeral=True)
 
-    @app_commands.command(description="How much each rule counts here: look, try out, change, undo.")
+    @app_commands.command(
+        description="How much each rule counts here: look, try out, change, undo.", extras=stores_nothing
+    )
     async def rules(self, interaction: discord.Interaction[Moodstem]) -> None:
         view = await rules_view(self.bot, must_manage(interaction))
         await interaction.response.send_message(view=view, ephemeral=True)
@@ -196,13 +207,15 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         )
         await interaction.response.send_message(view=note_card(sentence), ephemeral=True)
 
-    @app_commands.command(name="log", description="What admins did with my commands, newest first.")
+    @app_commands.command(
+        name="log", description="What admins did with my commands, newest first.", extras=stores_nothing
+    )
     async def log_(self, interaction: discord.Interaction[Moodstem]) -> None:
         await interaction.response.send_message(
             view=await self.log_view(must_manage(interaction), 0), ephemeral=True
         )
 
-    @on_press("admin_log")
+    @on_press("admin_log", consent=False)
     async def log_page(self, interaction: discord.Interaction[Moodstem], page: str) -> None:
         await interaction.response.edit_message(view=await self.log_view(must_manage(interaction), int(page)))
 

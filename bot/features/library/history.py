@@ -9,12 +9,12 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Moodstem
+from bot.consent import stores_nothing
 from bot.errors import answer_refusals
 from bot.features.library.cards import MOMENTS, history_card
 from bot.i18n import mark, tr
 from bot.router import on_press
 from bot.widgets import Card, note_card
-from core.library.history import History
 
 if TYPE_CHECKING:
     from bot.features.recommend.commands import Recommend
@@ -27,9 +27,10 @@ class HistoryCommands(commands.Cog):
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
-        self.history = History(bot.database)
 
-    @app_commands.command(name="history", description="What you heard and what I picked for you.")
+    @app_commands.command(
+        name="history", description="What you heard and what I picked for you.", extras=stores_nothing
+    )
     @app_commands.describe(only="Only one of the two")
     @app_commands.choices(only=[app_commands.Choice(name=name, value=kind) for kind, name in KINDS.items()])
     @answer_refusals
@@ -37,7 +38,7 @@ class HistoryCommands(commands.Cog):
         await interaction.response.defer(ephemeral=True, thinking=True)
         await interaction.edit_original_response(view=await self.page(interaction.user.id, only or "", 0))
 
-    @on_press("hist_page")
+    @on_press("hist_page", consent=False)
     async def turn(self, interaction: discord.Interaction[Moodstem], kind: str, page: str) -> None:
         kind = kind if kind in KINDS else ""
         await interaction.response.edit_message(view=await self.page(interaction.user.id, kind, int(page)))
@@ -45,19 +46,21 @@ class HistoryCommands(commands.Cog):
     async def page(self, user_id: int, kind: str, page: int) -> Card:
         """One page (from 0) of what the member heard and was shown; `kind` '' is both."""
         for shown in (page, 0):  # a page that is no longer there begins anew
-            moments, total = await self.history.moments(user_id, kind, limit=MOMENTS, offset=shown * MOMENTS)
+            moments, total = await self.bot.history.moments(
+                user_id, kind, limit=MOMENTS, offset=shown * MOMENTS
+            )
             if moments:
                 return history_card(moments, total, kind, shown)
         return note_card(tr("Nothing yet: ask me with /recommend, or find something with /library search."))
 
-    @on_press("hist_play")
+    @on_press("hist_play", consent=False)
     async def play_again(
         self, interaction: discord.Interaction[Moodstem], track_id: str, _place: str
     ) -> None:
         """As the button Play anywhere else; a track may stand on this card twice, a button's id may not."""
         await self.bot.handlers["play"](interaction, track_id)
 
-    @on_press("hist_open")
+    @on_press("hist_open", consent=False)
     async def reopen(self, interaction: discord.Interaction[Moodstem], recommendation_id: str) -> None:
         """The picks of then, as they were shown."""
         recommend = cast("Recommend", self.bot.get_cog("Recommend"))

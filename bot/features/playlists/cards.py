@@ -9,7 +9,7 @@ from discord import ui
 
 from bot.features.library.cards import by_line, turning
 from bot.i18n import tr, trn
-from bot.router import Press
+from bot.router import Buttons, Press
 from bot.theme import GOOD, clock, plain
 from bot.widgets import Card, Style, line, note_card, row, text
 from core.names import short
@@ -206,14 +206,16 @@ def delete_card(playlist: Playlist) -> Card:
     )
 
 
-def player_buttons(playlist: Playlist, place: int, places: int, track_id: int) -> ui.View:
+def player_buttons(playlist: Playlist, place: int, places: int, track_id: int) -> Buttons:
     """Under a preview that plays from a list."""
-    view = ui.View(timeout=None)
+    buttons = [Press("pl_pick", track_id, label=tr("Add to playlist"), emoji="➕")]
     if places > 1:
-        view.add_item(Press("pl_on", playlist.id, (place - 1) % places, "b", emoji="⏮️"))
-        view.add_item(Press("pl_on", playlist.id, (place + 1) % places, "f", label=tr("Next"), emoji="⏭️"))
-    view.add_item(Press("pl_pick", track_id, label=tr("Add to playlist"), emoji="➕"))
-    return view
+        buttons = [
+            Press("pl_on", playlist.id, (place - 1) % places, "b", emoji="⏮️"),
+            Press("pl_on", playlist.id, (place + 1) % places, "f", label=tr("Next"), emoji="⏭️"),
+            *buttons,
+        ]
+    return Buttons(*buttons)
 
 
 def _line(place: int, entry: Entry) -> ui.Item[Any]:

@@ -8,7 +8,7 @@ import discord
 from discord.ext import commands
 
 from bot.app import Moodstem
-from bot.consent import Waiting, from_short
+from bot.consent import Waiting
 from bot.errors import TROUBLE
 from bot.i18n import mark, tr
 from bot.router import on_press
@@ -30,18 +30,14 @@ class Consent(commands.Cog):
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
 
-    @on_press("consent_yes")
+    @on_press("consent_yes", consent=False)
     async def yes(self, interaction: discord.Interaction[Moodstem], asked: str, *short: str) -> None:
         """Notes the consent, then does what waited for it: a command, a button, or nothing that is still known."""
         await agree(self.bot.database, interaction.user.id)
         waiting = self.bot.gate.take(int(asked), interaction.user.id)
-        command, button = (
-            (waiting.command, waiting.button) if waiting is not None else from_short(":".join(short))
-        )
-        if command is not None:
-            await self.bot.run_again(interaction, command)
-        elif button:
-            await self.bot.handle(interaction, button[0], button[1:])
+        again = waiting.again if waiting is not None else self.bot.again(":".join(short))
+        if again is not None:
+            await again(interaction)
         else:
             await interaction.response.edit_message(view=note_card(tr(AGREED), colour=GOOD))
         await self.clear(interaction, waiting)
@@ -58,7 +54,7 @@ class Consent(commands.Cog):
             with contextlib.suppress(*TROUBLE):
                 await waiting.interaction.delete_original_response()
 
-    @on_press("consent_no")
+    @on_press("consent_no", consent=False)
     async def no(self, interaction: discord.Interaction[Moodstem]) -> None:
         await interaction.response.edit_message(view=note_card(tr(NOT_NOW)))
 

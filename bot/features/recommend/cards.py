@@ -128,11 +128,11 @@ def _steering(made: Recommended, shown: Sequence[Pick], steers: Sequence[str]) -
     skip each would be more than a card holds."""
     quick = [name for name in quick_steers() if name in steers and name != SURPRISE]
     applied = made.wish.steers
+    on_buttons = (*quick[:4], SURPRISE)
     buttons = [
         Press("rec_steer", made.id, name, label=steer_label(name), emoji=steer_emoji(name))
-        for name in (*quick[:4], SURPRISE)
+        for name in on_buttons
     ]
-    on_buttons = {press.arguments[-1] for press in buttons}
     options = [
         discord.SelectOption(
             label=tr("Take back: {steer_label}", steer_label=steer_label(name).lower()),
@@ -252,16 +252,6 @@ def next_button(made: Recommended, track_id: int) -> Press:
     """⏭ under the preview of a pick: plays the one after it."""
     place = [pick.track_id for pick in made.picks].index(track_id)
     return Press("rec_next", made.id, (place + 1) % len(made.picks), emoji="⏭️", label=tr("Next"))
-
-
-def opinion_view(track_id: int, said: bool | None) -> ui.View:
-    """The same under a preview, whose message is an ordinary one."""
-    from discord import ui
-
-    view = ui.View(timeout=None)
-    for button in opinion_buttons(track_id, said):
-        view.add_item(button)
-    return view
 
 
 def similar_card(track: Track, near: Sequence[Similar]) -> Card:

@@ -66,47 +66,47 @@ class Rules(commands.Cog):
         undoable = newest if newest is not None and newest.rule == rule.id else None
         return rule_card(rule, await weights_of(self.bot.database, guild_id), note, undoable)
 
-    @on_press("rules_topic")
+    @on_press("rules_topic", consent=False)
     async def topic(self, interaction: discord.Interaction[Moodstem], source: str, topic: str) -> None:
         view = await rules_view(self.bot, must_manage(interaction), topic, source)
         await interaction.response.edit_message(view=view)
 
-    @on_press("rules_source")
+    @on_press("rules_source", consent=False)
     async def source(self, interaction: discord.Interaction[Moodstem], topic: str, source: str) -> None:
         view = await rules_view(self.bot, must_manage(interaction), topic, source)
         await interaction.response.edit_message(view=view)
 
-    @on_press("rules_page")
+    @on_press("rules_page", consent=False)
     async def page(
         self, interaction: discord.Interaction[Moodstem], topic: str, source: str, page: str
     ) -> None:
         view = await rules_view(self.bot, must_manage(interaction), topic, source, _whole(page))
         await interaction.response.edit_message(view=view)
 
-    @on_press("rules_open")
+    @on_press("rules_open", consent=False)
     async def open(self, interaction: discord.Interaction[Moodstem], rule_id: str) -> None:
         view = await self.rule_view(must_manage(interaction), the_rule(rule_id))
         await interaction.response.edit_message(view=view)
 
-    @on_press("rules_rule")
+    @on_press("rules_rule", consent=False)
     async def back(self, interaction: discord.Interaction[Moodstem], rule_id: str) -> None:
         await self.open(interaction, rule_id)
 
-    @on_press("rules_number")
+    @on_press("rules_number", consent=False)
     async def number(self, interaction: discord.Interaction[Moodstem], rule_id: str) -> None:
         guild_id, rule = must_manage(interaction), the_rule(rule_id)
         weights = await weights_of(self.bot.database, guild_id)
         await interaction.response.send_modal(number_form(rule, weights.get(rule_id, rule.weight)))
 
-    @on_press("rules_typed")
+    @on_press("rules_typed", consent=False)
     async def typed(self, interaction: discord.Interaction[Moodstem], rule_id: str, number: str) -> None:
         await self.show_preview(interaction, rule_id, weight_text(weight_from(number)), 0)
 
-    @on_press("rules_try")
+    @on_press("rules_try", consent=False)
     async def try_(self, interaction: discord.Interaction[Moodstem], rule_id: str, wanted: str) -> None:
         await self.show_preview(interaction, rule_id, wanted, 0)
 
-    @on_press("rules_sample")
+    @on_press("rules_sample", consent=False)
     async def sample(
         self, interaction: discord.Interaction[Moodstem], rule_id: str, wanted: str, sample: str
     ) -> None:
@@ -120,7 +120,7 @@ class Rules(commands.Cog):
         weights = await weights_of(self.bot.database, guild_id)
         after = changed(weights, rule_id, _weight(wanted))
         await interaction.response.defer()
-        outcomes = await asyncio.to_thread(preview, await self.bot.catalog(guild_id), rule, after)
+        outcomes = await asyncio.to_thread(preview, await self.bot.catalogs.of(guild_id), rule, after)
         sample = min(sample, len(outcomes) - 1)
         view = preview_card(rule, weights, after, wanted, outcomes, sample)
         await interaction.edit_original_response(view=view)
@@ -147,7 +147,7 @@ class Rules(commands.Cog):
         )
         await interaction.response.edit_message(view=view)
 
-    @on_press("rules_changes")
+    @on_press("rules_changes", consent=False)
     async def changes(self, interaction: discord.Interaction[Moodstem], page: str) -> None:
         guild_id, shown = must_manage(interaction), _whole(page)
         found = await changes(self.bot.database, guild_id, PAGE + 1, shown * PAGE)

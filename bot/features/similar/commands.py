@@ -13,12 +13,12 @@ from discord.ext import commands
 
 from bot import autocomplete as choices
 from bot.app import Moodstem
+from bot.consent import stores_nothing
 from bot.errors import answer_refusals
 from bot.features.similar.cards import COUNT, KINDS, PICTURE, Question, answer_card, comparison_card
 from bot.i18n import tr
 from bot.router import on_press
 from bot.service.drawings import Drawings
-from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.errors import UserError
 from core.library.catalog import Catalog
@@ -28,6 +28,7 @@ from core.pictures.drawing import draw_comparison
 from core.recommend import acoustic_similarity
 from core.recommend.prominence import Prominent, prominent
 from core.recommend.similar import Similar, similar
+from core.track_analysis import TrackAnalysis
 
 POOL = 5
 """To practise with, and like a track: among this many times more similar tracks than are shown."""
@@ -45,7 +46,8 @@ class SimilarCommands(commands.Cog, name="Similar"):
         self.comparisons: Drawings[tuple[bytes, list[str], bool]] = Drawings(KEPT)
 
     @app_commands.command(
-        description="Tracks like one of the library or your own, or music to practise with."
+        description="Tracks like one of the library or your own, or music to practise with.",
+        extras=stores_nothing,
     )
     @app_commands.describe(
         track="Begin to type a title; your own uploads come first",
@@ -85,7 +87,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
         track, analysis = (
             await self.known(interaction, question.track_id) if question.track_id else (None, None)
         )
-        catalog = await self.bot.catalog(interaction.guild_id)
+        catalog = await self.bot.catalogs.of(interaction.guild_id)
         heard = (
             await self.heard_alike(catalog, question, track) if question.by == "latent" and track else None
         )
@@ -112,16 +114,16 @@ class SimilarCommands(commands.Cog, name="Similar"):
             found.append(Similar(catalog.track(track_id), cosine, _genres(there, here)))
         return found
 
-    @on_press("sim")
+    @on_press("sim", consent=False)
     async def again(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
         await interaction.response.defer()
         await self.answer(interaction, _question(*arguments))
 
-    @on_press("sim_metric")
+    @on_press("sim_metric", consent=False)
     async def measured(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
         await self.again(interaction, *arguments)
 
-    @on_press("sim_stem")
+    @on_press("sim_stem", consent=False)
     async def only(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
         """One more instrument that is compared, or one less."""
         await interaction.response.defer()
@@ -130,13 +132,13 @@ class SimilarCommands(commands.Cog, name="Similar"):
             interaction, question.toggled(arguments[-1]) if arguments[-1] in STEMS else question
         )
 
-    @on_press("sim_practise")
+    @on_press("sim_practise", consent=False)
     async def practise(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
         await interaction.response.defer()
         stem = arguments[-1] if arguments[-1] in STEMS else ""
         await self.answer(interaction, replace(_question(*arguments[:-1]), practise=stem))
 
-    @on_press("compare")
+    @on_press("compare", consent=False)
     async def compare(self, interaction: discord.Interaction[Moodstem], one: str, other: str) -> None:
         """Two tracks beside each other; the picture takes some seconds, in a process of its own."""
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -144,7 +146,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
             await self.known(interaction, int(one)),
             await self.known(interaction, int(other)),
         )
-        catalog = await self.bot.catalog(interaction.guild_id)
+        catalog = await self.bot.catalogs.of(interaction.guild_id)
         key = left.id, right.id, interaction.guild_id, await self.bot.library.version()
         picture, lines, there = await self.comparisons.get(
             key, lambda: self.draw(catalog, (left, first), (right, second))
@@ -175,7 +177,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
         self, interaction: discord.Interaction[Moodstem], track_id: int
     ) -> tuple[Track, TrackAnalysis]:
         """A track that is found here, with its analysis. Raises UserError when either is gone."""
-        track = await self.bot.track_here(interaction, track_id)
+        track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         analysis = await self.bot.library.analysis(track.id) if track else None
         if track is None or analysis is None:
             raise UserError("This track is no longer in the library here; use /similar with another one.")

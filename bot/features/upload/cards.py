@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.features.library.cards import estimate_note, overview
@@ -13,11 +14,12 @@ from bot.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, plain, roughly
 from bot.widgets import Card, Style, line, row, text
 from core.names import key_name, stem_name
 from core.separation.base import HEARD
+from jobs.kinds import analyse, index, stems
 
 if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
     from core.library.tracks import Track
     from core.recommend.similar import Similar
+    from core.track_analysis import TrackAnalysis
     from jobs.model import Job
 
 STAGES = {
@@ -47,13 +49,13 @@ def job_title(job: Job) -> str:
     if job.kind == "index":
         return tr(
             "Re-index of {folder}",
-            folder=plain(str(job.spec.get("folder", "")).rstrip("/").rsplit("/", 1)[-1]),
+            folder=plain(Path(index.KIND.spec(job).folder).name),
         )
     if job.kind == "renew":
         return tr("Uploads, heard again")
     if job.kind == "stems":
-        return tr("Stems of {title}", title=plain(job.spec.get("name"), 90))
-    return plain(job.spec.get("name"), 100)
+        return tr("Stems of {title}", title=plain(stems.KIND.spec(job).name, 90))
+    return plain(analyse.KIND.spec(job).name, 100)
 
 
 def end_notice(job: Job) -> str:
@@ -185,9 +187,9 @@ def result_card(
 
 def index_card(job: Job) -> Card:
     """What a re-index found."""
-    result = job.result or {}
-    counts = [tr(words, count=result[name]) for name, words in FOUND.items() if result.get(name)]
-    failed = result.get("failed") or []
+    report = index.KIND.result(job)
+    counts = [tr(words, count=count) for name, words in FOUND.items() if (count := getattr(report, name))]
+    failed = report.failed
     lines = [f"-# {plain(path, 60)}: {plain(retold(sentence), 120)}" for path, sentence in failed[:5]]
     more = [tr("-# … and {count} more", count=len(failed) - 5)] if len(failed) > 5 else []
     return Card(

@@ -19,8 +19,9 @@ from bot.widgets import note_card
 from core.audio.length import probable_seconds
 from core.errors import UserError
 from core.library.servers import limits_of
-from core.library.tracks import picture_name
+from core.library.tracks import Track, picture_name
 from jobs.configure import quotas
+from jobs.kinds import analyse
 from jobs.model import INTERACTIVE, Job
 
 MB = 1_000_000
@@ -66,12 +67,12 @@ class Upload(commands.Cog):
         try:
             job = await self.bot.queue.enqueue(
                 "analyse",
-                {
-                    "path": kept.path.name,
-                    "name": track.filename,
-                    "language": spoken(),
-                    "kept_back": self.bot.settings.library.uploads_join == "when asked",
-                },
+                analyse.Spec(
+                    kept.path.name,
+                    track.filename,
+                    kept_back=self.bot.settings.library.uploads_join == "when asked",
+                    language=spoken(),
+                ),
                 user_id=user,
                 guild_id=guild,
                 priority=INTERACTIVE,
@@ -85,15 +86,21 @@ class Upload(commands.Cog):
         except BaseException:
             kept.path.unlink(missing_ok=True)
             raise
-        if job.spec["path"] != kept.path.name:
+        if analyse.KIND.spec(job).path != kept.path.name:
             kept.path.unlink(missing_ok=True)
         return job
+
+    async def track_of(self, job: Job) -> Track | None:
+        """Return the track that an upload has become, unless it was removed."""
+        if job.kind != analyse.KIND.name or job.state != "done":
+            return None
+        return await self.bot.library.get(analyse.KIND.result(job).track_id)
 
     @on_press("upload_list")
     async def list_(self, interaction: discord.Interaction[Moodstem], job_id: str, listed: str) -> None:
         """Add one's upload to the library, or take it out; where the operator allows it."""
         job = await self.bot.job_cards.own_job(interaction, int(job_id))
-        track = await self.bot.library.get((job.result or {}).get("track_id") or 0)
+        track = await self.track_of(job)
         if track is None or track.origin != "upload":
             raise UserError("This recording is part of the library anyway, or no longer here.")
         if listed == "1" and not self.bot.settings.library.recommend_uploads:
@@ -109,12 +116,11 @@ class Upload(commands.Cog):
         view, files = await self.bot.job_cards.draw(job, interaction.guild_id)
         await interaction.edit_original_response(view=view, attachments=files)
 
-    @on_press("upload_remove")
+    @on_press("upload_remove", consent=False)
     async def remove(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
         """Forget an uploaded track and its audio; the uploader's and the admins' right."""
         job = await self.bot.job_cards.own_job(interaction, int(job_id))
-        track_id = (job.result or {}).get("track_id")
-        track = await self.bot.library.get(track_id) if track_id is not None else None
+        track = await self.track_of(job)
         if track is not None and track.origin == "upload":
             await self.bot.library.remove(track.id)
             await asyncio.to_thread(

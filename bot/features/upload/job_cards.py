@@ -21,10 +21,11 @@ from bot.i18n import speaking, spoken, tr
 from bot.router import on_press
 from bot.widgets import Card, note_card
 from core.errors import UserError
-from core.library.store import Transaction
+from core.library.database import Transaction
 from core.recommend.similar import similar
 from jobs import job_cards as card_store
 from jobs import notices
+from jobs.kinds import analyse, stems
 from jobs.model import Job
 from jobs.queue import Alongside
 
@@ -297,17 +298,17 @@ class JobCards(commands.Cog):
             return index_card(job), []
         if job.kind == "stems":
             return await self.stems_card(job), []
-        result = job.result or {}
-        track = await self.bot.library.get(result["track_id"])
-        analysis = await self.bot.library.analysis(result["track_id"])
+        result = analyse.KIND.result(job)
+        track = await self.bot.library.get(result.track_id)
+        analysis = await self.bot.library.analysis(result.track_id)
         if track is None or analysis is None:
             return note_card(tr("This track was removed from the library.")), []
-        catalog = await self.bot.catalog(guild_id)
+        catalog = await self.bot.catalogs.of(guild_id)
         near = await asyncio.to_thread(
             similar, catalog, analysis.features(), "timbre", count=3, exclude=[track.id]
         )
         files = []
-        path = self.bot.settings.data / result["picture"] if picture and result.get("picture") else None
+        path = self.bot.settings.data / result.picture if picture else None
         if path is not None and path.is_file():
             files.append(discord.File(path, filename=PICTURE))
         listed = None
@@ -318,14 +319,14 @@ class JobCards(commands.Cog):
 
     async def stems_card(self, job: Job) -> Card:
         """What the job of stems came to; without its file the card offers to make them again."""
-        result = job.result or {}
-        archive = self.bot.settings.data / result["archive"]
-        analysis = await self.bot.library.analysis(result["track_id"], result["separator"])
+        result = stems.KIND.result(job)
+        archive = self.bot.settings.data / result.archive
+        analysis = await self.bot.library.analysis(result.track_id, result.separator)
         there = await asyncio.to_thread(archive.is_file)
         until = archive.stat().st_mtime + self.bot.settings.retention.stems_days * 86400 if there else None
         return stems_card(job, analysis, until)
 
-    @on_press("job_refresh")
+    @on_press("job_refresh", consent=False)
     async def refresh(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
         job = await self.bot.queue.get(int(job_id))
         if job is None:
@@ -337,7 +338,7 @@ class JobCards(commands.Cog):
         view, files = await self.draw(job, interaction.guild_id)
         await interaction.edit_original_response(view=view, attachments=files)
 
-    @on_press("job_cancel")
+    @on_press("job_cancel", consent=False)
     async def cancel(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
         job = await self.own_job(interaction, int(job_id))
         await interaction.response.defer()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 import discord
@@ -31,6 +32,11 @@ class MessageMenu(commands.Cog):
         self.bot.tree.remove_command(self.menu.name, type=self.menu.type)
 
     async def analyse(self, interaction: discord.Interaction[Moodstem], message: discord.Message) -> None:
+        """Discord.py hands the message to this callback alone, so consent is asked for here, not before."""
+        if await self.bot.gate.lets_through(interaction, partial(self.take, message=message)):
+            await self.take(interaction, message)
+
+    async def take(self, interaction: discord.Interaction[Moodstem], message: discord.Message) -> None:
         try:
             upload = cast("Upload", self.bot.get_cog("Upload"))
             await upload.take(interaction, first_audio(message))

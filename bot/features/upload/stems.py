@@ -26,6 +26,7 @@ from core.errors import UserError
 from core.library.servers import limits_of
 from core.names import stem_name
 from jobs.configure import quotas
+from jobs.kinds import analyse, stems
 from jobs.kinds.stems import FORMS, read_stem
 from jobs.model import INTERACTIVE, Job
 
@@ -45,7 +46,7 @@ class Stems(commands.Cog):
         """From a result card: the stems if they are there, else a job that makes them."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         analysed = await self.own(interaction, job_id, "analyse")
-        track = await self.bot.library.get((analysed.result or {}).get("track_id") or 0)
+        track = await self.bot.library.get(analyse.KIND.result(analysed).track_id)
         if track is None:
             raise UserError("This track was removed, and its stems with it; upload it again to have them.")
         made = await self.made(interaction.user.id, track.id)
@@ -54,7 +55,7 @@ class Stems(commands.Cog):
             here = await limits_of(self.bot.database, interaction.guild_id, self.bot.settings.limits)
             made = await self.bot.queue.enqueue(
                 "stems",
-                {"track_id": track.id, "name": track.title, "of": analysed.id},
+                stems.Spec(track.id, track.title, analysed.id),
                 user_id=interaction.user.id,
                 guild_id=interaction.guild_id,
                 priority=INTERACTIVE,
@@ -72,15 +73,15 @@ class Stems(commands.Cog):
         there = job is not None and await asyncio.to_thread(self.archive(job).is_file)
         return job if there else None
 
-    @on_press("stem")
+    @on_press("stem", consent=False)
     async def hand_out(self, interaction: Interaction, job_id: str, stem: str) -> None:
         """One stem as an ordinary attachment: Discord shows its player for those, and a way to save it."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         job = await self.own(interaction, job_id, "stems")
-        sizes = (job.result or {}).get("sizes", {}).get(stem)
+        sizes = stems.KIND.result(job).sizes.get(stem)
         if sizes is None or stem not in STEMS:
             raise UserError("There is no such stem of this track; choose one on the card.")
-        title = plain(job.spec.get("name"))
+        title = plain(stems.KIND.spec(job).name)
         for form in self.fitting(interaction, sizes):
             try:
                 content = await asyncio.to_thread(read_stem, self.archive(job), stem, form)
@@ -108,12 +109,12 @@ class Stems(commands.Cog):
             mb=sizes["ogg"] / 1e6,
         )
 
-    @on_press("stem_all")
+    @on_press("stem_all", consent=False)
     async def hand_out_all(self, interaction: Interaction, job_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         job = await self.own(interaction, job_id, "stems")
-        sizes: dict[str, dict[str, int]] = (job.result or {}).get("sizes", {})
-        title = plain(job.spec.get("name"))
+        sizes = stems.KIND.result(job).sizes
+        title = plain(stems.KIND.spec(job).name)
         totals = {form: sum(each[form] + 200 for each in sizes.values()) for form in FORMS}
         for form in self.fitting(interaction, totals):
             try:
@@ -153,7 +154,7 @@ class Stems(commands.Cog):
         await interaction.edit_original_response(
             view=problem_card(
                 tr("Stems are kept for {days} days, and these are gone; I can make them again.", days=days),
-                Press("stems", job.spec["of"], label=tr("Make them again")),
+                Press("stems", stems.KIND.spec(job).of, label=tr("Make them again")),
             )
         )
 
@@ -168,7 +169,7 @@ class Stems(commands.Cog):
 
     def archive(self, job: Job) -> Path:
         """The .zip of a job's stems, whether it is still there or not."""
-        return self.bot.settings.data / str((job.result or {})["archive"])
+        return self.bot.settings.data / stems.KIND.result(job).archive
 
 
 def _zip(archive: Path, stems: list[str], form: str, name: str) -> bytes:

@@ -9,9 +9,10 @@ from bot.router import Press
 from bot.theme import GOOD, STEM_EMOJI, plain
 from bot.widgets import Card, Style, note_card, row, text
 from core.names import stem_name
+from jobs.kinds import stems
 
 if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
+    from core.track_analysis import TrackAnalysis
     from jobs.model import Job
 
 SOUNDS = 0.02
@@ -21,14 +22,15 @@ SOUNDS = 0.02
 def stems_card(job: Job, analysis: TrackAnalysis | None, until: float | None) -> Card:
     """A button for each stem that sounds, and one for all; `until` (Unix seconds) is when they go, None when they are
     gone."""
-    again = Press("stems", job.spec["of"], label=tr("Make them again"), style=Style.primary)
-    title = plain(job.spec.get("name"))
+    spec = stems.KIND.spec(job)
+    again = Press("stems", spec.of, label=tr("Make them again"), style=Style.primary)
+    title = plain(spec.name)
     if until is None:
         return note_card(tr("The stems of **{title}** are no longer kept.", title=title), again)
-    result = job.result or {}
+    result = stems.KIND.result(job)
     activity = {stem: facts["activity"] for stem, facts in (analysis.instruments if analysis else {}).items()}
-    loud = [stem for stem in result["sizes"] if activity.get(stem, 1.0) >= SOUNDS]
-    silent = [inside(stem_name(stem)) for stem in result["sizes"] if stem not in loud]
+    loud = [stem for stem in result.sizes if activity.get(stem, 1.0) >= SOUNDS]
+    silent = [inside(stem_name(stem)) for stem in result.sizes if stem not in loud]
     buttons = [
         Press("stem", job.id, stem, label=stem_name(stem), emoji=STEM_EMOJI.get(stem)) for stem in loud
     ]
@@ -38,7 +40,7 @@ def stems_card(job: Job, analysis: TrackAnalysis | None, until: float | None) ->
         text(
             tr("## Stems of {title}", title=title),
             tr("Tap one to hear it and to take it along; only you see this."),
-            *([estimate] if result["separator"] == "unet" else []),
+            *([estimate] if result.separator == "unet" else []),
             *([tr("-# Hardly to be heard: {stems}.", stems=", ".join(silent))] if silent else []),
         ),
         *rows,

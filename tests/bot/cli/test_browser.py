@@ -20,7 +20,7 @@ from tests.machine import CHROMIUM, needs_chromium
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-ARTIFACTS = Path(os.environ.get("MOODSTEM_ARTIFACTS", ROOT / "artifacts"))
+ARTIFACTS = Path(os.environ.get("MOODSTEM_TEST_ARTIFACTS", ROOT / "artifacts"))
 PATIENCE_MS = 60_000  # a bound for busy machines, not a measurement
 
 pytestmark = [

@@ -171,7 +171,7 @@ def test_a_broken_setting_is_named(cli: Any, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[limits]\nupload_mb = 'big'\n")
     assert "limits.upload_mb" in cli("recommend", "--mood", "power=1", code=1)
     (tmp_path / "config.toml").write_text("[library]\nfolder = []\n")
-    assert "There is no setting library.folder: correct it in config.toml" in cli(
+    assert "There is no setting library.folder: correct that in config.toml" in cli(
         "recommend", "--mood", "power=1", code=1
     )
     (tmp_path / "config.toml").write_text("limits = [")

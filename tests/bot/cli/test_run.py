@@ -15,10 +15,10 @@ import pytest
 import pytest_asyncio
 
 from core.library.samples import manifest
-from core.library.store import Database
+from core.library.schema import open_database
 from jobs.queue import Queue
 from tests.fakes.discord_server import TOKEN, Fault, StandIn
-from tests.fakes.running_bot import Bot, answered, comes, launch, press_id, running, text_of
+from tests.fakes.running_bot import PATIENCE_S, Bot, answered, comes, launch, press_id, running, text_of
 
 RATE_LIMIT = {"message": "You are being rate limited.", "retry_after": 0.05, "global": False}
 
@@ -131,7 +131,7 @@ async def test_sigterm_during_a_job_gives_it_back_and_ends_in_time(discord: Stan
     async with running(discord, tmp_path, MOODSTEM_JOBS__EMBEDDED_WORKER="true") as bot:
         song = manifest()[0].path.read_bytes()
         await answered(await discord.slash("upload", track=discord.attach("song.ogg", song)))
-        async with await Database.open(tmp_path / "data" / "moodstem.db") as database:
+        async with await open_database(tmp_path / "data" / "moodstem.db") as database:
             queue = Queue(database)
             while not (await queue.counts())["running"]:
                 await asyncio.sleep(0.02)
@@ -202,7 +202,79 @@ async def test_a_wrong_token_is_one_clear_line(discord: StandIn, tmp_path: Path)
     assert "Traceback" not in said
 
 
-async def test_no_network_is_one_clear_line(tmp_path: Path, unused_tcp_port: int) -> None:
+async def test_no_network_is_waited_for(tmp_path: Path, unused_tcp_port: int) -> None:
     process = await launch(unused_tcp_port, tmp_path)
-    said = await Bot(process, StandIn(), tmp_path).ended(1)
-    assert "Discord cannot be reached" in said and "Traceback" not in said
+    late = StandIn()
+    assert process.stderr is not None
+    while b"cannot be reached" not in (line := await process.stderr.readline()):
+        assert line, "it gave up"
+    await late.start(unused_tcp_port)
+    try:
+        await asyncio.wait_for(late.ready.wait(), PATIENCE_S)
+        said = await Bot(process, late, tmp_path).stop()
+        assert "Traceback" not in said, said
+    finally:
+        await late.stop()
+
+
+async def test_a_stop_during_the_wait_for_discord_ends_at_once(tmp_path: Path, unused_tcp_port: int) -> None:
+    process = await launch(unused_tcp_port, tmp_path)
+    assert process.stderr is not None
+    while b"cannot be reached" not in (line := await process.stderr.readline()):
+        assert line, "it gave up"
+    said = await Bot(process, StandIn(), tmp_path).stop()
+    assert "Traceback" not in said, said
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (Fault("GET", "users/@me", 403), "invite it again"),
+        (Fault("PUT", "applications/*/commands", 403), "applications.commands"),
+    ],
+)
+async def test_a_start_that_discord_refuses_is_one_clear_line(
+    discord: StandIn, tmp_path: Path, fault: Fault, sentence: str
+) -> None:
+    discord.faults.append(fault)
+    said = await Bot(await launch(discord.port, tmp_path), discord, tmp_path).ended(1)
+    assert sentence in said.strip().splitlines()[-1] and "Traceback" not in said, said
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        (4004, "does not know this token"),
+        (4010, "shard_ids"),
+        (4011, 'shards = "auto"'),
+        (4012, "update Moodstem"),
+        (4013, "update Moodstem"),
+        (4014, "none of them is privileged"),
+    ],
+)
+async def test_what_discord_ends_for_good_is_one_clear_line(
+    discord: StandIn, tmp_path: Path, code: int, sentence: str
+) -> None:
+    async with running(discord, tmp_path) as bot:
+        await discord.hang_up(code)
+        said = await bot.ended(1)
+    assert sentence in said.strip().splitlines()[-1] and "Traceback" not in said, said
+
+
+@pytest.mark.parametrize("gap_s", [0.0, 0.3, 1.0])
+async def test_a_second_signal_changes_nothing(discord: StandIn, tmp_path: Path, gap_s: float) -> None:
+    async with running(discord, tmp_path, MOODSTEM_JOBS__EMBEDDED_WORKER="true") as bot:
+        song = manifest()[0].path.read_bytes()
+        await answered(await discord.slash("upload", track=discord.attach("song.ogg", song)))
+        async with await open_database(tmp_path / "data" / "moodstem.db") as database:
+            queue = Queue(database)
+            while not (await queue.counts())["running"]:
+                await asyncio.sleep(0.02)
+            bot.process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(gap_s)
+            if bot.process.returncode is None:
+                bot.process.send_signal(signal.SIGINT)
+            said = await asyncio.wait_for(bot.ended(0), 20)
+            counts = await queue.counts()
+    assert counts["running"] == 0 and counts["queued"] + counts["done"] == 1, (counts, said)
+    assert "Traceback" not in said, said

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from core.library.samples import manifest
-from core.library.store import Database
+from core.library.schema import open_database
 from jobs.queue import Queue
 from tests.fakes.discord_server import TOKEN, Fault, StandIn
 from tests.fakes.running_bot import PATIENCE_S, Bot, answered, comes, running, text_of
@@ -104,7 +104,7 @@ async def test_a_wait_of_a_minute_is_not_waited_for(bot: Bot) -> None:
     bot.discord.faults.append(Fault("POST", "channels/*/messages", 429, body, {**VIA, "Retry-After": "60"}))
     asked = await upload(bot, 24)
     await comes(bot.discord, lambda: "song24.ogg" in text_of(asked.message))
-    async with await Database.open(bot.folder / "data" / "moodstem.db") as database:
+    async with await open_database(bot.folder / "data" / "moodstem.db") as database:
         assert len(await Queue(database).jobs(user_id=24)) == 1
 
 
@@ -114,7 +114,7 @@ async def test_an_interaction_that_expired_leaves_nothing_behind(bot: Bot) -> No
     asked = await upload(bot, 25)
     await comes(bot.discord, lambda: any(f"/{asked.token}/" in path for _, path, _ in bot.discord.requests))
     await works(bot)
-    async with await Database.open(bot.folder / "data" / "moodstem.db") as database:
+    async with await open_database(bot.folder / "data" / "moodstem.db") as database:
         assert await Queue(database).jobs(user_id=25) == []
     song = bytes([25])
     assert not [one for one in (bot.folder / "data" / "uploads").glob("*") if one.read_bytes().endswith(song)]
@@ -127,7 +127,7 @@ async def test_an_answer_whose_token_has_expired_loses_no_job(bot: Bot) -> None:
     await comes(
         bot.discord, lambda: any("song26.ogg" in text_of(one) for one in bot.discord.messages.values())
     )
-    async with await Database.open(bot.folder / "data" / "moodstem.db") as database:
+    async with await open_database(bot.folder / "data" / "moodstem.db") as database:
         assert len(await Queue(database).jobs(user_id=26)) == 1
 
 
@@ -137,7 +137,7 @@ async def test_a_server_that_throws_the_bot_out_costs_its_cards_only(bot: Bot) -
     await comes(
         bot.discord, lambda: any("song27.ogg" in text_of(one) for one in bot.discord.messages.values())
     )
-    async with await Database.open(bot.folder / "data" / "moodstem.db") as database:
+    async with await open_database(bot.folder / "data" / "moodstem.db") as database:
         [job] = await Queue(database).jobs(user_id=27)
         async with asyncio.timeout(PATIENCE_S):
             while not await database.fetch("SELECT 1 FROM card WHERE job_id=?", [job.id]):

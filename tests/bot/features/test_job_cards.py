@@ -13,12 +13,13 @@ import discord
 import pytest
 
 from core.library.consent import agree
-from core.library.store import Database
+from core.library.schema import open_database
 from core.settings import Settings
 from jobs.model import Job
 from jobs.queue import Queue
 from tests.bot.conftest import World, card, tick, upload, uploads, words
 from tests.conftest import fill_up
+from tests.jobs.helpers import analysed
 from tests.make import plucked
 
 LEASE = 600.0
@@ -37,7 +38,9 @@ async def stand_in(world: World, count: int = 1) -> list[Job]:
     """Jobs with cards, one of each member, that no worker will take."""
     jobs = []
     for number in range(count):
-        job = await world.bot.queue.enqueue("analyse", {"name": f"{number}.wav"}, user_id=1000 + number)
+        job = await world.bot.queue.enqueue(
+            "analyse", {"path": "x", "name": f"{number}.wav"}, user_id=1000 + number
+        )
         await world.bot.job_cards.send(world.channel.id, job.user_id, job)
         jobs.append(job)
     return jobs
@@ -75,7 +78,7 @@ async def test_a_card_is_edited_no_more_often_than_discord_bears(world: World) -
     assert counts[0] in (9, 10, 11)  # every three seconds
     assert counts[1] in (2, 3)  # every fifteen
     assert counts[2] in (0, 1)  # once a minute
-    assert await world.bot.queue.finish(claimed, {"track_id": 1})
+    assert await world.bot.queue.finish(claimed, analysed())
     before = edits(world).total()
     await run_for(world, clock, 1)
     assert edits(world).total() == before + 1, "the end waits for nothing"
@@ -155,7 +158,7 @@ async def test_who_waited_long_is_told_by_a_new_message(world: World, waited: in
 
 async def test_a_card_that_was_promised_is_sent_after_a_restart(world: World) -> None:
     """The bot was killed between confirming the job and showing its card."""
-    async with await Database.open(world.settings.database) as database:
+    async with await open_database(world.settings.database) as database:
 
         async def promise(transaction: Any, job_id: int) -> None:
             await transaction.run(
@@ -199,7 +202,7 @@ async def test_an_interaction_that_is_delivered_twice_is_one_upload(world: World
 
 async def test_a_locked_database_refuses_an_upload_in_one_sentence(world: World) -> None:
     world.expected = (sqlite3.OperationalError,)
-    await world.bot.database.fetch("PRAGMA busy_timeout = 20")
+    await world.bot.database.write("PRAGMA busy_timeout = 20")
     with sqlite3.connect(world.settings.database, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         shown = await upload(world, "song.wav", plucked())

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from bot.service.member_data import erase_member
 from core.errors import UserError
+from core.library.members import export_member
 from core.moods.profile import Profile
-from jobs.member_data import erase_member, export_member
 from tests.bot.conftest import World, press_ids, raw, walk, within_budget, words
 from tests.bot.features.test_similar import choose
 
@@ -49,7 +50,7 @@ async def test_both_moods_by_choice_and_the_way_is_drawn(world: World) -> None:
 
 
 async def test_from_the_profile_by_minutes_with_pages_and_reasons(world: World) -> None:
-    await world.bot.get_cog("Mood").moods.finish(world.alice.id, Profile({"tension": 1.0}))
+    await world.bot.moods.finish(world.alice.id, Profile({"tension": 1.0}))
     card = await asked(world, to="peacefulness", minutes=5)
     assert "From tense to calm" in words(card)
     first = press_ids(card, "play")
@@ -80,7 +81,7 @@ async def test_another_way_has_other_tracks(world: World) -> None:
 async def test_nobody_elses_and_nothing_stays_after_erasing(world: World) -> None:
     card = await asked(world, start="power", to="tenderness")
     assert "there already" in words(await asked(world, start="power", to="power"))
-    journeys = world.bot.get_cog("Journey").journeys
+    journeys = world.bot.journeys
     [row] = await world.bot.database.fetch("SELECT id FROM journey")
     with pytest.raises(UserError, match="somebody else's"):
         await journeys.own(row["id"], world.bob.id)

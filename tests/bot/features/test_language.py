@@ -12,6 +12,7 @@ from discord import app_commands
 from bot.i18n import LANGUAGES, NAMES, Words, labels
 from bot.messages import found
 from core.i18n import spoken
+from core.settings import DiscordSettings
 from tests.bot.conftest import World, discord_set_to, tick, upload, words
 from tests.make import plucked
 
@@ -46,6 +47,9 @@ async def test_the_order_of_choices(world: World, button: None) -> None:
         assert SPANISH in await refused(world)
     with discord_set_to("fr"):
         assert ENGLISH in await refused(world)
+        settings = world.settings.model_copy(update={"discord": DiscordSettings(language="de")})
+        with mock.patch.object(world.bot, "settings", settings):
+            assert GERMAN in await refused(world)
 
 
 async def test_the_answer_to_a_choice_is_in_that_language(world: World) -> None:

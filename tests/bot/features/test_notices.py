@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from core.library.consent import agree
-from jobs.member_data import export_member
+from core.library.members import export_member
 from jobs.model import Job
 from tests.bot.conftest import World, card, labels, tick, within_budget, words
 from tests.bot.features.test_job_cards import LEASE, Clock
+from tests.jobs.helpers import analysed
 from tests.make import plucked
 
 BELL = "Tell me when it is done"
@@ -56,7 +57,7 @@ async def ends(world: World, state: str = "failed") -> None:
         await world.bot.queue.fail(claimed, "That is not music.", code="input", permanent=True)
     else:
         [track, *_] = await world.bot.library.tracks()
-        await world.bot.queue.finish(claimed, {"track_id": track.id})
+        await world.bot.queue.finish(claimed, analysed(track.id))
     await tick(world, 3)
 
 
@@ -170,7 +171,7 @@ async def test_a_private_card_follows_by_itself_and_after_its_time_by_refresh(
     await dora.user.click(shown.response.message, label="Refresh")
     assert "80%" in words(shown.response)
     [track, *_] = await world.bot.library.tracks()
-    await world.bot.queue.finish(claimed, {"track_id": track.id})
+    await world.bot.queue.finish(claimed, analysed(track.id))
     await tick(world, 5)
     assert "**song.wav** is done" in words(dora.told[-1])
     await dora.user.click(shown.response.message, label="Refresh")

@@ -14,9 +14,10 @@ import pytest
 import soundfile
 
 from bot.router import Press
+from bot.service.member_data import erase_member
 from bot.widgets import Card, row
 from core.audio.types import STEMS
-from jobs.member_data import erase_member, export_member
+from core.library.members import export_member
 from jobs.retention import Retention, clean_up
 from jobs.runner import Runner
 from tests.bot.conftest import World, card, labels, press_ids, tick, upload, within_budget, words
@@ -119,7 +120,7 @@ async def test_nobody_else_gets_them(world: World, runner: Runner) -> None:
         _, _, job_id, stem = press_ids(stems, "stem")[0].split(":")
         for press in (Press("stem", job_id, stem, label="Press"), Press("stem_all", job_id, label="Press")):
             await channel.send(view=Card(row(press)))
-            taken = await other.click(world.channel.last_message, custom_id=press.item.custom_id)
+            taken = await other.click(world.channel.last_message, custom_id=press.custom_id)
             assert "Only who uploaded this" in words(taken.response) and not taken.response.attachments
     # Who uploads the same recording has it already, and gets its stems as well, without any work.
     await world.bob.slash(world.channel, "upload", track=("same.wav", plucked(SECONDS)))

@@ -1,6 +1,6 @@
 """Mutated files: the caller always gets samples or a sentence, nothing hangs, memory stays within its limit.
 
-MOODSTEM_FUZZ sets the number of mutations for each kind of file (default 40; the long form is 1000 and takes some
+MOODSTEM_TEST_MUTATIONS sets the number of mutations for each kind of file (default 40; the long form is 1000 and takes some
 minutes). A decoder that dies of one is contained in its process: the count is printed, and the caller has its sentence.
 """
 
@@ -21,7 +21,7 @@ from core.errors import UserError
 from tests.core.audio.fuzz_worker import mutate
 from tests.core.audio.recordings import AV_KINDS, SOUNDFILE_KINDS, encode, write
 
-MUTATIONS = int(os.environ.get("MOODSTEM_FUZZ", "40"))
+MUTATIONS = int(os.environ.get("MOODSTEM_TEST_MUTATIONS", "40"))
 WORKER = Path(__file__).with_name("fuzz_worker.py")
 DEMUXERS = {"adts": "aac", "mp4": "mov", "webm": "matroska"}
 

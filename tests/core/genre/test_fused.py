@@ -118,7 +118,8 @@ def test_random_directions_are_those_that_weights_were_learned_for() -> None:
 
 
 def test_the_samples_were_told_by_the_bundled_model_with_their_stems() -> None:
-    from core.genre.model import BUNDLED, hear_file
+    from core.genre.model import hear_file
+    from core.genre.model_file import BUNDLED
 
     model = load(BUNDLED)
     assert model.fused is not None and "stems" in model.fused.heads
@@ -127,7 +128,7 @@ def test_the_samples_were_told_by_the_bundled_model_with_their_stems() -> None:
     assert {one.separated_by for one in analyses} == {model.fused.separator}, (
         "genres were learned from another separator: train them anew (see research/training/train_genre.py)"
     )
-    from core.analysis import content_hash
+    from core.track_analysis import content_hash
 
     [own] = [one for one in analyses if one.content_hash == content_hash(path)]
     heard = hear_file(path, own.features(), own.separated_by)

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from core.library.store import Database
+from core.library.database import Database
+from core.library.schema import open_database
 from core.library.tracks import Library
 
 
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with await Database.open(tmp_path / "moodstem.db") as database:
+    async with await open_database(tmp_path / "moodstem.db") as database:
         yield database
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from core.errors import UserError
 from core.library.backup import backup, backups, rehearse, restore
-from core.library.store import Database
+from core.library.database import Database
+from core.library.schema import open_database
 from core.library.tracks import Library
 
 DAY = 86400.0
@@ -28,7 +29,7 @@ async def add(database: Database, count: int) -> None:
 
 async def test_there_and_back(tmp_path: Path) -> None:
     path = tmp_path / "moodstem.db"
-    async with await Database.open(path) as database:
+    async with await open_database(path) as database:
         await add(database, 5)
         kept = await backup(database, tmp_path / "backups")
         await add(database, 2)
@@ -38,21 +39,21 @@ async def test_there_and_back(tmp_path: Path) -> None:
         assert (await Library(database).counts())["total"] == 7
     aside = restore(kept, path)
     assert aside is not None
-    async with await Database.open(path) as database:
+    async with await open_database(path) as database:
         assert (await Library(database).counts())["total"] == 5
-    async with await Database.open(aside) as database:
+    async with await open_database(aside) as database:
         assert (await Library(database).counts())["total"] == 7
 
 
 async def test_others_may_write_meanwhile(tmp_path: Path) -> None:
-    async with await Database.open(tmp_path / "moodstem.db") as database:
+    async with await open_database(tmp_path / "moodstem.db") as database:
         await add(database, 3)
         kept, _ = await asyncio.gather(backup(database, tmp_path / "backups"), add(database, 20))
         assert 3 <= (await rehearse(kept))["track"] <= 23
 
 
 async def test_only_the_newest_are_kept(tmp_path: Path) -> None:
-    async with await Database.open(tmp_path / "moodstem.db") as database:
+    async with await open_database(tmp_path / "moodstem.db") as database:
         made = [await backup(database, tmp_path / "b", keep=3, now=day * DAY) for day in range(1, 6)]
     assert backups(tmp_path / "b") == made[:1:-1]
     assert sorted((tmp_path / "b").iterdir()) == made[2:]
@@ -60,7 +61,7 @@ async def test_only_the_newest_are_kept(tmp_path: Path) -> None:
 
 async def test_a_damaged_backup_is_refused_and_nothing_touched(tmp_path: Path) -> None:
     path = tmp_path / "moodstem.db"
-    async with await Database.open(path) as database:
+    async with await open_database(path) as database:
         await add(database, 300)
         kept = await backup(database, tmp_path / "b")
     data = bytearray(kept.read_bytes())
@@ -70,7 +71,7 @@ async def test_a_damaged_backup_is_refused_and_nothing_touched(tmp_path: Path) -
         restore(kept, path)
     with pytest.raises(UserError, match="older"):
         await rehearse(kept)
-    async with await Database.open(path) as database:
+    async with await open_database(path) as database:
         assert (await Library(database).counts())["total"] == 300
 
 
@@ -83,17 +84,17 @@ async def test_another_programs_database_is_no_backup(tmp_path: Path) -> None:
 
 async def test_a_damaged_database_can_be_replaced(tmp_path: Path) -> None:
     path = tmp_path / "moodstem.db"
-    async with await Database.open(path) as database:
+    async with await open_database(path) as database:
         await add(database, 2)
         kept = await backup(database, tmp_path / "b")
     path.write_bytes(b"no database at all" * 500)
     restore(kept, path)
-    async with await Database.open(path) as database:
+    async with await open_database(path) as database:
         assert (await Library(database).counts())["total"] == 2
 
 
 async def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    async with await Database.open(tmp_path / "moodstem.db") as database:
+    async with await open_database(tmp_path / "moodstem.db") as database:
         with pytest.raises(UserError, match="backup could not be written"):
             await backup(database, tmp_path / "file" / "b")

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.analysis import TrackAnalysis
 from core.library.catalog import Catalog
+from core.library.database import Database
 from core.library.loading import Loader, load_catalog
 from core.library.shelf import Shelf
-from core.library.store import Database
 from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.rules import recommend
 from core.recommend.topic_scores import tuned
+from core.track_analysis import TrackAnalysis
 from tests.make import sample_analyses
 
 SHIPPED = sample_analyses()

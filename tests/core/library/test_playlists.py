@@ -14,8 +14,8 @@ from core.errors import UserError
 from core.library.matching import match
 from core.library.playlist_files import FORMATS, Item, item_of, read, write
 from core.library.playlists import MOST_ENTRIES, Playlists
+from core.library.schema import open_database
 from core.library.shelf import Shelf
-from core.library.store import Database
 from core.library.tags import one_line
 from core.library.tracks import Library
 
@@ -43,8 +43,7 @@ STEPS = st.lists(
 
 def test_any_changes_leave_what_a_list_would_hold(tmp_path: Path) -> None:
     with asyncio.Runner() as runner:
-        database = runner.run(Database.open(tmp_path / "x.db"))
-        runner.run(database.fetch("PRAGMA synchronous = OFF"))  # no power cut here, but many writes
+        database = runner.run(open_database(tmp_path / "x.db"))
         tracks = [runner.run(put(Library(database), f"T{place}")) for place in range(8)]
         lists = Playlists(database)
 
@@ -158,8 +157,7 @@ WORDS = st.text("aäbcdé '()&-.ß夜♯", min_size=1, max_size=12).map(one_line
 def test_what_was_exported_is_found_again(tmp_path: Path) -> None:
     """In any format, and also without the content's hash, by names and length alone."""
     with asyncio.Runner() as runner:
-        database = runner.run(Database.open(tmp_path / "x.db"))
-        runner.run(database.fetch("PRAGMA synchronous = OFF"))  # no power cut here, but many writes
+        database = runner.run(open_database(tmp_path / "x.db"))
         library, lists = Library(database), Playlists(database)
 
         @settings(max_examples=25, deadline=None)

@@ -13,11 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.library.bundled import ensure_samples
+from core.library.database import Database
 from core.library.loading import load_catalog
 from core.library.query import Key, parse
+from core.library.schema import open_database
 from core.library.search import SOUNDS, Filters, Found, complete, genres, hit, search, visible
 from core.library.shelf import Shelf
-from core.library.store import Database
 from core.library.tracks import Library, put_latent
 from core.recommend.search_semantics import in_words, strengths
 
@@ -27,14 +28,14 @@ EVERYTHING = Shelf(None)
 @pytest.fixture
 async def samples(tmp_path: Path) -> AsyncIterator[Database]:
     """The thirty pieces that come with Moodstem, with their analyses."""
-    async with await Database.open(tmp_path / "x.db") as database:
+    async with await open_database(tmp_path / "x.db") as database:
         await ensure_samples(Library(database))
         yield database
 
 
 @pytest.fixture
 async def empty(tmp_path: Path) -> AsyncIterator[Library]:
-    async with await Database.open(tmp_path / "y.db") as database:
+    async with await open_database(tmp_path / "y.db") as database:
         yield Library(database)
 
 
@@ -209,7 +210,7 @@ async def test_genres_are_listed_once(empty: Library) -> None:
 def test_no_text_breaks_the_search(tmp_path: Path) -> None:
     """FTS5 has a syntax of its own; nothing that is typed may reach it as that."""
     with asyncio.Runner() as runner:
-        database = runner.run(Database.open(tmp_path / "x.db"))
+        database = runner.run(open_database(tmp_path / "x.db"))
         library = Library(database)
         for title in ("NEAR and far", "a-b_c", "O'Brien", "Ünï", "x*y:z^"):
             runner.run(put(library, title, artist="AND", genre="NOT"))

@@ -15,11 +15,12 @@ import pytest
 from core.errors import UserError
 from core.library import schema
 from core.library.catalog import Catalog
+from core.library.database import Database
 from core.library.loading import Loader, load_catalog
 from core.library.query import parse
+from core.library.schema import open_database
 from core.library.search import complete, search, visible
 from core.library.shelf import SHARED, Shelf, keep_folders_to, own_hash
-from core.library.store import Database
 from core.library.tracks import Library, keep_to
 from core.settings import LibrarySettings, load_settings
 from tests.core.library.test_loading import add, heard, read, same
@@ -221,7 +222,7 @@ async def test_uploads_from_before_go_where_they_were_made(
         schema, "available_migrations", lambda: {n: sql for n, sql in every.items() if n < 23}
     )
     jobs = {1: [10, 10], 2: [10, 20], 3: [None], 4: [], 5: [None, 20]}
-    async with await Database.open(tmp_path / "old.db") as database:
+    async with await open_database(tmp_path / "old.db") as database:
         for number in range(1, 6):
             await database.write(
                 "INSERT INTO track (content_hash, path, origin, title, duration_s) VALUES (?, 'x', 'upload', 'T', 1)",
@@ -235,7 +236,7 @@ async def test_uploads_from_before_go_where_they_were_made(
                 )
         await database.write("INSERT INTO playlist (user_id, name, folded, shared) VALUES (1, 'A', 'a', 1)")
     monkeypatch.setattr(schema, "available_migrations", lambda: every)
-    async with await Database.open(tmp_path / "old.db") as database:
+    async with await open_database(tmp_path / "old.db") as database:
         rows = await database.fetch("SELECT guild_id FROM track ORDER BY id")
         assert [row["guild_id"] for row in rows] == [10, 0, None, 0, 20]
         assert [tuple(row) for row in await database.fetch("SELECT * FROM playlist_place")] == [(1, 0)]
@@ -261,7 +262,7 @@ def test_a_wrong_line_is_told_in_a_sentence(
     monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "config.toml"))
     with pytest.raises(UserError) as refused:
         load_settings()
-    assert told in str(refused.value) and "correct it in" in str(refused.value)
+    assert told in str(refused.value) and "correct that in" in str(refused.value)
 
 
 def test_folders_of_a_server() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.library.store import Database
+from core.library.schema import open_database
 from core.library.tracks import Library
 from tests.make import analysis
 
@@ -98,7 +98,7 @@ async def test_the_version_moves_with_every_change(library: Library) -> None:
     assert await moved()
     await library.get(track_id)
     assert not await moved()
-    async with await Database.open(library.database.path) as other:
+    async with await open_database(library.database.path) as other:
         await Library(other).remove(track_id)
     assert await moved()
 

@@ -11,7 +11,7 @@ import pytest
 
 from core.library.bundled import ensure_samples
 from core.library.playlists import Playlists
-from core.library.store import Database
+from core.library.schema import open_database
 from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.community import USERS
@@ -77,7 +77,7 @@ def test_the_community_speaks_through_shared_likes() -> None:
 
 
 async def test_opinions_are_kept_fade_and_can_be_taken_back(tmp_path: Path) -> None:
-    async with await Database.open(tmp_path / "m.db") as database:
+    async with await open_database(tmp_path / "m.db") as database:
         await ensure_samples(Library(database))
         feedback = Feedback(database)
         assert (await feedback.opinions(1)).weights == {}
@@ -94,7 +94,7 @@ async def test_opinions_are_kept_fade_and_can_be_taken_back(tmp_path: Path) -> N
 
 
 async def test_others_count_once_enough_have_spoken(tmp_path: Path) -> None:
-    async with await Database.open(tmp_path / "m.db") as database:
+    async with await open_database(tmp_path / "m.db") as database:
         await ensure_samples(Library(database))
         feedback = Feedback(database)
         for user in range(1, FEWEST_MEMBERS):
@@ -112,7 +112,7 @@ async def test_what_was_played_skipped_and_saved_counts_without_a_word_and_fades
     tmp_path: Path,
 ) -> None:
     day = 86_400
-    async with await Database.open(tmp_path / "m.db") as database:
+    async with await open_database(tmp_path / "m.db") as database:
         await ensure_samples(Library(database))
         feedback = Feedback(database)
         await database.write(
@@ -137,7 +137,7 @@ async def test_what_was_played_skipped_and_saved_counts_without_a_word_and_fades
 
 
 async def test_members_with_the_same_taste_speak_and_nobody_alone(tmp_path: Path) -> None:
-    async with await Database.open(tmp_path / "m.db") as database:
+    async with await open_database(tmp_path / "m.db") as database:
         await ensure_samples(Library(database))
         feedback = Feedback(database)
         for user in (1, 2, 3):  # like what 9 likes; two of them track 7, one of them track 8

@@ -52,7 +52,7 @@ def test_samples_are_found_by_the_moods_they_were_composed_for(samples: Catalog)
     from importlib.resources import files
     from pathlib import Path
 
-    from core.analysis import content_hash
+    from core.track_analysis import content_hash
 
     folder = Path(str(files("core.library.samples")))
     rows = tomllib.loads((folder / "samples.toml").read_text("utf-8"))["sample"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from core.library.store import Database
+from core.library.schema import open_database
 from core.moods.profile import Profile
 from core.recommend.recommendation_store import Pick, Recommendations, Wish, reasons_needed
 from core.recommend.rules import recommend
@@ -31,7 +31,7 @@ WISHES = (
 @pytest.mark.parametrize("wish", WISHES)
 async def test_what_is_saved_is_what_is_read_back(tmp_path: Path, wish: Wish) -> None:
     found = recommend(WORLD, wish.target, wish.occasion, wish.count, steers=wish.steers, all_reasons=True)
-    async with await Database.open(tmp_path / "one.db") as database:
+    async with await open_database(tmp_path / "one.db") as database:
         store = Recommendations(database)
         first = await store.save(7, wish, [Pick.of(one) for one in found])
         assert await store.get(first.id) == first and first.root_id == first.id

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import UserError
-from core.library.store import Database
+from core.library.schema import open_database
 from core.moods.profile import MOODS, Profile
 from core.recommend.counterfactual import smallest_change
 from core.recommend.rule import Rule
@@ -202,7 +202,7 @@ def test_the_last_rule_of_a_topic_stays() -> None:
 
 def test_every_change_is_kept_and_can_be_undone(tmp_path: Path) -> None:
     async def run() -> None:
-        async with await Database.open(tmp_path / "one.db") as database:
+        async with await open_database(tmp_path / "one.db") as database:
 
             async def change(rule: str, weight: float | None, guild: int = 1) -> int:
                 seen = token(await weights_of(database, guild))
@@ -242,8 +242,8 @@ def test_every_change_is_kept_and_can_be_undone(tmp_path: Path) -> None:
 def test_two_admins_at_once_do_not_overrule_each_other_unseen(tmp_path: Path) -> None:
     async def run() -> None:
         async with (
-            await Database.open(tmp_path / "one.db") as one,
-            await Database.open(tmp_path / "one.db") as two,
+            await open_database(tmp_path / "one.db") as one,
+            await open_database(tmp_path / "one.db") as two,
         ):
             seen = token(await weights_of(one, 1))
             results = await asyncio.gather(

@@ -32,7 +32,7 @@ os.environ |= {
 
 from bot.cli import main as cli
 from core.errors import UserError
-from core.library.store import Database
+from core.library.database import Database
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Limits, Request, TaskFailed, Unavailable
 from jobs.engines.cluster.actors import Cluster

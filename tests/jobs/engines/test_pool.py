@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from core.library.store import Database
+from core.library.database import Database
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Request
 from jobs.engines.local import LocalEngine

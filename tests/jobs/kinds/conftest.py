@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.library.store import Database
+from core.library.database import Database
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
 from jobs.queue import Queue

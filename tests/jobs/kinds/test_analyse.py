@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from core.analysis import content_hash
-from core.library.store import Database
+from core.library.database import Database
+from core.library.schema import open_database
 from core.library.tracks import Library
+from core.track_analysis import content_hash
 from jobs.engines.base import Request
 from jobs.engines.local import LocalEngine
-from jobs.kinds.analyse import upload_path
+from jobs.kinds import analyse
 from jobs.kinds.base import TaskSettings
 from jobs.model import Job
 from jobs.queue import Queue
@@ -98,7 +99,7 @@ async def test_two_uploads_of_the_same_audio_that_race(
         await queue.enqueue("analyse", {"path": path}, user_id=user, guild_id=7, subject="audio:same")
         for user, path in enumerate(("one", "two"), 1)
     ]
-    async with await Database.open(database.path) as second:
+    async with await open_database(database.path) as second:
         runners = [
             Runner(queue, Counting(), settings),
             Runner(Queue(second, backoff_s=0.01), Counting(), settings),
@@ -173,7 +174,7 @@ async def test_their_name_is_only_shown(runner: Runner, settings: TaskSettings) 
     job = await upload(runner, "abc", name="../../etc/cron.d/Night\u202e Drive.ogg")
     assert job.result is not None
     assert job.result["title"] == "Night Drive"
-    assert upload_path(settings, job.spec) == settings.uploads / "abc"
+    assert analyse.upload_path(settings, analyse.KIND.spec(job)) == settings.uploads / "abc"
 
 
 async def test_a_file_that_went_away(runner: Runner) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from core.errors import UserError
+from core.library.database import Database
 from core.library.search import complete
 from core.library.shelf import Shelf, keep_folders_to, own_hash
-from core.library.store import Database
 from core.library.tracks import Library, Track
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Request

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from core.analysis import ANALYSER_VERSION
-from core.library.store import Database
+from core.library.database import Database
 from core.library.tracks import Library
+from core.track_analysis import ANALYSER_VERSION
 from jobs.engines.base import Crashed, Request
 from jobs.kinds.base import TaskSettings
 from jobs.model import BACKGROUND, NOBODY, Job
@@ -50,12 +50,12 @@ async def test_the_nightly_run_hears_uploads_again(
     assert (await runner.queue.counts())["queued"] == 1
     assert await runner.run_one()
     [job] = await runner.queue.jobs(limit=1)
-    assert (job.kind, job.state, job.result) == ("renew", "done", {"renewed": 2, "failed": 0})
+    assert (job.kind, job.state, job.result) == ("renew", "done", {"renewed": 2, "failed": 0, "latents": 0})
     assert await versions(database) == [ANALYSER_VERSION, 0, ANALYSER_VERSION]
     assert (await Library(database).counts())["upload"] == 3
     await renew(runner.queue)
     assert await runner.run_one()
-    assert (await runner.queue.jobs(limit=1))[0].result == {"renewed": 0, "failed": 0}
+    assert (await runner.queue.jobs(limit=1))[0].result == {"renewed": 0, "failed": 0, "latents": 0}
 
 
 async def test_it_gives_way_and_goes_on_behind(
@@ -94,7 +94,7 @@ async def test_an_upload_that_cannot_be_heard_keeps_its_values(
     monkeypatch.setattr(runner.engine, "run", run)
     await renew(runner.queue)
     assert await runner.run_one()
-    assert (await runner.queue.jobs(limit=1))[0].result == {"renewed": 1, "failed": 1}
+    assert (await runner.queue.jobs(limit=1))[0].result == {"renewed": 1, "failed": 1, "latents": 0}
     assert await versions(database) == [0, 0, ANALYSER_VERSION]
 
 
@@ -116,6 +116,6 @@ async def test_latent_vectors_that_are_missing_are_made_without_separating(
     await renew(runner.queue)
     assert await runner.run_one()
     assert (await runner.queue.jobs(limit=1))[0].result == {"renewed": 0, "failed": 0, "latents": 2}
-    assert set(asked) == {"latent"}
+    assert set(asked) == {"renew"}
     again = [tuple(row) for row in await database.fetch("SELECT track_id, model, vector FROM latent")]
     assert [row[:2] for row in again] == [made[0][:2], made[2][:2]], "the second one's audio is gone"

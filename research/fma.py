@@ -12,7 +12,7 @@ A table made here can stand beside theirs or be given to a model trained on thei
 - skewness and (excess) kurtosis are biased, as scipy.stats has them by default; what never changes has 0 and -3.
 
 One STFT gives all but chroma_cqt, chroma_cens and tonnetz; these come from one constant-Q transform, for which librosa
-is called. tests/core/audio/test_fma.py compares every column with librosa called FMA's way, on real recordings. Two
+is called. tests/research/test_fma.py compares every column with librosa called FMA's way, on real recordings. Two
 things remain: an edge frame is padded with zeros, as in librosa since 0.10 (FMA's librosa mirrored the signal), and
 librosa has built the filters of its constant-Q transform differently since 0.9.
 """
@@ -20,13 +20,18 @@ librosa has built the filters of its constant-Q transform differently since 0.9.
 from __future__ import annotations
 
 import csv
+import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TextIO
 
 import numpy as np
+from librosa import cqt
+from librosa.feature import chroma_cens, chroma_cqt, tonnetz
 from numpy.typing import NDArray
+from scipy.fft import dct
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
 from core.audio.decode import DecodeLimits, decode
 from core.audio.descriptors import N_MFCC, chroma_stft
@@ -106,9 +111,6 @@ def _statistics(table: Doubles) -> dict[str, Doubles]:
 
 def features(signal: Floats, rate: int) -> dict[str, Floats]:
     """(rows, T) of each of FEATURES for a mono signal (n,) at `rate` Hz, a frame every 512 samples."""
-    from librosa.feature import chroma_cens, chroma_cqt, tonnetz
-    from scipy.fft import dct
-
     if rate < LOWEST_RATE:
         raise UserError(
             f"FMA's features need a sample rate of at least {LOWEST_RATE:,} Hz and this file has {rate:,} Hz."
@@ -148,10 +150,6 @@ def _sums(magnitude: Floats, rate: int) -> tuple[Floats, Floats, Floats]:
 
 def _constant_q(signal: Floats, rate: int, tuning: float) -> Floats:
     """(84, T) magnitudes from C1."""
-    import warnings
-
-    from librosa import cqt
-
     with (
         warnings.catch_warnings()
     ):  # a second of music is shorter than the lowest filters: their edges are zeros
@@ -215,7 +213,6 @@ def describe_files(
 
     Whoever stops asking stops the work; what runs at that moment is waited for.
     """
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
     def one(path: Path) -> Floats | UserError:
         try:

@@ -14,13 +14,15 @@ import pytest
 
 from core.errors import UserError
 from core.library.samples import manifest
-from core.pictures import details
-from tests.core.pictures.test_analysis import analysis
+from core.pictures import drawing
+from tests.core.pictures.test_spectrograms import analysis
 
 
 async def drawn(audio: Path | None, **changes: object) -> dict[str, bytes]:
     track = dataclasses.replace(analysis(), **changes)  # type: ignore[arg-type]
-    return await details.draw(track, {"mix.tempo": 0.5}, title="A", tracks=3, audio=audio, max_seconds=60)
+    return await drawing.draw_details(
+        track, {"mix.tempo": 0.5}, title="A", tracks=3, audio=audio, max_seconds=60
+    )
 
 
 async def test_unreadable_audio_leaves_the_profile(tmp_path: Path) -> None:
@@ -52,6 +54,6 @@ async def test_a_cancelled_drawing_takes_its_child_along(monkeypatch: pytest.Mon
 
 
 async def test_too_slow_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(details, "LONGEST_S", 0.0)
+    monkeypatch.setattr(drawing, "LONGEST_S", 0.0)
     with pytest.raises(UserError, match="too long just now"):
         await drawn(None)

@@ -1,15 +1,17 @@
-"""What is kept about a member, to hand out and to erase: every table with a user column, and uploaded files."""
+"""Export and erase what is kept about a member: every table with a user column, and uploaded files."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from core.folders import DataFolder
+from core.library.database import Database
 from core.library.playlists import Playlists
 from core.library.shelf import SHARED, Shelf
-from core.library.store import Database
 from core.library.tracks import picture_name
 
 # In the order in which rows must go. A test fails when a table with a user column is missing here.
@@ -60,23 +62,15 @@ async def export_member(database: Database, user_id: int) -> dict[str, Any]:
     return found
 
 
-async def erase_member(database: Database, data: Path, user_id: int) -> dict[str, int]:
-    """Erase every row and file of the member; returns how many of each.
+async def erase_rows(
+    database: Database, folder: DataFolder, user_id: int, more_files: Iterable[Path]
+) -> dict[str, int]:
+    """Erase every row of the member, the files of their uploads and `more_files`; returns how many of each.
 
     A recording that somebody else uploaded as well stays theirs. Rows go first: a crash in between leaves files
     that the retention run removes, never rows that point nowhere.
     """
     uploads = await database.fetch(_UPLOADED, {"user": user_id})
-    waiting = await database.fetch(
-        "SELECT json_extract(spec, '$.path') AS path FROM job WHERE user_id=? AND kind='analyse'"
-        " AND state <> 'done'",
-        (user_id,),
-    )
-    stems = await database.fetch(
-        "SELECT DISTINCT json_extract(result, '$.archive') AS path FROM job WHERE user_id=? AND kind='stems'"
-        " AND result IS NOT NULL",
-        (user_id,),
-    )
     counts: dict[str, int] = {}
     async with database.transaction() as transaction:
         for row in uploads:
@@ -86,20 +80,13 @@ async def erase_member(database: Database, data: Path, user_id: int) -> dict[str
             counts[table] = len(
                 await transaction.run(f"DELETE FROM {table} WHERE user_id=? RETURNING 1", (user_id,))
             )
-    files = [data / row["path"] for row in uploads if not Path(row["path"]).is_absolute()]
-    files += [
-        path
-        for row in uploads
-        for path in sorted((data / "pictures").glob(picture_name(row["content_hash"], "*", "*")))
-    ]
-    files += [data / "previews" / f"{row['content_hash']}.ogg" for row in uploads]
-    files += [data / "uploads" / Path(row["path"]).name for row in waiting if row["path"]]
-    files += [
-        data / row["path"] for row in stems if row["path"]
-    ]  # somebody else's are made again when asked for
-    files += [
-        path for row in uploads for path in sorted((data / "stems").glob(f"{row['content_hash'][:32]}-*.zip"))
-    ]
+    files = [*more_files]
+    for row in uploads:
+        if not Path(row["path"]).is_absolute():
+            files.append(folder.data / row["path"])
+        files.append(folder.previews / f"{row['content_hash']}.ogg")
+        files += sorted(folder.pictures.glob(picture_name(row["content_hash"], "*", "*")))
+        files += sorted(folder.stems.glob(f"{row['content_hash'][:32]}-*.zip"))
     counts["file"] = await asyncio.to_thread(_unlink, files)
     return counts
 

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.analysis import TrackAnalysis
 from core.audio.spectrum import analyse_frames
 from core.audio.types import RATE, STEMS
-from core.pictures import analysis as pictures
+from core.pictures import canvas
+from core.pictures import spectrograms as pictures
 from core.pictures.colours import STEM_COLOURS
+from core.track_analysis import TrackAnalysis
 from tests import make
 from tests.core.audio import rhythms
 from tests.make import tone
@@ -48,10 +49,10 @@ def image(png: bytes) -> NDArray[np.uint8]:
 
 
 def as_drawn_before(name: str, png: bytes) -> None:
-    """Compare with golden/NAME.png, a third of the size; MOODSTEM_GOLDEN=write makes it anew (then look at it)."""
+    """Compare with golden/NAME.png, a third of the size; MOODSTEM_TEST_GOLDEN=write makes it anew (then look at it)."""
     small = cv2.resize(image(png), (333, 300), interpolation=cv2.INTER_AREA)
     path = GOLDEN / f"{name}.png"
-    if os.environ.get("MOODSTEM_GOLDEN") == "write":
+    if os.environ.get("MOODSTEM_TEST_GOLDEN") == "write":
         cv2.imwrite(str(path), small)
     expected = cv2.imread(str(path), cv2.IMREAD_COLOR)
     assert expected is not None, f"{path.name} is missing"
@@ -101,8 +102,8 @@ def test_any_title(title: str, sound: NDArray[np.float32], recwarn: pytest.Warni
 
 
 def test_titles_are_shortened_to_one_line() -> None:
-    assert pictures.safe_title("a\n  b\tc") == "a b c"
-    assert len(pictures.safe_title("long " * 50)) <= 46 and pictures.safe_title("long " * 50).endswith("…")
+    assert canvas.safe_title("a\n  b\tc") == "a b c"
+    assert len(canvas.safe_title("long " * 50)) <= 46 and canvas.safe_title("long " * 50).endswith("…")
 
 
 def test_silence_and_very_short_and_long() -> None:

@@ -7,8 +7,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from core.analysis import ANALYSER_VERSION, TrackAnalysis, analyse, content_hash
+from core.analysis import analyse
 from core.separation.base import Progress, Separator
+from core.track_analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
 
 
 def analyse_cached(

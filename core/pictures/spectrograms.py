@@ -1,17 +1,12 @@
-"""Pictures of an analysis, readable on Discord's dark theme at phone width, in the language of the running task.
-
-Drawn with Matplotlib's object interface on the Agg canvas: no global state, so any thread may draw. Titles come from
-users and are drawn as plain text: no mathematics, no control characters, shortened to the width there is.
-"""
+"""Pictures of an analysis, in the language of the running task: spectrogram with activity, musical contrast, chroma."""
 
 from __future__ import annotations
 
-import io
-import threading
-import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
 from core.audio import contrast, tonality
@@ -20,31 +15,23 @@ from core.audio.spectrum import analyse_frames, decibels, mono
 from core.audio.types import N_MELS, RATE, STEMS
 from core.i18n import inside, percent, tr
 from core.names import key_name, note_sign, stem_name
-from core.pictures.colours import DARK, STEM_COLOURS
+from core.pictures.canvas import (
+    BACKGROUND,
+    DPI,
+    DRAWING,
+    FAINT,
+    PANEL,
+    SIZE,
+    TEXT,
+    as_png,
+    bare,
+    fit,
+    titled_figure,
+)
+from core.pictures.colours import STEM_COLOURS
+from core.track_analysis import TrackAnalysis
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.text import Text
-
-    from core.analysis import TrackAnalysis
-
-BACKGROUND, PANEL, TEXT, FAINT, GRID = DARK.values()
-SIZE, DPI = (10.0, 9.0), 100
 LEFT, WIDTH, BOTTOM, TOP = 0.125, 0.785, 0.065, 0.85
-DRAWING = threading.Lock()
-
-
-def safe_title(title: str, longest: int = 46) -> str:
-    """One line of characters that the font has, shortened at the end; may be empty."""
-    from matplotlib.font_manager import findfont, get_font
-
-    drawn = get_font(findfont("DejaVu Sans:bold")).get_charmap()
-    line = "".join(
-        " " if unicodedata.category(c)[0] in "CZ" else c for c in title if ord(c) in drawn or c.isspace()
-    )
-    line = " ".join(line.split())
-    return line if len(line) <= longest else line[: longest - 1].rstrip() + "…"
 
 
 def analysis_picture(
@@ -142,60 +129,6 @@ def _clock(seconds: float) -> str:
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
-def new_figure(size: tuple[float, float] = SIZE, ground: str = BACKGROUND) -> Figure:
-    """An empty figure of so many inches, at DPI."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=size, dpi=DPI, facecolor=ground)
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def titled_figure(title: str, facts: str) -> Figure:
-    """A figure of SIZE inches with the title and a line of facts below it."""
-    figure = new_figure()
-    put_title(figure, 0.035, 0.947, title, 0.935, fontsize=25)
-    line = figure.text(0.035, 0.892, facts, color=FAINT, fontsize=18, va="center", parse_math=False)
-    fit(line, 0.935 * SIZE[0] * DPI)
-    return figure
-
-
-def put_title(
-    figure: Figure, x: float, y: float, title: str, width: float, *, fontsize: float, color: str = TEXT
-) -> None:
-    """A bold title, shortened to `width` (share of the figure's)."""
-    longest = 46
-    style: dict[str, Any] = {"fontsize": fontsize, "weight": "bold", "va": "center", "parse_math": False}
-    line = figure.text(x, y, safe_title(title, longest), color=color, **style)
-    while line.get_window_extent().width > width * figure.bbox.width and longest > 5:
-        longest -= 2
-        line.set_text(safe_title(title, longest))
-
-
-def fit(text: Text, width: float, smallest: float = 9.0) -> None:
-    """Smaller letters where the text is wider than `width` pixels: words are longer in some languages."""
-    size = float(text.get_fontsize())
-    while text.get_window_extent().width > width and size > smallest:
-        size -= 0.5
-        text.set_fontsize(size)
-
-
-def as_png(figure: Figure) -> bytes:
-    """Call it, like everything that draws, while holding DRAWING: Matplotlib's caches of fonts are shared."""
-    out = io.BytesIO()
-    figure.savefig(out, format="png", facecolor=figure.get_facecolor(), metadata={"Software": None})
-    return out.getvalue()
-
-
-def bare(axes: Axes, labelsize: float = 16) -> None:
-    """A panel without frame and ticks."""
-    axes.set_facecolor(PANEL)
-    axes.tick_params(colors=FAINT, labelsize=labelsize, length=0, pad=6)
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-
-
 def _time_axis(axes: Axes, seconds: float, labels: bool) -> None:
     step = next((s for s in (1, 2, 5, 10, 15, 30, 60, 120, 300) if seconds / s <= 7), 600)
     ticks = np.arange(0, seconds + 1e-6, step)
@@ -236,8 +169,6 @@ def _mel_row(hz: float) -> float:
 
 
 def _activity(axes: Axes, analysis: TrackAnalysis, stems: list[str]) -> None:
-    from matplotlib.colors import to_rgb
-
     bare(axes)
     rows = np.zeros((len(stems), 100, 3))
     panel = np.array(to_rgb(PANEL))

@@ -13,9 +13,9 @@ import soundfile
 from numpy.typing import NDArray
 from scipy import stats
 
-from core.audio import fma
 from core.audio.decode import decode
 from core.errors import UserError
+from research import fma
 from tests.data import FUNK, SAMPLES, SONGS
 from tests.make import tone
 

@@ -1,0 +1,196 @@
+"""`moodstem setup`: an operator's first quarter of an hour, step by step or by options.
+
+Each answer is written down before the next question is asked, so whoever interrupts loses nothing; what is there
+already is shown and stays unless something else is said.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import TextIO
+
+import click
+import tomlkit
+
+from bot.cli.doctor import doctor
+from bot.cli.doctor_discord import NEEDED, id_in, invite_link, look
+from bot.cli.root import settings_of
+from bot.cli.templates import compose_override, systemd_unit, template
+from bot.token import cleaned, keep_token, read_token
+from core.errors import UserError
+from core.folders import access_to, replace_file
+from core.i18n import LANGUAGES
+from core.settings import Settings, config_file, whoever
+
+SERVICES = ("systemd", "compose", "none")
+
+
+@click.command()
+@click.option("--token-file", type=click.File(), help="Take the token from this file; - is standard input.")
+@click.option("--music", type=click.Path(path_type=Path), multiple=True, help="Add this folder of music.")
+@click.option(
+    "--language", type=click.Choice(list(LANGUAGES)), help="Where neither member, server nor Discord say one."
+)
+@click.option("--service", type=click.Choice(SERVICES), help="Write what starts the bot with the machine.")
+@click.option("--yes", is_flag=True, help="Ask nothing, as without a terminal: what no option says stays.")
+@click.pass_context
+def setup(
+    ctx: click.Context,
+    token_file: TextIO | None,
+    music: tuple[Path, ...],
+    language: str | None,
+    service: str | None,
+    yes: bool,
+) -> None:
+    """Set up the bot for Discord: token, invitation, music, language, service.
+
+    It ends with what `moodstem doctor` says. Run it again to see what is there; it changes only what you say.
+    """
+    asks = sys.stdin.isatty() and not yes
+    try:
+        _token(settings_of(ctx), token_file, asks)
+        _music(settings_of(ctx), music, asks)
+        _language(settings_of(ctx), language, asks)
+        _service(settings_of(ctx), service, asks)
+    except click.Abort:
+        click.echo("\nStopped. What you answered so far is kept: `moodstem setup` goes on from there.")
+        ctx.exit(1)
+    click.echo("`moodstem run` starts the bot here. This is what `moodstem doctor` says:\n")
+    ctx.invoke(doctor, as_json=False)
+
+
+def _ask_again(error: UserError, asks: bool) -> None:
+    """Say what is wrong with an answer; raises it where nobody can give another."""
+    if not asks:
+        raise error
+    click.echo(f"Error: {error}")
+
+
+def _token(settings: Settings, given: TextIO | None, asks: bool) -> None:
+    """Ask until Discord knows the token or cannot be asked, keep it, and print the invitation."""
+    present = ""
+    try:
+        present = read_token(settings.data)
+    except UserError as error:
+        if given is None:
+            _ask_again(error, asks)
+    while True:
+        try:
+            if given is not None:
+                token = cleaned(given.read(), given.name)
+            elif asks:
+                which = "Enter: the one that is kept" if present else "developer portal, Bot, Reset Token"
+                said = click.prompt(f"Token, not shown ({which})", "", hide_input=True, show_default=False)
+                token = cleaned(said, "your answer") or present
+            else:
+                token = present
+            if not token:
+                raise UserError(
+                    "There is no token yet: answer at a terminal, or name its file by --token-file."
+                )
+            seen = asyncio.run(look(settings, token))
+            if seen.is_wrong and seen.problem:
+                raise UserError(f"The token is not good: {seen.problem[2]}.")
+            break
+        except UserError as error:
+            _ask_again(error, asks)
+            given = None
+    try:
+        file = keep_token(settings.data, token)
+    except OSError as error:
+        raise UserError(f"The token cannot be kept ({error.strerror}): {error.filename}.") from error
+    if seen.problem:
+        click.echo(f"Token: could not be checked, for Discord {seen.problem[2]}.")
+    else:
+        click.echo(f"Token: good, of the bot {seen.me['username']}.")
+    click.echo(f"  kept in {file}, which only its owner can read")
+    if os.environ.get("DISCORD_TOKEN", "").strip() not in ("", token):
+        click.echo("  but DISCORD_TOKEN holds another one, which comes first: unset it")
+    click.echo(f"Invitation, to {', '.join(NEEDED.values())}; open it and choose your server:")
+    click.echo(f"  {invite_link(seen.me.get('id') or id_in(token))}")
+
+
+def _music(settings: Settings, given: tuple[Path, ...], asks: bool) -> None:
+    """Add folders to those that are there; the first wrong one of the command line is an error."""
+    folders = list(settings.library.folders)
+
+    def add(folder: Path) -> None:
+        folder = _readable(folder)
+        if folder not in folders:
+            folders.append(folder)
+            _write("library", "folders", [str(one) for one in folders])
+
+    for folder in given:
+        add(folder)
+    click.echo(f"Music: {', '.join(map(str, folders)) or 'no folder, so the samples are recommended'}.")
+    while asks and not given:
+        answer = click.prompt("Folder of music to add (Enter: none)", "", show_default=False)
+        if not answer.strip():
+            break
+        try:
+            add(Path(answer.strip()))
+        except UserError as error:
+            _ask_again(error, asks)
+
+
+def _readable(folder: Path) -> Path:
+    """The whole path of a folder. Raises UserError if it is not there or closed."""
+    folder = folder.expanduser().absolute()
+    access = access_to(folder)
+    if access == "missing":
+        raise UserError(f"There is no folder {folder}.")
+    if access != "open":
+        raise UserError(f"The folder {folder} is {access}: let {whoever()} read it.")
+    return folder.resolve()
+
+
+def _language(settings: Settings, given: str | None, asks: bool) -> None:
+    present = settings.discord.language
+    if given is None and asks:
+        given = click.prompt(
+            "Language where neither member, server nor Discord say one",
+            present,
+            type=click.Choice(list(LANGUAGES)),
+        )
+    if given is not None and given != present:
+        _write("discord", "language", given)
+    click.echo(f"Language: {LANGUAGES[given or present]}.")
+
+
+def _write(table: str, key: str, value: str | list[str]) -> None:
+    """Change one setting; comments and the others stay. Without a file, the shipped one is the start."""
+    file = config_file()
+    try:
+        is_there = file.exists()
+        text = file.read_text("utf-8") if is_there else template("config.toml")
+        mode = file.stat().st_mode & 0o777 if is_there else 0o644
+        document = tomlkit.parse(text)
+        document.setdefault(table, tomlkit.table())[key] = value
+        replace_file(file, tomlkit.dumps(document), mode)
+    except OSError as error:
+        raise UserError(f"{file} cannot be written ({error.strerror}).") from error
+
+
+def _service(settings: Settings, given: str | None, asks: bool) -> None:
+    """Write a systemd unit or what compose.yaml needs to know of this machine, and say how it is started."""
+    if given is None and asks:
+        given = click.prompt("Start with the machine by", "none", type=click.Choice(SERVICES))
+    if given in (None, "none"):
+        return
+    folder = config_file().absolute().parent
+    if given == "systemd":
+        file, text = folder / "moodstem.service", systemd_unit(settings)
+        then = f"sudo install -m 0644 {file} /etc/systemd/system/ && sudo systemctl enable --now moodstem"
+    elif not (folder / "compose.yaml").is_file():
+        raise UserError(f"There is no compose.yaml in {folder}: run this in a copy of Moodstem's repository.")
+    else:
+        file, text = folder / "compose.override.yaml", compose_override(settings)
+        then = "docker compose --profile cpu up -d (or gpu)"
+    try:
+        file.write_text(text, "utf-8")
+    except OSError as error:
+        raise UserError(f"{file} cannot be written ({error.strerror}).") from error
+    click.echo(f"Service: {file}; start it by\n  {then}")

@@ -1,0 +1,16 @@
+"""Erase everything that is kept about a member, as /privacy, a server's loss of a member and the command line do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from core.folders import DataFolder
+from core.library.database import Database
+from core.library.members import erase_rows
+from jobs.files import files_of
+
+
+async def erase_member(database: Database, data: Path, user_id: int) -> dict[str, int]:
+    """Erase every row and file of the member; returns how many rows of each table, and how many files."""
+    folder = DataFolder(data)
+    return await erase_rows(database, folder, user_id, await files_of(database, folder, user_id))
