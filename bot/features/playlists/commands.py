@@ -218,7 +218,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
             int(playlist_id),
             interaction.user.id,
             choices.place_of(interaction),
-            self.bot.catalogs.shelf(interaction.guild_id),
+            self.bot.catalogs.scope(interaction.guild_id),
         )
         await self.show(interaction, playlist, tr("Copied: this one is yours to change."))
 

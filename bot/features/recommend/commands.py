@@ -328,8 +328,8 @@ class Recommend(commands.Cog):
     async def all_here(self, interaction: discord.Interaction[Moodstem], made: Recommended) -> None:
         """Raises UserError where some of the picks are of another server's library: nobody here is to read of them."""
         tracks = [pick.track_id for pick in made.picks]
-        shelf = self.bot.catalogs.shelf(interaction.guild_id)
-        if await self.bot.library.elsewhere(shelf, tracks):
+        scope = self.bot.catalogs.scope(interaction.guild_id)
+        if await self.bot.library.out_of_scope(scope, tracks):
             raise UserError(
                 "Some of these tracks are another server's; use /recommend for picks of this one."
             )

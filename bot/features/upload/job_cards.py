@@ -313,8 +313,8 @@ class JobCards(commands.Cog):
             files.append(discord.File(path, filename=PICTURE))
         listed = None
         if track.origin == "upload" and self.bot.settings.library.recommend_uploads:
-            server = await self.bot.library.server_of(track.id)
-            listed = await self.bot.library.listed(track.id) if server is not None else None
+            server = await self.bot.library.upload_guild(track.id)
+            listed = await self.bot.library.is_listed(track.id) if server is not None else None
         return result_card(job, track, analysis, near, picture=bool(files), listed=listed), files
 
     async def stems_card(self, job: Job) -> Card:
