@@ -69,17 +69,8 @@ def _settings() -> Finding:
     file = config_file().absolute()
     if file.is_file():
         return Finding("settings", True, str(file))
-    advice = (
-        "put config.toml there (into a container, mount it)"
-        if "MOODSTEM_CONFIG" in os.environ
-        else "start where config.toml is, or name it in MOODSTEM_CONFIG"
-    )
-    return Finding(
-        "settings",
-        False,
-        f"no file {file}, so all but what the environment sets is as by default: {advice}",
-        needed=False,
-    )
+    text = f"no file {file}, so all but what the environment sets is as by default: start where config.toml is, or name it in MOODSTEM_CONFIG"
+    return Finding("settings", False, text, needed=False)
 
 
 async def _discord(settings: Settings) -> list[Finding]:

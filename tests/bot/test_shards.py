@@ -154,7 +154,8 @@ def told(discord: StandIn) -> list[str]:
 async def test_the_schedule_runs_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
-    monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "none.toml"))
+    (tmp_path / "config.toml").touch()
+    monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "config.toml"))
     ran: list[int] = []
     clocks = []
     databases = []
@@ -190,7 +191,8 @@ async def test_the_schedule_runs_once(
 def test_every_server_has_exactly_one_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards: int
 ) -> None:
-    monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "none.toml"))
+    (tmp_path / "config.toml").touch()
+    monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "config.toml"))
     bots: list[Any] = [
         create_bot(Settings(data=tmp_path, discord=DiscordSettings(shards=shards, shard_ids=[number])))
         for number in range(shards)

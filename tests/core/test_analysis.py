@@ -21,8 +21,8 @@ from core.separation.base import Cancelled, Progress
 from core.separation.registry import load_separator
 from core.track_analysis import TrackAnalysis, content_hash
 from tests.core.audio import rhythms
-from tests.core.audio.conftest import tone
 from tests.data import SAMPLES, SONGS
+from tests.make import tone
 
 SECONDS = 12
 

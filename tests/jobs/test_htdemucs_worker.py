@@ -11,7 +11,7 @@ from core.settings import load_settings
 from jobs.configure import engine
 from jobs.engines.base import Request
 from tests.core.separation.conftest import SMALL
-from tests.jobs.helpers import write_tone
+from tests.make import write_tone
 
 
 @pytest.fixture
