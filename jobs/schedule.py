@@ -23,6 +23,7 @@ from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from core.genre.model_file import model_file
 from core.library.backup import backup, rehearse
 from core.library.database import Database
 from jobs.disk import keep_within
@@ -226,8 +227,6 @@ async def enqueue_reindex(queue: Queue, folders: Sequence[Path]) -> None:
         await queue.enqueue(
             "index", index.Spec(folder), user_id=NOBODY, priority=BACKGROUND, dedup=f"index:{folder}"
         )
-    from core.genre.model import model_file
-
     if await queue.database.fetch("SELECT 1 FROM track WHERE origin = 'upload' LIMIT 1") or (
         model_file() is not None
         and await queue.database.fetch(

@@ -26,10 +26,12 @@ from queue import SimpleQueue
 from typing import IO, Any
 
 from core import logs
-from core.analysis import ANALYSER_VERSION, genre_model
 from core.errors import UserError
-from core.separation import load_separator
+from core.genre.model_file import current_version
+from core.protection import protect_process
 from core.separation.base import Cancelled, Separator
+from core.separation.registry import load_separator
+from core.track_analysis import ANALYSER_VERSION
 from jobs.kinds import kinds
 from jobs.kinds.analyse import warm
 from jobs.kinds.base import Compute, Context
@@ -132,7 +134,7 @@ class Worker:
 def versions() -> dict[str, Any]:
     """Return what decides about the numbers in an analysis besides the separator."""
     return {
-        "genre_model": genre_model(),
+        "genre_model": current_version(),
         "analyser_version": ANALYSER_VERSION,
         "python": ".".join(platform.python_version_tuple()[:2]),
         "torch": version("torch").partition("+")[0],  # builds for CPU and GPU count as the same
@@ -154,6 +156,7 @@ def own_pipes() -> Iterator[tuple[IO[str], IO[str]]]:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    protect_process()
     parser = argparse.ArgumentParser(prog="python -m jobs.worker", description=__doc__)
     parser.add_argument("--separator", default="auto")
     parser.add_argument("--weights", default=None, help="folder with weights for htdemucs_6s")

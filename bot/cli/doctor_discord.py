@@ -11,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 import aiohttp
+import discord
 
 from bot.token import ANEW
 from core.settings import Settings
@@ -86,10 +87,11 @@ async def ask(settings: Settings, token: str) -> list[Answer]:
 
 def invite_link(bot_id: str | None) -> str:
     """The page on which somebody who manages a server lets the bot in, with just what it needs."""
-    query = (
-        f"client_id={bot_id or 'APPLICATION_ID'}&scope=bot+applications.commands&permissions={sum(NEEDED)}"
+    return discord.utils.oauth_url(
+        bot_id or "APPLICATION_ID",
+        permissions=discord.Permissions(sum(NEEDED)),
+        scopes=("bot", "applications.commands"),
     )
-    return f"https://discord.com/oauth2/authorize?{query}"
 
 
 def id_in(token: str) -> str | None:

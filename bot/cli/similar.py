@@ -13,7 +13,7 @@ import click
 from bot.cli.root import print_json, settings_of
 from bot.cli.separators import separator_of
 from bot.cli.shared import JSON, SERVER, progress_bar, the_catalog
-from core.analysis import TrackAnalysis, analyse, content_hash
+from core.analysis import analyse
 from core.errors import UserError
 from core.genre.model import hear_file
 from core.library.latents import load_latents, model_of, told
@@ -22,6 +22,7 @@ from core.library.tracks import Library
 from core.recommend.prominence import checked_instrument, prominent
 from core.recommend.similar import similar as nearest
 from core.settings import Settings
+from core.track_analysis import TrackAnalysis, content_hash
 
 POOL = 5
 """With --practise and a track: among this many times more similar tracks than are asked for."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,8 +36,6 @@ def gray_picture(magnitude: NDArray[np.float32]) -> Picture:
 def binary_picture(magnitude: NDArray[np.float32]) -> Picture:
     """255 where the gray picture reaches THRESHOLD, else 0. The threshold is moved to the magnitudes instead, which
     saves the logarithm of every point."""
-    import cv2
-
     top = float(magnitude.max()) if magnitude.size else 0.0
     if top <= 0:
         return np.zeros(magnitude.shape, np.uint8)
@@ -46,8 +45,6 @@ def binary_picture(magnitude: NDArray[np.float32]) -> Picture:
 
 def close(binary: Picture) -> Picture:
     """Binary picture, 255 where there is energy, after the closing that fills gaps of one or two points."""
-    import cv2
-
     closed: Any = cv2.morphologyEx(binary, cv2.MORPH_CLOSE, np.ones((KERNEL, KERNEL), np.uint8))
     return np.asarray(closed, np.uint8)
 
@@ -58,8 +55,6 @@ def musical_contrast(binary: Picture, seconds: float) -> dict[str, float]:
     components: connected regions of energy; components_per_minute; dark_points: points without energy; dark_ratio:
     their share, 0..1. More components and fewer dark points: more eventful.
     """
-    import cv2
-
     closed = close(binary)
     labels, _ = cv2.connectedComponents(closed, connectivity=8)
     components = max(0, labels - 1)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter1d
 
 from core.audio.activity import HELD_DB, HOLD_DB, Mask, held_level_db
 from core.audio.types import FRAME_RATE, Floats
@@ -65,8 +66,6 @@ def held(found: Floats) -> Mask:
 
 def seen(found: Floats) -> list[Floats]:
     """The VIEWS of what `levels` found, (T, n): themselves, their means over time, (T, n), and their percentiles, (1, n)."""
-    from scipy.ndimage import uniform_filter1d
-
     means = [
         uniform_filter1d(found, int(seconds * FRAME_RATE), axis=0, mode="nearest")
         for seconds in MEANS_SECONDS

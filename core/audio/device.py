@@ -6,6 +6,7 @@ import time
 from functools import lru_cache
 
 import numpy as np
+import torch
 
 from core.audio.spectrum import analyse_frames
 from core.audio.types import RATE
@@ -13,15 +14,11 @@ from core.audio.types import RATE
 
 def gpu_name() -> str | None:
     """Return the name of the GPU that torch uses, None where there is none."""
-    import torch
-
     return str(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else None
 
 
 def torch_has_cuda() -> bool:
     """Return whether the installed torch was built for NVIDIA GPUs at all."""
-    import torch
-
     return torch.version.cuda is not None
 
 

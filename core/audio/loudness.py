@@ -9,16 +9,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from core.audio.filters import k_weighting
 from core.audio.types import FRAME_RATE, Samples
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 SILENCE = -70.0
 """LUFS reported where nothing passes the absolute gate."""
@@ -61,8 +60,6 @@ class _KWeighting:
 
     def __call__(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """The next samples, (n,); n is a multiple of the block except in the last call."""
-        import torch
-
         padded = np.pad(samples, (0, -len(samples) % BLOCK)) if len(samples) % BLOCK else samples
         blocks = torch.from_numpy(np.ascontiguousarray(padded, np.float32).reshape(-1, BLOCK))
         states = self._states((blocks @ self.entering).numpy())
@@ -84,8 +81,6 @@ class _KWeighting:
 @lru_cache(maxsize=8)
 def _block_matrices(rate: float) -> tuple[Tensor, Tensor, Tensor, NDArray[np.float64]]:
     """Transposed T (64, 64), O (4, 64), B (64, 4) and A (4, 4) of `_KWeighting`."""
-    import torch
-
     transition, drive, read, through = np.zeros((0, 0)), np.zeros(0), np.zeros(0), 1.0
     for b0, b1, b2, _, a1, a2 in k_weighting(
         rate

@@ -74,6 +74,16 @@ def descriptors() -> Mapping[str, Descriptor]:
     return MappingProxyType({name: _descriptor(name, table) for name, table in tables.items()})
 
 
+def compared() -> tuple[str, ...]:
+    """Descriptors that the profile picture compares for each source."""
+    return tuple(name for name, descriptor in descriptors().items() if descriptor.compared)
+
+
+def scales() -> dict[str, Scale]:
+    """Descriptors that the profile picture compares for the whole track."""
+    return {name: descriptor.scale for name, descriptor in descriptors().items() if descriptor.scale}
+
+
 def phrases(name: str) -> Phrases | None:
     """Of 'tempo' or 'onset_strength.std'; None where there are none."""
     descriptor, _, statistic = name.partition(".")

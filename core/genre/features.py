@@ -1,4 +1,4 @@
-"""What the genre networks hear: slices of a mel spectrogram, and the statistics of librosa's features.
+"""What the genre networks hear: slices of a mel spectrogram.
 
 The documents show the networks' input, (128, 128, 1), and no parameter beside it. Chosen here: librosa's defaults at
 22.05 kHz (a frame of 2048 samples every 512, 128 mel bands), so that a slice is 128 frames, 2.97 s, and comes at no cost
@@ -11,14 +11,9 @@ An excerpt is the half minute in the middle of a track, as FMA's clips are.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio.decode import DecodeLimits, decode
-from core.audio.fma import COLUMNS, LOWEST_RATE, features, statistics
-from core.audio.spectrum import analyse_frames, mono
 from core.audio.types import FRAME_RATE, N_MELS, Floats
 
 FRAMES = 128
@@ -30,22 +25,6 @@ SILENT_DB = -100.0
 
 Mel = NDArray[np.uint8]
 """(frames, 128): 0 is 80 dB or more below the loudest point of the excerpt, 255 is that point."""
-
-FEATURE_SETS: dict[str, tuple[str, ...]] = {
-    "mfcc": ("mfcc",),
-    "mfcc/contrast/chroma/centroid/tonnetz": (
-        "mfcc", "spectral_contrast", "chroma_cens", "spectral_centroid", "tonnetz",
-    ),
-    "mfcc/contrast/chroma/centroid/zcr": ("mfcc", "spectral_contrast", "chroma_cens", "spectral_centroid", "zcr"),
-}  # fmt: skip
-"""The documents' three sets of statistics: 140, 322 and 287 of the 518. Their 'chroma' is one of three; the sizes fit each.
-It is taken to be chroma_cens, as in the baselines that come with FMA, which bear the same names."""
-
-
-def columns_of(feature_set: str) -> list[int]:
-    """Which of the 518 statistics a feature set has."""
-    wanted = FEATURE_SETS[feature_set]
-    return [place for place, (feature, _, _) in enumerate(COLUMNS) if feature in wanted]
 
 
 def middle(length: int, wanted: int) -> slice:
@@ -74,23 +53,6 @@ def slices(mel: Mel, count: int | None = None) -> Mel:
     last = len(mel) - FRAMES
     starts = np.linspace(0, last, count or len(mel) // FRAMES).round().astype(int)
     return np.stack([mel[start : start + FRAMES] for start in starts])
-
-
-def listen(
-    path: Path, seconds: float = SECONDS, *, with_statistics: bool = True
-) -> tuple[Mel | None, Floats]:
-    """The excerpt of an audio file for networks, None where it is silent, and its 518 statistics in FMA's order.
-
-    Statistics are those of the excerpt, at the file's own sample rate as FMA has them; NaN when not asked for, or below
-    9 kHz where they are not defined. Raises UserError as `decode` does.
-    """
-    limits = DecodeLimits(max_seconds=3600, memory_bytes=2 << 30, cpu_seconds=300, wall_seconds=300)
-    audio = decode(path, limits, rate=None)
-    samples = audio.samples[:, middle(audio.samples.shape[1], round(seconds * audio.rate))]
-    mel = excerpt(analyse_frames(mono(samples, audio.rate)).power_mel, seconds)
-    if not with_statistics or mel is None or audio.rate < LOWEST_RATE:
-        return mel, np.full(len(COLUMNS), np.nan, np.float32)
-    return mel, statistics(features(samples.mean(axis=0), audio.rate))
 
 
 assert N_MELS == FRAMES  # the documents' networks take squares

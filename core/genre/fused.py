@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.fft import dct
 
 from core.audio.types import Floats
 from core.genre.features import TOP_DB, Mel
@@ -40,8 +41,6 @@ Doubles = NDArray[np.float64]
 
 def course(mel: Mel) -> Floats:
     """(261,) numbers of an excerpt (core.genre.features.excerpt)."""
-    from scipy.fft import dct
-
     loud = mel.T.astype(np.float32) / 255 * np.float32(TOP_DB) - np.float32(TOP_DB)
     if loud.shape[1] < 2:
         loud = np.repeat(loud, 2, axis=1)

@@ -1,40 +1,32 @@
 """A trained network at work: the genre of a recording and its latent vector, from the mel spectrogram that is there anyway.
 
-A model is one safetensors file. Its metadata say the architecture, the genres, and what it was trained on; its version is
-a hash of the network's weights, stored with every vector, since vectors of two models are never compared. Beside the
-network, which makes the vectors, it may hold what tells genres better (core.genre.fused).
+A model is one safetensors file (core.genre.model_file). Beside the network, which makes the vectors, it may hold what
+tells genres better (core.genre.fused).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import torch
+from safetensors.torch import save_file
 
-from core.audio.types import HOP, Floats
+from core.audio.decode import DecodeLimits, decode
+from core.audio.spectrum import analyse_frames, mono
+from core.audio.types import FRAME_RATE, HOP, Floats
 from core.errors import UserError
-from core.genre.features import SECONDS, Mel, excerpt, slices
+from core.genre.features import SECONDS, Mel, excerpt, middle, slices
 from core.genre.fused import SECONDS as MINUTE
-from core.genre.fused import course
+from core.genre.fused import Fused, course
+from core.genre.model_file import NO_MODEL, changed, model_file, read, version_of
+from core.genre.network import Genre, build
 
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from core.genre.fused import Fused
-    from core.genre.network import Genre
-
-BUNDLED = Path(__file__).with_name("weights") / "genre.safetensors"
-CHOSEN = "MOODSTEM_GENRE_MODEL"
-"""Environment variable that names another model than the bundled one; workers inherit it."""
-CODE_VERSION = 1
-"""Raise it when this code, or that of features and networks, may give other vectors from the same weights."""
 HEARD = 10
 """Slices of a half minute that a network hears, side by side."""
 
@@ -92,10 +84,6 @@ class Model:
 
 def texture(mel: Mel) -> Floats:
     """(440,) of an excerpt: what its slices are like, their mean (core.genre.network.Texture)."""
-    import torch
-
-    from core.genre.network import build
-
     with torch.inference_mode():
         measured = build("texture", 1).measure(torch.from_numpy(slices(mel)).float() / 255)
         return np.asarray(measured.mean(0).numpy())
@@ -108,11 +96,6 @@ def hear_file(path: Path, stems: Mapping[str, float] | None = None, separator: s
 
     Raises UserError as `decode` does, and where there is no model.
     """
-    from core.audio.decode import DecodeLimits, decode
-    from core.audio.spectrum import analyse_frames, mono
-    from core.audio.types import FRAME_RATE
-    from core.genre.features import middle
-
     model = current()
     if model is None:
         raise UserError(
@@ -132,8 +115,6 @@ def hear_file(path: Path, stems: Mapping[str, float] | None = None, separator: s
 
 def outputs(network: Genre, heard: Any) -> tuple[Floats, Floats]:
     """Latent vectors (n, width) and genre probabilities (n, genres) of slices (n, 128, 128) in bytes, or of statistics."""
-    import torch
-
     x = torch.from_numpy(np.ascontiguousarray(heard))
     with torch.inference_mode():
         latents, shares = [], []
@@ -153,11 +134,8 @@ def save(
     fused: Fused | None = None,
 ) -> str:
     """Write a model file and return its version."""
-    import torch
-    from safetensors.torch import save_file
-
     tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-    version = version_of(name, genres, tensors)
+    version = version_of(name, genres, {key: value.numpy() for key, value in tensors.items()})
     metadata = {"architecture": name, "genres": json.dumps(genres), **facts}
     if fused is not None:
         arrays, texts = fused.tensors()
@@ -170,81 +148,26 @@ def save(
     return version
 
 
-def version_of(name: str, genres: list[str], tensors: Mapping[str, Tensor | Floats]) -> str:
-    """Of what makes the vectors, and not of the file, whose metadata safetensors writes in any order."""
-    digest = hashlib.sha256(f"{CODE_VERSION} {name} {genres}".encode())
-    for key in sorted(tensors):
-        digest.update(key.encode())
-        digest.update(np.asarray(tensors[key]).tobytes())
-    return digest.hexdigest()[:12]
-
-
 def load(path: Path) -> Model:
-    """A model that `save` wrote. Raises UserError for anything else."""
-    from safetensors import SafetensorError, safe_open
-
-    from core.genre.fused import Fused
-    from core.genre.network import NETWORKS, build
-
+    """Return the model that `save` wrote. Raises UserError for anything else."""
+    file = read(path)
+    beside = {key: file.tensors.pop(key) for key in list(file.tensors) if key.startswith("fused.")}
+    texts = {key.removeprefix("fused."): text for key, text in file.facts.items() if key.startswith("fused.")}
     try:
-        with safe_open(path, framework="pt") as file:
-            facts = dict(file.metadata() or {})
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - no mapping
-        genres = [str(genre) for genre in json.loads(facts["genres"])]
-        name = facts["architecture"]
-        if name not in NETWORKS or NETWORKS[name].hears != "slices":
-            raise UserError(
-                f"{path} hears statistics, not sound: train cnn, crnn or texture for latent vectors."
-            )
-        beside = {key: tensors.pop(key) for key in list(tensors) if key.startswith("fused.")}
-        texts = {key.removeprefix("fused."): text for key, text in facts.items() if key.startswith("fused.")}
-        fused = Fused.of(beside, texts, len(genres))
-        network = build(name, len(genres))
-        network.load_state_dict(tensors)
-    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        raise UserError(f"{path} is not a genre model: make one with `moodstem train genre`.") from error
-    return Model(network, genres, version_of(name, genres, tensors), facts, fused)
-
-
-def model_file() -> Path | None:
-    """The operator's model, else the bundled one, else None."""
-    chosen = os.environ.get(CHOSEN)
-    if chosen:
-        return Path(chosen)
-    return BUNDLED if BUNDLED.is_file() else None
+        fused = Fused.of(beside, texts, len(file.genres))
+        network = build(file.architecture, len(file.genres))
+        network.load_state_dict({key: torch.from_numpy(array) for key, array in file.tensors.items()})
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise UserError(NO_MODEL.format(path=path)) from error
+    return Model(network, file.genres, file.version, file.facts, fused)
 
 
 def current() -> Model | None:
-    """The model in use, loaded once; None where there is none. Raises UserError when the operator's is not there."""
+    """Return the model in use, loaded once; None where there is none. Raises UserError when it cannot be loaded."""
     path = model_file()
-    if path is None:
-        return None
-    if not path.is_file():
-        raise UserError(f"There is no genre model {path}: correct {CHOSEN}, or leave it out.")
-    return _loaded(path, path.stat().st_mtime_ns)
-
-
-def current_version() -> str:
-    """The version of the model in use; empty where there is none. Raises UserError as `current` does.
-
-    Of the bundled model it is read without the network, and so without loading torch: a worker is ready seconds sooner.
-    """
-    if model_file() == BUNDLED:
-        return _read_version(BUNDLED, BUNDLED.stat().st_mtime_ns)
-    model = current()
-    return model.version if model is not None else ""
-
-
-@lru_cache(maxsize=1)
-def _read_version(path: Path, changed: int) -> str:
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        facts = file.metadata()
-        tensors = {key: file.get_tensor(key) for key in file.keys() if not key.startswith("fused.")}  # noqa: SIM118
-    return version_of(facts["architecture"], [str(genre) for genre in json.loads(facts["genres"])], tensors)
+    return _loaded(path, changed(path)) if path is not None else None
 
 
 @lru_cache(maxsize=2)
-def _loaded(path: Path, changed: int) -> Model:
+def _loaded(path: Path, written: int) -> Model:
     return load(path)

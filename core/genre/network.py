@@ -1,4 +1,4 @@
-"""The documents' networks, layer by layer, and a small one of ours. Imports torch: import this module inside functions only.
+"""The documents' networks, layer by layer, and a small one of ours.
 
 What the documents leave open, and what was chosen:
 
@@ -154,7 +154,7 @@ class Texture(Genre):
 
     Of 64 bands: mean, standard deviation, mean change from frame to frame; of 16: how strongly they fluctuate at eight
     rates from 0.3 Hz on (modulation spectrum), and how far each two go together. 440 numbers, scaled by the training set.
-    170 recordings are too few to learn these filters: a network that learned them overfitted (see the README's figures).
+    170 recordings are too few to learn these filters: a network that learned them overfitted (docs/five-documents.md).
     """
 
     measures = True

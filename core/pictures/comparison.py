@@ -4,30 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from core.analysis import TrackAnalysis
 from core.audio.spectrum import analyse_frames, mono
 from core.i18n import number, tr
-from core.pictures.analysis import (
-    DPI,
-    DRAWING,
-    FAINT,
-    PANEL,
-    TEXT,
-    as_png,
-    facts,
-    fit,
-    new_figure,
-    put_title,
-    spectrogram,
-)
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from core.pictures.canvas import DPI, DRAWING, FAINT, PANEL, TEXT, as_png, fit, new_figure, put_title
+from core.pictures.spectrograms import facts, spectrogram
+from core.track_analysis import TrackAnalysis
 
 SIZE = (12.0, 10.0)
 ALIKE, APART = "#69db7c", "#ff922b"

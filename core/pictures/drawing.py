@@ -1,19 +1,66 @@
-"""Pictures of more than one track, drawn in a child process as those of `core.pictures.details`: two tracks
-compared, the path of a journey, the map of the library."""
+"""Pictures that are drawn when somebody asks, in a process of its own, and kept nowhere on disk.
+
+The bot's process has the library, but must load nothing that computes or draws; the worker draws, but has no library.
+So each of these functions starts core.pictures.child, which gets one JSON document on standard input and answers with
+one: {name: PNG in base64}. All raise UserError when it fails; a cancelled call takes the child along.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+import base64
+import contextlib
+import json
+import logging
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from core.audio.types import SOURCES
+from core.audio.vocabulary import compared, scales
 from core.errors import UserError
-from core.pictures.details import answer, drawn_by
+from core.i18n import spoken
+from core.track_analysis import TrackAnalysis
 
-if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
+log = logging.getLogger(__name__)
 
-MODULE = "core.pictures.drawing"
+LONGEST_S = 90.0
+
+
+def profile_features() -> tuple[str, ...]:
+    """Return the features whose percentiles `draw_details` shows."""
+    return (
+        *(f"{source}.{name}" for source in SOURCES for name in compared()),
+        *(f"mix.{name}" for name in scales()),
+    )
+
+
+async def draw_details(
+    analysis: TrackAnalysis,
+    percentiles: Mapping[str, float],
+    *,
+    title: str,
+    tracks: int,
+    audio: Path | None,
+    max_seconds: float,
+) -> dict[str, bytes]:
+    """Return PNGs by name: `profile` always, `contrast` and `chroma` when the `audio` can be read.
+
+    `percentiles` are those of `profile_features` among so many `tracks`. Takes two to five seconds.
+    """
+    return await _draw(
+        "details",
+        analysis=analysis.to_json(),
+        percentiles=dict(percentiles),
+        title=title,
+        tracks=tracks,
+        audio=str(audio) if audio else None,
+        max_seconds=max_seconds,
+    )
 
 
 async def draw_comparison(
@@ -22,73 +69,69 @@ async def draw_comparison(
     parts: Sequence[tuple[str, str, str, float]],
     max_seconds: float,
 ) -> bytes:
-    """PNG of two tracks, each (title, analysis, audio where it is kept), beside each other; see
-    core.pictures.comparison for `parts`. Raises UserError."""
-    order = {
-        "kind": "comparison",
-        "tracks": [
-            {"title": title, "analysis": analysis.to_json(), "audio": str(audio) if audio else None}
-            for title, analysis, audio in tracks
-        ],
-        "similarity": similarity,
-        "parts": [list(part) for part in parts],
-        "max_seconds": max_seconds,
-    }
-    return (await drawn_by(MODULE, order))["comparison"]
+    """Return a PNG of two tracks, each (title, analysis, audio where it is kept), beside each other.
+
+    See core.pictures.comparison for `parts`.
+    """
+    sides = [
+        {"title": title, "analysis": analysis.to_json(), "audio": str(audio) if audio else None}
+        for title, analysis, audio in tracks
+    ]
+    made = await _draw(
+        "comparison",
+        tracks=sides,
+        similarity=similarity,
+        parts=[list(part) for part in parts],
+        max_seconds=max_seconds,
+    )
+    return made["comparison"]
 
 
 async def draw_journey(drawn: Mapping[str, object]) -> bytes:
-    """PNG of what core.recommend.journey.drawn tells. Raises UserError."""
-    return (await drawn_by(MODULE, {"kind": "journey", "drawn": dict(drawn)}))["journey"]
+    """Return a PNG of what core.recommend.journey.drawn gives."""
+    return (await _draw("journey", drawn=dict(drawn)))["journey"]
 
 
 async def draw_map(drawn: Mapping[str, object]) -> bytes:
-    """PNG of what core.recommend.music_map.drawn tells. Raises UserError."""
-    return (await drawn_by(MODULE, {"kind": "map", "drawn": dict(drawn)}))["map"]
+    """Return a PNG of what core.recommend.music_map.drawn gives."""
+    return (await _draw("map", drawn=dict(drawn)))["map"]
 
 
-def compute(order: dict[str, Any]) -> dict[str, bytes]:
-    """The child's side."""
-    kind = str(order["kind"])
-    return {kind: KINDS[kind](order)}
+async def _draw(kind: str, **order: object) -> dict[str, bytes]:
+    """PNGs by name from a child process, in the language of the running task."""
+    given_up = threading.Event()
+    document = json.dumps({**order, "kind": kind, "language": spoken()}).encode()
+    try:
+        out = await asyncio.to_thread(_run, document, given_up)
+    finally:
+        given_up.set()
+    return {name: base64.b64decode(content) for name, content in json.loads(out).items()}
 
 
-def _comparison(order: dict[str, Any]) -> bytes:
-    from core.analysis import TrackAnalysis
-    from core.audio.decode import DecodeLimits, decode
-    from core.pictures.comparison import Side, comparison_picture
-
-    sides = []
-    for track in order["tracks"]:
-        sound, rate = None, 44100
-        if track["audio"] is not None:
-            try:
-                audio = decode(Path(track["audio"]), DecodeLimits(max_seconds=order["max_seconds"]))
-                sound, rate = audio.samples, audio.rate
-            except UserError:
-                pass
-        sides.append(Side(track["title"], TrackAnalysis.from_json(track["analysis"]), sound, rate))
-    parts = [tuple(part) for part in order["parts"]]
-    return comparison_picture(sides[0], sides[1], order["similarity"], parts)
-
-
-def _journey(order: dict[str, Any]) -> bytes:
-    from core.pictures.journey import journey_picture
-
-    return journey_picture(order["drawn"])
-
-
-def _map(order: dict[str, Any]) -> bytes:
-    from core.pictures.library_map import map_picture
-
-    return map_picture(order["drawn"])
-
-
-KINDS: dict[str, Callable[[dict[str, Any]], bytes]] = {
-    "comparison": _comparison,
-    "journey": _journey,
-    "map": _map,
-}
-
-if __name__ == "__main__":
-    answer(compute)
+def _run(order: bytes, given_up: threading.Event) -> bytes:
+    """The child's answer; it is killed when it takes too long, or nobody waits any more."""
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
+        child = subprocess.Popen(
+            [sys.executable, "-P", "-m", "core.pictures.child"],
+            stdin=subprocess.PIPE,
+            stdout=out,
+            stderr=errors,
+        )
+        try:
+            assert child.stdin is not None
+            with contextlib.suppress(BrokenPipeError), child.stdin:
+                child.stdin.write(order)
+            deadline = time.monotonic() + LONGEST_S
+            while child.poll() is None and not given_up.wait(0.02):
+                if time.monotonic() > deadline:
+                    raise UserError("Drawing takes too long just now; try again in a minute.")
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+        if child.returncode != 0:
+            errors.seek(0)
+            log.error("drawing failed: %s", errors.read()[-2000:].decode(errors="replace"))
+            raise UserError("The pictures could not be drawn; try again in a minute.")
+        out.seek(0)
+        return out.read()

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 
 from core.i18n import mark, tr
 from core.moods.profile import mood_adjective
-from core.pictures.analysis import (
+from core.pictures.canvas import (
     BACKGROUND,
     DRAWING,
     FAINT,
@@ -20,9 +23,6 @@ from core.pictures.analysis import (
     safe_title,
 )
 from core.pictures.colours import MOOD_COLOURS
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 SIZE = (10.0, 13.0)
 CORNERS = (
@@ -137,8 +137,6 @@ def _plane(axes: Axes, drawn: Mapping[str, Any]) -> None:
 
 def _between(count: int) -> list[tuple[float, float, float]]:
     """From blue to yellow, which is also from dark to light."""
-    from matplotlib.colors import to_rgb
-
     first, last = to_rgb("#6ea8fe"), to_rgb("#ffd866")
     shares = [k / max(count - 1, 1) for k in range(count)]
     return [

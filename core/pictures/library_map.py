@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from matplotlib.text import Text
 
 from core.i18n import tr, trn
-from core.pictures.analysis import DRAWING, as_png, new_figure, put_title, safe_title
+from core.pictures.canvas import DRAWING, as_png, new_figure, put_title, safe_title
 from core.pictures.colours import DARK, LIGHT, MOOD_COLOURS, MOOD_COLOURS_ON_WHITE
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from matplotlib.text import Text
 
 SIZE = (11.0, 11.5)
 
@@ -175,8 +174,6 @@ def _picked(
 
 def _titles(axes: Axes, drawn: Mapping[str, Any], look: Mapping[str, str], taken: list[Text]) -> None:
     """Names beside their dots, each only where nothing else stands; an outline lifts them off the arrows."""
-    from matplotlib.patheffects import withStroke
-
     outline = [withStroke(linewidth=3, foreground=look["panel"])]
     boxes = [text.get_window_extent() for text in taken]
     frame = axes.get_window_extent()

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from core.analysis import TrackAnalysis
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.patches import FancyBboxPatch
+
 from core.audio.types import STEMS
-from core.audio.vocabulary import descriptors
+from core.audio.vocabulary import compared, scales
 from core.i18n import inside, tr, trn
 from core.library.glossary import label
 from core.names import stem_name
-from core.pictures.analysis import (
+from core.pictures.canvas import (
     BACKGROUND,
     DPI,
     DRAWING,
@@ -25,27 +28,12 @@ from core.pictures.analysis import (
     titled_figure,
 )
 from core.pictures.colours import STEM_COLOURS
+from core.track_analysis import TrackAnalysis
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
-ROWS = tuple(name for name, descriptor in descriptors().items() if descriptor.compared)
-"""What is compared for each source."""
-
-SCALES = {name: descriptor.scale for name, descriptor in descriptors().items() if descriptor.scale}
-"""What is compared for the whole track."""
-
+ROWS, SCALES = compared(), scales()
 LOW, HIGH = "#4dabf7", "#ff922b"
 LABELS, RIGHT = 0.285, 0.975
 """Where the table starts and ends, of the picture's width."""
-
-
-def features() -> tuple[str, ...]:
-    """The features whose percentiles the picture shows."""
-    return (
-        *(f"{source}.{name}" for source in ("mix", *STEMS) for name in ROWS),
-        *(f"mix.{name}" for name in SCALES),
-    )
 
 
 def profile_picture(
@@ -53,7 +41,7 @@ def profile_picture(
 ) -> bytes:
     """PNG of 1000 x 900 pixels.
 
-    `percentiles` has the share of the library's tracks below this one, 0..1, for `features()`; what is missing there
+    `percentiles` has the share of the library's tracks below this one, 0..1, for core.pictures.drawing.profile_features(); what is missing there
     (a stem that does not sound) stays empty. `tracks` is the number of tracks compared with.
     """
     sources = ["mix", *(stem for stem in STEMS if stem in analysis.instruments)]
@@ -72,8 +60,6 @@ def profile_picture(
 
 
 def _table(axes: Axes, percentiles: Mapping[str, float], sources: list[str], heard: list[str]) -> None:
-    from matplotlib.patches import FancyBboxPatch
-
     step = (RIGHT - LABELS) / len(sources)
     axes.set(xlim=(0, 1), ylim=(len(ROWS) + 0.05, -0.95))
     axes.axis("off")
@@ -131,8 +117,6 @@ def _scales(axes: Axes, percentiles: Mapping[str, float]) -> None:
 
 def shade(share: float) -> tuple[float, float, float]:
     """Blue below the middle of the library, orange above, grey in it; white text is readable on all of them."""
-    from matplotlib.colors import to_rgb
-
     strength = min(abs(2 * share - 1), 1.0) ** 0.8 * 0.72
     ground, colour = to_rgb(GRID), to_rgb(HIGH if share > 0.5 else LOW)
     r, g, b = (low + strength * (high - low) for low, high in zip(ground, colour, strict=True))

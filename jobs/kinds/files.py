@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from core.track_analysis import content_hash
+
 EXTENSIONS = tuple(
     f".{name}"
     for name in (
@@ -68,7 +70,5 @@ def take(walk: Iterator[tuple[str, int, int]], count: int) -> list[tuple[str, in
 
 def fingerprint(path: Path) -> tuple[str, int, int]:
     """Content hash, size in bytes and time of change in ns. Raises OSError when it cannot be read."""
-    from core.analysis import content_hash
-
     facts = path.stat()
     return content_hash(path), facts.st_size, facts.st_mtime_ns

@@ -17,12 +17,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.analysis import ANALYSER_VERSION
 from core.errors import UserError, is_disk_full
 from core.folders import access_to
 from core.library.connection import Row
 from core.library.database import Database
 from core.separation.base import Cancelled
+from core.track_analysis import ANALYSER_VERSION
 from jobs.engines.base import Crashed, Engine, Request, ShouldStop, TaskFailed, TimedOut, Unavailable
 from jobs.kinds.base import Done, GiveBack, Kind, Work
 from jobs.kinds.files import fingerprint

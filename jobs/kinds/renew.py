@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
 from core.errors import UserError, is_disk_full
 from core.library.connection import Row
 from core.library.database import Database
 from core.library.tracks import put_analysis, put_latent
 from core.separation.base import Cancelled
+from core.track_analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
 from jobs.engines.base import Crashed, Engine, Request, ShouldStop, TaskFailed, TimedOut, Unavailable
 from jobs.kinds.base import Context, Done, GiveBack, Kind, Work
 

@@ -19,7 +19,7 @@ from research.cli import calibration
 from research.csv_rows import read_rows
 
 if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
+    from core.track_analysis import TrackAnalysis
 
 SEPARATOR = click.option("--separator", type=SeparatorName(), help="Which separator.")
 
@@ -189,7 +189,7 @@ def _label(text: str, where: str) -> float:
 
 def _analyses(ctx: click.Context, rows: list[dict[str, Any]], separator: str | None) -> list[TrackAnalysis]:
     """An analysis for each row, kept in the data folder so that the next run has them at once."""
-    from core.library.cache import analyse_cached
+    from research.cache import analyse_cached
 
     loaded = separator_of(settings_of(ctx), separator)
     cache = settings_of(ctx).data / "cache"

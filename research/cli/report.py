@@ -121,7 +121,7 @@ def fma(ctx: click.Context, folder: Path | None, out: Path, as_json: bool) -> No
     Files whose names are numbers keep them as their track_id, as in FMA; other folders are numbered from 1, the
     library's tracks have its ids. A second table beside the first, NAME-tracks.csv, says which is which.
     """
-    from core.audio import fma as table
+    from research import fma as table
 
     settings = settings_of(ctx)
     files = _folder_files(folder) if folder is not None else asyncio.run(_library_files(settings))

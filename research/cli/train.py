@@ -113,7 +113,7 @@ def genre(
     """
     from functools import partial
 
-    from core.library.cache import analyse_cached
+    from research.cache import analyse_cached
     from research.training.train_genre import table
     from research.training.train_genre import train as fit
 

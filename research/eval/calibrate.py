@@ -17,16 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.errors import UserError
 from core.library import reference
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS
 from core.recommend.rule import Rule
-from core.recommend.rules import Prepared
+from core.recommend.rules import TopicScores
 from core.recommend.similar import COMPARED, TIMBRE
 from core.recommend.table import calibration, forget_tables, load_rules, trust
+from core.track_analysis import TrackAnalysis
 
 STRENGTHS = (10000.0, 300.0, 100.0, 30.0, 10.0, 3.0)
 """How hard the weights are pulled towards rules.toml; the first hardly lets them move."""
@@ -122,7 +122,7 @@ class Designs:
     def __init__(
         self, labelled: Labelled, rules: Sequence[Rule], sources: Sequence[str] | None = None
     ) -> None:
-        prepared = Prepared(labelled.catalog, rules)
+        prepared = TopicScores(labelled.catalog, rules)
         separators = labelled.catalog.separators
         self.rules: dict[str, list[Rule]] = {}
         self.matrix: dict[str, Vector] = {}

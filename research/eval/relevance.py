@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.analysis import TrackAnalysis
 from core.moods.profile import MOODS, tables
 from core.recommend.rules import load_rules
+from core.track_analysis import TrackAnalysis
 from research.eval.calibrate import (
     Designs,
     Labelled,

@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.errors import UserError
 from core.library.catalog import Catalog
 from core.recommend.acoustic_similarity import METRICS, sound_space
 from core.recommend.similar import instrument_similarities, timbre_vectors
+from core.track_analysis import TrackAnalysis
 from research.eval.calibrate import LabelledTrack
 
 NEIGHBOURS = 5

@@ -8,10 +8,11 @@ import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from core.analysis import TrackAnalysis, analyse
+from core.analysis import analyse
 from core.errors import UserError
-from core.library.cache import analyse_cached, kept_or_made
 from core.separation.base import Separator
+from core.track_analysis import TrackAnalysis
+from research.cache import analyse_cached, kept_or_made
 from research.eval.quadrants import Clip, clip_of
 from research.training.midi import read_parts
 from research.training.render import RATE, synthesise

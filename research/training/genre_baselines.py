@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from core.audio.types import Floats
-from core.genre.features import FEATURE_SETS, columns_of
 from research.training.genre_data import Example, counts, folds
+from research.training.genre_features import FEATURE_SETS, columns_of
 
 GRIDS: dict[str, dict[str, list[Any]]] = {
     "logistic regression": {"C": [0.001, 0.01, 0.1, 1.0]},

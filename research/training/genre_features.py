@@ -11,12 +11,30 @@ from pathlib import Path
 
 import numpy as np
 
-from core.audio.fma import COLUMNS
+from core.audio.decode import DecodeLimits, decode
+from core.audio.spectrum import analyse_frames, mono
 from core.audio.types import Floats
 from core.errors import UserError
-from core.genre.features import Mel, listen
+from core.genre.features import SECONDS, Mel, excerpt, middle
 from core.separation.base import Progress
+from research.fma import COLUMNS, LOWEST_RATE, features, statistics
 from research.training.genre_data import Example
+
+FEATURE_SETS: dict[str, tuple[str, ...]] = {
+    "mfcc": ("mfcc",),
+    "mfcc/contrast/chroma/centroid/tonnetz": (
+        "mfcc", "spectral_contrast", "chroma_cens", "spectral_centroid", "tonnetz",
+    ),
+    "mfcc/contrast/chroma/centroid/zcr": ("mfcc", "spectral_contrast", "chroma_cens", "spectral_centroid", "zcr"),
+}  # fmt: skip
+"""The documents' three sets of statistics: 140, 322 and 287 of the 518. Their 'chroma' is one of three; the sizes fit each.
+It is taken to be chroma_cens, as in the baselines that come with FMA, which bear the same names."""
+
+
+def columns_of(feature_set: str) -> list[int]:
+    """Which of the 518 statistics a feature set has."""
+    wanted = FEATURE_SETS[feature_set]
+    return [place for place, (feature, _, _) in enumerate(COLUMNS) if feature in wanted]
 
 
 @dataclass(frozen=True)
@@ -97,6 +115,23 @@ def prepare(
         statistics,
         sorted(failed.items()),
     )
+
+
+def listen(
+    path: Path, seconds: float = SECONDS, *, with_statistics: bool = True
+) -> tuple[Mel | None, Floats]:
+    """The excerpt of an audio file for networks, None where it is silent, and its 518 statistics in FMA's order.
+
+    Statistics are those of the excerpt, at the file's own sample rate as FMA has them; NaN when not asked for, or below
+    9 kHz where they are not defined. Raises UserError as `decode` does.
+    """
+    limits = DecodeLimits(max_seconds=3600, memory_bytes=2 << 30, cpu_seconds=300, wall_seconds=300)
+    audio = decode(path, limits, rate=None)
+    samples = audio.samples[:, middle(audio.samples.shape[1], round(seconds * audio.rate))]
+    mel = excerpt(analyse_frames(mono(samples, audio.rate)).power_mel, seconds)
+    if not with_statistics or mel is None or audio.rate < LOWEST_RATE:
+        return mel, np.full(len(COLUMNS), np.nan, np.float32)
+    return mel, statistics(features(samples.mean(axis=0), audio.rate))
 
 
 def _key(path: Path, seconds: float) -> str:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from core.analysis import TrackAnalysis
 from core.genre.neighbours import neighbours, unit
+from core.track_analysis import TrackAnalysis
 from research.training import genre_baselines, genre_ours
 from research.training.genre_features import Prepared
 from research.training.genre_fit import Fitted

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from core.analysis import TrackAnalysis
 from core.genre.fused import Doubles, Fused, course, named
+from core.track_analysis import TrackAnalysis
 from research.training.genre_data import Example
 from research.training.genre_features import Prepared
 from research.training.genre_fused import Rows, learn, tell

@@ -10,7 +10,7 @@ network that hears sound, ready for `moodstem similar --by latent`. Starting the
 Beside the networks stands core.genre.fused, with --stems also by what each separated instrument does; it is part of
 genre.safetensors and tells the genres there. It knows one separator by name and version: after another one is bundled, run
 the last of these commands again in a new OUT, copy genre.safetensors to core/genre/weights, and run
-`python -m core.library.bundled --latents`.
+`python -m research.composer.analyse_samples --latents`.
 
 Without folds the parts are the data set's own (FMA), or three fifths, one and one by artist; with folds each fold is the test
 once, the next one stops the training early, and the shipped weights are trained on everything, for as many epochs as the

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import importlib
 import json
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -154,13 +153,33 @@ async def previews_ready(world: World) -> None:
 @pytest.fixture
 def drawn_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pictures are drawn in a thread instead of a process each that loads matplotlib first: for tests that are not
-    about those processes, as those of tests/core/pictures/test_details.py are."""
+    about those processes, as those of tests/core/pictures/test_drawing.py are."""
 
-    def run(module: str, order: bytes, given_up: threading.Event) -> bytes:
-        made = importlib.import_module(module).compute(json.loads(order))
+    from core.pictures import child
+
+    def run(order: bytes, given_up: threading.Event) -> bytes:
+        made = child.pictures(json.loads(order))
         return json.dumps({name: base64.b64encode(png).decode() for name, png in made.items()}).encode()
 
-    monkeypatch.setattr("core.pictures.details._run", run)
+    monkeypatch.setattr("core.pictures.drawing._run", run)
+
+
+async def upload(world: World, name: str, data: bytes) -> Any:
+    return await world.alice.slash(world.channel, "upload", track=(name, data))
+
+
+async def card(world: World) -> Any:
+    """The newest message in the channel: the job's card."""
+    return world.channel.last_message
+
+
+async def tick(world: World, seconds: float = 1.5) -> None:
+    await world.env.advance_time(seconds)
+
+
+async def uploads(world: World) -> list[Path]:
+    folder = world.settings.uploads
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -8,17 +8,16 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from bot.features.similar.cards import Question
-from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.i18n import percent, tr
 from core.library.audit import Entry as Logged
+from core.library.guild_limits import LIMITS
 from core.library.history import Moment
 from core.library.matching import Match
 from core.library.playlist_files import Item
 from core.library.playlists import LONGEST_NAME, Entry, Playlist
 from core.library.query import Key, parse
 from core.library.search import Filters, Found, Hit
-from core.library.servers import LIMITS
 from core.library.tracks import Track
 from core.moods.aim import AIMS
 from core.moods.profile import MOODS, PREFERENCES, Profile
@@ -38,8 +37,10 @@ from core.recommend.tuning import Change
 from core.recommend.weight_preview import Outcome, Place, samples
 from core.recommend.wording import sentence
 from core.settings import LimitSettings, RetentionSettings
+from core.track_analysis import TrackAnalysis
 from jobs.kinds import analyse, index, renew, stems
 from jobs.model import Job
+from tests import make
 
 BIG = 2**62
 
@@ -70,9 +71,10 @@ def job(words: str, state: str = "running", kind: str = "analyse", **more: Any) 
 
 def analysis(words: str) -> TrackAnalysis:
     facts = {stem: {"activity": 0.99} for stem in STEMS}
-    return TrackAnalysis(
-        "f" * 64, 86_399.0, "unet", "1", 1, 239.9, "C#", "minor", {}, facts, {}, {}, [words] * 5
-    )
+    return make.analysis(
+        content_hash="f" * 64, duration_s=86_399.0, separator="unet", tempo_bpm=239.9, key="C#", mode="minor",
+        instruments=facts, notes=[words] * 5,
+    )  # fmt: skip
 
 
 def similar(words: str) -> list[Similar]:

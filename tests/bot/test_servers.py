@@ -17,7 +17,6 @@ import pytest
 from bot.router import Press
 from bot.widgets import Card, row
 from core.library.consent import agree
-from core.library.playlists import Playlists
 from core.library.schema import open_database
 from core.moods.profile import Profile
 from core.recommend.tuning import set_weight, token
@@ -26,9 +25,9 @@ from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
 from jobs.queue import Queue
 from jobs.runner import Runner
-from tests.bot.conftest import World, labels, press_ids, raw, words
-from tests.bot.features.test_upload import tick, tone
+from tests.bot.conftest import World, labels, press_ids, raw, tick, words
 from tests.bot.test_rights import alices, arguments
+from tests.make import plucked
 
 SONG = "alices-demo"
 
@@ -61,7 +60,7 @@ async def runner(world: World) -> AsyncIterator[Runner]:
 
 async def uploaded(world: World, runner: Runner, who: Any, channel: Any, name: str, **sound: Any) -> Any:
     """The result card."""
-    await who.slash(channel, "upload", track=(name, tone(**sound)))
+    await who.slash(channel, "upload", track=(name, plucked(**sound)))
     assert await runner.run_one()
     await tick(world)
     return channel.last_message
@@ -108,7 +107,7 @@ async def ways(world: World, who: Any, channel: Any) -> dict[str, bool]:
     shown = await who.slash(channel, "playlist import", file=("list.m3u8", file.getvalue()))
     found["playlist import"] = "All 1 track found" in said(shown)
     # What recommends, compares and draws asks the catalog.
-    found["the catalog"] = (await song(world)).id in await world.bot.catalog(channel.guild.id)
+    found["the catalog"] = (await song(world)).id in await world.bot.catalogs.of(channel.guild.id)
     return found
 
 
@@ -156,7 +155,7 @@ async def test_what_recommends_and_compares_stays_with_it(
         like = await who.slash(channel, "library track", track=sample)
         near = await who.click(like.response.message, label="More like this")
         assert (SONG in said(near)) == there
-        moods = world.bot.get_cog("Mood").moods
+        moods = world.bot.moods
         await moods.finish(who.id, Profile({"power": 1.0}))
         party = await who.slash(channel, "party", count=10)
         await who.click(party.response.message, label="Make the playlist")
@@ -200,7 +199,7 @@ async def test_what_comes_in_a_direct_message_is_in_no_library(world: World, run
     user = world.env.create_user("dora")
     await agree(world.bot.database, user.id)
     member = world.channel.guild.add_member(user)
-    shown = await user.slash("upload", track=(f"{SONG}.wav", tone()))
+    shown = await user.slash("upload", track=(f"{SONG}.wav", plucked()))
     assert await runner.run_one()
     await tick(world, 5)
     assert SONG in words(shown.response) and not [one for one in labels(shown.response) if "library" in one]
@@ -211,7 +210,7 @@ async def test_what_comes_in_a_direct_message_is_in_no_library(world: World, run
         assert f"Like {SONG}" in words(found.response)
     heard = await user.click(shown.response.message, label="Hear it")
     assert heard.response.attachments
-    await uploaded(world, runner, world.alice, world.channel, "alices-own.wav", hertz=330.0)
+    await uploaded(world, runner, world.alice, world.channel, "alices-own.wav", hz=330.0)
     asked = await user.slash("library search", query="alices")
     assert not press_ids(asked.response, "track_open")
     # The job that says whose it is goes after its time, and the track with it.
@@ -229,9 +228,9 @@ async def test_no_button_made_by_hand_tells_another_server_of_an_upload(
     """Mallory presses every button there is, with the ids of Alice's things, shared ones included."""
     ids = await alices(world)
     await runner.run_one()
-    await uploaded(world, runner, world.alice, world.channel, f"{SONG}.wav", hertz=440.0)
+    await uploaded(world, runner, world.alice, world.channel, f"{SONG}.wav", hz=440.0)
     track = (await song(world)).id
-    lists = Playlists(world.bot.database)
+    lists = world.bot.playlists
     playlist = await lists.create(world.alice.id, "Alices list", [track])
     await world.alice.slash(world.channel, "playlist share", playlist="Alices list")
     [entry] = await lists.entries(playlist.id)
@@ -241,7 +240,7 @@ async def test_no_button_made_by_hand_tells_another_server_of_an_upload(
         "UPDATE recommendation SET tracks = json_set(tracks, '$[0].track_id', ?, '$[0].title', ?)",
         [track, SONG],
     )
-    moods = world.bot.get_cog("Mood").moods
+    moods = world.bot.moods
     await moods.finish(world.alice.id, Profile({"power": 1.0}))
     party = await world.alice.slash(world.channel, "party", count=25)
     await world.alice.click(party.response.message, label="Make the playlist")
@@ -290,9 +289,9 @@ async def test_a_list_of_ones_own_names_what_is_elsewhere_and_plays_what_is_here
     """Mallory is in both servers; her list has a track of each."""
     at_home = world.channel.guild.add_member(elsewhere.user)
     await uploaded(world, runner, world.alice, world.channel, f"{SONG}.wav")
-    await uploaded(world, runner, elsewhere.mallory, elsewhere.channel, "take-two.wav", hertz=330.0)
+    await uploaded(world, runner, elsewhere.mallory, elsewhere.channel, "take-two.wav", hz=330.0)
     tracks = [track.id for track in await world.bot.library.tracks("upload")]
-    await Playlists(world.bot.database).create(elsewhere.user.id, "Both", tracks)
+    await world.bot.playlists.create(elsewhere.user.id, "Both", tracks)
     own = await elsewhere.mallory.slash(elsewhere.channel, "playlist show", playlist="Both")
     assert SONG in said(own) and "only in another server's library" in said(own)
     assert len(press_ids(own.response, "play")) == 1
@@ -317,7 +316,7 @@ async def test_folders_for_one_server(
         (jazz, "jazz-two", 440.0),
     ):
         folder.mkdir(exist_ok=True)
-        (folder / f"{name}.wav").write_bytes(tone(hertz=hertz))
+        (folder / f"{name}.wav").write_bytes(plucked(hz=hertz))
 
     async def configured(**servers: Any) -> None:
         library = LibrarySettings(folders=[shared, jazz], **servers)
@@ -327,7 +326,7 @@ async def test_folders_for_one_server(
     async def found(who: Any, channel: Any) -> set[str]:
         offered = await who.autocomplete(channel, "library track", "track", "")
         names = {one["name"].split(" ")[0] for one in offered}
-        catalog = await world.bot.catalog(channel.guild.id)
+        catalog = await world.bot.catalogs.of(channel.guild.id)
         assert names == {track.title for track in catalog.tracks}
         return names
 
@@ -348,7 +347,7 @@ async def test_folders_for_one_server(
     assert "no longer in the library" in said(told)
 
     # Who uploads what another server's folder holds has a track of their own, by their own name.
-    await elsewhere.mallory.slash(elsewhere.channel, "upload", track=("take-two.wav", tone(hertz=330.0)))
+    await elsewhere.mallory.slash(elsewhere.channel, "upload", track=("take-two.wav", plucked(hz=330.0)))
     assert await runner.run_one()
     assert await found(elsewhere.mallory, elsewhere.channel) == {"open-one", "take-two"}
     assert await found(world.bob, world.channel) == everything
@@ -369,16 +368,16 @@ async def test_weights_of_a_server_hold_no_catalog_that_was_let_go(
     for server in (here, there):
         await set_weight(world.bot.database, server, 1, "power.mix.tempo", 0.0, token({}))
     await world.bot.database.write("UPDATE track SET origin = 'upload', guild_id = ? WHERE id > 27", [here])
-    first, second = await world.bot.catalog(here), await world.bot.catalog(there)
+    first, second = await world.bot.catalogs.of(here), await world.bot.catalogs.of(there)
     assert first.weights == second.weights == {"power.mix.tempo": 0.0} and len(first) > len(second)
-    assert await world.bot.catalog(here) is first
-    monkeypatch.setattr("core.library.loading.REMEMBERED", 30)
-    assert await world.bot.catalog(there) is second
+    assert await world.bot.catalogs.of(here) is first
+    monkeypatch.setattr("core.library.loading.CACHED_TRACKS", 30)
+    assert await world.bot.catalogs.of(there) is second
     let_go = weakref.ref(first)
     del first
     gc.collect()
     assert let_go() is None
-    assert (await world.bot.catalog(here)).weights == second.weights
+    assert (await world.bot.catalogs.of(here)).weights == second.weights
 
 
 async def test_a_card_that_is_opened_elsewhere_names_what_is_there(

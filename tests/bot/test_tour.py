@@ -16,8 +16,8 @@ from core.i18n import speaking
 from core.library.consent import agree
 from core.moods.profile import Profile
 from jobs.runner import Runner
-from tests.bot.conftest import World, discord_set_to, previews_ready, raw, walk, within_budget
-from tests.bot.features.test_upload import tick, tone
+from tests.bot.conftest import World, discord_set_to, previews_ready, raw, tick, walk, within_budget
+from tests.make import plucked
 
 OPTIONS: dict[str, Any] = {
     "track": "Letters from Trieste", "playlist": "tour", "query": "calm piano", "language": "auto", "name": "tour",
@@ -179,9 +179,7 @@ async def test_everything_in_another_language(
 ) -> None:
     with discord_set_to(language), speaking("en"):
         await previews_ready(world)
-        await world.bot.get_cog("Mood").moods.finish(
-            world.admin.id, Profile({"nostalgia": 1.0, "power": 0.4})
-        )
+        await world.bot.moods.finish(world.admin.id, Profile({"nostalgia": 1.0, "power": 0.4}))
         tracks = await world.bot.library.tracks()
         names = {
             part for track in tracks for part in (track.title, track.artist, track.album, track.genre) if part
@@ -192,7 +190,7 @@ async def test_everything_in_another_language(
             for command in world.bot.tree.walk_commands()
             if hasattr(command, "parameters")
         }
-        await tour.answer(await world.admin.slash(world.channel, "upload", track=("xyzzy.wav", tone(5))))
+        await tour.answer(await world.admin.slash(world.channel, "upload", track=("xyzzy.wav", plucked(5))))
         await tour.answer(
             await world.admin.slash(world.channel, "playlist create", name="tour", track=OPTIONS["track"])
         )
@@ -208,7 +206,7 @@ async def test_everything_in_another_language(
                 await tour.answer(await world.admin.slash(world.channel, name, **options))
         await tour.press_all(taking_away=False)
         tour.working = False  # a card of what waits
-        await tour.answer(await world.admin.slash(world.channel, "upload", track=("xyzzy2.wav", tone(4))))
+        await tour.answer(await world.admin.slash(world.channel, "upload", track=("xyzzy2.wav", plucked(4))))
         for name in ("history", "admin jobs", "jobs", "admin log"):
             await tour.answer(await world.admin.slash(world.channel, name))
         for track in tracks[:4]:
@@ -229,9 +227,9 @@ async def test_everything_in_another_language(
         await tour.press_all(taking_away=False)
         await tour.press_all(taking_away=True)
         await agree(world.bot.database, world.admin.id)
-        await world.bot.get_cog("Mood").moods.forget(world.admin.id)
+        await world.bot.moods.forget(world.admin.id)
         for name, action in (("recommend", "recommend_mood"), ("journey", "jr_from")):  # of somebody unknown
-            await world.bot.get_cog("Mood").moods.forget(world.admin.id)
+            await world.bot.moods.forget(world.admin.id)
             await tour.press_one((await world.admin.slash(world.channel, name)).response, action)
         for name in LAST:
             needed = {one.name: OPTIONS[one.name] for one in commands[name].parameters if one.required}

@@ -9,19 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.analysis import TrackAnalysis
 from core.audio.activity import SILENT_DB
 from core.audio.types import STEMS
 from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog, features_of
 from core.library.loading import load_catalog
 from core.library.schema import open_database
-from core.library.shelf import Shelf
+from core.library.scope import LibraryScope
 from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
-from core.pictures.profile import features
+from core.pictures.drawing import profile_features
 from core.recommend.rules import occasions, recommend
 from core.recommend.similar import similar
+from core.track_analysis import TrackAnalysis
 from research.eval.descriptors import describe_library
 
 FACTS = {"activity", "level_db"}
@@ -36,7 +36,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[Catalog, dict[int
         async with await open_database(path) as database:
             await ensure_samples(Library(database))
             analyses = {track.id: found for track, found in await Library(database).analyses()}
-            return await load_catalog(database, Shelf(None)), analyses
+            return await load_catalog(database, LibraryScope(None)), analyses
 
     return asyncio.run(load(tmp_path_factory.mktemp("data") / "moodstem.db"))
 
@@ -76,7 +76,7 @@ def test_in_the_catalog(
         assert len(own) > 100
         for name in own:
             assert math.isnan(catalog.values(name)[row]) and math.isnan(catalog.percentiles(name)[row])
-        standing = catalog.standing(library[1][track], features())
+        standing = catalog.standing(library[1][track], profile_features())
         assert {name for name in standing if name.startswith(f"{stem}.")} <= {f"{stem}.activity"}
 
 

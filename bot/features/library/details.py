@@ -15,13 +15,12 @@ from bot.features.library.details_card import details_card
 from bot.router import on_press
 from bot.service.drawings import Drawings
 from core.errors import UserError
-from core.pictures.details import draw
-from core.pictures.profile import features
+from core.pictures.drawing import draw_details, profile_features
 
 if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
     from core.library.catalog import Catalog
     from core.library.tracks import Track
+    from core.track_analysis import TrackAnalysis
 
 KEPT = 12
 """Tracks whose pictures stay in memory, about half a megabyte each: a shared card's button is pressed by several."""
@@ -37,13 +36,13 @@ class Details(commands.Cog):
     @on_press("details", consent=False)
     async def show(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        track = await self.bot.track_here(interaction, track_id)
+        track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         analysis = await self.bot.library.analysis(track.id) if track else None
         if track is None or analysis is None:
             raise UserError("This track is no longer in the library here; use /recommend for new picks.")
         audio = self.bot.settings.data / track.path
         there = await asyncio.to_thread(audio.is_file)
-        catalog = await self.bot.catalog(interaction.guild_id)
+        catalog = await self.bot.catalogs.of(interaction.guild_id)
         key = track.id, await self.bot.library.version(), interaction.guild_id, there
         pictures = await self.pictures.get(
             key, lambda: self.draw(catalog, track, analysis, audio if there else None)
@@ -60,9 +59,9 @@ class Details(commands.Cog):
         self, catalog: Catalog, track: Track, analysis: TrackAnalysis, audio: Path | None
     ) -> dict[str, bytes]:
         """{name: PNG}; the pictures that need the sound are left out without `audio`."""
-        return await draw(
+        return await draw_details(
             analysis,
-            await asyncio.to_thread(catalog.standing, analysis, features()),
+            await asyncio.to_thread(catalog.standing, analysis, profile_features()),
             title=track.title,
             tracks=len(catalog),
             audio=audio,

@@ -17,9 +17,9 @@ from core.separation.base import HEARD
 from jobs.kinds import analyse, index, stems
 
 if TYPE_CHECKING:
-    from core.analysis import TrackAnalysis
     from core.library.tracks import Track
     from core.recommend.similar import Similar
+    from core.track_analysis import TrackAnalysis
     from jobs.model import Job
 
 STAGES = {

@@ -48,7 +48,7 @@ class Membership:
             if "Could not find" not in str(error):
                 raise Unavailable(
                     f"The Ray cluster {where} does not let us in: set RAY_AUTH_MODE=token, and the same token, on every"
-                    " machine (README, From one machine to a cluster)."
+                    " machine (docs/cluster.md)."
                 ) from error
             raise Unavailable(nobody) from error
         except Exception as error:  # Ray raises bare ones

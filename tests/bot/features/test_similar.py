@@ -6,7 +6,7 @@ import asyncio
 import io
 from typing import Any
 
-from core.analysis import TrackAnalysis
+from core.track_analysis import TrackAnalysis
 from tests.bot.conftest import World, labels, press_ids, raw, walk, within_budget, words
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
-from core.analysis import TrackAnalysis
 from core.audio.decode import decode
 from core.audio.spectrum import analyse_frames, mono
 from core.errors import UserError
@@ -17,10 +16,10 @@ from core.genre.features import FRAMES, excerpt
 from core.genre.fused import SECONDS, WAVES, Fused, course, directions
 from core.genre.model import load, save, texture
 from core.genre.network import build
-from core.library.bundled import shipped_analyses
 from core.library.samples import sample_folder
 from research.training.genre_data import Example
 from research.training.genre_fused import Rows, learn, tell
+from tests.make import sample_analyses
 
 GENRES = ["one", "two"]
 
@@ -119,16 +118,17 @@ def test_random_directions_are_those_that_weights_were_learned_for() -> None:
 
 
 def test_the_samples_were_told_by_the_bundled_model_with_their_stems() -> None:
-    from core.genre.model import BUNDLED, hear_file
+    from core.genre.model import hear_file
+    from core.genre.model_file import BUNDLED
 
     model = load(BUNDLED)
     assert model.fused is not None and "stems" in model.fused.heads
     path = min(sample_folder().glob("*.ogg"), key=lambda one: one.stat().st_size)
-    analyses = [TrackAnalysis.from_json(row) for row in shipped_analyses().values()]
+    analyses = sample_analyses()
     assert {one.separated_by for one in analyses} == {model.fused.separator}, (
         "genres were learned from another separator: train them anew (see research/training/train_genre.py)"
     )
-    from core.analysis import content_hash
+    from core.track_analysis import content_hash
 
     [own] = [one for one in analyses if one.content_hash == content_hash(path)]
     heard = hear_file(path, own.features(), own.separated_by)

@@ -10,8 +10,9 @@ import torch
 
 from core.audio.spectrum import analyse_frames
 from core.audio.types import RATE
-from core.genre.features import FEATURE_SETS, FRAMES, columns_of, excerpt, listen, slices
+from core.genre.features import FRAMES, excerpt, slices
 from core.genre.network import CNN, SamePool, StatisticsCNN, build, parameters
+from research.training.genre_features import FEATURE_SETS, columns_of, listen
 from tests.core.genre import made_up
 
 pytestmark = pytest.mark.xdist_group("librosa")  # what it compiles, it compiles in each process

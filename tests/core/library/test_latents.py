@@ -17,18 +17,18 @@ import torch
 
 from core.analysis import analyse
 from core.errors import UserError
-from core.genre import model as models
+from core.genre import model_file as models
 from core.genre.model import hear_file, load, save
 from core.genre.network import build
 from core.library.latents import load_latents, told
 from core.library.schema import open_database
 from core.library.tracks import Library
-from core.separation.loader import load_separator
+from core.separation.registry import load_separator
 from tests.core.genre import made_up
 from tests.data import SONGS
 
 
-def model_file(path: Path, seed: int = 0) -> Path:
+def written_model(path: Path, seed: int = 0) -> Path:
     """A network that has learned nothing: its vectors differ for different sounds all the same."""
     torch.manual_seed(seed)
     save(build("texture", 3), "texture", ["one", "two", "three"], path, {"trained_on": "nothing"})
@@ -37,7 +37,7 @@ def model_file(path: Path, seed: int = 0) -> Path:
 
 @pytest.fixture
 def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = model_file(tmp_path / "model.safetensors")
+    path = written_model(tmp_path / "model.safetensors")
     monkeypatch.setenv(models.CHOSEN, str(path))
     return path
 
@@ -159,7 +159,7 @@ def test_the_command_line(chosen: Path, music: Path, tmp_path: Path) -> None:
     said = moodstem(data, "similar", "--track", 999, "--by", "latent", code=1)
     assert "There is no track 999" in said
     # Another model: what it says of a file is not compared with the old one's vectors, until the folder is indexed again.
-    newer = {models.CHOSEN: str(model_file(tmp_path / "newer.safetensors", seed=1))}
+    newer = {models.CHOSEN: str(written_model(tmp_path / "newer.safetensors", seed=1))}
     said = moodstem(data, "similar", "--file", music / "surf0.flac", "--by", "latent", code=1, **newer)
     assert "No track has a latent vector yet" in said
     with closing(sqlite3.connect(data / "moodstem.db", isolation_level=None)) as database:

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from core.analysis import TrackAnalysis
-from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
 from core.library.database import Database
 from core.library.loading import Loader, load_catalog
-from core.library.schema import open_database
-from core.library.shelf import Shelf
+from core.library.scope import LibraryScope
 from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.rules import recommend
-from core.recommend.topic_scores import tuned
+from core.recommend.topic_scores import prepare, tuned
+from core.track_analysis import TrackAnalysis
+from tests.make import sample_analyses
 
-SHIPPED = [TrackAnalysis.from_json(one) for one in shipped_analyses().values()]
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with await open_database(tmp_path / "one.db") as database:
-        yield database
+SHIPPED = sample_analyses()
 
 
 @pytest.fixture
@@ -94,7 +85,7 @@ async def test_after_any_changes_it_equals_a_full_reading(database: Database, se
     ids: list[int] = []
     for number in range(6):
         await add(database, 2000 + number, origin="sample")
-    same(await loader.catalog(None), await load_catalog(database, Shelf(None)))
+    same(await loader.catalog(None), await load_catalog(database, LibraryScope(None)))
     for _ in range(12):
         for _ in range(dice.randint(1, 4)):
             match dice.choice(["add", "add", "upload", "remove", "again", "other", "title", "drop"]):
@@ -121,12 +112,12 @@ async def test_after_any_changes_it_equals_a_full_reading(database: Database, se
                     )
                 case "title":
                     await database.write("UPDATE track SET title=title || '!' WHERE id=?", [dice.choice(ids)])
-        same(await loader.catalog(None), await load_catalog(database, Shelf(None)))
+        same(await loader.catalog(None), await load_catalog(database, LibraryScope(None)))
     for track in ids:  # back to the samples
         await library.remove(track)
     catalog = await loader.catalog(None)
     assert len(catalog) == 6
-    same(catalog, await load_catalog(database, Shelf(None)))
+    same(catalog, await load_catalog(database, LibraryScope(None)))
 
 
 async def test_only_what_changed_is_read(database: Database, read: list[str]) -> None:
@@ -148,7 +139,7 @@ async def test_only_what_changed_is_read(database: Database, read: list[str]) ->
     await add(database, 99)
     loaded = await loader.catalog(None)
     assert sorted(read) == [f"{7:064x}", f"{99:064x}"]
-    same(loaded, await load_catalog(database, Shelf(None)))
+    same(loaded, await load_catalog(database, LibraryScope(None)))
 
 
 async def test_an_analysis_that_is_saved_twice_in_a_second_is_read_twice(database: Database) -> None:
@@ -168,7 +159,7 @@ async def test_other_titles_keep_what_was_worked_out(database: Database) -> None
     recommend(first, Profile({"power": 1.0}))
     await database.write("UPDATE track SET title='New' WHERE id=?", [ids[0]])
     again = await loader.catalog(None)
-    assert again.scoring is first.scoring and again is not first
+    assert prepare(again) is prepare(first) and again is not first
     view = tuned(again, {"power.mix.tempo": 5.0})
     assert recommend(view, Profile({"power": 1.0}))[0].track in again.tracks
 
@@ -191,7 +182,7 @@ async def test_a_track_that_vanishes_between_the_looks_is_left_out(
     monkeypatch.setattr(Database, "fetch", fetch)
     catalog = await loader.catalog(None)
     assert looks == 1 and [track.id for track in catalog.tracks] == [ids[0], ids[1], ids[3]]
-    same(await loader.catalog(None), await load_catalog(database, Shelf(None)))
+    same(await loader.catalog(None), await load_catalog(database, LibraryScope(None)))
 
 
 async def test_analyses_are_not_read_to_learn_which_changed(

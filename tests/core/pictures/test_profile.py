@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
-from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
-from core.pictures.profile import ROWS, features, profile_picture, shade
-from tests.core.pictures.test_analysis import analysis, as_drawn_before, image
+from core.pictures.drawing import profile_features
+from core.pictures.profile import ROWS, profile_picture, shade
+from core.track_analysis import TrackAnalysis
+from tests.core.pictures.test_spectrograms import analysis, as_drawn_before, image
+from tests.make import sample_analyses
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ class Piece:
 
 def made_up(heard: tuple[str, ...]) -> tuple[TrackAnalysis, dict[str, float]]:
     """Percentiles that run through the whole scale, for the sources that are heard."""
-    names = [name for name in features() if name.partition(".")[0] in heard and name != "mix.activity"]
+    names = [
+        name for name in profile_features() if name.partition(".")[0] in heard and name != "mix.activity"
+    ]
     track = analysis(descriptors={source: {"loudness": {"value": -20.0, "unit": "LUFS"}} for source in heard})
     return track, {name: k / (len(names) - 1) for k, name in enumerate(names)}
 
@@ -76,10 +79,10 @@ def test_cells_are_readable() -> None:
 
 
 def test_percentiles_come_from_the_same_separator() -> None:
-    analyses = [TrackAnalysis.from_json(one) for one in shipped_analyses().values()]
+    analyses = sample_analyses()
     catalog = Catalog.build([(Piece(i), one) for i, one in enumerate(analyses)])
     loudest = max(range(30), key=lambda i: analyses[i].descriptors["mix"]["loudness"]["value"])
-    standing = catalog.standing(analyses[loudest], features())
+    standing = catalog.standing(analyses[loudest], profile_features())
     assert standing["mix.loudness"] > 0.75
     assert standing["mix.loudness"] == pytest.approx(
         float(catalog.percentiles("mix.loudness")[loudest]), abs=1e-6

@@ -11,13 +11,13 @@ import pytest
 
 from core.i18n import LANGUAGES, speaking
 from core.moods.profile import MOODS, mood_adjective
-from core.pictures import analysis as pictures
 from core.pictures import comparison
 from core.pictures import journey as journey_picture
 from core.pictures import library_map as map_picture
 from core.pictures import profile as profile_picture
+from core.pictures import spectrograms as pictures
 from core.recommend import acoustic_similarity
-from tests.core.pictures.test_analysis import RATE, analysis
+from tests.core.pictures.test_spectrograms import RATE, analysis
 
 TITLE = "Xyzzy"
 SOUND = np.random.default_rng(1).uniform(-0.5, 0.5, 3 * RATE).astype(np.float32)

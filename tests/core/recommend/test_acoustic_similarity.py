@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from threadpoolctl import threadpool_limits
 
-from core.analysis import TrackAnalysis, analyse
+from core.analysis import analyse
 from core.audio.descriptors import describe
 from core.genre.neighbours import unit
 from core.library.catalog import Catalog
@@ -29,8 +29,9 @@ from core.recommend.acoustic_similarity import (
 )
 from core.recommend.prominence import energy_shares, prominence, prominent
 from core.recommend.similar import similar
-from core.separation import load_separator
 from core.separation.base import HEARD
+from core.separation.registry import load_separator
+from core.track_analysis import TrackAnalysis
 from tests.core.recommend.worlds import Track, catalog
 from tests.data import FUNK, SAMPLES, SONGS
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from core.analysis import ANALYSER_VERSION
 from core.errors import UserError
 from core.separation.base import Cancelled
+from core.track_analysis import ANALYSER_VERSION
 from jobs.engines.base import Crashed, Request, TaskFailed, TimedOut
 from jobs.engines.local import LocalEngine
 from tests.jobs.helpers import STUBS, is_running, until

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.analysis import TrackAnalysis
 from core.errors import UserError
 from core.moods.profile import MOODS, tables
 from core.recommend.rules import calibration, load_rules
+from core.track_analysis import TrackAnalysis
 from research.cli.calibration import lines
 from research.eval import calibrate as module
 from research.eval.calibrate import KEPT, Labelled, calibrate, fit, fitted_to, folds, spearman

@@ -8,9 +8,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from core.analysis import TrackAnalysis
 from core.errors import UserError
 from core.moods.profile import MOODS
+from core.track_analysis import TrackAnalysis
 from research.eval.quadrants import AROUSAL, VALENCE, Clip, choose, clip_of, evaluate
 
 

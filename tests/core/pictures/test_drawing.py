@@ -1,0 +1,59 @@
+"""Drawing in a child: what goes wrong is one sentence, and nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import queue
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import UserError
+from core.library.samples import manifest
+from core.pictures import drawing
+from tests.core.pictures.test_spectrograms import analysis
+
+
+async def drawn(audio: Path | None, **changes: object) -> dict[str, bytes]:
+    track = dataclasses.replace(analysis(), **changes)  # type: ignore[arg-type]
+    return await drawing.draw_details(
+        track, {"mix.tempo": 0.5}, title="A", tracks=3, audio=audio, max_seconds=60
+    )
+
+
+async def test_unreadable_audio_leaves_the_profile(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("Dear listener")
+    assert set(await drawn(tmp_path / "a")) == {"profile"}
+
+
+async def test_a_child_that_fails_is_one_sentence() -> None:
+    with pytest.raises(UserError, match="could not be drawn"):
+        await drawn(manifest()[0].path, musical_contrast={})
+
+
+async def test_a_cancelled_drawing_takes_its_child_along(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: queue.SimpleQueue[subprocess.Popen[bytes]] = queue.SimpleQueue()
+    start = subprocess.Popen
+
+    def remember(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        child = start(*arguments, **options)
+        started.put(child)
+        return child
+
+    monkeypatch.setattr(subprocess, "Popen", remember)
+    drawing = asyncio.create_task(drawn(manifest()[0].path))
+    child = await asyncio.to_thread(started.get)
+    drawing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await drawing
+    assert await asyncio.to_thread(child.wait) == -signal.SIGKILL
+
+
+async def test_too_slow_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawing, "LONGEST_S", 0.0)
+    with pytest.raises(UserError, match="too long just now"):
+        await drawn(None)
