@@ -17,12 +17,12 @@ from core.analysis import analyse
 from core.audio.activity import Gate
 from core.audio.decode import DecodeLimits, decode
 from core.audio.types import RATE, STEMS, Samples
-from core.separation import load_separator
 from core.separation.base import Cancelled, Progress
+from core.separation.registry import load_separator
 from core.track_analysis import TrackAnalysis, content_hash
 from tests.core.audio import rhythms
-from tests.core.audio.conftest import tone
 from tests.data import SAMPLES, SONGS
+from tests.make import tone
 from tests.refusals import refusal
 
 SECONDS = 12
@@ -35,7 +35,6 @@ class TrueStems:
 
     def __init__(self, stems: dict[str, NDArray[np.float32]]) -> None:
         self.stems = stems
-        self.reliability: dict[str, float] = {}
         self.gate = Gate()
         self.seen: tuple[int, ...] = ()
 
@@ -186,7 +185,7 @@ def test_silence_is_analysed_with_a_note(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "s.wav", np.zeros((3 * 44100, 2), np.float32), 44100)
     found = analyse(tmp_path / "s.wav", TrueStems({}))
     assert (
-        [say(note) for note in found.notes] == ["The recording is silent."]
+        [say(note) for note in map(say, found.notes)] == ["The recording is silent."]
         and found.descriptors == {}
         and found.tempo_bpm is None
     )

@@ -10,7 +10,6 @@ import pytest
 
 from bot.words.say import say
 from core.audio.decode import decode
-from tests.core.audio.conftest import tone
 from tests.core.audio.recordings import (
     AV_KINDS,
     SOUNDFILE_KINDS,
@@ -21,6 +20,7 @@ from tests.core.audio.recordings import (
     refusal,
     write,
 )
+from tests.make import tone
 
 
 def level_at(samples: Floats, hz: float) -> float:
@@ -126,7 +126,9 @@ def test_surround_is_averaged(channels: int, left: list[int], right: list[int], 
     offset = np.float32(0.005)
     np.testing.assert_allclose(audio.samples[0], samples[:, left].mean(axis=1), atol=offset)
     np.testing.assert_allclose(audio.samples[1], samples[:, right].mean(axis=1), atol=offset)
-    assert [say(note) for note in audio.notes] == [f"The {channels} channels were mixed down to stereo."]
+    assert [say(note) for note in map(say, audio.notes)] == [
+        f"The {channels} channels were mixed down to stereo."
+    ]
 
 
 def test_name_does_not_matter(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,6 @@ from tests.refusals import refusal
 
 ALICE, BOB = 1, 2
 HOME = 7
-
-
-@pytest.fixture
-async def library(tmp_path: Path) -> AsyncIterator[Library]:
-    async with await open_database(tmp_path / "x.db") as database:
-        yield Library(database)
 
 
 async def put(
