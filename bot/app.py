@@ -24,18 +24,22 @@ from bot.errors import name_of, report
 from bot.i18n import LANGUAGES, Words, language_of, mark, speak
 from bot.metrics import Metrics
 from bot.router import Handler, marked, route
+from bot.service.catalogs import Catalogs
 from core.errors import UserError
 from core.i18n import catalogue
 from core.library.bundled import ensure_samples
-from core.library.catalog import Catalog
 from core.library.command_sync import save_synced_commands, synced_commands
 from core.library.database import Database
-from core.library.loading import Loader
+from core.library.history import History
+from core.library.playlists import Playlists
+from core.library.profiles import Moods
 from core.library.schema import open_database
-from core.library.shelf import SHARED, Shelf, keep_folders_to
-from core.library.tracks import Library, Track
-from core.recommend.topic_scores import tuned
-from core.recommend.tuning import weights_of
+from core.library.scope import restrict_folders
+from core.library.tracks import Library
+from core.recommend.feedback import Feedback
+from core.recommend.journey_store import Journeys
+from core.recommend.party_store import Parties
+from core.recommend.recommendation_store import Recommendations
 from jobs.queue import Queue
 
 if TYPE_CHECKING:
@@ -51,9 +55,6 @@ LAST_ANSWERS_S = 1.5
 
 REMEMBERED = 2000
 """Interactions that are known to have come already."""
-
-REMEMBERED_SERVERS = 100
-"""Servers with weights of their own whose scores are kept in memory."""
 
 # This bot never speaks; without this, two warnings about voice libraries open every log.
 discord.VoiceClient.warn_nacl = False
@@ -110,6 +111,14 @@ class Moodstem(commands.Bot):
     library: Library
     queue: Queue
     gate: Gate
+    catalogs: Catalogs
+    moods: Moods
+    history: History
+    feedback: Feedback
+    playlists: Playlists
+    recommendations: Recommendations
+    journeys: Journeys
+    parties: Parties
     job_cards: JobCards
 
     def __init__(self, settings: Settings, **options: Any) -> None:
@@ -134,9 +143,6 @@ class Moodstem(commands.Bot):
         self._answered: OrderedDict[int, None] = OrderedDict()
         self._answering: set[asyncio.Task[Any]] = set()
         self._resources = AsyncExitStack()
-        self._loader: Loader | None = None
-        self._catalog_lock = asyncio.Lock()
-        self._tuned: OrderedDict[int, tuple[dict[str, float], Catalog, Catalog]] = OrderedDict()
 
     async def setup_hook(self) -> None:
         """Before the gateway: database, samples, cogs, buttons, commands."""
@@ -144,8 +150,16 @@ class Moodstem(commands.Bot):
         self.library = Library(self.database)
         self.queue = Queue(self.database)
         self.gate = Gate(self.database, self.settings.retention)
+        self.catalogs = Catalogs(self.database, self.library, uploads=self.settings.library.recommend_uploads)
+        self.moods = Moods(self.database)
+        self.history = History(self.database)
+        self.feedback = Feedback(self.database)
+        self.playlists = Playlists(self.database)
+        self.recommendations = Recommendations(self.database)
+        self.journeys = Journeys(self.database)
+        self.parties = Parties(self.database)
         await ensure_samples(self.library)
-        await keep_folders_to(self.database, self.settings.library.folders, self.settings.library.servers)
+        await restrict_folders(self.database, self.settings.library.folders, self.settings.library.servers)
         for language in LANGUAGES:  # read now, so that no answer waits for it
             await asyncio.to_thread(catalogue, language)
         await self.tree.set_translator(Words())
@@ -278,44 +292,6 @@ class Moodstem(commands.Bot):
             case str(action), tuple(arguments):
                 return partial(self.handle, action=action, arguments=arguments)
         return None
-
-    def shelf(self, guild_id: int | None) -> Shelf:
-        """Where is asked: a server, or (None) a direct message."""
-        server = SHARED if guild_id is None else guild_id
-        return Shelf(server, self.settings.library.recommend_uploads)
-
-    async def catalog(self, guild_id: int | None) -> Catalog:
-        """A server's library in memory (None: what a direct message finds), as of now, with the weights of rules that it
-        has chosen.
-
-        Brought up to date in a thread when tracks or weights have changed, in whichever process.
-        """
-        shelf = self.shelf(guild_id)
-        async with self._catalog_lock:
-            self._loader = self._loader or Loader(self.database, uploads=shelf.uploads)
-            catalog = await self._loader.catalog(shelf.server)
-            for server in [one for one, (_, of, _) in self._tuned.items() if not self._loader.remembers(of)]:
-                del self._tuned[server]  # it would keep what the loader let go
-            if guild_id is None:
-                return catalog
-            weights = await weights_of(self.database, guild_id)
-            if not weights:
-                self._tuned.pop(guild_id, None)
-                return catalog
-            known = self._tuned.get(guild_id)
-            if known is None or known[0] != weights or known[1] is not catalog:
-                known = weights, catalog, await asyncio.to_thread(tuned, catalog, weights)
-            self._tuned[guild_id] = known
-            self._tuned.move_to_end(guild_id)
-            if len(self._tuned) > REMEMBERED_SERVERS:
-                self._tuned.popitem(last=False)
-            return known[2]
-
-    async def track_here(self, interaction: discord.Interaction[Any], track_id: int | str) -> Track | None:
-        """The track that a button names; None where it is gone or of another server's library. One's own uploads are
-        everywhere."""
-        shelf = self.shelf(interaction.guild_id)
-        return await self.library.here(shelf, min(int(track_id), 2**62), interaction.user.id)
 
 
 class ShardedMoodstem(Moodstem, commands.AutoShardedBot):

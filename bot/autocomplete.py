@@ -6,8 +6,6 @@ their own is understood as well.
 
 from __future__ import annotations
 
-from typing import Any
-
 import discord
 from discord import app_commands
 
@@ -18,14 +16,14 @@ from bot.theme import clock
 from core.audio.types import STEMS
 from core.errors import UserError
 from core.library import search
-from core.library.playlists import Entry, Playlist, Playlists
+from core.library.playlists import Entry, Playlist
 from core.library.query import fold, keys, parse_key
 from core.library.tracks import Track
 
 MOST, LONGEST = 25, 100
 """Choices that Discord shows, and characters of each."""
 
-Interaction = discord.Interaction[Any]
+Interaction = discord.Interaction[Moodstem]
 Choices = list[app_commands.Choice[str]]
 
 INSTRUMENTS = [app_commands.Choice(name=stem, value=stem) for stem in STEMS if stem != "other"]
@@ -39,8 +37,8 @@ async def tracks(interaction: Interaction, current: str) -> Choices:
 
 
 async def _tracks_here(interaction: Interaction, current: str) -> Choices:
-    bot: Moodstem = interaction.client
-    found = await search.complete(bot.database, bot.shelf(interaction.guild_id), current, limit=MOST)
+    bot = interaction.client
+    found = await search.complete(bot.database, bot.catalogs.scope(interaction.guild_id), current, limit=MOST)
     return [
         choice(named(track.title, track.artist, track.duration_s), f"track:{track.id}") for track in found
     ]
@@ -65,8 +63,8 @@ async def tracks_and_own(interaction: Interaction, current: str) -> Choices:
 @guard_autocomplete
 async def titles(interaction: Interaction, current: str) -> Choices:
     """Titles to search for; their value is text, since a search is."""
-    bot: Moodstem = interaction.client
-    found = await search.complete(bot.database, bot.shelf(interaction.guild_id), current, limit=MOST)
+    bot = interaction.client
+    found = await search.complete(bot.database, bot.catalogs.scope(interaction.guild_id), current, limit=MOST)
     texts = {
         f"{track.title} {track.artist or ''}".strip(): named(track.title, track.artist) for track in found
     }
@@ -76,8 +74,8 @@ async def titles(interaction: Interaction, current: str) -> Choices:
 @guard_autocomplete
 async def genres(interaction: Interaction, current: str) -> Choices:
     """Genres that this server's tracks have."""
-    bot: Moodstem = interaction.client
-    found = await search.genres(bot.database, bot.shelf(interaction.guild_id), current, limit=MOST)
+    bot = interaction.client
+    found = await search.genres(bot.database, bot.catalogs.scope(interaction.guild_id), current, limit=MOST)
     return [choice(genre, genre) for genre in found]
 
 
@@ -101,7 +99,7 @@ async def playlists(interaction: Interaction, current: str) -> Choices:
 
 
 async def _own_playlists(interaction: Interaction, current: str) -> Choices:
-    found = await Playlists(interaction.client.database).of(interaction.user.id)
+    found = await interaction.client.playlists.of(interaction.user.id)
     return [
         choice(f"{playlist.name} ({counted(playlist.count)})", f"list:{playlist.id}")
         for playlist in found
@@ -114,16 +112,16 @@ async def playlists_or_new(interaction: Interaction, current: str) -> Choices:
     """One's playlists, and to make one of the name that was typed."""
     found = await _own_playlists(interaction, current)
     name = current.strip()
-    if name and await Playlists(interaction.client.database).named(interaction.user.id, name) is None:
+    if name and await interaction.client.playlists.named(interaction.user.id, name) is None:
         found = [*found[: MOST - 1], choice(tr("➕ New playlist “{name}”", name=name), name)]
     return found
 
 
 async def entries_of(interaction: Interaction, playlist: Playlist, *, all_: bool = False) -> list[Entry]:
     """The places of a list as the member finds them here; `all_`: as everybody here does."""
-    bot: Moodstem = interaction.client
+    bot = interaction.client
     viewer = 0 if all_ else interaction.user.id
-    return await Playlists(bot.database).seen(playlist, bot.shelf(interaction.guild_id), viewer)
+    return await bot.playlists.seen(playlist, bot.catalogs.scope(interaction.guild_id), viewer)
 
 
 def place_of(interaction: Interaction) -> int:
@@ -145,15 +143,15 @@ async def entries(interaction: Interaction, current: str) -> Choices:
 
 async def chosen_track(interaction: Interaction, value: str) -> Track:
     """The track that an option means: a choice, or the best match of what was typed. Raises UserError."""
-    bot: Moodstem = interaction.client
-    shelf = bot.shelf(interaction.guild_id)
+    bot = interaction.client
+    scope = bot.catalogs.scope(interaction.guild_id)
     kind, _, number = value.partition(":")
     if kind == "track" and number.isdecimal():
-        track = await search.visible(bot.database, shelf, min(int(number), 2**62))
+        track = await search.visible(bot.database, scope, min(int(number), 2**62))
         if track is None:
             raise UserError("This track is no longer in the library here; choose another one from the list.")
         return track
-    found = await search.complete(bot.database, shelf, value, limit=1) if value.strip() else []
+    found = await search.complete(bot.database, scope, value, limit=1) if value.strip() else []
     if not found:
         raise UserError("No track is called that; begin to type and choose one from the list.")
     return found[0]
@@ -169,7 +167,7 @@ async def chosen_track_or_own(interaction: Interaction, value: str) -> Track:
 
 async def chosen_playlist(interaction: Interaction, value: str) -> Playlist:
     """The member's own playlist that an option means: a choice, or a name. Raises UserError."""
-    lists = Playlists(interaction.client.database)
+    lists = interaction.client.playlists
     kind, _, number = value.partition(":")
     if kind == "list" and number.isdecimal():
         return await lists.own(min(int(number), 2**62), interaction.user.id)

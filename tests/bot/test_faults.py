@@ -45,8 +45,8 @@ async def test_a_bug_in_a_command(world: World, monkeypatch: pytest.MonkeyPatch)
 async def test_a_bug_after_thinking_takes_the_place_of_the_answer(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(type(world.bot), "catalog", fails)
-    await world.bot.get_cog("Mood").moods.finish(world.alice.id, Profile({"power": 1.0}))
+    monkeypatch.setattr(world.bot.catalogs, "of", fails)
+    await world.bot.moods.finish(world.alice.id, Profile({"power": 1.0}))
     shown = await world.alice.slash(world.channel, "recommend")
     assert SORRY in words(shown.response) and not shown.followups
     world.expected = (*world.expected, Bug)
@@ -80,7 +80,7 @@ async def test_a_bug_in_autocomplete_offers_nothing_and_is_logged_once(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: Any
 ) -> None:
     monkeypatch.setattr(world.bot.library.database, "fetch", fails)
-    monkeypatch.setattr(type(world.bot), "catalog", fails)
+    monkeypatch.setattr(world.bot.catalogs, "of", fails)
     with caplog.at_level(logging.ERROR):
         found = await world.alice.autocomplete(world.channel, "playlist create", "track", "pillow")
     assert found == []

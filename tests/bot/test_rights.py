@@ -13,7 +13,6 @@ from bot.router import Press
 from bot.widgets import Card, row
 from core.library.consent import agree
 from core.library.members import export_member
-from core.library.playlists import Playlists
 from core.moods.profile import Profile
 from tests.bot.conftest import World, press_ids, previews_ready, words
 from tests.bot.features.test_upload import tone, upload
@@ -32,7 +31,7 @@ SHOWN_TO_ALL = {"job_refresh"}
 
 async def alices(world: World) -> dict[str, object]:
     """Something of everything that Alice can have, and the ids by which buttons name it."""
-    moods = world.bot.get_cog("Mood").moods
+    moods = world.bot.moods
     await moods.finish(world.alice.id, Profile({"nostalgia": 1.0}))
     shown = await world.alice.slash(world.channel, "recommend")
     recommendation = press_ids(shown.response, "rec_share")[0].split(":")[2]
@@ -40,10 +39,10 @@ async def alices(world: World) -> dict[str, object]:
     await upload(world, "alices-secret-song.wav", tone())
     [job] = await world.bot.queue.jobs(user_id=world.alice.id)
     tracks = await world.bot.library.tracks()
-    playlist = await Playlists(world.bot.database).create(
+    playlist = await world.bot.playlists.create(
         world.alice.id, "alices-secret-list", [track.id for track in tracks[:3]]
     )
-    [entry, *_] = await Playlists(world.bot.database).entries(playlist.id)
+    [entry, *_] = await world.bot.playlists.entries(playlist.id)
     party = await world.alice.slash(world.channel, "party")
     party_id = press_ids(party.response, "party_make")
     await world.alice.slash(world.channel, "library search", query="secret-search")

@@ -17,7 +17,6 @@ import pytest
 from bot.router import Press
 from bot.widgets import Card, row
 from core.library.consent import agree
-from core.library.playlists import Playlists
 from core.library.schema import open_database
 from core.moods.profile import Profile
 from core.recommend.tuning import set_weight, token
@@ -108,7 +107,7 @@ async def ways(world: World, who: Any, channel: Any) -> dict[str, bool]:
     shown = await who.slash(channel, "playlist import", file=("list.m3u8", file.getvalue()))
     found["playlist import"] = "All 1 track found" in said(shown)
     # What recommends, compares and draws asks the catalog.
-    found["the catalog"] = (await song(world)).id in await world.bot.catalog(channel.guild.id)
+    found["the catalog"] = (await song(world)).id in await world.bot.catalogs.of(channel.guild.id)
     return found
 
 
@@ -156,7 +155,7 @@ async def test_what_recommends_and_compares_stays_with_it(
         like = await who.slash(channel, "library track", track=sample)
         near = await who.click(like.response.message, label="More like this")
         assert (SONG in said(near)) == there
-        moods = world.bot.get_cog("Mood").moods
+        moods = world.bot.moods
         await moods.finish(who.id, Profile({"power": 1.0}))
         party = await who.slash(channel, "party", count=10)
         await who.click(party.response.message, label="Make the playlist")
@@ -231,7 +230,7 @@ async def test_no_button_made_by_hand_tells_another_server_of_an_upload(
     await runner.run_one()
     await uploaded(world, runner, world.alice, world.channel, f"{SONG}.wav", hertz=440.0)
     track = (await song(world)).id
-    lists = Playlists(world.bot.database)
+    lists = world.bot.playlists
     playlist = await lists.create(world.alice.id, "Alices list", [track])
     await world.alice.slash(world.channel, "playlist share", playlist="Alices list")
     [entry] = await lists.entries(playlist.id)
@@ -241,7 +240,7 @@ async def test_no_button_made_by_hand_tells_another_server_of_an_upload(
         "UPDATE recommendation SET tracks = json_set(tracks, '$[0].track_id', ?, '$[0].title', ?)",
         [track, SONG],
     )
-    moods = world.bot.get_cog("Mood").moods
+    moods = world.bot.moods
     await moods.finish(world.alice.id, Profile({"power": 1.0}))
     party = await world.alice.slash(world.channel, "party", count=25)
     await world.alice.click(party.response.message, label="Make the playlist")
@@ -292,7 +291,7 @@ async def test_a_list_of_ones_own_names_what_is_elsewhere_and_plays_what_is_here
     await uploaded(world, runner, world.alice, world.channel, f"{SONG}.wav")
     await uploaded(world, runner, elsewhere.mallory, elsewhere.channel, "take-two.wav", hertz=330.0)
     tracks = [track.id for track in await world.bot.library.tracks("upload")]
-    await Playlists(world.bot.database).create(elsewhere.user.id, "Both", tracks)
+    await world.bot.playlists.create(elsewhere.user.id, "Both", tracks)
     own = await elsewhere.mallory.slash(elsewhere.channel, "playlist show", playlist="Both")
     assert SONG in said(own) and "only in another server's library" in said(own)
     assert len(press_ids(own.response, "play")) == 1
@@ -327,7 +326,7 @@ async def test_folders_for_one_server(
     async def found(who: Any, channel: Any) -> set[str]:
         offered = await who.autocomplete(channel, "library track", "track", "")
         names = {one["name"].split(" ")[0] for one in offered}
-        catalog = await world.bot.catalog(channel.guild.id)
+        catalog = await world.bot.catalogs.of(channel.guild.id)
         assert names == {track.title for track in catalog.tracks}
         return names
 
@@ -369,16 +368,16 @@ async def test_weights_of_a_server_hold_no_catalog_that_was_let_go(
     for server in (here, there):
         await set_weight(world.bot.database, server, 1, "power.mix.tempo", 0.0, token({}))
     await world.bot.database.write("UPDATE track SET origin = 'upload', guild_id = ? WHERE id > 27", [here])
-    first, second = await world.bot.catalog(here), await world.bot.catalog(there)
+    first, second = await world.bot.catalogs.of(here), await world.bot.catalogs.of(there)
     assert first.weights == second.weights == {"power.mix.tempo": 0.0} and len(first) > len(second)
-    assert await world.bot.catalog(here) is first
-    monkeypatch.setattr("core.library.loading.REMEMBERED", 30)
-    assert await world.bot.catalog(there) is second
+    assert await world.bot.catalogs.of(here) is first
+    monkeypatch.setattr("core.library.loading.CACHED_TRACKS", 30)
+    assert await world.bot.catalogs.of(there) is second
     let_go = weakref.ref(first)
     del first
     gc.collect()
     assert let_go() is None
-    assert (await world.bot.catalog(here)).weights == second.weights
+    assert (await world.bot.catalogs.of(here)).weights == second.weights
 
 
 async def test_a_card_that_is_opened_elsewhere_names_what_is_there(

@@ -179,9 +179,7 @@ async def test_everything_in_another_language(
 ) -> None:
     with discord_set_to(language), speaking("en"):
         await previews_ready(world)
-        await world.bot.get_cog("Mood").moods.finish(
-            world.admin.id, Profile({"nostalgia": 1.0, "power": 0.4})
-        )
+        await world.bot.moods.finish(world.admin.id, Profile({"nostalgia": 1.0, "power": 0.4}))
         tracks = await world.bot.library.tracks()
         names = {
             part for track in tracks for part in (track.title, track.artist, track.album, track.genre) if part
@@ -229,9 +227,9 @@ async def test_everything_in_another_language(
         await tour.press_all(taking_away=False)
         await tour.press_all(taking_away=True)
         await agree(world.bot.database, world.admin.id)
-        await world.bot.get_cog("Mood").moods.forget(world.admin.id)
+        await world.bot.moods.forget(world.admin.id)
         for name, action in (("recommend", "recommend_mood"), ("journey", "jr_from")):  # of somebody unknown
-            await world.bot.get_cog("Mood").moods.forget(world.admin.id)
+            await world.bot.moods.forget(world.admin.id)
             await tour.press_one((await world.admin.slash(world.channel, name)).response, action)
         for name in LAST:
             needed = {one.name: OPTIONS[one.name] for one in commands[name].parameters if one.required}

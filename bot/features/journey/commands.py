@@ -18,13 +18,10 @@ from bot.i18n import spoken, tr
 from bot.router import on_press
 from bot.service.drawings import Drawings
 from core.errors import UserError
-from core.library.playlists import Playlists
-from core.library.profiles import Moods
 from core.moods.profile import MOODS, Profile, mood_label
 from core.pictures.drawing import draw_journey
-from core.recommend.feedback import Feedback
 from core.recommend.journey import Journey, drawn, journey
-from core.recommend.journey_store import Journeys, Made, Question
+from core.recommend.journey_store import Made, Question
 
 if TYPE_CHECKING:
     from bot.features.playlists.commands import PlaylistCommands
@@ -45,10 +42,6 @@ class JourneyCommands(commands.Cog, name="Journey"):
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
-        self.moods = Moods(bot.database)
-        self.journeys = Journeys(bot.database)
-        self.feedback = Feedback(bot.database)
-        self.playlists = Playlists(bot.database)
         self.pictures: Drawings[bytes] = Drawings(KEPT)
 
     @app_commands.command(
@@ -75,7 +68,7 @@ class JourneyCommands(commands.Cog, name="Journey"):
 
     async def ask(self, interaction: Interaction, goal: str, start: str, count: int, minutes: int) -> None:
         """What is not known yet is asked for; then the way is chosen. The interaction is deferred already."""
-        profile = await self.moods.profile(interaction.user.id)
+        profile = await self.bot.moods.profile(interaction.user.id)
         if start in MOODS:
             profile = Profile({start: 1.0}, preferences=profile.preferences if profile else {})
         if profile is None or not any(profile.moods.values()):
@@ -106,10 +99,10 @@ class JourneyCommands(commands.Cog, name="Journey"):
         self, interaction: Interaction, question: Question, without: frozenset[int] = frozenset()
     ) -> None:
         """Choose, keep and show; the picture follows some seconds later."""
-        catalog = await self.bot.catalog(interaction.guild_id)
-        terms = await self.feedback.terms(interaction.user.id, catalog)
+        catalog = await self.bot.catalogs.of(interaction.guild_id)
+        terms = await self.bot.feedback.terms(interaction.user.id, catalog)
         found, shown = await asyncio.to_thread(_chosen, catalog, question, without, terms)
-        made = await self.journeys.save(interaction.user.id, question, found, shown)
+        made = await self.bot.journeys.save(interaction.user.id, question, found, shown)
         await interaction.edit_original_response(view=journey_card(made, drawing=True), attachments=[])
         await self.show(interaction, made, 0)
 
@@ -128,20 +121,20 @@ class JourneyCommands(commands.Cog, name="Journey"):
 
     @on_press("jr_page", consent=False)
     async def page(self, interaction: Interaction, journey_id: str, page: str) -> None:
-        made = await self.journeys.own(int(journey_id), interaction.user.id)
+        made = await self.bot.journeys.own(int(journey_id), interaction.user.id)
         await interaction.response.defer()
         await self.show(interaction, made, int(page))
 
     @on_press("jr_why", consent=False)
     async def why(self, interaction: Interaction, journey_id: str, place: str) -> None:
-        made = await self.journeys.own(int(journey_id), interaction.user.id)
+        made = await self.bot.journeys.own(int(journey_id), interaction.user.id)
         card = why_card(made, min(int(place), len(made.stops) - 1))
         await interaction.response.send_message(view=card, ephemeral=True)
 
     @on_press("jr_again")
     async def again(self, interaction: Interaction, journey_id: str) -> None:
         """The same question with other tracks, as a new answer."""
-        made = await self.journeys.own(int(journey_id), interaction.user.id)
+        made = await self.bot.journeys.own(int(journey_id), interaction.user.id)
         await interaction.response.defer(ephemeral=True, thinking=True)
         used = frozenset(stop.pick.track_id for stop in made.stops)
         await self.answer(interaction, made.question, used)
@@ -149,13 +142,13 @@ class JourneyCommands(commands.Cog, name="Journey"):
     @on_press("jr_save")
     async def save(self, interaction: Interaction, journey_id: str) -> None:
         """The way as a playlist, in its order."""
-        made = await self.journeys.own(int(journey_id), interaction.user.id)
+        made = await self.bot.journeys.own(int(journey_id), interaction.user.id)
         await interaction.response.defer(ephemeral=True, thinking=True)
         start, goal = made.ends(spoken())
         wanted = tr("From {start} to {goal}", start=start, goal=goal)
-        name = await self.playlists.free_name(interaction.user.id, wanted)
+        name = await self.bot.playlists.free_name(interaction.user.id, wanted)
         tracks = [stop.pick.track_id for stop in made.stops]
-        playlist = await self.playlists.create(interaction.user.id, name, tracks)
+        playlist = await self.bot.playlists.create(interaction.user.id, name, tracks)
         lists = cast("PlaylistCommands", self.bot.get_cog("PlaylistCommands"))
         note = tr("Saved; give it another name with /playlist rename.")
         await lists.show(interaction, playlist, note)

@@ -21,7 +21,6 @@ from bot.i18n import LANGUAGES, spoken
 from bot.router import on_press
 from bot.widgets import Card
 from core.errors import UserError
-from core.library.history import History
 from core.library.loading import PREFERENCE
 from core.library.query import parse, parse_key
 from core.library.search import Filters, hit, search
@@ -56,7 +55,6 @@ class LibraryCommands(
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
-        self.history = History(bot.database)
         self.maps = Maps(bot)
 
     @app_commands.command(name="search", description="By title, artist, genre, or how it sounds: calm piano.")
@@ -135,14 +133,14 @@ class LibraryCommands(
             "key": key,
             "instrument": instrument,
         }
-        search_id = await self.history.searched(interaction.user.id, asked)
+        search_id = await self.bot.history.searched(interaction.user.id, asked)
         await interaction.edit_original_response(
             view=await self.page(asked, search_id, 0, interaction.guild_id)
         )
 
     @on_press("lib_page", consent=False)
     async def turn(self, interaction: discord.Interaction[Moodstem], search_id: str, page: str) -> None:
-        kept = await self.history.search(int(search_id))
+        kept = await self.bot.history.search(int(search_id))
         if kept is None or kept[0] != interaction.user.id:
             raise UserError("This search is no longer kept; use /library search again.")
         await interaction.response.defer()
@@ -164,13 +162,13 @@ class LibraryCommands(
         )
         sounds = None
         if asked.query.meant:
-            sounds = functools.partial(strengths, await self.bot.catalog(guild_id))
+            sounds = functools.partial(strengths, await self.bot.catalogs.of(guild_id))
         if kept["text"] and not asked.query:  # signs only
             return nothing_card(asked)
         for shown in (page, 0):  # a page that is no longer there begins anew
             found = await search(
                 self.bot.database,
-                self.bot.shelf(guild_id),
+                self.bot.catalogs.scope(guild_id),
                 asked.query,
                 asked.filters,
                 sounds=sounds,
@@ -184,7 +182,7 @@ class LibraryCommands(
     @on_press("track_open", consent=False)
     async def open(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        track = await self.bot.track_here(interaction, track_id)
+        track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         if track is None:
             raise UserError("This track is no longer in the library here; search again.")
         await self.show_track(interaction, track)
@@ -213,7 +211,7 @@ class LibraryCommands(
 
     async def moods(self, track_id: int, guild_id: int | None) -> list[tuple[str, float]]:
         """The moods that fit the track best by this server's rules, with their scores, best first."""
-        catalog = await self.bot.catalog(guild_id)
+        catalog = await self.bot.catalogs.of(guild_id)
         if track_id not in catalog:
             return []
         place = catalog.index(track_id)

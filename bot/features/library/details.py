@@ -36,13 +36,13 @@ class Details(commands.Cog):
     @on_press("details", consent=False)
     async def show(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        track = await self.bot.track_here(interaction, track_id)
+        track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         analysis = await self.bot.library.analysis(track.id) if track else None
         if track is None or analysis is None:
             raise UserError("This track is no longer in the library here; use /recommend for new picks.")
         audio = self.bot.settings.data / track.path
         there = await asyncio.to_thread(audio.is_file)
-        catalog = await self.bot.catalog(interaction.guild_id)
+        catalog = await self.bot.catalogs.of(interaction.guild_id)
         key = track.id, await self.bot.library.version(), interaction.guild_id, there
         pictures = await self.pictures.get(
             key, lambda: self.draw(catalog, track, analysis, audio if there else None)

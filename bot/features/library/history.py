@@ -15,7 +15,6 @@ from bot.features.library.cards import MOMENTS, history_card
 from bot.i18n import mark, tr
 from bot.router import on_press
 from bot.widgets import Card, note_card
-from core.library.history import History
 
 if TYPE_CHECKING:
     from bot.features.recommend.commands import Recommend
@@ -28,7 +27,6 @@ class HistoryCommands(commands.Cog):
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
-        self.history = History(bot.database)
 
     @app_commands.command(
         name="history", description="What you heard and what I picked for you.", extras=stores_nothing
@@ -48,7 +46,9 @@ class HistoryCommands(commands.Cog):
     async def page(self, user_id: int, kind: str, page: int) -> Card:
         """One page (from 0) of what the member heard and was shown; `kind` '' is both."""
         for shown in (page, 0):  # a page that is no longer there begins anew
-            moments, total = await self.history.moments(user_id, kind, limit=MOMENTS, offset=shown * MOMENTS)
+            moments, total = await self.bot.history.moments(
+                user_id, kind, limit=MOMENTS, offset=shown * MOMENTS
+            )
             if moments:
                 return history_card(moments, total, kind, shown)
         return note_card(tr("Nothing yet: ask me with /recommend, or find something with /library search."))

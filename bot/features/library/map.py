@@ -15,7 +15,6 @@ from bot.widgets import Card, gallery, text
 from core.moods.profile import mood_adjective
 from core.pictures.drawing import draw_map
 from core.recommend.music_map import corner, drawn
-from core.recommend.recommendation_store import Recommendations
 
 if TYPE_CHECKING:
     from bot.app import Moodstem
@@ -37,8 +36,8 @@ class Maps:
 
     async def answer(self, interaction: discord.Interaction[Moodstem]) -> None:
         """In place of the deferred answer. Raises UserError where the library is too small."""
-        catalog = await self.bot.catalog(interaction.guild_id)
-        picked = await Recommendations(self.bot.database).latest_track_ids(interaction.user.id, PICKED)
+        catalog = await self.bot.catalogs.of(interaction.guild_id)
+        picked = await self.bot.recommendations.latest_track_ids(interaction.user.id, PICKED)
         told = await asyncio.to_thread(drawn, catalog, picked, spoken())
         here = interaction.guild_id, await self.bot.library.version()
         key = *here, str(catalog.weights), tuple(picked)

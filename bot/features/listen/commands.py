@@ -16,10 +16,7 @@ from bot.theme import plain
 from bot.widgets import note_card
 from core.errors import UserError
 from core.library.consent import agreed
-from core.library.history import History
 from core.library.tracks import Track
-from core.recommend.feedback import Feedback
-from core.recommend.recommendation_store import Recommendations
 from core.recommend.similar import similar
 
 
@@ -28,7 +25,6 @@ class Tracks(commands.Cog):
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
-        self.feedback = Feedback(bot.database)
 
     @on_press("play", consent=False)
     async def play(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
@@ -45,15 +41,15 @@ class Tracks(commands.Cog):
             view=await self.buttons(interaction.user.id, track.id),
         )
         if await agreed(self.bot.database, interaction.user.id):
-            await History(self.bot.database).played(interaction.user.id, track.id)
+            await self.bot.history.played(interaction.user.id, track.id)
 
     @on_press("rate")
     async def rate(self, interaction: discord.Interaction[Moodstem], track_id: str, liked: str) -> None:
         """👍 or 👎, which counts from the next picks on; the same again takes it back."""
         track = await self.track(interaction, track_id)
-        before = await self.feedback.said(interaction.user.id, track.id)
+        before = await self.bot.feedback.said(interaction.user.id, track.id)
         said = None if before is (liked == "1") else liked == "1"
-        await self.feedback.say(interaction.user.id, track.id, said)
+        await self.bot.feedback.say(interaction.user.id, track.id, said)
         if interaction.message is not None and not interaction.message.flags.components_v2:
             view = await self.buttons(interaction.user.id, track.id)
             await interaction.response.edit_message(view=view)
@@ -73,7 +69,7 @@ class Tracks(commands.Cog):
         analysis = await self.bot.library.analysis(track.id)
         if analysis is None:
             raise UserError("This track's analysis is gone; upload it again to compare it.")
-        catalog = await self.bot.catalog(interaction.guild_id)
+        catalog = await self.bot.catalogs.of(interaction.guild_id)
         near = await asyncio.to_thread(
             similar, catalog, analysis.features(), "timbre", count=5, exclude=[track.id]
         )
@@ -81,15 +77,15 @@ class Tracks(commands.Cog):
 
     async def buttons(self, user_id: int, track_id: int) -> Buttons:
         """Under a preview: 👍 👎, and ⏭ where the track is one of the member's picks of now."""
-        buttons = opinion_buttons(track_id, await self.feedback.said(user_id, track_id))
-        made = await Recommendations(self.bot.database).latest_with(user_id, track_id)
+        buttons = opinion_buttons(track_id, await self.bot.feedback.said(user_id, track_id))
+        made = await self.bot.recommendations.latest_with(user_id, track_id)
         if made is not None and len(made.picks) > 1:
             buttons.append(next_button(made, track_id))
         return Buttons(*buttons)
 
     async def track(self, interaction: discord.Interaction[Moodstem], track_id: str) -> Track:
         """Raises UserError where it is gone, or of another server's library."""
-        track = await self.bot.track_here(interaction, track_id)
+        track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         if track is None:
             raise UserError("This track is no longer in the library here; use /recommend for new picks.")
         return track

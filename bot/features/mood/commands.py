@@ -16,7 +16,7 @@ from bot.router import Choose, Form, Press, on_press
 from bot.theme import bar
 from bot.widgets import Card, Style, line, mood_colour, note_card, row, step, text
 from core.errors import UserError
-from core.library.profiles import Moods, Sitting
+from core.library.profiles import Sitting
 from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
 from core.moods.profile import Profile, mood_label
 from core.moods.questionnaire import (
@@ -51,7 +51,6 @@ class Mood(commands.Cog):
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
-        self.moods = Moods(bot.database)
 
     @app_commands.command(
         description="Answer a few questions about how you feel; I pick music to match.",
@@ -76,23 +75,23 @@ class Mood(commands.Cog):
             case "show":
                 return await self.show_profile(interaction)
             case "forget":
-                await self.moods.forget(interaction.user.id)
+                await self.bot.moods.forget(interaction.user.id)
                 await interaction.response.send_message(view=forgotten_card(), ephemeral=True)
                 return None
-        sitting = await self.moods.sitting(interaction.user.id)
+        sitting = await self.bot.moods.sitting(interaction.user.id)
         resumed = sitting is not None and bool(sitting.answers)
         if sitting is None:
             sitting = Sitting(form or "short")
         elif form is not None:
             sitting.form = form
-        await self.moods.save_sitting(interaction.user.id, sitting)
+        await self.bot.moods.save_sitting(interaction.user.id, sitting)
         note = tr("Welcome back: here is where you left off.") if resumed else None
         card = await self.current_card(interaction.user.id, sitting, note)
         await interaction.response.send_message(view=card, ephemeral=True)
         return None
 
     async def show_profile(self, interaction: discord.Interaction[Moodstem]) -> None:
-        found = await self.moods.profile(interaction.user.id)
+        found = await self.bot.moods.profile(interaction.user.id)
         if found is None:
             card = note_card(
                 tr("I don't know your mood yet."),
@@ -106,13 +105,13 @@ class Mood(commands.Cog):
     @on_press("mood_form")
     async def open_form(self, interaction: discord.Interaction[Moodstem]) -> None:
         """Five questions on one form, beside what was answered already."""
-        sitting = await self.moods.sitting(interaction.user.id) or Sitting()
+        sitting = await self.bot.moods.sitting(interaction.user.id) or Sitting()
         await interaction.response.send_modal(mood_form(questions_at_once(sitting.answers)))
 
     @on_press("mood_formed")
     async def take_form(self, interaction: discord.Interaction[Moodstem], *given: str) -> None:
         """What was chosen on the form, each as 'question=answer', or nothing."""
-        sitting = await self.moods.sitting(interaction.user.id) or Sitting()
+        sitting = await self.bot.moods.sitting(interaction.user.id) or Sitting()
         for one in filter(None, given):
             question_id, _, answer = one.rpartition("=")
             if not answer.isdecimal():
@@ -128,8 +127,8 @@ class Mood(commands.Cog):
     @on_press("mood_start")
     async def start(self, interaction: discord.Interaction[Moodstem]) -> None:
         """Begin, or go on, from a button on another card."""
-        sitting = await self.moods.sitting(interaction.user.id) or Sitting()
-        await self.moods.save_sitting(interaction.user.id, sitting)
+        sitting = await self.bot.moods.sitting(interaction.user.id) or Sitting()
+        await self.bot.moods.save_sitting(interaction.user.id, sitting)
         await self.show(interaction, sitting)
 
     @on_press("mood_answer")
@@ -150,7 +149,7 @@ class Mood(commands.Cog):
             await self.show(interaction, sitting, tr("That card was an old one; this is where you are."))
             return
         sitting.answers.append({"question": question_id, "answer": value})
-        await self.moods.save_sitting(interaction.user.id, sitting)
+        await self.bot.moods.save_sitting(interaction.user.id, sitting)
         await self.show(interaction, sitting)
 
     @on_press("mood_back")
@@ -160,7 +159,7 @@ class Mood(commands.Cog):
         if sitting.answers:
             last = sitting.answers.pop()
             note = _earlier_answer(last)
-            await self.moods.save_sitting(interaction.user.id, sitting)
+            await self.bot.moods.save_sitting(interaction.user.id, sitting)
         await self.show(interaction, sitting, note)
 
     @on_press("mood_stop")
@@ -188,27 +187,27 @@ class Mood(commands.Cog):
 
     @on_press("mood_restart")
     async def restart(self, interaction: discord.Interaction[Moodstem]) -> None:
-        before = await self.moods.sitting(interaction.user.id)
+        before = await self.bot.moods.sitting(interaction.user.id)
         sitting = Sitting(before.form if before else "short")
-        await self.moods.save_sitting(interaction.user.id, sitting)
+        await self.bot.moods.save_sitting(interaction.user.id, sitting)
         await self.show(interaction, sitting)
 
     @on_press("mood_aim")
     async def aim(self, interaction: discord.Interaction[Moodstem], aim: str) -> None:
         """Match, lift or settle: the occasion buttons then ask for that."""
-        found = await self.moods.profile(interaction.user.id)
+        found = await self.bot.moods.profile(interaction.user.id)
         if found is None:
             raise UserError("I don't keep your mood any more; use `/mood` to answer again.")
         await interaction.response.edit_message(view=profile_card(found, aim))
 
     @on_press("mood_forget", consent=False)
     async def forget(self, interaction: discord.Interaction[Moodstem]) -> None:
-        await self.moods.forget(interaction.user.id)
+        await self.bot.moods.forget(interaction.user.id)
         await interaction.response.edit_message(view=forgotten_card())
 
     async def open_sitting(self, interaction: discord.Interaction[Moodstem]) -> Sitting:
         """Raises UserError when the member has none."""
-        sitting = await self.moods.sitting(interaction.user.id)
+        sitting = await self.bot.moods.sitting(interaction.user.id)
         if sitting is None:
             raise UserError("This questionnaire is finished; use `/mood` to answer again.")
         return sitting
@@ -235,7 +234,7 @@ class Mood(commands.Cog):
                 Press("mood_restart", label=tr("Start over")),
             )
         found = profile(sitting.answers)
-        await self.moods.finish(user_id, found)
+        await self.bot.moods.finish(user_id, found)
         return profile_card(found)
 
 

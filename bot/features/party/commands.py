@@ -17,10 +17,8 @@ from bot.router import Press, on_press
 from bot.widgets import note_card
 from core.errors import UserError
 from core.library.consent import agreed
-from core.library.playlists import Playlists
-from core.library.profiles import Moods
 from core.recommend.party import party
-from core.recommend.party_store import Opened, Parties
+from core.recommend.party_store import Opened
 from core.recommend.rules import occasion_label, occasions
 
 if TYPE_CHECKING:
@@ -34,8 +32,6 @@ class PartyCog(commands.Cog, name="Party"):
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
-        self.moods = Moods(bot.database)
-        self.parties = Parties(bot.database)
 
     @app_commands.command(
         name="party", description="One playlist for several of you: everyone joins with their mood."
@@ -52,9 +48,9 @@ class PartyCog(commands.Cog, name="Party"):
         occasion: str | None = None,
         count: app_commands.Range[int, 3, 25] = 10,
     ) -> None:
-        opened = await self.parties.open(interaction.user.id, interaction.guild_id, occasion, count)
-        if await self.moods.profile(interaction.user.id) is not None:
-            await self.parties.join(opened.id, interaction.user.id)
+        opened = await self.bot.parties.open(interaction.user.id, interaction.guild_id, occasion, count)
+        if await self.bot.moods.profile(interaction.user.id) is not None:
+            await self.bot.parties.join(opened.id, interaction.user.id)
         await interaction.response.send_message(
             view=waiting_card(await self.stored(interaction, str(opened.id)))
         )
@@ -70,7 +66,7 @@ class PartyCog(commands.Cog, name="Party"):
                 "{most_guests} is the most that one playlist can please; start another with /party.",
                 most_guests=MOST_GUESTS,
             )
-        known = await self.moods.profile(interaction.user.id) is not None
+        known = await self.bot.moods.profile(interaction.user.id) is not None
         if not known or not await agreed(self.bot.database, interaction.user.id):
             card = note_card(
                 tr("I don't know your mood yet: a few questions, then press Join again."),
@@ -78,7 +74,7 @@ class PartyCog(commands.Cog, name="Party"):
             )
             await interaction.response.send_message(view=card, ephemeral=True)
             return
-        await self.parties.join(opened.id, interaction.user.id)
+        await self.bot.parties.join(opened.id, interaction.user.id)
         await self.show(interaction, party_id)
 
     @on_press("party_leave", consent=False)
@@ -86,7 +82,7 @@ class PartyCog(commands.Cog, name="Party"):
         opened = await self.stored(interaction, party_id)
         if interaction.user.id not in {guest.user_id for guest in opened.guests}:
             raise UserError("You are not in this one; press Join if you want to be.")
-        await self.parties.leave(opened.id, interaction.user.id)
+        await self.bot.parties.leave(opened.id, interaction.user.id)
         await self.show(interaction, party_id)
 
     @on_press("party_make")
@@ -97,13 +93,13 @@ class PartyCog(commands.Cog, name="Party"):
                 "Only the person who started this can make the playlist; /party starts one of your own."
             )
         await interaction.response.defer()
-        profiles = {guest.user_id: await self.moods.profile(guest.user_id) for guest in opened.guests}
+        profiles = {guest.user_id: await self.bot.moods.profile(guest.user_id) for guest in opened.guests}
         known = {user_id: profile for user_id, profile in profiles.items() if profile is not None}
-        catalog = await self.bot.catalog(interaction.guild_id)
+        catalog = await self.bot.catalogs.of(interaction.guild_id)
         if not len(catalog):
             raise UserError("The library is empty; ask an admin to index a folder with /reindex.")
         made = await asyncio.to_thread(party, catalog, known, opened.occasion, opened.count)
-        await self.parties.make(opened.id, made)
+        await self.bot.parties.make(opened.id, made)
         await interaction.edit_original_response(view=playlist_card(await self.stored(interaction, party_id)))
 
     @on_press("party_page", consent=False)
@@ -126,7 +122,7 @@ class PartyCog(commands.Cog, name="Party"):
         if not opened.tracks:
             raise UserError("There is no playlist yet; who started this makes it.")
         await interaction.response.defer(ephemeral=True, thinking=True)
-        playlists = Playlists(self.bot.database)
+        playlists = self.bot.playlists
         name = await playlists.free_name(interaction.user.id, tr("Our party"))
         playlist = await playlists.create(
             interaction.user.id, name, [track["track_id"] for track in opened.tracks]
@@ -141,7 +137,7 @@ class PartyCog(commands.Cog, name="Party"):
 
     async def stored(self, interaction: discord.Interaction[Moodstem], party_id: str) -> Opened:
         """For those of the server where it is. Raises UserError."""
-        opened = await self.parties.get(int(party_id), interaction.guild_id)
+        opened = await self.bot.parties.get(int(party_id), interaction.guild_id)
         if opened is None:
             raise UserError("This party is no longer kept; start another with /party.")
         return opened

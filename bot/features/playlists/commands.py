@@ -30,9 +30,8 @@ from bot.theme import GOOD, plain
 from bot.widgets import Card, note_card
 from core.errors import UserError
 from core.library.consent import agreed
-from core.library.history import History
 from core.library.playlist_files import FORMATS
-from core.library.playlists import Entry, Playlist, Playlists
+from core.library.playlists import Entry, Playlist
 from core.library.tracks import Track
 from core.recommend.rules import occasion_label
 
@@ -47,8 +46,6 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
-        self.playlists = Playlists(bot.database)
-        self.history = History(bot.database)
 
     # -- commands -----------------------------------------------------------------------------------------
 
@@ -62,7 +59,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         await interaction.response.defer(ephemeral=True, thinking=True)
         first = [(await choices.chosen_track(interaction, track)).id] if track else []
         await self.show(
-            interaction, await self.playlists.create(interaction.user.id, name, first), tr("Made.")
+            interaction, await self.bot.playlists.create(interaction.user.id, name, first), tr("Made.")
         )
 
     @app_commands.command(
@@ -76,7 +73,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         if playlist:
             await self.show(interaction, await choices.chosen_playlist(interaction, playlist))
         else:
-            own = await self.playlists.of(interaction.user.id)
+            own = await self.bot.playlists.of(interaction.user.id)
             await interaction.edit_original_response(view=lists_card(own, 0))
 
     @app_commands.command(description="Put a track into a playlist.")
@@ -91,7 +88,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         except UserError:
             if playlist.startswith("list:"):
                 raise
-            chosen = await self.playlists.create(interaction.user.id, playlist)
+            chosen = await self.bot.playlists.create(interaction.user.id, playlist)
         await interaction.edit_original_response(view=await self.put(interaction, chosen, found))
 
     @app_commands.command(description="Take a track out of a playlist.")
@@ -102,7 +99,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         await interaction.response.defer(ephemeral=True, thinking=True)
         chosen = await choices.chosen_playlist(interaction, playlist)
         entry = choices.chosen_entry(await choices.entries_of(interaction, chosen), track)
-        await self.playlists.remove(chosen.id, interaction.user.id, entry.id)
+        await self.bot.playlists.remove(chosen.id, interaction.user.id, entry.id)
         await self.show(interaction, chosen, tr("Removed {title}.", title=plain(entry.title)))
 
     @app_commands.command(description="Put a track of a playlist at another place.")
@@ -121,7 +118,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         await interaction.response.defer(ephemeral=True, thinking=True)
         chosen = await choices.chosen_playlist(interaction, playlist)
         entry = choices.chosen_entry(await choices.entries_of(interaction, chosen), track)
-        now = await self.playlists.move(chosen.id, interaction.user.id, entry.id, place)
+        now = await self.bot.playlists.move(chosen.id, interaction.user.id, entry.id, place)
         await self.show(
             interaction, chosen, tr("{title} is number {now} now.", title=plain(entry.title), now=now)
         )
@@ -136,7 +133,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         await interaction.response.defer(ephemeral=True, thinking=True)
         chosen = await choices.chosen_playlist(interaction, playlist)
         await self.show(
-            interaction, await self.playlists.rename(chosen.id, interaction.user.id, name), tr("Renamed.")
+            interaction, await self.bot.playlists.rename(chosen.id, interaction.user.id, name), tr("Renamed.")
         )
 
     @app_commands.command(description="Delete a playlist.")
@@ -191,7 +188,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
 
     @on_press("pl_lists", consent=False)
     async def turn_lists(self, interaction: Interaction, page: str) -> None:
-        own = await self.playlists.of(interaction.user.id)
+        own = await self.bot.playlists.of(interaction.user.id)
         await interaction.response.edit_message(view=lists_card(own, int(page)))
 
     @on_press("pl_page", consent=False)
@@ -206,22 +203,22 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
 
     @on_press("pl_share")
     async def share_pressed(self, interaction: Interaction, playlist_id: str) -> None:
-        await self.post(interaction, await self.playlists.own(int(playlist_id), interaction.user.id))
+        await self.post(interaction, await self.bot.playlists.own(int(playlist_id), interaction.user.id))
 
     @on_press("pl_unshare")
     async def unshare(self, interaction: Interaction, playlist_id: str) -> None:
-        playlist = await self.playlists.unshare(int(playlist_id), interaction.user.id)
+        playlist = await self.bot.playlists.unshare(int(playlist_id), interaction.user.id)
         note = tr("Only you see it now; cards that were posted stop working.")
         await interaction.response.edit_message(view=await self.card(interaction, playlist, note=note))
 
     @on_press("pl_copy")
     async def copy(self, interaction: Interaction, playlist_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        playlist = await self.playlists.copy(
+        playlist = await self.bot.playlists.copy(
             int(playlist_id),
             interaction.user.id,
             choices.place_of(interaction),
-            self.bot.shelf(interaction.guild_id),
+            self.bot.catalogs.scope(interaction.guild_id),
         )
         await self.show(interaction, playlist, tr("Copied: this one is yours to change."))
 
@@ -248,7 +245,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
                 if one.track_id is not None
             ]
             if here:
-                await self.history.skipped(interaction.user.id, here[(int(place) - 1) % len(here)])
+                await self.bot.history.skipped(interaction.user.id, here[(int(place) - 1) % len(here)])
         await self.listen(interaction, playlist, int(place))
 
     # -- buttons: fill ------------------------------------------------------------------------------------
@@ -256,21 +253,21 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     @on_press("pl_pick")
     async def pick(self, interaction: Interaction, track_id: str) -> None:
         """'Add to playlist' on any track: choose which."""
-        own = await self.playlists.of(interaction.user.id)
+        own = await self.bot.playlists.of(interaction.user.id)
         card = choose_card(await self.track(interaction, track_id), own)
         await interaction.response.send_message(view=card, ephemeral=True)
 
     @on_press("pl_put")
     async def put_pressed(self, interaction: Interaction, playlist_id: str, track_id: str) -> None:
-        playlist = await self.playlists.own(int(playlist_id), interaction.user.id)
+        playlist = await self.bot.playlists.own(int(playlist_id), interaction.user.id)
         card = await self.put(interaction, playlist, await self.track(interaction, track_id))
         await interaction.response.edit_message(view=card)
 
     @on_press("pl_new")
     async def put_new(self, interaction: Interaction, track_id: str) -> None:
         track = await self.track(interaction, track_id)
-        name = await self.playlists.free_name(interaction.user.id, tr("My playlist"))
-        playlist = await self.playlists.create(interaction.user.id, name)
+        name = await self.bot.playlists.free_name(interaction.user.id, tr("My playlist"))
+        playlist = await self.bot.playlists.create(interaction.user.id, name)
         await interaction.response.edit_message(view=await self.put(interaction, playlist, track))
 
     @on_press("pl_save")
@@ -284,16 +281,16 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
             if made.occasion
             else tr("For my mood")
         )
-        name = await self.playlists.free_name(interaction.user.id, wanted)
+        name = await self.bot.playlists.free_name(interaction.user.id, wanted)
         tracks = [pick.track_id for pick in made.picks]
-        playlist = await self.playlists.create(interaction.user.id, name, tracks)
+        playlist = await self.bot.playlists.create(interaction.user.id, name, tracks)
         await self.show(interaction, playlist, tr("Saved; give it another name with /playlist rename."))
 
     # -- what these share ---------------------------------------------------------------------------------
 
     async def put(self, interaction: Interaction, playlist: Playlist, track: Track) -> Card:
         """Add the track and say so."""
-        added = await self.playlists.add(playlist.id, interaction.user.id, [track.id])
+        added = await self.bot.playlists.add(playlist.id, interaction.user.id, [track.id])
         names = {"title": plain(track.title), "playlist": plain(playlist.name)}
         return note_card(
             tr("**{title}** is in **{playlist}** now.", **names)
@@ -320,7 +317,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
 
     async def visible(self, interaction: Interaction, playlist_id: int | str) -> Playlist:
         """One's own, or one that was shared here. Raises UserError."""
-        return await self.playlists.visible(
+        return await self.bot.playlists.visible(
             int(playlist_id), interaction.user.id, choices.place_of(interaction)
         )
 
@@ -329,7 +326,9 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         entries = await choices.entries_of(interaction, playlist, all_=True)
         if not entries:
             raise UserError("There is nothing in this playlist yet; add a track before you share it.")
-        playlist = await self.playlists.share(playlist.id, interaction.user.id, choices.place_of(interaction))
+        playlist = await self.bot.playlists.share(
+            playlist.id, interaction.user.id, choices.place_of(interaction)
+        )
         await interaction.response.send_message(view=shared_card(counted_as(playlist, entries), entries))
 
     async def listen(self, interaction: Interaction, playlist: Playlist, place: int) -> None:
@@ -342,7 +341,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         track = await self.track(interaction, str(here[place].track_id))
         sound = await clip(self.bot.settings, track)
         if await agreed(self.bot.database, interaction.user.id):
-            await self.history.played(interaction.user.id, track.id)
+            await self.bot.history.played(interaction.user.id, track.id)
         by = f" · {plain(track.artist)}" if track.artist else ""
         await interaction.edit_original_response(
             content=tr(
@@ -359,7 +358,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
 
     async def track(self, interaction: Interaction, track_id: str) -> Track:
         """Raises UserError where it is gone, or of another server's library."""
-        track = await self.bot.track_here(interaction, track_id)
+        track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         if track is None:
             raise UserError("This track is no longer in the library here; find another with /library search.")
         return track

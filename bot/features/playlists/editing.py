@@ -14,7 +14,6 @@ from bot.i18n import tr
 from bot.router import on_press
 from bot.theme import plain
 from bot.widgets import note_card
-from core.library.playlists import Playlists
 from core.recommend.transitions import ordered
 
 Interaction = discord.Interaction[Moodstem]
@@ -25,11 +24,10 @@ class PlaylistEdit(commands.Cog):
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
-        self.playlists = Playlists(bot.database)
 
     @on_press("pl_edit")
     async def edit(self, interaction: Interaction, playlist_id: str, page: str) -> None:
-        playlist = await self.playlists.own(int(playlist_id), interaction.user.id)
+        playlist = await self.bot.playlists.own(int(playlist_id), interaction.user.id)
         await self.show_edited(interaction, playlist.id, page)
 
     @on_press("pl_up")
@@ -43,40 +41,42 @@ class PlaylistEdit(commands.Cog):
     @on_press("pl_flow")
     async def let_flow(self, interaction: Interaction, playlist_id: str, page: str) -> None:
         """The order in which tempo, key and loudness change least from track to track; the first stays first."""
-        playlist = await self.playlists.own(int(playlist_id), interaction.user.id)
+        playlist = await self.bot.playlists.own(int(playlist_id), interaction.user.id)
         entries = await entries_of(interaction, playlist)
         by_track = {entry.track_id: entry.id for entry in entries if entry.track_id is not None}
-        order = await asyncio.to_thread(ordered, await self.bot.catalog(interaction.guild_id), list(by_track))
-        await self.playlists.arrange(playlist.id, interaction.user.id, [by_track[one] for one in order])
+        order = await asyncio.to_thread(
+            ordered, await self.bot.catalogs.of(interaction.guild_id), list(by_track)
+        )
+        await self.bot.playlists.arrange(playlist.id, interaction.user.id, [by_track[one] for one in order])
         await self.show_edited(interaction, playlist.id, page)
 
     @on_press("pl_drop")
     async def drop(self, interaction: Interaction, playlist_id: str, entry_id: str, page: str) -> None:
-        await self.playlists.remove(int(playlist_id), interaction.user.id, int(entry_id))
+        await self.bot.playlists.remove(int(playlist_id), interaction.user.id, int(entry_id))
         await self.show_edited(interaction, int(playlist_id), page)
 
     async def shift(
         self, interaction: Interaction, playlist_id: int, entry_id: int, page: str, by: int
     ) -> None:
         """Moves an entry `by` places down (-1: up) and shows the page again."""
-        order = [entry.id for entry in await self.playlists.entries(playlist_id)]
+        order = [entry.id for entry in await self.bot.playlists.entries(playlist_id)]
         place = order.index(entry_id) + 1 if entry_id in order else 0  # `move` says so when it is gone
-        await self.playlists.move(playlist_id, interaction.user.id, entry_id, place + by)
+        await self.bot.playlists.move(playlist_id, interaction.user.id, entry_id, place + by)
         await self.show_edited(interaction, playlist_id, page)
 
     async def show_edited(self, interaction: Interaction, playlist_id: int, page: str) -> None:
-        playlist = await self.playlists.own(playlist_id, interaction.user.id)
+        playlist = await self.bot.playlists.own(playlist_id, interaction.user.id)
         card = edit_card(playlist, await entries_of(interaction, playlist), int(page))
         await interaction.response.edit_message(view=card)
 
     @on_press("pl_delete")
     async def ask_delete(self, interaction: Interaction, playlist_id: str) -> None:
-        playlist = await self.playlists.own(int(playlist_id), interaction.user.id)
+        playlist = await self.bot.playlists.own(int(playlist_id), interaction.user.id)
         await interaction.response.edit_message(view=delete_card(playlist))
 
     @on_press("pl_gone")
     async def really_delete(self, interaction: Interaction, playlist_id: str) -> None:
-        playlist = await self.playlists.delete(int(playlist_id), interaction.user.id)
+        playlist = await self.bot.playlists.delete(int(playlist_id), interaction.user.id)
         card = note_card(tr("Deleted **{name}**. The tracks stay in the library.", name=plain(playlist.name)))
         await interaction.response.edit_message(view=card)
 

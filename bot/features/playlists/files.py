@@ -17,7 +17,7 @@ from bot.theme import plain
 from core.errors import UserError
 from core.library.matching import match
 from core.library.playlist_files import MOST_BYTES, item_of, read, write
-from core.library.playlists import MOST_ENTRIES, Playlist, Playlists
+from core.library.playlists import MOST_ENTRIES, Playlist
 
 if TYPE_CHECKING:
     from bot.app import Moodstem
@@ -38,10 +38,10 @@ async def bring_in(
     except discord.HTTPException as error:
         raise UserError("Discord did not hand me that file; please send it again.") from error
     found = await asyncio.to_thread(read, data)
-    matches = await match(bot.database, bot.shelf(interaction.guild_id), found.items)
+    matches = await match(bot.database, bot.catalogs.scope(interaction.guild_id), found.items)
     tracks = list(dict.fromkeys(one.track_id for one in matches if one.track_id is not None))
     title = name or found.name or file.filename.rpartition(".")[0] or tr("Imported")
-    playlists, playlist = Playlists(bot.database), None
+    playlists, playlist = bot.playlists, None
     if tracks:
         free = await playlists.free_name(interaction.user.id, title)
         playlist = await playlists.create(interaction.user.id, free, tracks[:MOST_ENTRIES])

@@ -20,15 +20,11 @@ from bot.router import Press, on_press
 from bot.theme import plain
 from bot.widgets import Card, problem_card
 from core.errors import UserError
-from core.library.history import History
-from core.library.profiles import Moods
 from core.moods.aim import AIMS, aim_label
 from core.moods.profile import MOODS, Profile, mood_label
 from core.recommend.counterfactual import ranks_higher
-from core.recommend.feedback import Feedback
 from core.recommend.recommendation_store import (
     Pick,
-    Recommendations,
     Recommended,
     Wish,
     just_shown,
@@ -49,10 +45,6 @@ class Recommend(commands.Cog):
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
-        self.moods = Moods(bot.database)
-        self.recommendations = Recommendations(bot.database)
-        self.feedback = Feedback(bot.database)
-        self.history = History(bot.database)
 
     @app_commands.command(name="recommend", description="Music for your mood, with the reasons.")
     @app_commands.describe(
@@ -109,7 +101,7 @@ class Recommend(commands.Cog):
         mood: str | None = None,
     ) -> None:
         """Answer by the member's profile, or by the one mood that was named; the interaction is deferred already."""
-        profile = await self.moods.profile(interaction.user.id)
+        profile = await self.bot.moods.profile(interaction.user.id)
         if mood is not None:
             profile = Profile({mood: 1.0}, preferences=profile.preferences if profile else {})
         elif profile is None and occasion is None:
@@ -121,7 +113,7 @@ class Recommend(commands.Cog):
     async def answer(self, interaction: discord.Interaction[Moodstem], wish: Wish) -> None:
         """Choose, remember and show; the interaction is deferred already."""
         now = int(time.time())
-        before = await self.recommendations.shown_before(interaction.user.id, at=now)
+        before = await self.bot.recommendations.shown_before(interaction.user.id, at=now)
         found = await self.choose(interaction.user.id, wish, before, now, interaction.guild_id)
         if not found and wish.others:
             view = problem_card(
@@ -132,7 +124,7 @@ class Recommend(commands.Cog):
             return
         if not found:
             raise UserError("The library is empty; ask an admin to index a folder with /reindex.")
-        made = await self.recommendations.save(
+        made = await self.bot.recommendations.save(
             interaction.user.id, wish, [Pick.of(one) for one in found], at=now
         )
         self.bot.metrics.recommended.inc()
@@ -150,8 +142,8 @@ class Recommend(commands.Cog):
     ) -> list[Recommendation]:
         """The tracks for a wish, by the weights of this server's rules; `before` says what the member was shown, and how
         many days ago. What the member likes counts as it stood at `at`, so that the same question has the same answer."""
-        catalog = await self.bot.catalog(guild_id)
-        terms = await self.feedback.terms(user_id, catalog, at)
+        catalog = await self.bot.catalogs.of(guild_id)
+        terms = await self.bot.feedback.terms(user_id, catalog, at)
         return await asyncio.to_thread(
             recommend,
             catalog,
@@ -170,7 +162,7 @@ class Recommend(commands.Cog):
     async def card(
         self, interaction: discord.Interaction[Moodstem], made: Recommended, page: int = 0
     ) -> Card:
-        catalog = await self.bot.catalog(interaction.guild_id)
+        catalog = await self.bot.catalogs.of(interaction.guild_id)
         return picks_card(made, page, steers=await asyncio.to_thread(possible, catalog))
 
     @on_press("rec_more")
@@ -209,7 +201,7 @@ class Recommend(commands.Cog):
         wish = replace(before.wish, without=(*before.wish.without, int(track_id)))
         said = tr("Skipped {title}", title=plain(title))
         await self.turn(interaction, before, wish, said, None, anew=False, page=places[0] // PAGE)
-        await self.history.passed_over(interaction.user.id, int(track_id))
+        await self.bot.history.passed_over(interaction.user.id, int(track_id))
 
     @on_press("rec_next")
     async def play_next(
@@ -219,7 +211,7 @@ class Recommend(commands.Cog):
         made = await self.own(interaction, recommendation_id)
         await interaction.response.defer()
         place_now = int(place) % len(made.picks)
-        await self.history.skipped(interaction.user.id, made.picks[place_now - 1].track_id)
+        await self.bot.history.skipped(interaction.user.id, made.picks[place_now - 1].track_id)
         tracks = cast("Tracks", self.bot.get_cog("Tracks"))
         await tracks.listen(interaction, await tracks.track(interaction, str(made.picks[place_now].track_id)))
 
@@ -230,10 +222,10 @@ class Recommend(commands.Cog):
         """A no to one track, which counts against what sounds like it, and picks that know it."""
         before = await self.own(interaction, recommendation_id)
         await interaction.response.defer()
-        track = await self.bot.track_here(interaction, track_id)
+        track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         if track is None:
             raise UserError("This track is no longer in the library here; use /recommend for new picks.")
-        await self.feedback.say(interaction.user.id, track.id, False)
+        await self.bot.feedback.say(interaction.user.id, track.id, False)
         title = tr(
             "Less like {title}", title=plain(track.title.replace(":", " "))
         )  # up to the colon, it is bold
@@ -254,15 +246,15 @@ class Recommend(commands.Cog):
         shown counts as shown, and what the member likes counts as of now."""
         root = None if anew else before.root_id
         now = int(time.time())
-        shown = await self.recommendations.shown_before(interaction.user.id, root, at=now)
-        asked = now if root is None else await self.recommendations.asked_at(root) or now
+        shown = await self.bot.recommendations.shown_before(interaction.user.id, root, at=now)
+        asked = now if root is None else await self.bot.recommendations.asked_at(root) or now
         found = await self.choose(interaction.user.id, wish, shown, asked, interaction.guild_id)
         if not found:
             raise UserError("Nothing is left to steer to; use /recommend to begin again.")
-        catalog = await self.bot.catalog(interaction.guild_id)
+        catalog = await self.bot.catalogs.of(interaction.guild_id)
         old, new = [pick.track_id for pick in before.picks], [one.track.id for one in found]
         changed = await asyncio.to_thread(change, catalog, old, new, title, measured)
-        made = await self.recommendations.save(
+        made = await self.bot.recommendations.save(
             interaction.user.id,
             wish,
             [Pick.of(one) for one in found],
@@ -280,7 +272,7 @@ class Recommend(commands.Cog):
         if made.parent_id is None:
             raise UserError("These are the first picks; there is nothing to undo.")
         await interaction.response.defer()
-        before = await self.recommendations.get(made.parent_id)
+        before = await self.bot.recommendations.get(made.parent_id)
         await interaction.edit_original_response(view=await self.card(interaction, before))
 
     @on_press("rec_page", consent=False)
@@ -298,7 +290,7 @@ class Recommend(commands.Cog):
     ) -> None:
         """Open to everyone who sees the picks: the owner may have shared them."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        made = await self.recommendations.get(int(recommendation_id))
+        made = await self.bot.recommendations.get(int(recommendation_id))
         if made.user_id != interaction.user.id:
             await self.all_here(interaction, made)
         ranking = await self.ranking(made, int(position), interaction.guild_id)
@@ -307,8 +299,8 @@ class Recommend(commands.Cog):
 
     async def ranking(self, made: Recommended, position: int, guild_id: int | None) -> list[str]:
         """What would have ranked higher, by asking again; only if the answer is still the same."""
-        before = await self.recommendations.shown_before(made.user_id, made.root_id)
-        asked = await self.recommendations.asked_at(made.root_id) or int(time.time())
+        before = await self.bot.recommendations.shown_before(made.user_id, made.root_id)
+        asked = await self.bot.recommendations.asked_at(made.root_id) or int(time.time())
         found = await self.choose(made.user_id, made.wish, before, asked, guild_id, all_reasons=True)
         same = len(found) == len(made.picks) and all(
             one.track.id == pick.track_id and abs(one.score - pick.score) < SAME
@@ -321,7 +313,7 @@ class Recommend(commands.Cog):
                 )
             ]
         topics = topic_weights(made.wish.target, made.wish.occasion, made.wish.steers)
-        catalog = await self.bot.catalog(guild_id)
+        catalog = await self.bot.catalogs.of(guild_id)
         return await asyncio.to_thread(ranks_higher, catalog, topics, found, position)
 
     @on_press("rec_share")
@@ -336,15 +328,15 @@ class Recommend(commands.Cog):
     async def all_here(self, interaction: discord.Interaction[Moodstem], made: Recommended) -> None:
         """Raises UserError where some of the picks are of another server's library: nobody here is to read of them."""
         tracks = [pick.track_id for pick in made.picks]
-        shelf = self.bot.shelf(interaction.guild_id)
-        if await self.bot.library.elsewhere(shelf, tracks):
+        scope = self.bot.catalogs.scope(interaction.guild_id)
+        if await self.bot.library.out_of_scope(scope, tracks):
             raise UserError(
                 "Some of these tracks are another server's; use /recommend for picks of this one."
             )
 
     async def own(self, interaction: discord.Interaction[Moodstem], recommendation_id: str) -> Recommended:
         """Raises UserError when they are somebody else's or no longer kept."""
-        made = await self.recommendations.get(int(recommendation_id))
+        made = await self.bot.recommendations.get(int(recommendation_id))
         if made.user_id != interaction.user.id:
             raise UserError("These picks are somebody else's; use /recommend for your own.")
         return made

@@ -120,7 +120,7 @@ class Rules(commands.Cog):
         weights = await weights_of(self.bot.database, guild_id)
         after = changed(weights, rule_id, _weight(wanted))
         await interaction.response.defer()
-        outcomes = await asyncio.to_thread(preview, await self.bot.catalog(guild_id), rule, after)
+        outcomes = await asyncio.to_thread(preview, await self.bot.catalogs.of(guild_id), rule, after)
         sample = min(sample, len(outcomes) - 1)
         view = preview_card(rule, weights, after, wanted, outcomes, sample)
         await interaction.edit_original_response(view=view)

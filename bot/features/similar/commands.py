@@ -87,7 +87,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
         track, analysis = (
             await self.known(interaction, question.track_id) if question.track_id else (None, None)
         )
-        catalog = await self.bot.catalog(interaction.guild_id)
+        catalog = await self.bot.catalogs.of(interaction.guild_id)
         heard = (
             await self.heard_alike(catalog, question, track) if question.by == "latent" and track else None
         )
@@ -146,7 +146,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
             await self.known(interaction, int(one)),
             await self.known(interaction, int(other)),
         )
-        catalog = await self.bot.catalog(interaction.guild_id)
+        catalog = await self.bot.catalogs.of(interaction.guild_id)
         key = left.id, right.id, interaction.guild_id, await self.bot.library.version()
         picture, lines, there = await self.comparisons.get(
             key, lambda: self.draw(catalog, (left, first), (right, second))
@@ -177,7 +177,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
         self, interaction: discord.Interaction[Moodstem], track_id: int
     ) -> tuple[Track, TrackAnalysis]:
         """A track that is found here, with its analysis. Raises UserError when either is gone."""
-        track = await self.bot.track_here(interaction, track_id)
+        track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         analysis = await self.bot.library.analysis(track.id) if track else None
         if track is None or analysis is None:
             raise UserError("This track is no longer in the library here; use /similar with another one.")

@@ -18,7 +18,7 @@ from bot.service import downloads
 from bot.widgets import note_card
 from core.audio.length import probable_seconds
 from core.errors import UserError
-from core.library.servers import limits_of
+from core.library.guild_limits import limits_of
 from core.library.tracks import Track, picture_name
 from jobs.configure import quotas
 from jobs.kinds import analyse
@@ -107,12 +107,12 @@ class Upload(commands.Cog):
             raise UserError("Whoever runs me keeps uploads out of the library; ask them to allow it.")
         if listed == "1" and job.user_id != interaction.user.id:
             raise UserError("Only who uploaded this can add it to the library.")
-        if await self.bot.library.server_of(track.id) is None:
+        if await self.bot.library.upload_guild(track.id) is None:
             raise UserError(
                 "What you sent me in a direct message is in no library; upload it in a server to have it in that server's."
             )
         await interaction.response.defer()
-        await self.bot.library.list_upload(track.id, listed == "1")
+        await self.bot.library.set_listed(track.id, listed == "1")
         view, files = await self.bot.job_cards.draw(job, interaction.guild_id)
         await interaction.edit_original_response(view=view, attachments=files)
 

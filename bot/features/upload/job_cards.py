@@ -303,7 +303,7 @@ class JobCards(commands.Cog):
         analysis = await self.bot.library.analysis(result.track_id)
         if track is None or analysis is None:
             return note_card(tr("This track was removed from the library.")), []
-        catalog = await self.bot.catalog(guild_id)
+        catalog = await self.bot.catalogs.of(guild_id)
         near = await asyncio.to_thread(
             similar, catalog, analysis.features(), "timbre", count=3, exclude=[track.id]
         )
@@ -313,8 +313,8 @@ class JobCards(commands.Cog):
             files.append(discord.File(path, filename=PICTURE))
         listed = None
         if track.origin == "upload" and self.bot.settings.library.recommend_uploads:
-            server = await self.bot.library.server_of(track.id)
-            listed = await self.bot.library.listed(track.id) if server is not None else None
+            server = await self.bot.library.upload_guild(track.id)
+            listed = await self.bot.library.is_listed(track.id) if server is not None else None
         return result_card(job, track, analysis, near, picture=bool(files), listed=listed), files
 
     async def stems_card(self, job: Job) -> Card:

@@ -202,7 +202,7 @@ async def test_every_other_button_asks_first(world: World, carol: Any) -> None:
 
 async def test_who_has_no_consent_joins_no_party(world: World, carol: Any) -> None:
     """A profile from before consent was asked for is no consent."""
-    await world.bot.get_cog("Mood").moods.finish(carol.id, Profile({"power": 1.0}))
+    await world.bot.moods.finish(carol.id, Profile({"power": 1.0}))
     party = await world.alice.slash(world.channel, "party")
     shown = await carol.click(party.response.message, label="Join")
     assert "a few questions" in words(shown.response)

@@ -50,7 +50,7 @@ async def test_both_moods_by_choice_and_the_way_is_drawn(world: World) -> None:
 
 
 async def test_from_the_profile_by_minutes_with_pages_and_reasons(world: World) -> None:
-    await world.bot.get_cog("Mood").moods.finish(world.alice.id, Profile({"tension": 1.0}))
+    await world.bot.moods.finish(world.alice.id, Profile({"tension": 1.0}))
     card = await asked(world, to="peacefulness", minutes=5)
     assert "From tense to calm" in words(card)
     first = press_ids(card, "play")
@@ -81,7 +81,7 @@ async def test_another_way_has_other_tracks(world: World) -> None:
 async def test_nobody_elses_and_nothing_stays_after_erasing(world: World) -> None:
     card = await asked(world, start="power", to="tenderness")
     assert "there already" in words(await asked(world, start="power", to="power"))
-    journeys = world.bot.get_cog("Journey").journeys
+    journeys = world.bot.journeys
     [row] = await world.bot.database.fetch("SELECT id FROM journey")
     with pytest.raises(UserError, match="somebody else's"):
         await journeys.own(row["id"], world.bob.id)

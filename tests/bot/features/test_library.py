@@ -7,7 +7,6 @@ from typing import Any
 import discord
 import pytest
 
-from core.library.history import History
 from core.library.tracks import put_latent
 from tests.bot.conftest import World, labels, press_ids, previews_ready, raw, walk, within_budget, words
 from tests.bot.features.test_recommend import with_mood
@@ -62,7 +61,7 @@ async def test_pages_turn_also_after_a_restart_and_for_nobody_else(world: World)
     assert press_ids(card, "play") == first
     await world.alice.click(card.message, custom_id=press_ids(card, "lib_page")[0])
     assert "6 / 6" in labels(card)
-    own = await History(world.bot.database).search(int(press_ids(card, "lib_page")[0].split(":")[2]))
+    own = await world.bot.history.search(int(press_ids(card, "lib_page")[0].split(":")[2]))
     assert own is not None and own[0] == world.alice.id
 
 
@@ -184,7 +183,7 @@ async def test_history_shows_what_was_heard_and_picked(world: World) -> None:
 
 async def test_history_pages(world: World) -> None:
     tracks = await world.bot.library.tracks()
-    history = History(world.bot.database)
+    history = world.bot.history
     for track in tracks[:20]:
         await history.played(world.alice.id, track.id)
     card = await ask(world, "history", only="played")

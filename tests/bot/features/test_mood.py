@@ -52,9 +52,9 @@ async def test_the_short_form_ends_with_a_profile(world: World) -> None:
     card = await finish(world, card)
     assert "Your mood right now" in words(card)
     assert {"Relax", "Study", "Workout"} <= set(labels(card))
-    profile = await world.bot.get_cog("Mood").moods.profile(world.alice.id)
+    profile = await world.bot.moods.profile(world.alice.id)
     assert profile is not None and max(profile.moods.values()) > 0.3
-    assert await world.bot.get_cog("Mood").moods.sitting(world.alice.id) is None
+    assert await world.bot.moods.sitting(world.alice.id) is None
 
 
 async def test_progress_moves_and_back_returns(world: World) -> None:
@@ -74,7 +74,7 @@ async def test_skipping_everything_gives_no_profile(world: World) -> None:
     for _ in range(SHORT_FORM):
         await world.alice.click(card.message, label="Skip")
     assert "skipped every question" in words(card)
-    assert await world.bot.get_cog("Mood").moods.profile(world.alice.id) is None
+    assert await world.bot.moods.profile(world.alice.id) is None
     await world.alice.click(card.message, label="Start over")
     assert "Question 1 of" in words(card)
 
@@ -121,7 +121,7 @@ async def test_an_old_card_answers_nothing_twice(world: World) -> None:
     await answer(world, other)
     await world.alice.click(old.message, custom_id=stale)
     assert "That card was an old one" in words(old) and "Question 2 of" in words(old)
-    sitting = await world.bot.get_cog("Mood").moods.sitting(world.alice.id)
+    sitting = await world.bot.moods.sitting(world.alice.id)
     assert sitting is not None and len(sitting.answers) == 1
 
 
@@ -137,7 +137,7 @@ async def test_long_form_asks_all_forty(world: World) -> None:
 async def test_forget_erases_answers_and_profile(world: World) -> None:
     card = await finish(world, await begin(world))
     await world.alice.click(card.message, label="Forget all this")
-    moods = world.bot.get_cog("Mood").moods
+    moods = world.bot.moods
     assert await moods.profile(world.alice.id) is None and await moods.sitting(world.alice.id) is None
     assert "Forgotten" in words(card)
 
@@ -172,7 +172,7 @@ async def test_five_questions_on_one_form(world: World) -> None:
     done = await fill_in(world, await world.alice.slash(world.channel, "mood", form="form"))
     assert done.ephemeral and "Your mood right now" in words(done.response)
     within_budget(done.response)
-    moods = world.bot.get_cog("Mood").moods
+    moods = world.bot.moods
     expected = profile([{"question": one.id, "answer": 3} for one in questions_at_once()])
     assert await moods.profile(world.alice.id) == expected, "the same posterior as one by one"
     assert await moods.sitting(world.alice.id) is None
@@ -184,7 +184,7 @@ async def test_a_form_from_before_a_restart_counts(world: World) -> None:
     done = await fill_in(world, shown, answers=2)
     assert "Your mood right now" in words(done.response)
     expected = profile([{"question": one.id, "answer": 3} for one in questions_at_once()[:2]])
-    assert await world.bot.get_cog("Mood").moods.profile(world.alice.id) == expected
+    assert await world.bot.moods.profile(world.alice.id) == expected
 
 
 async def test_discord_py_keeps_neither_cards_nor_forms(world: World) -> None:
@@ -211,7 +211,7 @@ async def test_the_form_knows_what_was_answered(world: World) -> None:
     first = press_ids(card, "mood_answer")[3]
     await world.alice.click(card.message, custom_id=first)
     assert "Five at once" not in labels(card)
-    sitting = await world.bot.get_cog("Mood").moods.sitting(world.alice.id)
+    sitting = await world.bot.moods.sitting(world.alice.id)
     assert sitting is not None
     asked = questions_at_once(sitting.answers)
     assert len(asked) == 5 and sitting.answers[0]["question"] not in {one.id for one in asked}
@@ -244,7 +244,7 @@ async def test_show_and_forget_by_command(world: World) -> None:
     assert shown.ephemeral and "Your mood right now" in words(shown.response)
     shown = await world.alice.slash(world.channel, "mood", form="forget")
     assert "Forgotten" in words(shown.response)
-    assert await world.bot.get_cog("Mood").moods.profile(world.alice.id) is None
+    assert await world.bot.moods.profile(world.alice.id) is None
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

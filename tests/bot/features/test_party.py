@@ -6,14 +6,13 @@ import re
 from typing import Any
 
 from bot.service.member_data import erase_member
-from core.library.playlists import Playlists
 from core.moods.profile import Profile
 from tests.bot.conftest import World, labels, press_ids, within_budget, words
 
 
 async def moods(world: World, **profiles: dict[str, float]) -> None:
     for name, wish in profiles.items():
-        await world.bot.get_cog("Mood").moods.finish(getattr(world, name).id, Profile(wish))
+        await world.bot.moods.finish(getattr(world, name).id, Profile(wish))
 
 
 async def opened(world: World, **options: Any) -> Any:
@@ -95,12 +94,12 @@ async def test_what_is_erased_leaves_the_card(world: World) -> None:
 
 
 async def test_twenty_guests_with_the_longest_names_fit(world: World) -> None:
-    parties = world.bot.get_cog("Party").parties
+    parties = world.bot.parties
     card = await opened(world, count=25)
     party_id = int(press_ids(card, "party_join")[0].split(":")[2])
     for number in range(19):
         guest = 10**18 + number
-        await world.bot.get_cog("Mood").moods.finish(guest, Profile({"power": 1.0, "sadness": number / 20}))
+        await world.bot.moods.finish(guest, Profile({"power": 1.0, "sadness": number / 20}))
         await parties.join(party_id, guest)
     await moods(world, alice={"power": 1.0}, bob={"wonder": 1.0})
     await world.alice.click(card.message, label="Join")
@@ -120,14 +119,14 @@ async def test_everybody_can_save_it_as_a_playlist(world: World) -> None:
     within_budget(card)
     await world.restart()
     tracks = (
-        await world.bot.get_cog("Party").parties.get(
+        await world.bot.parties.get(
             int(press_ids(card, "party_make")[0].split(":")[2]), world.channel.guild.id
         )
     ).tracks
     for member in (world.bob, world.bob, world.alice):  # twice: under another name
         saved = await member.click(card.message, label="Save as my playlist")
         assert saved.ephemeral and "Saved" in words(saved.response) and "Our party" in words(saved.response)
-    lists = Playlists(world.bot.database)
+    lists = world.bot.playlists
     found = await lists.of(world.bob.id)
     assert len(found) == 2 and len({one.name for one in found}) == 2
     entries = await lists.entries(found[0].id)
@@ -139,7 +138,7 @@ async def test_each_one_gets_two_reasons_where_there_is_room(world: World) -> No
     card = await opened(world, count=5)
     await world.bob.click(card.message, label="Join")
     await world.alice.click(card.message, label="Make the playlist")
-    party = await world.bot.get_cog("Party").parties.get(
+    party = await world.bot.parties.get(
         int(press_ids(card, "party_make")[0].split(":")[2]), world.channel.guild.id
     )
     why = await world.alice.click(card.message, label="Why 1?")

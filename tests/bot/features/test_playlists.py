@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from core.library.playlist_files import read
-from core.library.playlists import MOST_LISTS, Playlists
+from core.library.playlists import MOST_LISTS
 from tests.bot.conftest import World, labels, press_ids, previews_ready, raw, walk, within_budget, words
 from tests.bot.features.test_recommend import with_mood
 
@@ -31,7 +31,7 @@ async def choices(world: World, command: str, option: str, typed: str = "", **fi
 async def filled(world: World, name: str = "Sunday", count: int = 3, member: Any = None) -> Any:
     """A playlist with the first tracks of the library."""
     tracks = [track.id for track in await world.bot.library.tracks()]
-    return await Playlists(world.bot.database).create((member or world.alice).id, name, tracks[:count])
+    return await world.bot.playlists.create((member or world.alice).id, name, tracks[:count])
 
 
 def order(message: Any) -> list[str]:
@@ -91,7 +91,7 @@ async def test_remove_move_and_rename(world: World) -> None:
 
 
 async def entries(world: World) -> Any:
-    lists = Playlists(world.bot.database)
+    lists = world.bot.playlists
     [playlist] = await lists.of(world.alice.id)
     return await lists.entries(playlist.id)
 
@@ -121,14 +121,14 @@ async def test_put_in_order_by_buttons_also_after_a_restart(world: World) -> Non
     assert order(card) == [*titles[:5], titles[6]]
     old = await run(world, "show", playlist="Sunday")
     await world.alice.click(old.message, label="Edit")
-    await Playlists(world.bot.database).remove(*(await ids(world)))
+    await world.bot.playlists.remove(*(await ids(world)))
     late = await world.alice.click(old.message, custom_id=press_ids(old, "pl_down")[0])
     assert late.response is not None and "not in the playlist any more" in words(late.response)
 
 
 async def ids(world: World) -> tuple[int, int, int]:
     """The list, its member, and its first entry."""
-    [playlist] = await Playlists(world.bot.database).of(world.alice.id)
+    [playlist] = await world.bot.playlists.of(world.alice.id)
     return playlist.id, world.alice.id, (await entries(world))[0].id
 
 
@@ -141,7 +141,7 @@ async def test_pages_of_a_long_list_and_of_many_lists(world: World) -> None:
         within_budget(card)
         seen |= set(order(card))
     assert len(seen) == 30
-    lists = Playlists(world.bot.database)
+    lists = world.bot.playlists
     for place in range(1, MOST_LISTS):
         await lists.create(world.alice.id, f"List {place} {'x' * 40}")
     assert "delete one first" in words(await run(world, "create", name="One more"))
@@ -188,12 +188,12 @@ async def test_share_listen_copy_and_stop_sharing(world: World) -> None:
     assert "Only you see it now" in words(own) and "Share" in labels(own)
     refused = await world.bob.click(public.message, label="Show all")
     assert refused.response is not None and "no longer shared" in words(refused.response)
-    assert [one.name for one in await Playlists(world.bot.database).of(world.bob.id)] == ["Sunday"]
+    assert [one.name for one in await world.bot.playlists.of(world.bob.id)] == ["Sunday"]
 
 
 async def test_a_stranger_can_change_nothing(world: World) -> None:
     playlist = await filled(world, count=3)
-    lists = Playlists(world.bot.database)
+    lists = world.bot.playlists
     await lists.share(playlist.id, world.alice.id, world.channel.guild.id)
     first = (await lists.entries(playlist.id))[0]
     shared = await world.alice.slash(world.channel, "playlist share", playlist="Sunday")
@@ -251,7 +251,7 @@ async def test_delete_asks_first(world: World) -> None:
     await world.restart()
     await world.alice.click(card.message, label="Delete it")
     assert "Deleted **Sunday**" in words(card)
-    assert await Playlists(world.bot.database).of(world.alice.id) == []
+    assert await world.bot.playlists.of(world.alice.id) == []
     late = await forged(world, "pl_page", playlist.id, 0)
     gone = await world.alice.click(late, label="x")
     assert gone.response is not None and "no longer shared" in words(gone.response)
@@ -284,7 +284,7 @@ async def test_an_import_names_what_it_did_not_find(world: World) -> None:
     assert (await missing.read()).decode().count("Missing") == 40
     none = await run(world, "import", file=("b.m3u", b"#EXTINF:9,Q - Zzz\nz.mp3"))
     assert "None of its 1 track is in the library" in words(none)
-    assert len(await Playlists(world.bot.database).of(world.alice.id)) == 1
+    assert len(await world.bot.playlists.of(world.alice.id)) == 1
 
 
 @pytest.mark.parametrize(
@@ -354,7 +354,7 @@ async def test_the_worst_names_fit(world: World) -> None:
             duration_s=86_399,
         )
     tracks = [track.id for track in await library.tracks("folder")]
-    lists = Playlists(world.bot.database)
+    lists = world.bot.playlists
     playlist = await lists.create(world.alice.id, WORST[:60], tracks)
     cards = [await run(world, "show"), await run(world, "show", playlist=f"list:{playlist.id}")]
     shared = await world.alice.slash(world.channel, "playlist share", playlist=f"list:{playlist.id}")
@@ -375,7 +375,7 @@ async def test_tracks_that_went_stay_named_and_come_back(world: World) -> None:
     upload = await library.upsert_track(
         origin="upload", **facts | {"content_hash": "cd" * 32, "title": "Mine"}
     )
-    lists = Playlists(world.bot.database)
+    lists = world.bot.playlists
     playlist = await lists.create(world.alice.id, "Sunday", [away, upload])
     await library.remove(away)
     await library.remove(upload)
@@ -398,7 +398,7 @@ async def test_next_at_once_is_a_skip_and_later_is_not(world: World) -> None:
     tracks = [track.id for track in await world.bot.library.tracks()][:3]
     assert [row["track_id"] for row in rows] == tracks
     assert [row["skipped_at"] is not None for row in rows] == [True, False, False]
-    feedback = world.bot.get_cog("Tracks").feedback
+    feedback = world.bot.feedback
     found = await feedback.opinions(world.alice.id)
     assert found.kinds[tracks[0]] == "saved"  # what was saved counts, whatever was skipped
     await world.bot.database.write("DELETE FROM playlist")
@@ -413,9 +413,9 @@ async def test_a_playlist_that_flows(world: World) -> None:
     await world.alice.click(card.message, label="Edit")
     await world.alice.click(card.message, label="Let it flow")
     within_budget(card)
-    now = [entry.track_id for entry in await Playlists(world.bot.database).entries(playlist.id)]
+    now = [entry.track_id for entry in await world.bot.playlists.entries(playlist.id)]
     before = [track.id for track in await world.bot.library.tracks()][:12]
-    catalog = await world.bot.catalog(world.channel.guild.id)
+    catalog = await world.bot.catalogs.of(world.channel.guild.id)
     assert now == ordered(catalog, before) and now[0] == before[0] and sorted(now) == sorted(before)
 
     def cost(tracks: list[int]) -> float:

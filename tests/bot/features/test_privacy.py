@@ -27,7 +27,7 @@ async def test_every_table_with_a_user_is_covered(tmp_path: Path) -> None:
 
 
 async def test_export_and_erase_are_complete(world: World, runner) -> None:  # type: ignore[no-untyped-def]
-    moods = world.bot.get_cog("Mood").moods
+    moods = world.bot.moods
     await moods.finish(world.alice.id, Profile({"sadness": 0.9}))
     await moods.finish(world.bob.id, Profile({"power": 0.8}))
     await world.alice.slash(world.channel, "mood")
@@ -56,7 +56,7 @@ async def test_export_and_erase_are_complete(world: World, runner) -> None:  # t
 
 
 async def test_export_and_erase_by_command(world: World) -> None:
-    moods = world.bot.get_cog("Mood").moods
+    moods = world.bot.moods
     await moods.finish(world.alice.id, Profile({"sadness": 0.9}))
     handed = await world.alice.slash(world.channel, "privacy", action="export")
     [file] = handed.response.attachments

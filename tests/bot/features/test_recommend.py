@@ -12,7 +12,7 @@ from tests.bot.conftest import World, labels, press_ids, within_budget, words
 
 
 async def with_mood(world: World, **moods: float) -> None:
-    await world.bot.get_cog("Mood").moods.finish(world.alice.id, Profile(moods))
+    await world.bot.moods.finish(world.alice.id, Profile(moods))
 
 
 async def picks(world: World, **options: Any) -> Any:
@@ -76,7 +76,7 @@ async def test_other_picks_repeat_nothing_until_all_were_shown(world: World) -> 
     for _ in range(10):
         shown = press_ids(card, "play")
         recommendation = int(press_ids(card, "rec_more")[0].split(":")[2])
-        stored = await world.bot.get_cog("Recommend").recommendations.get(recommendation)
+        stored = await world.bot.recommendations.get(recommendation)
         ids = [pick.track_id for pick in stored.picks]
         assert not set(ids) & set(seen) and shown
         seen += ids
@@ -115,6 +115,6 @@ async def test_buttons_work_after_a_restart(world: World) -> None:
 async def test_picks_that_are_gone_say_so(world: World) -> None:
     await with_mood(world, power=1.0)
     card = await picks(world)
-    await world.bot.get_cog("Mood").moods.forget(world.alice.id)
+    await world.bot.moods.forget(world.alice.id)
     shown = await world.alice.click(card.message, label="Why 1?")
     assert shown.response is not None and "no longer kept" in words(shown.response)

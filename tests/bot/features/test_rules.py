@@ -64,7 +64,7 @@ async def press(world: World, card: Any, label: str) -> Any:
 async def picks(world: World, channel: Any = None, who: Any = None) -> list[tuple[int, float]]:
     """What a calm member gets: track ids with their scores."""
     who = who or world.alice
-    await world.bot.get_cog("Mood").moods.finish(who.id, Profile({"peacefulness": 1.0}))
+    await world.bot.moods.finish(who.id, Profile({"peacefulness": 1.0}))
     await who.slash(channel or world.channel, "recommend", count=10)
     row = await world.bot.database.fetch_one("SELECT tracks FROM recommendation ORDER BY id DESC LIMIT 1")
     await world.bot.database.write("DELETE FROM recommendation")  # what was shown would step back
@@ -193,7 +193,7 @@ async def test_weights_are_one_servers_only(world: World) -> None:
 
 async def test_another_process_knows_of_it_with_the_next_answer(world: World) -> None:
     """Two bots on one database, without restart or signal between them."""
-    catalog = await world.bot.catalog(world.channel.guild.id)
+    catalog = await world.bot.catalogs.of(world.channel.guild.id)
     other = create_bot(world.settings)
     from core.library.schema import open_database
     from core.library.tracks import Library
@@ -217,7 +217,7 @@ async def test_steers_and_reasons_follow_the_changed_rules(world: World) -> None
     card = await opened(world)
     await press(world, card, "Off")
     await press(world, card, "Apply")
-    await world.bot.get_cog("Mood").moods.finish(world.alice.id, Profile({"peacefulness": 1.0}))
+    await world.bot.moods.finish(world.alice.id, Profile({"peacefulness": 1.0}))
     shown = (await world.alice.slash(world.channel, "recommend")).response
     await world.alice.click(shown.message, label="Calmer")
     rows = await world.bot.database.fetch("SELECT tracks FROM recommendation")

@@ -10,7 +10,7 @@ from tests.bot.conftest import World, press_ids, previews_ready, raw, walk, with
 
 
 async def picks(world: World, who: Any, **options: Any) -> Any:
-    await world.bot.get_cog("Mood").moods.finish(who.id, Profile({"peacefulness": 1.0}))
+    await world.bot.moods.finish(who.id, Profile({"peacefulness": 1.0}))
     return (await who.slash(world.channel, "recommend", **options)).response
 
 
@@ -25,7 +25,7 @@ def skips(card: Any) -> list[str]:
 
 
 async def kinds(world: World, who: Any) -> dict[int, str]:
-    return dict((await world.bot.get_cog("Tracks").feedback.opinions(who.id)).kinds)
+    return dict((await world.bot.feedback.opinions(who.id)).kinds)
 
 
 async def test_a_skipped_pick_gives_way_to_the_next_and_counts_afterwards(world: World) -> None:
@@ -53,7 +53,7 @@ async def test_a_skipped_pick_gives_way_to_the_next_and_counts_afterwards(world:
 
 async def test_a_full_list_keeps_every_steer_and_leaves_out_skips(world: World) -> None:
     card = await picks(world, world.alice)
-    steers = set(possible(await world.bot.catalog(world.channel.guild.id)))
+    steers = set(possible(await world.bot.catalogs.of(world.channel.guild.id)))
     for name in ("livelier", "more_wistful", "faster", "more_vocals", "more_bass", "louder"):
         [custom_id] = [part["custom_id"] for part in walk(raw(card)) if part.get("type") == 3]
         await world.alice.select(card.message, [name], custom_id=custom_id)
@@ -75,9 +75,7 @@ async def test_skip_beside_the_thumbs(world: World) -> None:
     again = (await world.alice.click(why.message, label="Why 6?")).response
     await world.alice.click(again.message, label="Skip")
     assert set(await kinds(world, world.alice)) >= {track} and len(await kinds(world, world.alice)) == 2
-    made = await world.bot.get_cog("Recommend").recommendations.get(
-        int(press_ids(again, "rec_more")[0].split(":")[2])
-    )
+    made = await world.bot.recommendations.get(int(press_ids(again, "rec_more")[0].split(":")[2]))
     assert len(made.wish.without) == 2 and not set(made.wish.without) & {one.track_id for one in made.picks}
 
 

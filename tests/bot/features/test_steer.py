@@ -22,7 +22,7 @@ def made_id(card: Any) -> int:
 
 
 async def stored(world: World, card: Any) -> Recommended:
-    found: Recommended = await world.bot.get_cog("Recommend").recommendations.get(made_id(card))
+    found: Recommended = await world.bot.recommendations.get(made_id(card))
     return found
 
 
@@ -61,7 +61,7 @@ async def choose(world: World, card: Any, value: str, action: str = "rec_steer")
 
 
 async def mean(world: World, ids: list[int], feature: str) -> float:
-    catalog = await world.bot.catalog(world.channel.guild.id)
+    catalog = await world.bot.catalogs.of(world.channel.guild.id)
     return float(np.nanmean([catalog.values(feature)[catalog.index(track)] for track in ids]))
 
 
@@ -168,7 +168,7 @@ async def test_nobody_presses_another_members_buttons(world: World) -> None:
     made = await stored(world, card)
     await world.alice.click(card.message, label="Calmer")
     # Discord shows a private card to nobody else; here it stands in the channel.
-    child = await world.bot.get_cog("Recommend").recommendations.get(made.id + 1)
+    child = await world.bot.recommendations.get(made.id + 1)
     public = await world.bot.get_channel(world.channel.id).send(view=picks_card(child, steers=steers()))
     before = await world.bot.database.fetch("SELECT count(*) AS n FROM recommendation")
     for label in ("Calmer", "Undo", "Other picks", "Share", "Surprise me"):
@@ -212,7 +212,7 @@ async def test_why_says_when_the_library_has_changed(world: World) -> None:
 
 async def test_match_lift_or_settle_after_the_questions(world: World) -> None:
     found = Profile({"sadness": 0.9, "tension": 0.5, "peacefulness": 0.1})
-    await world.bot.get_cog("Mood").moods.finish(world.alice.id, found)
+    await world.bot.moods.finish(world.alice.id, found)
     message = await world.bot.get_channel(world.channel.id).send(view=profile_card(found))
     await world.restart()
     await world.alice.click(message, label="Lift my mood")

@@ -9,7 +9,7 @@ from tests.bot.conftest import World, labels, press_ids, within_budget, words
 
 
 async def picks(world: World, who: Any) -> Any:
-    await world.bot.get_cog("Mood").moods.finish(who.id, Profile({"peacefulness": 1.0}))
+    await world.bot.moods.finish(who.id, Profile({"peacefulness": 1.0}))
     return (await who.slash(world.channel, "recommend", count=5)).response
 
 
@@ -36,7 +36,7 @@ async def test_a_like_under_the_preview_and_taken_back(world: World) -> None:
     card = await picks(world, world.alice)
     track = int(first(card))
     heard = await world.alice.click(card.message, custom_id=press_ids(card, "play")[0])
-    feedback = world.bot.get_cog("Tracks").feedback
+    feedback = world.bot.feedback
     await world.alice.click(heard.response.message, custom_id=f"ms:rate:{track}:1")
     assert await feedback.said(world.alice.id, track) is True
     why = (await world.alice.click(card.message, label="Why 1?")).response
@@ -48,7 +48,7 @@ async def test_a_like_under_the_preview_and_taken_back(world: World) -> None:
 async def test_taste_is_named_among_the_reasons(world: World) -> None:
     card = await picks(world, world.alice)
     liked = press_ids(card, "play")[4].split(":")[2]
-    await world.bot.get_cog("Tracks").feedback.say(world.alice.id, int(liked), True)
+    await world.bot.feedback.say(world.alice.id, int(liked), True)
     await world.bot.database.write("DELETE FROM recommendation")
     await world.bot.database.write("UPDATE feedback SET at = at - 10")
     again = await picks(world, world.alice)
@@ -70,7 +70,7 @@ async def test_less_like_this_gives_other_picks_that_know_the_no(world: World) -
     after = [one.split(":")[2] for one in press_ids(why, "play")]
     assert "**Less like " in words(why) and "new" in words(why)
     assert disliked not in after and set(after) != before and len(after) == 5
-    assert await world.bot.get_cog("Tracks").feedback.said(world.alice.id, int(disliked)) is False
+    assert await world.bot.feedback.said(world.alice.id, int(disliked)) is False
     reasons = (await world.alice.click(why.message, label="Why 1?")).response
     assert "can no longer be told" not in words(reasons), "the same question has the same answer"
     await world.alice.click(why.message, label="Undo")

@@ -309,7 +309,8 @@ async def test_an_upload_is_taken_out_of_the_library_and_back(world: World, runn
     done = await card(world)
     assert "Add to library" in labels(done) and done.attachments and not await found()
     assert (
-        len(await world.bot.catalog(world.channel.guild.id)) == (await world.bot.library.counts())["sample"]
+        len(await world.bot.catalogs.of(world.channel.guild.id))
+        == (await world.bot.library.counts())["sample"]
     )
     refused = await world.admin.click(done, label="Add to library")
     assert "Only who uploaded this" in words(refused.response) and not await found()
