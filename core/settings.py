@@ -130,8 +130,6 @@ class HTDemucsSettings(_Area):
     """Share of a segment that the next one covers again; demucs' own is 0.25. Part of the separator's version."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """'auto': bfloat16 where it is fast and changes stems by less than -30 dB."""
-    compiled: bool = False
-    """By PyTorch, on a GPU (needs a C compiler): minutes at the first start, then faster."""
 
 
 class RetentionSettings(_Area):

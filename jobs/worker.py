@@ -29,8 +29,8 @@ from core import logs
 from core.errors import UserError
 from core.genre.model_file import current_version
 from core.protection import protect_process
-from core.separation import load_separator
 from core.separation.base import Cancelled, Separator
+from core.separation.registry import load_separator
 from core.track_analysis import ANALYSER_VERSION
 from jobs.kinds import kinds
 from jobs.kinds.analyse import warm

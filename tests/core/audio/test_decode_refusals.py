@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from core.audio.decode import DecodeLimits, decode
-from tests.core.audio.conftest import tone
 from tests.core.audio.recordings import (
     SOUNDFILE_KINDS,
     STEREO,
@@ -20,6 +19,7 @@ from tests.core.audio.recordings import (
     wav,
     write,
 )
+from tests.make import tone
 
 
 @pytest.mark.parametrize(
