@@ -283,7 +283,9 @@ def _check_environment() -> None:
             except ValueError:
                 fine = False
             if not fine:
-                raise UserError(f"{variable} is a {kind.__name__}, which is written as JSON: {example}.")
+                raise UserError(
+                    f"{variable} must be a {kind.__name__} in JSON, such as {example}: correct it."
+                )
 
 
 def _every_setting() -> Iterator[tuple[str, str]]:
