@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from core.audio.vocabulary import descriptors
+from core.separation.registry import BUNDLED
 
 ROOT = Path(__file__).parent.parent
 CATALOGUES = ROOT / "core" / "locales"
@@ -30,6 +31,7 @@ OPERATORS = (
     "bot/background",
     "bot/monitor",
     "bot/cli/",
+    "bot/token",
     "core/genre",
     "core/library/backup",
     "core/library/reference",
@@ -139,6 +141,7 @@ def _of_tables() -> Iterator[str]:
         yield aim["text"]
     for descriptor in descriptors().values():
         yield from descriptor.texts()
+    yield from (info.label for info in BUNDLED if not info.label.startswith("`"))  # else a name
     sources = _toml(ROOT / "core" / "recommend" / "sources.toml")
     for source, stem in sources["names"].items():
         yield stem

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from core.audio.types import STEMS
 from core.errors import UserError
 from core.i18n import mark, number, tr
-from core.library.catalog import Catalog, once
+from core.library.catalog import Catalog
 from core.library.reference import quantiles
 from core.names import note_sign
 from core.recommend.table import trust
@@ -178,7 +178,7 @@ class SoundSpace:
 
 def sound_space(catalog: Catalog) -> SoundSpace:
     """The catalog's vectors, computed once."""
-    return once(catalog.prepared, "sound", lambda: SoundSpace(catalog))
+    return catalog.derived(SoundSpace)
 
 
 def fixed(vectors: Wide) -> Fixed:

@@ -27,11 +27,24 @@ from core.recommend import diversity, wording
 from core.recommend.rule import Matrix, Rule
 from core.recommend.steer import SURPRISE, steer_topics
 from core.recommend.table import calibration, forget_tables, load_rules, occasion_label, occasions, trust
-from core.recommend.topic_scores import Prepared, prepare
+from core.recommend.topic_scores import TopicScores, prepare
 
 __all__ = [
-    "Prepared", "Reason", "Recommendation", "Rule", "calibration", "explain_rows", "explain_tracks", "forget_tables", "load_rules",
-    "occasion_label", "occasions", "prepare", "recommend", "topic_weights", "trust",
+    "Reason",
+    "Recommendation",
+    "Rule",
+    "TopicScores",
+    "calibration",
+    "explain_rows",
+    "explain_tracks",
+    "forget_tables",
+    "load_rules",
+    "occasion_label",
+    "occasions",
+    "prepare",
+    "recommend",
+    "topic_weights",
+    "trust",
 ]  # fmt: skip
 
 PREFERENCE_WEIGHT = 0.12
@@ -195,7 +208,7 @@ def best_first(scores: Matrix, count: int, catalog: Catalog) -> NDArray[np.intp]
 
 def _explained(
     catalog: Catalog,
-    prepared: Prepared,
+    prepared: TopicScores,
     topics: dict[str, float],
     picks: Sequence[tuple[int, list[diversity.Share]]],
     others: Sequence[diversity.Term],

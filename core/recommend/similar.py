@@ -12,7 +12,7 @@ from core.audio.types import STEMS
 from core.audio.vocabulary import phrases
 from core.errors import UserError
 from core.i18n import joined, tr
-from core.library.catalog import Catalog, TrackLike, once
+from core.library.catalog import Catalog, TrackLike
 from core.library.reference import quantiles
 from core.recommend import acoustic_similarity, wording
 from core.separation.base import HEARD
@@ -173,7 +173,7 @@ def instrument_similarities(
 
 def timbre_vectors(catalog: Catalog) -> Vectors:
     """(tracks, features), rows of length 1 (0 where nothing is known), computed once."""
-    return once(catalog.prepared, "timbre", lambda: _timbre(catalog))
+    return catalog.derived(_timbre)
 
 
 def _timbre(catalog: Catalog) -> Vectors:

@@ -40,6 +40,7 @@ from core.settings import LimitSettings, RetentionSettings
 from core.track_analysis import TrackAnalysis
 from jobs.kinds import analyse, index, renew, stems
 from jobs.model import Job
+from tests import make
 
 BIG = 2**62
 
@@ -70,9 +71,10 @@ def job(words: str, state: str = "running", kind: str = "analyse", **more: Any) 
 
 def analysis(words: str) -> TrackAnalysis:
     facts = {stem: {"activity": 0.99} for stem in STEMS}
-    return TrackAnalysis(
-        "f" * 64, 86_399.0, "unet", "1", 1, 239.9, "C#", "minor", {}, facts, {}, {}, [words] * 5
-    )
+    return make.analysis(
+        content_hash="f" * 64, duration_s=86_399.0, separator="unet", tempo_bpm=239.9, key="C#", mode="minor",
+        instruments=facts, notes=[words] * 5,
+    )  # fmt: skip
 
 
 def similar(words: str) -> list[Similar]:

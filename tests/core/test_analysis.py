@@ -17,12 +17,12 @@ from core.audio.activity import Gate
 from core.audio.decode import DecodeLimits, decode
 from core.audio.types import RATE, STEMS, Samples
 from core.errors import UserError
-from core.separation import load_separator
 from core.separation.base import Cancelled, Progress
+from core.separation.registry import load_separator
 from core.track_analysis import TrackAnalysis, content_hash
 from tests.core.audio import rhythms
-from tests.core.audio.conftest import tone
 from tests.data import SAMPLES, SONGS
+from tests.make import tone
 
 SECONDS = 12
 
@@ -34,7 +34,6 @@ class TrueStems:
 
     def __init__(self, stems: dict[str, NDArray[np.float32]]) -> None:
         self.stems = stems
-        self.reliability: dict[str, float] = {}
         self.gate = Gate()
         self.seen: tuple[int, ...] = ()
 

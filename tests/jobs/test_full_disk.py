@@ -20,8 +20,9 @@ from jobs.queue import Queue
 from jobs.retention import Retention, clean_up
 from jobs.runner import Pace, Runner
 from tests.conftest import fill_up
-from tests.jobs.helpers import until, write_tone
+from tests.jobs.helpers import until
 from tests.jobs.stub_runner import EFFECTS, KINDS
+from tests.make import write_tone
 
 QUICK = Pace(lease_s=30, poll_s=0.01, progress_s=0.0, retry_s=0.02)
 

@@ -11,7 +11,7 @@ from core.settings import load_settings
 from jobs.configure import engine
 from jobs.engines.base import Request
 from tests.core.separation.conftest import SMALL
-from tests.jobs.helpers import write_tone
+from tests.make import write_tone
 
 
 @pytest.fixture
@@ -46,9 +46,7 @@ async def test_a_worker_separates_as_the_settings_say(config: Path, tmp_path: Pa
         await made.stop()
 
 
-@pytest.mark.parametrize(
-    "line", ["overlap = 0.6", 'precision = "float16"', 'compiled = "often"', "shifts = 1"]
-)
+@pytest.mark.parametrize("line", ["overlap = 0.6", 'precision = "float16"', "shifts = 1"])
 def test_other_values_are_told_in_one_sentence(config: Path, line: str) -> None:
     config.write_text(config.read_text() + f"[htdemucs]\n{line}\n")
     with pytest.raises(UserError, match=rf"htdemucs\.{line.split()[0]}\b.*: correct that in ") as told:

@@ -7,20 +7,9 @@ from typing import Any
 import pytest
 
 from core.errors import UserError
-from jobs.model import BACKGROUND, INTERACTIVE, NOBODY, Claimed, Job, QuotaError, Quotas
+from jobs.model import BACKGROUND, INTERACTIVE, NOBODY, QuotaError, Quotas
 from jobs.queue import Queue
-
-LEASE = 60.0
-
-
-async def put(queue: Queue, user: int = 1, **more: Any) -> Job:
-    return await queue.enqueue("analyse", more.pop("spec", {"path": "x"}), user_id=user, **more)
-
-
-async def take(queue: Queue) -> Claimed:
-    claimed = await queue.claim("me", LEASE)
-    assert claimed is not None
-    return claimed
+from tests.jobs.helpers import LEASE, put, take
 
 
 async def test_what_somebody_waits_for_goes_first(queue: Queue) -> None:

@@ -21,13 +21,13 @@ from bot.i18n import LANGUAGES, spoken
 from bot.router import on_press
 from bot.widgets import Card
 from core.errors import UserError
-from core.library.loading import PREFERENCE
 from core.library.query import parse, parse_key
 from core.library.search import Filters, hit, search
 from core.library.tracks import Track, picture_name
 from core.moods.profile import MOODS
 from core.recommend.rules import prepare
 from core.recommend.search_semantics import strengths
+from core.separation.registry import installed
 
 FITS = 3
 """Moods that a track's card names."""
@@ -199,9 +199,10 @@ class LibraryCommands(
             (
                 path
                 for language in dict.fromkeys((spoken(), *LANGUAGES))
-                for separator in PREFERENCE
+                for separator in installed()
                 if (
-                    path := self.bot.settings.pictures / picture_name(track.content_hash, separator, language)
+                    path := self.bot.settings.pictures
+                    / picture_name(track.content_hash, separator.name, language)
                 ).is_file()
             ),
             None,

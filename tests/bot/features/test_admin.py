@@ -7,9 +7,9 @@ from pathlib import Path
 
 from core.library.backup import backups, rehearse
 from core.settings import JobSettings
-from tests.bot.conftest import World, labels, press_ids, within_budget, words
-from tests.bot.features.test_upload import tone, upload
+from tests.bot.conftest import World, labels, press_ids, upload, within_budget, words
 from tests.conftest import ROOT
+from tests.make import plucked
 
 COMMANDS = ("admin reindex", "admin jobs", "admin stats", "admin backup", "admin log", "reindex")
 
@@ -50,7 +50,7 @@ async def test_every_command_that_a_page_names_is_there(world: World) -> None:
 
 async def test_buttons_of_an_admins_card_refuse_members(world: World) -> None:
     """As if the card had been posted for everybody."""
-    await upload(world, "song.wav", tone())
+    await upload(world, "song.wav", plucked())
     cog = world.bot.get_cog("Admin")
     for view in (await cog.jobs_view(world.channel.guild.id), await cog.log_view(world.channel.guild.id, 0)):
         await world.bot.get_channel(world.channel.id).send(view=view)
@@ -66,7 +66,7 @@ async def test_jobs_can_be_seen_and_cancelled(world: World) -> None:
     empty = (await world.admin.slash(world.channel, "admin jobs")).response
     assert "No job waits" in words(empty)
     for number in range(3):
-        await upload(world, f"song{number}.wav", tone(2 + number))
+        await upload(world, f"song{number}.wav", plucked(2 + number))
     card = (await world.admin.slash(world.channel, "admin jobs")).response
     within_budget(card)
     assert words(card).count(f"<@{world.alice.id}>") == 3 and labels(card).count("Cancel 1") == 1
@@ -78,7 +78,7 @@ async def test_jobs_can_be_seen_and_cancelled(world: World) -> None:
 
 
 async def test_stats_tell_how_things_stand(world: World) -> None:
-    await upload(world, "song.wav", tone())
+    await upload(world, "song.wav", plucked())
     card = (await world.admin.slash(world.channel, "admin stats")).response
     within_budget(card)
     text = words(card)
@@ -137,16 +137,16 @@ async def test_limits_can_be_made_stricter_and_taken_back(world: World) -> None:
         await world.admin.slash(world.channel, "admin limits", name="queued_per_user", value=1.0)
     ).response
     assert "**1** uploads of one member that wait or run (set here)" in words(stricter)
-    await upload(world, "first.wav", tone(2))
-    refused = await upload(world, "second.wav", tone(3))
+    await upload(world, "first.wav", plucked(2))
+    refused = await upload(world, "second.wav", plucked(3))
     assert len(await world.bot.queue.jobs(user_id=world.alice.id)) == 1 and "1" in words(refused.response)
     await world.admin.slash(world.channel, "admin limits", name="upload_mb", value=0.1)
-    assert "larger than 0.1 MB" in words((await upload(world, "third.wav", tone(4))).response)
+    assert "larger than 0.1 MB" in words((await upload(world, "third.wav", plucked(4))).response)
     await world.restart()
     for name in ("queued_per_user", "upload_mb"):
         back = (await world.admin.slash(world.channel, "admin limits", name=name)).response
     assert "set here" not in words(back)
-    await upload(world, "second.wav", tone(3))
+    await upload(world, "second.wav", plucked(3))
     assert len(await world.bot.queue.jobs(user_id=world.alice.id)) == 2
     log = (await world.admin.slash(world.channel, "admin log")).response
     assert words(log).count("**limit**") == 4

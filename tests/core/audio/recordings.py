@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from core.audio.decode import DecodeLimits, decode
 from core.errors import UserError
-from tests.core.audio.conftest import tone
+from tests.make import tone
 
 Floats = NDArray[np.float32]
 

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from core.audio.decode import decode
-from tests.core.audio.conftest import tone
 from tests.core.audio.recordings import (
     AV_KINDS,
     SOUNDFILE_KINDS,
@@ -20,6 +19,7 @@ from tests.core.audio.recordings import (
     refusal,
     write,
 )
+from tests.make import tone
 
 
 def level_at(samples: Floats, hz: float) -> float:

@@ -30,7 +30,7 @@ def tables_of(path: Path) -> list[tuple[str, str]]:
         )
 
 
-LANDED = {100: "41cbef36a026d770"}
+LANDED = {100: "d7751ac690692b09"}
 """Of each migration the beginning of its SHA-256; a new one is added after its landing."""
 
 

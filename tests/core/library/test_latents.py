@@ -23,7 +23,7 @@ from core.genre.network import build
 from core.library.latents import load_latents, told
 from core.library.schema import open_database
 from core.library.tracks import Library
-from core.separation.loader import load_separator
+from core.separation.registry import load_separator
 from tests.core.genre import made_up
 from tests.data import SONGS
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,6 @@ from core.library.tracks import Library
 
 ALICE, BOB = 1, 2
 HOME = 7
-
-
-@pytest.fixture
-async def library(tmp_path: Path) -> AsyncIterator[Library]:
-    async with await open_database(tmp_path / "x.db") as database:
-        yield Library(database)
 
 
 async def put(

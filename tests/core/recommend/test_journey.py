@@ -10,26 +10,13 @@ import numpy as np
 import pytest
 
 from core.errors import UserError
-from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
-from core.library.tracks import Track as Stored
 from core.moods.profile import MOODS, Profile
 from core.recommend.affect import plane, ranked
 from core.recommend.journey import drawn, journey
 from core.recommend.rules import prepare
 from core.recommend.transitions import KEY, TEMPO, flow, ordered
-from core.track_analysis import TrackAnalysis
 from tests.core.recommend.worlds import catalog, random_catalog
-
-
-@pytest.fixture(scope="module")
-def samples() -> Catalog:
-    rows = []
-    for i, (digest, row) in enumerate(shipped_analyses().items(), 1):
-        analysis = TrackAnalysis.from_json(row)
-        track = Stored(i, digest, "", "sample", f"Track {i}", f"Artist {i % 4}", None, analysis.duration_s)
-        rows.append((track, analysis))
-    return Catalog.build(rows)
 
 
 def moods(**weights: float) -> Profile:

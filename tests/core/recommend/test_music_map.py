@@ -11,24 +11,13 @@ import pytest
 from PIL import Image
 
 from core.errors import UserError
-from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
 from core.pictures.library_map import apart, map_picture
 from core.recommend.acoustic_similarity import ONE, sound_space
 from core.recommend.affect import plane
 from core.recommend.music_map import MOST, components, corner, drawn, music_map
 from core.recommend.rules import prepare
-from core.track_analysis import TrackAnalysis
-from tests.core.recommend.worlds import Track, random_catalog
-
-
-@pytest.fixture(scope="module")
-def samples() -> Catalog:
-    rows = shipped_analyses().items()
-    return Catalog.build(
-        (Track(i, f"Piece {i}", content_hash=digest), TrackAnalysis.from_json(row))
-        for i, (digest, row) in enumerate(rows, 1)
-    )
+from tests.core.recommend.worlds import random_catalog
 
 
 def test_components_are_those_of_a_singular_value_decomposition(samples: Catalog) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ from hypothesis import strategies as st
 
 from core.errors import UserError
 from core.moods.profile import MOODS, PREFERENCES, Profile, tables
-from core.recommend import table
 from core.recommend.diversity import FRESHNESS_PENALTY
 from core.recommend.explain import why
 from core.recommend.rules import (
@@ -29,6 +29,7 @@ from core.recommend.rules import (
 )
 from core.recommend.steer import steer_topics, steers
 from tests.core.recommend.worlds import catalog, random_catalog
+from tests.fakes.separator_plugin import installed_plugin, write_plugin
 
 profiles = st.builds(
     Profile,
@@ -231,17 +232,13 @@ def test_an_empty_library_gives_an_empty_answer() -> None:
 
 
 def test_nobody_says_that_a_stem_is_silent_which_the_separator_cannot_find(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     """A piano that went into another stem must not be reported as absent."""
-    weak = {"plugin": {"piano": 0.1, "drums": 0.5}, "default": {}}
-    monkeypatch.setattr(table, "_toml", lambda package, name: weak if name == "trust" else {})
-    trust.cache_clear()
-    try:
-        assert trust("plugin", "piano", "activity") == 0 < trust("plugin", "piano", "spectral_centroid")
-        assert trust("plugin", "drums", "activity") > 0
-    finally:
-        trust.cache_clear()
+    with installed_plugin(write_plugin(tmp_path, reliability={"piano": 0.1, "drums": 0.5})):
+        assert trust("halves", "piano", "activity") == 0 < trust("halves", "piano", "spectral_centroid")
+        assert trust("halves", "drums", "activity") > 0
+        assert trust("halves", "guitar") == 0
 
 
 def test_a_reason_says_what_its_rule_and_the_catalog_say(monkeypatch: pytest.MonkeyPatch) -> None:

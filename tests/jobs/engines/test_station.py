@@ -14,7 +14,8 @@ from core.errors import UserError
 from jobs.engines.base import Limits, Request
 from jobs.engines.cluster.station import FOLDER, Outcome, Station
 from jobs.engines.cluster.transfer import Astray, Parcel, check_storage, discard, pack, unpack
-from tests.jobs.helpers import STUBS, write_tone
+from tests.jobs.helpers import STUBS
+from tests.make import write_tone
 
 Make = Callable[..., Station]
 

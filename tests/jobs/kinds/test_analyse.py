@@ -21,18 +21,9 @@ from jobs.kinds import analyse
 from jobs.kinds.base import TaskSettings
 from jobs.model import Job
 from jobs.queue import Queue
-from jobs.runner import Pace, Runner
-from tests.jobs.helpers import until, write_tone
-
-
-@pytest.fixture
-def queue(database: Database) -> Queue:
-    return Queue(database, backoff_s=0.01)
-
-
-@pytest.fixture
-def runner(queue: Queue, warm_engine: LocalEngine, settings: TaskSettings) -> Runner:
-    return Runner(queue, warm_engine, settings, pace=Pace(progress_s=0.0))
+from jobs.runner import Runner
+from tests.jobs.helpers import until
+from tests.make import write_tone
 
 
 async def upload(runner: Runner, file: str, name: str = "Song.ogg", **more: Any) -> Job:

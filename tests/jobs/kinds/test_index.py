@@ -26,7 +26,7 @@ from jobs.kinds.places import Place
 from jobs.kinds.scan import scan
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
-from tests.jobs.helpers import write_tone
+from tests.make import write_tone
 
 Index = Callable[..., Awaitable[IndexReport]]
 
