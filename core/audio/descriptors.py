@@ -126,13 +126,18 @@ def _pool() -> ThreadPoolExecutor:
     threads of the process start with; once ours have started, that is as it was before.
     """
     count, before = min(4, os.cpu_count() or 1), torch.get_num_threads()
-    pool = ThreadPoolExecutor(count, "describe", initializer=torch.set_num_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(count, "describe", initializer=_keep_to_one_thread)
     started = Barrier(count + 1)
     for _ in range(count):
         pool.submit(started.wait)
     started.wait()
     torch.set_num_threads(before)
     return pool
+
+
+def _keep_to_one_thread() -> None:
+    torch.set_num_threads(1)
+    torch.get_num_threads()  # a thread takes the process's number when it first asks, and then keeps it
 
 
 def _prepare(mix: NDArray[np.float32], rate: int) -> tuple[Floats, float]:
