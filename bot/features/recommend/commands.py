@@ -17,12 +17,11 @@ from bot.errors import answer_refusals
 from bot.features.recommend.cards import PAGE, no_mood_card, picks_card, why_card
 from bot.i18n import tr
 from bot.router import Press, on_press
-from bot.theme import plain
 from bot.widgets import Card, problem_card
-from core.errors import UserError
+from bot.words.ranking import ranks_higher
+from core.errors import Fact, UserError, fact
 from core.moods.aim import AIMS, aim_label
 from core.moods.profile import MOODS, Profile, mood_label
-from core.recommend.counterfactual import ranks_higher
 from core.recommend.recommendation_store import (
     Pick,
     Recommended,
@@ -31,7 +30,7 @@ from core.recommend.recommendation_store import (
     reasons_needed,
 )
 from core.recommend.rules import Recommendation, occasion_label, occasions, recommend, topic_weights
-from core.recommend.steer import SURPRISE, change, opposite_of, possible, pressed, steer_label, taken_back
+from core.recommend.steer import SURPRISE, change, opposite_of, possible, pressed, taken_back
 
 if TYPE_CHECKING:
     from bot.features.listen.commands import Tracks
@@ -183,8 +182,8 @@ class Recommend(commands.Cog):
             return
         before = await self.own(interaction, recommendation_id)
         await interaction.response.defer()
-        wish, title, measured = _steered(before.wish, kind, what)
-        await self.turn(interaction, before, wish, title, measured, anew=name == SURPRISE)
+        wish, tap, measured = _steered(before.wish, kind, what)
+        await self.turn(interaction, before, wish, tap, measured, anew=name == SURPRISE)
 
     @on_press("rec_skip")
     async def skip(
@@ -197,9 +196,9 @@ class Recommend(commands.Cog):
         places = [place for place, pick in enumerate(before.picks) if pick.track_id == int(track_id)]
         if not places:
             raise UserError(tr("This track is not among these picks; use /recommend for new ones."))
-        title = before.picks[places[0]].title.replace(":", " ")
+        title = before.picks[places[0]].title
         wish = replace(before.wish, without=(*before.wish.without, int(track_id)))
-        said = tr("Skipped {title}", title=plain(title))
+        said = fact("skipped", title=title)
         await self.turn(interaction, before, wish, said, None, anew=False, page=places[0] // PAGE)
         await self.bot.history.passed_over(interaction.user.id, int(track_id))
 
@@ -226,17 +225,15 @@ class Recommend(commands.Cog):
         if track is None:
             raise UserError(tr("This track is no longer in the library here; use /recommend for new picks."))
         await self.bot.feedback.say(interaction.user.id, track.id, False)
-        title = tr(
-            "Less like {title}", title=plain(track.title.replace(":", " "))
-        )  # up to the colon, it is bold
-        await self.turn(interaction, before, before.wish, title, None, anew=True)
+        tap = fact("less-like", title=track.title)
+        await self.turn(interaction, before, before.wish, tap, None, anew=True)
 
     async def turn(
         self,
         interaction: discord.Interaction[Moodstem],
         before: Recommended,
         wish: Wish,
-        title: str,
+        tap: Fact,
         measured: str | None,
         *,
         anew: bool,
@@ -253,7 +250,7 @@ class Recommend(commands.Cog):
             raise UserError(tr("Nothing is left to steer to; use /recommend to begin again."))
         catalog = await self.bot.catalogs.of(interaction.guild_id)
         old, new = [pick.track_id for pick in before.picks], [one.track.id for one in found]
-        changed = await asyncio.to_thread(change, catalog, old, new, title, measured)
+        changed = await asyncio.to_thread(change, catalog, old, new, tap, measured)
         made = await self.bot.recommendations.save(
             interaction.user.id,
             wish,
@@ -342,21 +339,21 @@ class Recommend(commands.Cog):
         return made
 
 
-def _steered(wish: Wish, kind: str, what: str) -> tuple[Wish, str, str | None]:
-    """The wish after one tap, what the tap is called, and the steer whose measurements tell what it changed."""
+def _steered(wish: Wish, kind: str, what: str) -> tuple[Wish, Fact, str | None]:
+    """The wish after one tap, the tap, and the steer whose measurements tell what it changed."""
     if kind == "aim":
-        return replace(wish, aim=what), aim_label(what), None
+        return replace(wish, aim=what), fact("aimed", aim=what), None
     if kind == "back":
         steers = taken_back(wish.steers, what)
         return (
             replace(wish, steers=steers),
-            tr("↩️ {steer} taken back", steer=steer_label(what)),
+            fact("taken-back", steer=what),
             opposite_of(what),
         )
     wish = replace(wish, steers=pressed(wish.steers, what))
     if what == SURPRISE:
         wish = replace(wish, seed=secrets.randbelow(2**31))
-    return wish, steer_label(what), what
+    return wish, fact("steered", steer=what), what
 
 
 async def setup(bot: Moodstem) -> None:
