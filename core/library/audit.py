@@ -18,7 +18,7 @@ class Entry:
 
 
 async def record(database: Database, guild_id: int, user_id: int, action: str, detail: str = "") -> None:
-    """Write down what an admin did on a server; the first 500 characters of the detail are kept."""
+    """Record what an admin did in a guild; the first 500 characters of the detail are kept."""
     await database.write(
         "INSERT INTO audit (guild_id, user_id, action, detail) VALUES (?, ?, ?, ?)",
         (guild_id, user_id, action, detail[:500]),
@@ -26,7 +26,7 @@ async def record(database: Database, guild_id: int, user_id: int, action: str, d
 
 
 async def entries(database: Database, guild_id: int, limit: int = 20, skip: int = 0) -> list[Entry]:
-    """The newest first."""
+    """Return the entries of a guild, newest first."""
     rows = await database.fetch(
         "SELECT user_id, action, detail, at FROM audit WHERE guild_id=? ORDER BY id DESC LIMIT ? OFFSET ?",
         (guild_id, limit, skip),
