@@ -165,6 +165,8 @@ def _write_together(connection: sqlite3.Connection, pending: deque[_PendingWrite
         return []
     batch = [pending.popleft() for _ in range(len(pending))]
     waiting = [one for one in batch if not one.written.cancelled()]
+    if not waiting:
+        return []  # written together with one that came before
     try:
         connection.execute("BEGIN IMMEDIATE")
         for one in waiting:
