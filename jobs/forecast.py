@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from core.library.connection import Row
-from core.library.database import Database
+from core.library.database import Database, Row
 from jobs.model import Job
 
 

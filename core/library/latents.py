@@ -12,8 +12,7 @@ import numpy as np
 
 from core.errors import UserError
 from core.genre.neighbours import Vectors, neighbours, unit
-from core.library.connection import Row
-from core.library.database import Database
+from core.library.database import Database, Row
 
 NONE = (
     "No track has a latent vector yet: `moodstem index FOLDER` makes them, with the model that `[jobs] genre_model` names"

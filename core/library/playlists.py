@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.errors import UserError
-from core.library.connection import Row
-from core.library.database import Database, Transaction
+from core.library.database import Database, Row, Transaction
 from core.library.query import fold
 from core.library.scope import OWN_UPLOAD_SQL, LibraryScope
 from core.library.tags import one_line
