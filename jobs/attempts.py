@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from core.library.database import Row, Transaction
+from core.library.connection import Row
+from core.library.database import Transaction
 from jobs.order import LONGEST_BACKOFF_S
 
 BLAMELESS = {"disk": 60.0, "busy": 10.0}

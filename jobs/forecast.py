@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from core.library.database import Database, Row
+from core.library.connection import Row
+from core.library.database import Database
 from jobs.model import Job
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from core.errors import UserError
 from core.i18n import tr, trn
-from core.library.database import Row
+from core.library.connection import Row
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 

@@ -19,7 +19,8 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import asdict
 from typing import Any
 
-from core.library.database import Database, Row, Transaction
+from core.library.connection import Row
+from core.library.database import Database, Transaction
 from jobs.attempts import Patience, end_attempt
 from jobs.forecast import forecast
 from jobs.model import Beat, Change, Claimed, Job, Quotas, State

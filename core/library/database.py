@@ -11,49 +11,26 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
-T = TypeVar("T")
+from core.library.connection import Connection, Parameters, Row, fetch, resolve
 
-Row = sqlite3.Row
-Parameters = Sequence[Any] | dict[str, Any]
-
-_BUSY_S = 10.0  # so long, a write waits for other processes
 _VACUUM_STEP = 500  # pages
-
-
-class _Connection:
-    """A SQLite connection and the thread that does all of its work, in the order of asking."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
-
-    def run(self, work: Callable[..., T], *args: Any) -> asyncio.Future[T]:
-        """Have `work(connection, *args)` done; a future that is cancelled before its turn drops it."""
-        return asyncio.get_running_loop().run_in_executor(self._executor, work, self._connection, *args)
-
-    async def close(self) -> None:
-        await self.run(sqlite3.Connection.close)
-        self._executor.shutdown()
 
 
 class Transaction:
     """The statements of one open write transaction."""
 
-    def __init__(self, writer: _Connection) -> None:
+    def __init__(self, writer: Connection) -> None:
         self._writer = writer
 
     async def run(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Execute one statement and return its rows."""
-        return await self._writer.run(_fetch, sql, parameters)
+        return await self._writer.fetch(sql, parameters)
 
     async def run_many(self, sql: str, parameters: Iterable[Parameters]) -> None:
         """Execute one statement for each set of parameters."""
@@ -71,32 +48,36 @@ class _PendingWrite:
 
     def execute(self, connection: sqlite3.Connection) -> None:
         """Execute all of the statements or none. Raises only where SQLite gave up the whole transaction (a full disk)."""
-        connection.execute("SAVEPOINT pending")
+        several = len(self.statements) > 1  # SQLite itself undoes a single statement that fails
+        if several:
+            connection.execute("SAVEPOINT pending")
         try:
-            self.rows = [_fetch(connection, *statement) for statement in self.statements]
+            self.rows = [fetch(connection, *statement) for statement in self.statements]
         except Exception as error:
             if not connection.in_transaction:
                 raise
             self.error = error
-            connection.execute("ROLLBACK TO pending")
-        connection.execute("RELEASE pending")
+            if several:
+                connection.execute("ROLLBACK TO pending")
+        if several:
+            connection.execute("RELEASE pending")
 
 
 class Database:
     """One database as one process uses it."""
 
-    def __init__(self, path: Path, writer: sqlite3.Connection, reader: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, writer: Connection, reader: Connection) -> None:
         self.path = path
-        self._writer = _Connection(writer)
-        self._reader = _Connection(reader)
+        self._writer = writer
+        self._reader = reader
         self._write_lock = asyncio.Lock()
         self._pending: deque[_PendingWrite] = deque()
 
     @classmethod
     async def connect(cls, path: Path) -> Database:
         """Open or create the file as it is; `schema.open_database` also brings it up to date. Raises sqlite3.Error."""
-        writer, reader = [await asyncio.to_thread(_open, path) for _ in range(2)]
-        reader.execute("PRAGMA query_only=ON")
+        writer, reader = [await Connection.open(path) for _ in range(2)]
+        await reader.fetch("PRAGMA query_only=ON")
         return cls(path, writer, reader)
 
     async def close(self) -> None:
@@ -111,7 +92,7 @@ class Database:
 
     async def fetch(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Return all rows of a query over what is committed."""
-        return await self._reader.run(_fetch, sql, parameters)
+        return await self._reader.fetch(sql, parameters)
 
     async def fetch_one(self, sql: str, parameters: Parameters = ()) -> Row | None:
         """Return the first row of a query, if there is one."""
@@ -124,7 +105,7 @@ class Database:
         rolls it back."""
         async with self._write_lock:
             try:
-                await self._writer.run(_fetch, "BEGIN IMMEDIATE")
+                await self._writer.fetch("BEGIN IMMEDIATE")
                 yield Transaction(self._writer)
                 await self._writer.run(sqlite3.Connection.commit)
             except BaseException:
@@ -148,7 +129,7 @@ class Database:
 
     def _write_pending(self) -> None:
         """Have the thread write all that is pending when its turn comes."""
-        self._writer.run(_write_together, self._pending).add_done_callback(_resolve)
+        self._writer.run(_write_together, self._pending).add_done_callback(_hand_out)
 
     async def maintain(self) -> None:
         """Gather statistics for the query planner, give free pages back to the file system, and empty the log.
@@ -165,29 +146,6 @@ class Database:
         ):
             async with self._write_lock:
                 await self._writer.run(sqlite3.Connection.executescript, script)
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-    connection.row_factory = sqlite3.Row
-    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # only a new file takes it, and only before WAL
-    deadline = time.monotonic() + _BUSY_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            break
-        except sqlite3.OperationalError as error:
-            # While another process does the same to a new file, SQLite says so at once, whatever the timeout.
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-        time.sleep(0.01)
-    for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", "journal_size_limit=67108864"):
-        connection.execute(f"PRAGMA {pragma}")
-    return connection
-
-
-def _fetch(connection: sqlite3.Connection, sql: str, parameters: Parameters = ()) -> list[Row]:
-    return connection.execute(sql, parameters).fetchall()
 
 
 def _write_together(connection: sqlite3.Connection, pending: deque[_PendingWrite]) -> list[_PendingWrite]:
@@ -210,10 +168,5 @@ def _write_together(connection: sqlite3.Connection, pending: deque[_PendingWrite
     return waiting
 
 
-def _resolve(written: asyncio.Future[list[_PendingWrite]]) -> None:
-    """Hand the rows, or the errors, to those who wait."""
-    for one in written.result():
-        if one.error is not None and not one.written.done():
-            one.written.set_exception(one.error)
-        elif not one.written.done():  # not cancelled meanwhile
-            one.written.set_result(one.rows)
+def _hand_out(written: asyncio.Future[list[_PendingWrite]]) -> None:
+    resolve([(one.written, one.rows, one.error) for one in written.result()])

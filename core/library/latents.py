@@ -12,7 +12,8 @@ import numpy as np
 
 from core.errors import UserError
 from core.genre.neighbours import Vectors, neighbours, unit
-from core.library.database import Database, Row
+from core.library.connection import Row
+from core.library.database import Database
 
 NONE = (
     "No track has a latent vector yet: `moodstem index FOLDER` makes them, with the model that `[jobs] genre_model` names"

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.library.catalog import Catalog
-from core.library.database import Database, Row
+from core.library.connection import Row
+from core.library.database import Database
 from core.library.scope import SHARED, LibraryScope, guilds_with_own_library
 from core.library.tracks import TRACK_COLUMNS, Track
 from core.track_analysis import TrackAnalysis

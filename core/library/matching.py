@@ -13,7 +13,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from core.library.database import Database, Row
+from core.library.connection import Row
+from core.library.database import Database
 from core.library.playlist_files import Item
 from core.library.query import fold, split
 from core.library.scope import LibraryScope

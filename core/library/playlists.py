@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.errors import UserError
-from core.library.database import Database, Row, Transaction
+from core.library.connection import Row
+from core.library.database import Database, Transaction
 from core.library.query import fold
 from core.library.scope import OWN_UPLOAD_SQL, LibraryScope
 from core.library.tags import one_line

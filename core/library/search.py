@@ -20,7 +20,8 @@ from typing import Any, Protocol
 
 from core.audio.types import STEMS
 from core.genre.likely import likely
-from core.library.database import Database, Row
+from core.library.connection import Row
+from core.library.database import Database
 from core.library.query import Key, Meaning, Query, Term, parse_key, split
 from core.library.scope import OWN_UPLOAD_SQL, LibraryScope
 from core.library.tracks import TRACK_COLUMNS, Track

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 
 from core.genre.likely import likely
-from core.library.database import Database, Row, Transaction
+from core.library.connection import Row
+from core.library.database import Database, Transaction
 from core.library.scope import OWN_UPLOAD_SQL, SHARED, LibraryScope, scoped_hash
 from core.track_analysis import TrackAnalysis
 

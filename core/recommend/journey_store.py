@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import UserError
-from core.library.database import Database, Row
+from core.library.connection import Row
+from core.library.database import Database
 from core.moods.profile import Profile
 from core.recommend.journey import Journey, ends_in_words
 from core.recommend.recommendation_store import Pick, fields_of, pick_of

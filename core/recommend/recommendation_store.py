@@ -7,7 +7,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from core.errors import UserError
-from core.library.database import Database, Row
+from core.library.connection import Row
+from core.library.database import Database
 from core.moods.aim import aimed
 from core.moods.profile import Profile
 from core.recommend.diversity import FRESHNESS_DAYS

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from core.errors import UserError
-from core.library.database import Database, Row, Transaction
+from core.library.connection import Row
+from core.library.database import Database, Transaction
 from core.recommend.rule import Rule
 from core.recommend.table import load_rules
 

@@ -19,7 +19,8 @@ from typing import Any
 
 from core.errors import UserError, is_disk_full
 from core.folders import access_to
-from core.library.database import Database, Row
+from core.library.connection import Row
+from core.library.database import Database
 from core.separation.base import Cancelled
 from core.track_analysis import ANALYSER_VERSION
 from jobs.engines.base import Crashed, Engine, Request, ShouldStop, TaskFailed, TimedOut, Unavailable

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.library.database import Row, Transaction
+from core.library.connection import Row
+from core.library.database import Transaction
 from core.library.scope import scoped_hash
 from core.library.tracks import put_analysis, put_track
 from core.track_analysis import TrackAnalysis

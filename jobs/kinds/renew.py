@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UserError, is_disk_full
-from core.library.database import Database, Row
+from core.library.connection import Row
+from core.library.database import Database
 from core.library.tracks import put_analysis, put_latent
 from core.separation.base import Cancelled
 from core.track_analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
