@@ -23,6 +23,8 @@ from core.separation.checkpoint import has_weights
 from core.separation.htdemucs import HTDemucsSeparator, load_htdemucs
 from core.separation.registry import load_separator
 
+pytestmark = pytest.mark.slow
+
 RATE = 44_100
 
 
