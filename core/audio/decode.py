@@ -85,7 +85,8 @@ _MAGIC: tuple[tuple[int, bytes, tuple[str, ...]], ...] = (  # offset, bytes, wha
 
 
 def sniff(head: bytes) -> tuple[str, ...]:
-    """What to try for a file that begins with `head` (after any ID3v2 tag): '' is libsndfile, else a PyAV format."""
+    """Return the formats to try for a file that begins with `head` (after any ID3v2 tag): '' is libsndfile, else a PyAV
+    demuxer."""
     if head[:4] == b"RIFF":
         kind = head[8:12]
         return (_SOUNDFILE, "wav") if kind == b"WAVE" else ("avi",) if kind == b"AVI " else ()
