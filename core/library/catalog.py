@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.vocabulary import descriptors
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.reference import quantiles
 from core.track_analysis import TrackAnalysis
 
@@ -186,7 +186,7 @@ class Catalog:
     def index(self, track_id: int) -> int:
         """Return the row of a track. Raises UserError when it is not in the catalog."""
         if track_id not in self._index:
-            raise UserError("There is no track {track_id} in the library (any more).", track_id=track_id)
+            raise Refusal("no-track", track_id=track_id)
         return self._index[track_id]
 
     def track(self, track_id: int) -> TrackLike:

@@ -17,8 +17,8 @@ from bot.i18n import tr
 from bot.router import on_press
 from bot.service.member_data import erase_member
 from bot.widgets import note_card
+from core.library import job_messages
 from core.library.members import export_member
-from jobs import notices
 
 
 class About(commands.Cog):
@@ -34,7 +34,7 @@ class About(commands.Cog):
     @app_commands.command(description="Your uploads and how far they are.", extras=stores_nothing)
     async def jobs(self, interaction: discord.Interaction[Moodstem]) -> None:
         found = await self.bot.queue.jobs(user_id=interaction.user.id, limit=5)
-        always = await notices.always(self.bot.database, interaction.user.id)
+        always = await job_messages.wants_every_notice(self.bot.database, interaction.user.id)
         await interaction.response.send_message(view=jobs_card(found, always), ephemeral=True)
 
     @on_press("job_show", consent=False)

@@ -21,10 +21,9 @@ from bot.i18n import speaking, spoken, tr
 from bot.router import on_press
 from bot.widgets import Card, note_card
 from core.errors import UserError
+from core.library import job_messages
 from core.library.database import Transaction
 from core.recommend.similar import similar
-from jobs import job_cards as card_store
-from jobs import notices
 from jobs.kinds import analyse, stems
 from jobs.model import Job
 from jobs.queue import Alongside
@@ -57,12 +56,14 @@ class JobCards(commands.Cog):
         self.seen_change = -1
         self.postponed = False
         self.not_before: dict[int, float] = {}
-        self.unsent: list[card_store.Promise] = []
+        self.unsent: list[job_messages.Promise] = []
         self.private: dict[int, Answer] = {}
         bot.job_cards = self
 
     async def cog_load(self) -> None:
-        self.unsent = await card_store.promises(self.bot.database)  # before this process makes any of its own
+        self.unsent = await job_messages.promises(
+            self.bot.database
+        )  # before this process makes any of its own
         self.follow.start()
 
     async def cog_unload(self) -> None:
@@ -76,10 +77,12 @@ class JobCards(commands.Cog):
 
         async def write(transaction: Transaction, job_id: int) -> None:
             if card and channel is not None:
-                await card_store.promise_card(
-                    transaction, card_store.Promise(job_id, channel, user, language)
+                await job_messages.promise_card(
+                    transaction, job_messages.Promise(job_id, channel, user, language)
                 )
-            await notices.ask_if_always(transaction, notices.Notice(job_id, user, channel, language))
+            await job_messages.add_notice_if_wanted(
+                transaction, job_messages.Notice(job_id, user, channel, language)
+            )
 
         return write
 
@@ -107,7 +110,7 @@ class JobCards(commands.Cog):
                     )
                 )
                 return
-        await card_store.drop_promise(self.bot.database, job.id)
+        await job_messages.drop_promise(self.bot.database, job.id)
         await self.open_privately(interaction, job)
 
     async def open_privately(self, interaction: discord.Interaction[Moodstem], job: Job) -> None:
@@ -123,15 +126,15 @@ class JobCards(commands.Cog):
         channel = self.bot.get_partial_messageable(channel_id)
         message = await channel.send(view=view, files=files, nonce=f"job-{job.id}-{user_id % 10**8}")
         await self.note(
-            card_store.Card(
+            job_messages.Card(
                 message.id, job.id, channel_id, user_id, "" if job.ended else shown(job), 0.0, spoken()
             )
         )
         return message
 
-    async def note(self, card: card_store.Card) -> None:
+    async def note(self, card: job_messages.Card) -> None:
         """Keeps the card as it was shown, so that it is followed after a restart, too."""
-        await card_store.put_card(
+        await job_messages.put_card(
             self.bot.database,
             job_id=card.job_id,
             channel_id=card.channel_id,
@@ -150,11 +153,11 @@ class JobCards(commands.Cog):
             return
         self.seen_change, self.postponed = latest, False
         await self.follow_private()
-        due: list[tuple[bool, float, card_store.Card, Job]] = []
-        for card in await card_store.cards(self.bot.database):
+        due: list[tuple[bool, float, job_messages.Card, Job]] = []
+        for card in await job_messages.cards(self.bot.database):
             job = await self.bot.queue.get(card.job_id)
             if job is None:
-                await card_store.drop_card(self.bot.database, card.message_id)
+                await job_messages.drop_card(self.bot.database, card.message_id)
             elif not self.bot.serves(job.guild_id):
                 continue  # another process sends and edits that server's cards
             elif job.ended or shown(job) != card.state_shown:
@@ -196,14 +199,14 @@ class JobCards(commands.Cog):
             except Exception:  # one card's trouble is not the others'
                 log.exception("the private card of job %d could not be drawn", job_id)
 
-    def too_soon(self, card: card_store.Card, job: Job) -> bool:
+    def too_soon(self, card: job_messages.Card, job: Job) -> bool:
         """Was it edited a moment ago, or did Discord ask to wait? A job's end does not wait for the former."""
         if time.monotonic() < self.not_before.get(card.message_id, 0.0):
             return True
         now = self.bot.queue.clock()
         return not job.ended and 0 <= now - card.updated_at < pause(now - job.created_at)  # it may jump back
 
-    def try_later(self, card: card_store.Card, seconds: float = 15.0) -> None:
+    def try_later(self, card: job_messages.Card, seconds: float = 15.0) -> None:
         """Not before so many seconds from now."""
         self.not_before[card.message_id] = time.monotonic() + seconds
         self.postponed = True
@@ -214,11 +217,11 @@ class JobCards(commands.Cog):
         for promise in self.unsent:
             await self.make_good(promise)
 
-    async def make_good(self, promise: card_store.Promise) -> None:
+    async def make_good(self, promise: job_messages.Promise) -> None:
         """Send a card that the process before this one did not get to."""
         job = await self.bot.queue.get(promise.job_id)
         if job is None or job.state == "cancelled":
-            return await card_store.drop_promise(self.bot.database, promise.job_id)
+            return await job_messages.drop_promise(self.bot.database, promise.job_id)
         if not self.bot.serves(job.guild_id):
             return None
         try:
@@ -227,7 +230,7 @@ class JobCards(commands.Cog):
         except discord.HTTPException as error:
             log.warning("the card of job %d could not be sent: %s", job.id, error)
             if error.code in GONE:
-                await card_store.drop_promise(self.bot.database, job.id)
+                await job_messages.drop_promise(self.bot.database, job.id)
         return None
 
     @follow.error
@@ -236,7 +239,7 @@ class JobCards(commands.Cog):
         self.postponed = True
         self.follow.restart()
 
-    async def redraw(self, card: card_store.Card, job: Job) -> None:
+    async def redraw(self, card: job_messages.Card, job: Job) -> None:
         """The job as it is now, in its message. A card that is gone for good is forgotten."""
         message = self.bot.get_partial_messageable(card.channel_id).get_partial_message(card.message_id)
         view, files = await self.draw(job, job.guild_id)
@@ -264,7 +267,7 @@ class JobCards(commands.Cog):
         if (
             waited > NOTICE_S
             and job.state != "cancelled"
-            and not await notices.asked(
+            and not await job_messages.notice_requested(
                 self.bot.database, job.id
             )  # told directly (bot.features.upload.notices)
         ):
@@ -283,9 +286,9 @@ class JobCards(commands.Cog):
         except discord.HTTPException as error:
             log.warning("nobody could be told of the end of job %d: %s", job.id, error)
 
-    async def forget(self, card: card_store.Card) -> None:
+    async def forget(self, card: job_messages.Card) -> None:
         self.not_before.pop(card.message_id, None)
-        await card_store.drop_card(self.bot.database, card.message_id)
+        await job_messages.drop_card(self.bot.database, card.message_id)
 
     async def draw(
         self, job: Job, guild_id: int | None, *, picture: bool = True
@@ -330,10 +333,10 @@ class JobCards(commands.Cog):
     async def refresh(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
         job = await self.bot.queue.get(int(job_id))
         if job is None:
-            raise UserError("This job is no longer kept; upload the track again if you need it.")
+            raise UserError(tr("This job is no longer kept; upload the track again if you need it."))
         here = job.guild_id is not None and job.guild_id == interaction.guild_id
         if job.user_id != interaction.user.id and not here:
-            raise UserError("This card is another server's; use /upload for a track of your own.")
+            raise UserError(tr("This card is another server's; use /upload for a track of your own."))
         await interaction.response.defer()
         view, files = await self.draw(job, interaction.guild_id)
         await interaction.edit_original_response(view=view, attachments=files)
@@ -352,11 +355,11 @@ class JobCards(commands.Cog):
         """The job, for its owner and for those who may manage the server where it was started."""
         job = await self.bot.queue.get(job_id)
         if job is None:
-            raise UserError("This job is no longer kept; nothing was changed.")
+            raise UserError(tr("This job is no longer kept; nothing was changed."))
         manages = interaction.permissions.manage_guild and job.guild_id == interaction.guild_id
         if job.user_id != interaction.user.id and not manages:
             raise UserError(
-                "Only the person who started this can do that; use /upload for a track of your own."
+                tr("Only the person who started this can do that; use /upload for a track of your own.")
             )
         return job
 

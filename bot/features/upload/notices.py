@@ -21,9 +21,9 @@ from bot.router import Press, on_press
 from bot.theme import BAD, GOOD
 from bot.widgets import Card, Style, note_card
 from core.errors import UserError
-from jobs import notices
+from core.library import job_messages
+from core.library.job_messages import Notice
 from jobs.model import Job
-from jobs.notices import Notice
 
 log = logging.getLogger(__name__)
 
@@ -52,28 +52,30 @@ class Notices(commands.Cog):
         """Tell me, or, pressed once more, don't."""
         job = await self.bot.queue.get(int(job_id))
         if job is None:
-            raise UserError("This job is no longer kept; nothing was changed.")
+            raise UserError(tr("This job is no longer kept; nothing was changed."))
         if job.user_id != interaction.user.id:
             raise UserError(
-                "Only the person who started this can be told; use /upload for a track of your own."
+                tr("Only the person who started this can be told; use /upload for a track of your own.")
             )
         if job.ended:
-            raise UserError("It is done already: look at its card, or at /jobs.")
+            raise UserError(tr("It is done already: look at its card, or at /jobs."))
         channel = interaction.channel_id if self.bot.job_cards.may_write(interaction) else None
-        stands = await notices.ask(self.bot.database, Notice(job.id, interaction.user.id, channel, spoken()))
+        stands = await job_messages.toggle_notice(
+            self.bot.database, Notice(job.id, interaction.user.id, channel, spoken())
+        )
         sentence = (
             tr("🔔 I'll send you a direct message when **{title}** is done.", title=job_title(job))
             if stands
             else tr("🔕 Taken back: I'll send you no message about **{title}**.", title=job_title(job))
         )
-        always = await notices.always(self.bot.database, interaction.user.id)
+        always = await job_messages.wants_every_notice(self.bot.database, interaction.user.id)
         view = note_card(sentence, always_button(always))
         await interaction.response.send_message(view=view, ephemeral=True)
 
     @on_press("tell_always")
     async def always(self, interaction: discord.Interaction[Moodstem], wanted: str) -> None:
         """Of every track of theirs from now on, or of none by itself."""
-        await notices.set_always(self.bot.database, interaction.user.id, wanted == "1")
+        await job_messages.set_every_notice(self.bot.database, interaction.user.id, wanted == "1")
         sentence = (
             tr("🔔 From your next track on I'll always send you a direct message when it is done.")
             if wanted == "1"
@@ -89,7 +91,7 @@ class Notices(commands.Cog):
         if latest == self.seen_change and not self.not_before:
             return
         self.seen_change = latest
-        due = await notices.due(self.bot.database)
+        due = await job_messages.due_notices(self.bot.database)
         jobs = {one.job_id for one in due}
         self.not_before = {job_id: at for job_id, at in self.not_before.items() if job_id in jobs}
         waiting = [one for one in due if time.monotonic() >= self.not_before.get(one.job_id, 0.0)]
@@ -116,21 +118,23 @@ class Notices(commands.Cog):
         """By direct message, or in the channel where that is closed; whatever Discord says, no error is raised."""
         self.not_before.pop(job.id, None)
         if job.state == "cancelled":  # they did that themselves
-            return await notices.settle(self.bot.database, job.id, "told")
+            return await job_messages.set_notice_state(self.bot.database, job.id, "told")
         try:
             direct = await self.bot.create_dm(discord.Object(notice.user_id))
             await direct.send(view=ended_card(job), nonce=f"job-{job.id}-told")
         except discord.Forbidden:
             told = await self.tell_in_channel(notice, job)
-            return await notices.settle(self.bot.database, job.id, "told" if told else "unheard")
+            return await job_messages.set_notice_state(
+                self.bot.database, job.id, "told" if told else "unheard"
+            )
         except discord.HTTPException as error:
             if error.status < 500 and error.status != 429:  # there is no such member any more, say
                 log.warning("the member of job %d cannot be told: %s", job.id, error)
-                return await notices.settle(self.bot.database, job.id, "unheard")
+                return await job_messages.set_notice_state(self.bot.database, job.id, "unheard")
             return self.later(job, error)
         except TROUBLE as error:
             return self.later(job, error)
-        return await notices.settle(self.bot.database, job.id, "told")
+        return await job_messages.set_notice_state(self.bot.database, job.id, "told")
 
     def later(self, job: Job, error: Exception) -> None:
         log.warning("the member of job %d is told later: %s", job.id, error)
@@ -156,7 +160,7 @@ class Notices(commands.Cog):
         self, interaction: discord.Interaction[Moodstem], _command: object
     ) -> None:
         """Who could not be reached is told in answer to their next command, once."""
-        missed = await notices.unheard(self.bot.database, interaction.user.id)
+        missed = await job_messages.take_unheard(self.bot.database, interaction.user.id)
         if not missed or not interaction.response.is_done():
             return
         jobs = [job for one in missed if (job := await self.bot.queue.get(one.job_id)) is not None]
