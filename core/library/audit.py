@@ -19,15 +19,10 @@ class Entry:
     at: int
 
 
-<<<<<<< HEAD
-async def record(database: Database, guild_id: int, user_id: int, action: str, detail: str = "") -> None:
-    """Record what an admin did in a guild; the first 500 characters of the detail are kept."""
-=======
 async def record(
     database: Database, guild_id: int, user_id: int, action: str, detail: Fact | None = None
 ) -> None:
-    """Write down what an admin did on a server; `action` is a word of English."""
->>>>>>> main
+    """Record what an admin did in a guild; `action` is a word of English."""
     await database.write(
         "INSERT INTO audit (guild_id, user_id, action, detail) VALUES (?, ?, ?, ?)",
         (guild_id, user_id, action, json.dumps(detail) if detail else ""),
