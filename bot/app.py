@@ -39,7 +39,7 @@ from core.library.history import History
 from core.library.playlists import Playlists
 from core.library.profiles import Moods
 from core.library.schema import open_database
-from core.library.shelf import keep_folders_to
+from core.library.scope import restrict_folders
 from core.library.tracks import Library
 from core.recommend.feedback import Feedback
 from core.recommend.journey_store import Journeys
@@ -172,7 +172,7 @@ class Moodstem(commands.Bot):
         self.job_cards = JobCards(self.database, self.queue, self.serves)
         self.notices = Notices(self.database, self.queue, self.serves)
         await ensure_samples(self.library)
-        await keep_folders_to(self.database, self.settings.library.folders, self.settings.library.servers)
+        await restrict_folders(self.database, self.settings.library.folders, self.settings.library.servers)
         for language in LANGUAGES:  # read now, so that no answer waits for it
             await asyncio.to_thread(catalogue, language)
         await self.tree.set_translator(Words())

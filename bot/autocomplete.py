@@ -38,7 +38,7 @@ async def tracks(interaction: Interaction, current: str) -> Choices:
 
 async def _tracks_here(interaction: Interaction, current: str) -> Choices:
     bot = interaction.client
-    found = await search.complete(bot.database, bot.catalogs.shelf(interaction.guild_id), current, limit=MOST)
+    found = await search.complete(bot.database, bot.catalogs.scope(interaction.guild_id), current, limit=MOST)
     return [
         choice(named(track.title, track.artist, track.duration_s), f"track:{track.id}") for track in found
     ]
@@ -64,7 +64,7 @@ async def tracks_and_own(interaction: Interaction, current: str) -> Choices:
 async def titles(interaction: Interaction, current: str) -> Choices:
     """Titles to search for; their value is text, since a search is."""
     bot = interaction.client
-    found = await search.complete(bot.database, bot.catalogs.shelf(interaction.guild_id), current, limit=MOST)
+    found = await search.complete(bot.database, bot.catalogs.scope(interaction.guild_id), current, limit=MOST)
     texts = {
         f"{track.title} {track.artist or ''}".strip(): named(track.title, track.artist) for track in found
     }
@@ -75,7 +75,7 @@ async def titles(interaction: Interaction, current: str) -> Choices:
 async def genres(interaction: Interaction, current: str) -> Choices:
     """Genres that this server's tracks have."""
     bot = interaction.client
-    found = await search.genres(bot.database, bot.catalogs.shelf(interaction.guild_id), current, limit=MOST)
+    found = await search.genres(bot.database, bot.catalogs.scope(interaction.guild_id), current, limit=MOST)
     return [choice(genre, genre) for genre in found]
 
 
@@ -121,7 +121,7 @@ async def entries_of(interaction: Interaction, playlist: Playlist, *, all_: bool
     """The places of a list as the member finds them here; `all_`: as everybody here does."""
     bot = interaction.client
     viewer = 0 if all_ else interaction.user.id
-    return await bot.playlists.seen(playlist, bot.catalogs.shelf(interaction.guild_id), viewer)
+    return await bot.playlists.seen(playlist, bot.catalogs.scope(interaction.guild_id), viewer)
 
 
 def place_of(interaction: Interaction) -> int:
@@ -144,14 +144,14 @@ async def entries(interaction: Interaction, current: str) -> Choices:
 async def chosen_track(interaction: Interaction, value: str) -> Track:
     """The track that an option means: a choice, or the best match of what was typed. Raises UserError."""
     bot = interaction.client
-    shelf = bot.catalogs.shelf(interaction.guild_id)
+    scope = bot.catalogs.scope(interaction.guild_id)
     kind, _, number = value.partition(":")
     if kind == "track" and number.isdecimal():
-        track = await search.visible(bot.database, shelf, min(int(number), 2**62))
+        track = await search.visible(bot.database, scope, min(int(number), 2**62))
         if track is None:
             raise UserError("This track is no longer in the library here; choose another one from the list.")
         return track
-    found = await search.complete(bot.database, shelf, value, limit=1) if value.strip() else []
+    found = await search.complete(bot.database, scope, value, limit=1) if value.strip() else []
     if not found:
         raise UserError("No track is called that; begin to type and choose one from the list.")
     return found[0]

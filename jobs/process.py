@@ -22,6 +22,7 @@ from typing import Any
 
 from core import logs
 from core.library.schema import open_database
+from core.protection import protect_process
 from jobs.engines.base import Engine, Limits
 from jobs.engines.local import LocalEngine
 from jobs.engines.pool import Pool
@@ -201,6 +202,7 @@ def spawn_runner(options: RunnerOptions) -> RunnerProcess:
 
 def main(arguments: list[str] | None = None) -> None:
     """`python -m jobs.process`: what `spawn_runner` starts."""
+    protect_process()
     parser = argparse.ArgumentParser(prog="python -m jobs.process", description=__doc__)
     parser.add_argument("--with-parent", action="store_true", help="end when standard input does")
     parser.add_argument("options", type=RunnerOptions.from_json, help="RunnerOptions as JSON")

@@ -28,6 +28,7 @@ from typing import IO, Any
 from core import logs
 from core.errors import UserError
 from core.genre.model_file import current_version
+from core.protection import protect_process
 from core.separation import load_separator
 from core.separation.base import Cancelled, Separator
 from core.track_analysis import ANALYSER_VERSION
@@ -155,6 +156,7 @@ def own_pipes() -> Iterator[tuple[IO[str], IO[str]]]:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    protect_process()
     parser = argparse.ArgumentParser(prog="python -m jobs.worker", description=__doc__)
     parser.add_argument("--separator", default="auto")
     parser.add_argument("--weights", default=None, help="folder with weights for htdemucs_6s")

@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 from scipy.fft import dct
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
 
+from core.audio import framewise
 from core.audio.decode import DecodeLimits, decode
-from core.audio.descriptors import N_MFCC, chroma_stft
 from core.audio.filters import chroma_filters, mel_filters
 from core.audio.spectrum import analyse_frames, decibels
 from core.audio.types import HOP, N_FFT, N_MELS, RATE, Floats
@@ -124,13 +124,13 @@ def features(signal: Floats, rate: int) -> dict[str, Floats]:
     return {
         "chroma_cens": cens,
         "chroma_cqt": chroma_cqt(C=cqt, n_octaves=OCTAVES),
-        "chroma_stft": chroma_stft(energy),
-        "mfcc": dct(decibels(mel), axis=0, type=2, norm="ortho")[:N_MFCC],
+        "chroma_stft": framewise.strongest_one(energy),
+        "mfcc": dct(decibels(mel), axis=0, type=2, norm="ortho")[: framewise.N_MFCC],
         "rmse": np.sqrt(square)[None],
-        "spectral_bandwidth": frames.bandwidth[None],
-        "spectral_centroid": frames.centroid[None],
-        "spectral_contrast": decibels(frames.peak) - decibels(frames.valley),
-        "spectral_rolloff": frames.rolloff[None],
+        "spectral_bandwidth": framewise.spectral_bandwidth(frames)[None],
+        "spectral_centroid": framewise.spectral_centroid(frames)[None],
+        "spectral_contrast": frames.contrast_db,
+        "spectral_rolloff": framewise.spectral_rolloff(frames)[None],
         "tonnetz": tonnetz(chroma=cens),
         "zcr": frames.zero_crossings[None],
     }

@@ -10,8 +10,8 @@ import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 SOUNDFONT = Path("/usr/share/sounds/sf2/TimGM6mb.sf2")
-CONFINED = [] if os.geteuid() else ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"]
-"""What to write before a command so that it is refused files as a user is, also where the tests run as root."""
+CONFINED = [] if os.geteuid() else ["setpriv", "--bounding-set", "-dac_override,-dac_read_search,-sys_ptrace"]
+"""What to write before a command so that it is refused files and other processes as a user is, also where the tests run as root."""
 
 
 def needs(present: object, otherwise: str) -> pytest.MarkDecorator:

@@ -17,7 +17,7 @@ from bot.cli.root import print_json, settings_of
 from bot.cli.separators import separator_of
 from bot.cli.shared import JSON
 from bot.token import read_token
-from core.audio.decode import decode
+from core.audio.decode import decode, sandbox_lacks
 from core.audio.device import gpu_name, torch_has_cuda
 from core.errors import UserError
 from core.folders import access_to
@@ -69,17 +69,8 @@ def _settings() -> Finding:
     file = config_file().absolute()
     if file.is_file():
         return Finding("settings", True, str(file))
-    advice = (
-        "put config.toml there (into a container, mount it)"
-        if "MOODSTEM_CONFIG" in os.environ
-        else "start where config.toml is, or name it in MOODSTEM_CONFIG"
-    )
-    return Finding(
-        "settings",
-        False,
-        f"no file {file}, so all but what the environment sets is as by default: {advice}",
-        needed=False,
-    )
+    text = f"no file {file}, so all but what the environment sets is as by default: start where config.toml is, or name it in MOODSTEM_CONFIG"
+    return Finding("settings", False, text, needed=False)
 
 
 async def _discord(settings: Settings) -> list[Finding]:
@@ -201,10 +192,14 @@ def _decoder() -> Finding:
     versions = f"libsndfile {soundfile.__libsndfile_version__}, PyAV {av.__version__}"
     try:
         decode(manifest()[0].path)
+        lacks = sandbox_lacks()
     except (UserError, OSError) as error:
         return Finding(
             "decoder", False, f"{versions}; a sample cannot be decoded ({error}): install Moodstem anew"
         )
+    if lacks:
+        weaker = f"{versions}; this kernel has no {' and no '.join(lacks)}, so the decoder's sandbox is weaker: use Linux 5.13 or newer"
+        return Finding("decoder", False, weaker, needed=False)
     return Finding("decoder", True, f"{versions}, in its sandbox")
 
 

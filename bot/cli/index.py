@@ -11,7 +11,7 @@ import click
 from bot.cli.root import print_json, settings_of
 from bot.cli.shared import JSON, progress_bar
 from core.library.schema import open_database
-from core.library.shelf import keep_folders_to
+from core.library.scope import restrict_folders
 from core.settings import Settings
 from jobs.configure import engine as configured_engine
 from jobs.kinds.index import index_folder
@@ -39,7 +39,7 @@ def index(ctx: click.Context, folder: Path, allow_empty: bool, as_json: bool) ->
 async def _index(settings: Settings, folder: Path, allow_empty: bool) -> dict[str, Any]:
     engine = configured_engine(settings)
     async with await open_database(settings.database) as database:
-        await keep_folders_to(database, settings.library.folders, settings.library.servers)
+        await restrict_folders(database, settings.library.folders, settings.library.servers)
         try:
             with progress_bar(folder.name) as advance:
                 report = await index_folder(

@@ -133,6 +133,7 @@ def absent(name: str) -> click.Command:
 @click.pass_context
 def main(ctx: click.Context, data: Path | None, verbose: bool) -> None:
     """Moodstem recommends music whose instruments fit your mood, and says why."""
+    os.umask(0o077)  # what is kept about members is for the operator alone
     logs.configure("human", "INFO" if verbose else "WARNING")
     ctx.obj = data
 

@@ -24,6 +24,7 @@ from bot.cli.root import settings_of
 from bot.token import ANEW, read_token
 from core import logs
 from core.errors import UserError
+from core.protection import protect_process
 from core.settings import Settings
 from jobs.configure import runner_options
 from jobs.process import run_worker
@@ -59,9 +60,11 @@ def run(ctx: click.Context) -> None:
     """
     settings = settings_of(ctx)
     token = read_token(settings.data)
+    os.environ.pop("DISCORD_TOKEN", None)  # workers and what they start inherit the rest
     if not token:
         raise UserError("There is no token: `moodstem setup` asks for it, or put it into DISCORD_TOKEN.")
     runner_options(settings)  # says at once what its worker would miss
+    protect_process()
     logs.configure(settings.log.format, settings.log.level)
     try:
         asyncio.run(_run(settings, token))
@@ -173,5 +176,6 @@ def _use_loopback(port: int) -> None:
 def worker(ctx: click.Context) -> None:
     """Run one more worker: takes jobs from the queue until it is stopped."""
     settings = settings_of(ctx)
+    protect_process()
     logs.configure(settings.log.format, settings.log.level)
     asyncio.run(run_worker(runner_options(settings)))

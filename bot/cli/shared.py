@@ -13,7 +13,7 @@ from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog
 from core.library.loading import load_catalog
 from core.library.schema import open_database
-from core.library.shelf import Shelf, keep_folders_to
+from core.library.scope import LibraryScope, restrict_folders
 from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.topic_scores import tuned
@@ -51,8 +51,8 @@ async def the_catalog(settings: Settings, server: int | None = None) -> Catalog:
     """Everything, or what a server finds, with its own weights; the samples when nothing was indexed yet."""
     async with await open_database(settings.database) as database:
         await ensure_samples(Library(database))
-        await keep_folders_to(database, settings.library.folders, settings.library.servers)
-        catalog = await load_catalog(database, Shelf(server, settings.library.recommend_uploads))
+        await restrict_folders(database, settings.library.folders, settings.library.servers)
+        catalog = await load_catalog(database, LibraryScope(server, settings.library.recommend_uploads))
         weights = await weights_of(database, server) if server is not None else {}
         return tuned(catalog, weights) if weights else catalog
 

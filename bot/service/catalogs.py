@@ -8,7 +8,7 @@ from collections import OrderedDict
 from core.library.catalog import Catalog
 from core.library.database import Database
 from core.library.loading import Loader
-from core.library.shelf import SHARED, Shelf
+from core.library.scope import SHARED, LibraryScope
 from core.library.tracks import Library, Track
 from core.recommend.topic_scores import tuned
 from core.recommend.tuning import weights_of
@@ -31,9 +31,9 @@ class Catalogs:
         self._lock = asyncio.Lock()
         self._tuned: OrderedDict[int, tuple[dict[str, float], Catalog, Catalog]] = OrderedDict()
 
-    def shelf(self, guild_id: int | None) -> Shelf:
+    def scope(self, guild_id: int | None) -> LibraryScope:
         """Return the part of the library that this server finds."""
-        return Shelf(SHARED if guild_id is None else guild_id, self.uploads)
+        return LibraryScope(SHARED if guild_id is None else guild_id, self.uploads)
 
     async def of(self, guild_id: int | None) -> Catalog:
         """Return a server's library as of now, with its own weights.
@@ -41,8 +41,8 @@ class Catalogs:
         Brought up to date in a thread when tracks or weights have changed, in whichever process.
         """
         async with self._lock:
-            catalog = await self._loader.catalog(self.shelf(guild_id).server)
-            for server in [one for one, (_, of, _) in self._tuned.items() if not self._loader.remembers(of)]:
+            catalog = await self._loader.catalog(self.scope(guild_id).guild_id)
+            for server in [one for one, (_, of, _) in self._tuned.items() if not self._loader.is_cached(of)]:
                 del self._tuned[server]  # it would keep what the loader let go
             if guild_id is None:
                 return catalog
@@ -62,4 +62,4 @@ class Catalogs:
     async def track(self, guild_id: int | None, user_id: int, track_id: int | str) -> Track | None:
         """Return the track that a button names; None where it is gone or of another server's library. The member's own
         uploads are found everywhere."""
-        return await self.library.here(self.shelf(guild_id), min(int(track_id), 2**62), user_id)
+        return await self.library.visible_track(self.scope(guild_id), min(int(track_id), 2**62), user_id)

@@ -151,7 +151,7 @@ class Recommending:
     async def check_all_here(self, guild_id: int | None, made: Recommended) -> None:
         """Raises UserError where some of the picks are of another server's library: nobody here is to read of them."""
         tracks = [pick.track_id for pick in made.picks]
-        if await self.catalogs.library.elsewhere(self.catalogs.shelf(guild_id), tracks):
+        if await self.catalogs.library.out_of_scope(self.catalogs.scope(guild_id), tracks):
             raise UserError(
                 tr("Some of these tracks are another server's; use /recommend for picks of this one.")
             )

@@ -11,7 +11,7 @@ from core.audio.length import probable_seconds
 from core.errors import UserError
 from core.i18n import spoken, tr
 from core.library.database import Database
-from core.library.servers import limits_of
+from core.library.guild_limits import limits_of
 from core.library.tracks import Library, Track, picture_name
 from core.settings import Settings
 from jobs.configure import quotas
@@ -105,13 +105,13 @@ class Uploading:
             raise UserError(tr("Whoever runs me keeps uploads out of the library; ask them to allow it."))
         if listed and job.user_id != user_id:
             raise UserError(tr("Only who uploaded this can add it to the library."))
-        if await self.library.server_of(track.id) is None:
+        if await self.library.upload_guild(track.id) is None:
             raise UserError(
                 tr(
                     "What you sent me in a direct message is in no library; upload it in a server to have it in that server's."
                 )
             )
-        await self.library.list_upload(track.id, listed)
+        await self.library.set_listed(track.id, listed)
 
     async def remove(self, job: Job) -> bool:
         """Forget an upload's track, audio and pictures; False when that was done already.

@@ -1,9 +1,10 @@
 """The sandboxed child of `core.audio.decode`: reads audio on standard input, writes samples on standard output.
 
 Run as a script (`python -I _decoder.py {json}`), never imported by the rest of Moodstem: it imports nothing of it, so
-that it starts within 0.2 s. Before the first byte of the upload is parsed the process gives up what it does not need:
-it can open no file, no socket and no other process (RLIMIT_NOFILE 0 leaves the descriptors that are open and refuses
-every new one, so a playlist in disguise has nothing to open with), and memory, CPU time and output are limited.
+that it starts within 0.2 s. Before the first byte of the upload is parsed the process gives up what it does not need
+(`give_up_rights`): from then on it can read standard input, write its answer and use memory and time up to its limits. On
+Linux, seccomp refuses every other system call (no file, socket, process, signal, or other process' memory) and Landlock
+every path; elsewhere only the limits hold (RLIMIT_NOFILE 0 leaves the descriptors that are open and refuses new ones).
 
 Output: float32 samples, interleaved stereo at the rate asked for (null: the file's own), then a JSON document, then its length as 8 bytes little endian.
 """
@@ -58,8 +59,33 @@ class Refused(Exception):  # noqa: N818 - an answer, not an accident
     """The file gets no samples; args: a code that `core.audio.decode` turns into a sentence, and its details."""
 
 
-def give_up_rights(limits: dict[str, Any]) -> None:
-    """Set the limits for good (hard limits); on systems without them the time limit of the parent is what remains."""
+def give_up_rights(limits: dict[str, Any]) -> list[str]:
+    """Give up for good what decoding does not need; returns what this system could not take ('seccomp', 'landlock')."""
+    missing = []
+    if sys.platform == "linux":
+        import ctypes
+
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS, without which the kernel takes no filter
+        libc.prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+        libc.prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG: do not outlive the parent
+        if os.getppid() != limits.get("parent", os.getppid()):
+            os._exit(1)  # it was gone before we asked
+        import resource  # noqa: F401 - before the process loses the right to open files
+
+        if not forbid_paths(libc):
+            missing.append("landlock")
+        limit_resources(limits)
+        if not forbid_calls(libc):
+            missing.append("seccomp")
+    else:
+        limit_resources(limits)
+        missing = ["landlock", "seccomp"]
+    return missing
+
+
+def limit_resources(limits: dict[str, Any]) -> None:
+    """Set hard limits; on systems without them the time limit of the parent is what remains."""
     try:
         import resource
     except ImportError:
@@ -73,19 +99,78 @@ def give_up_rights(limits: dict[str, Any]) -> None:
         resource.RLIMIT_NOFILE: 0,
     }
     if sys.platform == "linux":
-        import ctypes
-
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
-        libc.prctl(1, 9, 0, 0, 0)  # PR_SET_PDEATHSIG: do not outlive the parent
-        if os.getppid() != limits.get("parent", os.getppid()):
-            os._exit(1)  # it was gone before we asked
         wanted[resource.RLIMIT_NPROC] = 0
     for limit, value in wanted.items():
         try:
             resource.setrlimit(limit, (value, value))
         except (ValueError, OSError):  # macOS refuses RLIMIT_AS
             continue
+
+
+def forbid_paths(libc: Any) -> bool:
+    """Forbid every access to the file system by path, by an empty Landlock ruleset (Linux 5.13); False where there is none."""
+    import ctypes
+
+    create, restrict, version = 444, 446, 1  # system calls, the same on all architectures
+    abi = libc.syscall(create, None, 0, version)
+    if abi < 1:
+        return False
+    # What the kernel's version knows: access to files (13 kinds, then refer, truncate, ioctl), to the network, and scopes.
+    files = (1 << (13 if abi == 1 else 14 if abi == 2 else 15 if abi < 5 else 16)) - 1
+    attributes = (ctypes.c_uint64 * 3)(files, 3 if abi >= 4 else 0, 3 if abi >= 6 else 0)
+    size = 24 if abi >= 6 else 16 if abi >= 4 else 8
+    ruleset = libc.syscall(create, attributes, ctypes.c_size_t(size), 0)
+    if ruleset < 0:
+        return False
+    done = libc.syscall(restrict, ruleset, 0) == 0
+    os.close(ruleset)
+    return bool(done)
+
+
+def forbid_calls(libc: Any) -> bool:
+    """Refuse (EPERM) all system calls but ALLOWED_CALLS, by seccomp; False where the kernel or the machine is another."""
+    import ctypes
+    import errno
+
+    column = {"x86_64": 0, "aarch64": 1}.get(os.uname().machine)
+    if column is None:
+        return False
+    allowed = [numbers[column] for numbers in ALLOWED_CALLS.values()]
+    architecture = (0xC000003E, 0xC00000B7)[column]
+    load, jump_if_equal, give_back = 0x20, 0x15, 0x06
+    steps = [
+        (load, 0, 0, 4),  # the architecture
+        (jump_if_equal, 1, 0, architecture),
+        (give_back, 0, 0, 0x80000000),  # another: SECCOMP_RET_KILL_PROCESS
+        (load, 0, 0, 0),  # the call's number
+        *((jump_if_equal, len(allowed) - place, 0, number) for place, number in enumerate(allowed)),
+        (give_back, 0, 0, 0x00050000 | errno.EPERM),  # SECCOMP_RET_ERRNO
+        (give_back, 0, 0, 0x7FFF0000),  # SECCOMP_RET_ALLOW
+    ]
+    code = b"".join(
+        operation.to_bytes(2, sys.byteorder) + bytes((then, otherwise)) + value.to_bytes(4, sys.byteorder)
+        for operation, then, otherwise, value in steps
+    )
+    instructions = ctypes.create_string_buffer(code, len(code))
+
+    class Program(ctypes.Structure):
+        _fields_ = [("length", ctypes.c_ushort), ("steps", ctypes.c_void_p)]
+
+    program = Program(len(steps), ctypes.addressof(instructions))
+    filter_mode = 2
+    return bool(libc.prctl(22, filter_mode, ctypes.byref(program), 0, 0) == 0)
+
+
+ALLOWED_CALLS = {  # name: (number on x86-64, on ARM64)
+    "read": (0, 63), "write": (1, 64), "close": (3, 57), "fstat": (5, 80), "lseek": (8, 62), "mmap": (9, 222),
+    "mprotect": (10, 226), "munmap": (11, 215), "brk": (12, 214), "rt_sigaction": (13, 134), "rt_sigprocmask": (14, 135),
+    "rt_sigreturn": (15, 139), "pread64": (17, 67), "readv": (19, 65), "writev": (20, 66), "sched_yield": (24, 124),
+    "mremap": (25, 216), "madvise": (28, 233), "nanosleep": (35, 101), "getpid": (39, 172), "exit": (60, 93),
+    "gettimeofday": (96, 169), "getrusage": (98, 165), "times": (100, 153), "sigaltstack": (131, 132), "gettid": (186, 178),
+    "futex": (202, 98), "sched_getaffinity": (204, 123), "clock_gettime": (228, 113), "clock_getres": (229, 114),
+    "clock_nanosleep": (230, 115), "exit_group": (231, 94), "getrandom": (318, 278), "rseq": (334, 293),
+}  # fmt: skip
+"""What decoding needs once everything is loaded: descriptors that are open, memory, time, and the end."""
 
 
 def stereo_matrix(names: list[str]) -> Samples:
@@ -254,6 +339,10 @@ def _import_all_of_av() -> None:
 
 def main() -> None:
     limits = json.loads(sys.argv[1])
+    if limits.get("check"):
+        missing = give_up_rights(limits)
+        os.write(1, json.dumps(missing).encode())
+        os._exit(0)
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up between the samples
     if limits.get("format"):

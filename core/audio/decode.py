@@ -210,6 +210,17 @@ def _run_child(
         return np.ascontiguousarray(samples.reshape(-1, 2).T), answer
 
 
+def sandbox_lacks() -> list[str]:
+    """Return what this machine cannot forbid a decoder, of 'landlock' and 'seccomp'; empty where all is in force."""
+    order = {"check": True, "memory_bytes": 1 << 32, "cpu_seconds": 10, "output_bytes": 1 << 20}
+    done = subprocess.run(
+        [sys.executable, "-I", "-B", str(_CHILD), json.dumps(order)],
+        stdin=subprocess.DEVNULL, capture_output=True, env=_needed_environment(), timeout=60,
+    )  # fmt: skip
+    found: list[str] = json.loads(done.stdout)
+    return found
+
+
 def _needed_environment() -> dict[str, str]:
     """Nothing of ours goes to the child, except what the operating system needs to start a process."""
     return {name: os.environ[name] for name in ("SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}

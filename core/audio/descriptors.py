@@ -1,8 +1,8 @@
 """All descriptors of all sources: from waveforms to plain numbers.
 
-`describe` is the one entry. Values that librosa has are librosa's, chroma CENS and tonnetz those of the STFT's pitch
-classes (tests/core/audio/test_librosa.py compares them on real recordings); statistics are taken over the frames in which the source sounds, so that silence before, after or
-between does not dilute them.
+`describe` is the one entry. A descriptor with a value in every frame is a function in core.audio.framewise; statistics are
+taken over the frames in which the source sounds, so that silence before, after or between does not dilute them. One that
+is a single number comes from `_per_source` or, of the mix alone, `_whole_track`. Each has its table in descriptors.toml.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ import torch
 from numpy.typing import NDArray
 
 from core.audio import activity, contrast, loudness, rhythm, tonality
-from core.audio.spectrum import CONTRAST_BANDS, Frames, analyse_frames, decibels, mono
-from core.audio.types import FRAME_RATE, N_MELS, RATE, STEMS, Floats
+from core.audio.framewise import frame_values
+from core.audio.spectrum import Frames, analyse_frames, decibels, mono
+from core.audio.types import FRAME_RATE, RATE, STEMS, Floats
 from core.audio.vocabulary import descriptors
 
 SLICES = 100
-PITCHES = 12
-N_MFCC = 20
 MINIMUM_FRAMES = round(activity.MINIMUM_SECONDS * FRAME_RATE)
 Statistics = dict[str, Any]
 Values = dict[str, Floats]
@@ -45,7 +44,7 @@ class Description:
     key: str | None = None
     mode: str | None = None
     power_mel: Floats | None = None
-    """(128, T) of the mix, for what else listens (core.genre)."""
+    """(128, T) mel power of the mix, kept for the genre model."""
 
 
 @dataclass(frozen=True)
@@ -162,91 +161,6 @@ def _relative_db(stem: Frames, mix_power: float) -> float:
     return 10 * math.log10(max(power / mix_power, 1e-12))
 
 
-def frame_values(frames: Frames) -> Values:
-    """(T,) or (k, T) values of every frame-wise descriptor; those with k rows become name_1 .. name_k."""
-    mel_db = decibels(frames.power_mel)
-    bands = decibels(frames.peak) - decibels(frames.valley)
-    return {
-        "spectral_centroid": frames.centroid,
-        "spectral_bandwidth": frames.bandwidth,
-        "spectral_rolloff": frames.rolloff,
-        "spectral_flatness": frames.flatness,
-        "spectral_contrast": bands.mean(axis=0),
-        "spectral_contrast_bands": bands,
-        "spectral_flux": flux(frames.power_mel),
-        "rms": frames.rms,
-        "zero_crossing_rate": frames.zero_crossings,
-        "onset_strength": rhythm.onset_envelope(mel_db),
-        "mfcc": _product(_cosines(), mel_db),
-        "chroma": chroma_stft(frames.chroma),
-        "chroma_cens": chroma_cens(frames.chroma),
-        "tonnetz": tonnetz(frames.chroma),
-    }
-
-
-@lru_cache(maxsize=1)
-def _cosines() -> Floats:
-    """(20, 128): the first rows of the orthonormal discrete cosine transform of the second kind."""
-    angles = np.outer(np.arange(N_MFCC), 2 * np.arange(N_MELS) + 1) * (np.pi / (2 * N_MELS))
-    matrix = np.cos(angles) * math.sqrt(2 / N_MELS)
-    matrix[0] /= math.sqrt(2)
-    return np.asarray(matrix, np.float32)
-
-
-def _product(a: Floats, b: Floats) -> Floats:
-    """torch's, for it keeps to one thread where it is told to."""
-    return np.asarray((torch.from_numpy(a) @ torch.from_numpy(b)).numpy())
-
-
-def flux(power_mel: Floats) -> Floats:
-    """(T,) 0..1: sum of the rises of the mel-band magnitudes, each frame scaled to sum 1 (level does not matter)."""
-    shape = np.sqrt(power_mel)
-    shape /= np.maximum(shape.sum(axis=0), 1e-9)
-    values = np.zeros(shape.shape[1], np.float32)
-    if shape.shape[1] > 1:
-        rises = shape[:, 1:] - shape[:, :-1]
-        values[1:] = np.maximum(rises, 0, out=rises).sum(axis=0)
-    return values
-
-
-def _normalised(values: Floats, size: Floats) -> Floats:
-    """Columns divided by their size; columns without content stay as they are."""
-    tiny = np.finfo(np.float32).tiny
-    return np.asarray(values / np.where(size > tiny, size, 1), np.float32)
-
-
-def chroma_stft(energy: Floats) -> Floats:
-    """(12, frames), 0..1: the energy of each pitch class, the strongest in each frame 1."""
-    return _normalised(energy, energy.max(axis=0))
-
-
-def chroma_cens(energy: Floats) -> Floats:
-    """Chroma energy normalised statistics (Müller & Ewert 2011): quantised, smoothed over 41 frames, unit length.
-
-    Of the pitch classes of the STFT that is there anyway: librosa.feature.chroma_cens with them given as C. Without C
-    librosa makes a constant-Q transform first, and its values differ.
-    """
-    share = _normalised(energy, energy.sum(axis=0))
-    steps = sum((share > step).astype(np.float32) for step in (0.4, 0.2, 0.1, 0.05)) * np.float32(0.25)
-    window = np.hanning(43)[1:-1]  # its ends are zeros
-    window = (window / window.sum()).astype(np.float32)
-    padded = np.pad(steps, ((0, 0), (len(window) // 2, len(window) // 2)))
-    smooth = np.stack([np.convolve(row, window, "valid") for row in padded])
-    return _normalised(smooth, np.sqrt((smooth * smooth).sum(axis=0)))
-
-
-def tonnetz(energy: Floats) -> Floats:
-    """(6, T) tonal centroids (Harte, Sandler & Gasser 2006): fifths, minor thirds, major thirds, each as sine and cosine.
-
-    Of the pitch classes of the STFT: librosa.feature.tonnetz with that chroma given. Its default, without, takes
-    chroma_cqt.
-    """
-    angles = np.outer([7 / 6, 7 / 6, 3 / 2, 3 / 2, 2 / 3, 2 / 3], np.arange(PITCHES))
-    angles[::2] -= 0.5
-    matrix = np.array([1, 1, 1, 1, 0.5, 0.5])[:, None] * np.cos(np.pi * angles)
-    return _product(matrix.astype(np.float32), _normalised(energy, energy.sum(axis=0)))
-
-
 def statistics(values: Mapping[str, Floats], mask: NDArray[np.bool_]) -> dict[str, Statistics]:
     """Mean and standard deviation over the frames of `mask`, for single descriptors also the 10th and 90th percentile."""
     rows = np.concatenate([np.atleast_2d(table) for table in values.values()], dtype=np.float64)
@@ -303,18 +217,9 @@ def _whole_track(
     pulse: rhythm.Rhythm, keys: tonality.Tonality, picture: Mapping[str, float], percussive: float
 ) -> dict[str, Statistics]:
     """What only the mix has: tempo, key and musical contrast."""
-    beat: dict[str, float | None] = {}
-    if pulse.tempo is not None:
-        beat = {
-            "tempo": pulse.tempo,
-            "tempo_confidence": pulse.confidence,
-            "tempo_alternative": pulse.alternative,
-            "beat_regularity": pulse.regularity,
-        }
     return _single(
         {
-            **beat,
-            "pulse_clarity": pulse.pulse_clarity,
+            **vars(pulse),
             "majorness": keys.majorness,
             "key_clarity": keys.clarity,
             "percussive_ratio": percussive,
@@ -355,6 +260,3 @@ def _running_median(rows: Floats, width: int) -> Floats:
         if following is not None:
             kept.append(following)
     return kept[0]
-
-
-assert CONTRAST_BANDS == 7  # the names spectral_contrast_1 .. 7 are part of the rules' vocabulary

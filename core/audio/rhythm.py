@@ -13,17 +13,18 @@ from core.audio.types import FRAME_RATE, HOP, N_FFT, RATE, Floats
 
 @dataclass(frozen=True)
 class Rhythm:
-    """tempo: BPM, or None without a pulse; alternative: the next candidate in BPM; confidence: probability that it
-    is `tempo`, 0..1.
-    pulse_clarity: height of the best
-    periodicity over four of its periods, 0..1 (after Lartillot et al. 2008). regularity: how well onsets keep to
-    the beat, 0..1."""
+    """Descriptors of a track's beat, named as in descriptors.toml; None where there is no tempo.
 
-    tempo: float | None
-    alternative: float | None
-    confidence: float
-    pulse_clarity: float
-    regularity: float
+    tempo: BPM. tempo_alternative: the next candidate, BPM. tempo_confidence: probability that it is `tempo`, 0..1.
+    pulse_clarity: height of the best periodicity over four of its periods, 0..1 (after Lartillot et al. 2008).
+    beat_regularity: how well onsets keep to the beat, 0..1.
+    """
+
+    tempo: float | None = None
+    tempo_alternative: float | None = None
+    tempo_confidence: float | None = None
+    pulse_clarity: float = 0.0
+    beat_regularity: float | None = None
 
 
 def onset_envelope(mel_db: Floats) -> Floats:
@@ -63,22 +64,21 @@ def onsets(envelope: Floats) -> NDArray[np.intp]:
 def rhythm(mel_db: Floats) -> Rhythm:
     """Tempo and pulse of a (128, T) mel spectrogram in dB; without tempo when it lasts less than four seconds."""
     envelope = onset_envelope(mel_db)
-    nothing = Rhythm(None, None, 0.0, 0.0, 0.0)
     if len(envelope) < 4 * FRAME_RATE or np.ptp(envelope) <= 0:
-        return nothing
+        return Rhythm()
     found = tempo.candidates(mel_db, len(onsets(envelope)))
     if found is None:
-        return nothing
+        return Rhythm()
     order, probability = tempo.rank(found)
     best = float(found.bpm[order[0]])
     same = np.abs(np.log2(found.bpm / best)) < 0.06  # candidates this close are one tempo
     other = next((k for k in order if not same[k]), None)
     return Rhythm(
         tempo=best,
-        alternative=float(found.bpm[other]) if other is not None else None,
-        confidence=float(probability[same].sum()),
+        tempo_alternative=float(found.bpm[other]) if other is not None else None,
+        tempo_confidence=float(probability[same].sum()),
         pulse_clarity=float(np.clip(found.comb.max(), 0, 1)),
-        regularity=_regularity(tempo.above_average(envelope), best),
+        beat_regularity=_regularity(tempo.above_average(envelope), best),
     )
 
 

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -38,17 +38,20 @@ on blocks that are long enough for two threads not to wait for Python's lock; a 
 
 @dataclass(frozen=True)
 class Frames:
-    """Everything known about the frames of one source; T frames, float32.
+    """What one transform tells of each frame of a source, before descriptors are made of it; T frames, float32.
 
-    power_mel: (128, T) mel power. chroma: (12, T) energy of each pitch class from C, before normalisation.
-    peak, valley: (7, T) means of the strongest and weakest 2% of each octave band. k_weighted: (T,) mean square after
-    the K weighting of BS.1770. rms: (T,) linear. magnitude: (T, 1025) or None, only kept where asked for.
+    moments: (3, T) sums of the magnitudes times 1, f and f^2, with f in units of the Nyquist frequency. rolloff_bin: (T,)
+    first bin at which 85% of the magnitudes are reached. log_power, power: (T,) means over the bins of the logarithm of the
+    power and of the power. peak, valley: (7, T) means of the strongest and weakest 2% of each octave band. power_mel:
+    (128, T) mel power. chroma: (12, T) energy of each pitch class from C, before normalisation. k_weighted: (T,) mean
+    square after the K weighting of BS.1770. rms: (T,) linear. zero_crossings: (T,) share of the samples. magnitude:
+    (T, 1025) or None, only kept where asked for.
     """
 
-    centroid: Floats
-    bandwidth: Floats
-    flatness: Floats
-    rolloff: Floats
+    moments: Floats
+    rolloff_bin: Floats
+    log_power: Floats
+    power: Floats
     peak: Floats
     valley: Floats
     power_mel: Floats
@@ -57,6 +60,16 @@ class Frames:
     rms: Floats
     zero_crossings: Floats
     magnitude: Floats | None = None
+
+    @cached_property
+    def mel_db(self) -> Floats:
+        """(128, T) mel power in dB, at most 80 dB below the loudest."""
+        return decibels(self.power_mel)
+
+    @cached_property
+    def contrast_db(self) -> Floats:
+        """(7, T) peaks above valleys of each octave band, dB."""
+        return np.asarray(decibels(self.peak) - decibels(self.valley))
 
     def __len__(self) -> int:
         return len(self.rms)
@@ -120,14 +133,37 @@ def contrast_bands() -> tuple[tuple[int, int, int], ...]:
 
 
 @dataclass(frozen=True)
+class _Weights:
+    """Weighted sums over the bins, by name: all of them in one product."""
+
+    table: Tensor
+    """(rows, 1025)"""
+    rows: Mapping[str, slice]
+
+    @classmethod
+    def of(cls, weights: Mapping[str, NDArray[np.float64]], device: str) -> _Weights:
+        """Stack (k, 1025) weights to 16 rows, the rest zeros: MKL multiplies 16 rows twice as fast as 14."""
+        ends = np.cumsum([len(rows) for rows in weights.values()]).tolist()
+        starts = [0, *ends[:-1]]
+        table = np.zeros((16, BINS))
+        table[: ends[-1]] = np.concatenate(list(weights.values()))
+        rows = {name: slice(start, end) for name, start, end in zip(weights, starts, ends, strict=True)}
+        return cls(_tensor(table, device), rows)
+
+    def named(self, sums: Tensor) -> dict[str, Tensor]:
+        """{name: (k, T)} of what the product gave, (rows, T)."""
+        return {name: sums[rows] for name, rows in self.rows.items()}
+
+
+@dataclass(frozen=True)
 class _Constants:
     """Tensors on one device. window: (2048,) float64. moments: (3, 1025), 1, f and f^2 with f in units of the Nyquist
     frequency. mel: (bins, bands, filters (bands, bins)), four groups, so that the product skips most zeros. extremes:
-    (16, 1025), means of the strongest and then the weakest bins of each contrast band, once these are sorted."""
+    means of the strongest ("peak") and the weakest bins ("valley") of each contrast band, once these are sorted."""
 
     window: Tensor
     moments: Tensor
-    extremes: Tensor
+    extremes: _Weights
     mel: tuple[tuple[slice, slice, Tensor], ...]
 
 
@@ -139,27 +175,29 @@ def _constants(device: str) -> _Constants:
         used = np.flatnonzero(filters[bands].any(axis=0))
         bins = slice(int(used[0]), int(used[-1]) + 1)
         groups.append((bins, bands, _tensor(filters[bands, bins], device)))
-    extremes = np.zeros((16, BINS))
+    peak, valley = np.zeros((2, CONTRAST_BANDS, BINS))
     for k, (low, high, count) in enumerate(contrast_bands()):
-        extremes[k, high - count : high] = extremes[CONTRAST_BANDS + k, low : low + count] = 1 / count
+        peak[k, high - count : high] = valley[k, low : low + count] = 1 / count
     return _Constants(
         window=torch.tensor(_window(), device=device),
         moments=_tensor(np.linspace(0, 1, BINS) ** np.arange(3)[:, None], device),
-        extremes=_tensor(extremes, device),
+        extremes=_Weights.of({"peak": peak, "valley": valley}, device),
         mel=tuple(groups),
     )
 
 
 @lru_cache(maxsize=128)
-def _power_sums(tuning: float, device: str) -> Tensor:
-    """(16, 1025): the pitch classes, the plain mean and the K weighting of BS.1770, in one product; here as there two rows
-    of zeros, since MKL multiplies 16 rows twice as fast as 14."""
-    weights = response(k_weighting(RATE), BINS)
-    weights[1:-1] *= 2  # each of these bins stands for two of the full transform
-    weights *= 1 / (N_FFT * float(np.sum(_window() ** 2)))
-    pitches = chroma_filters(RATE, N_FFT, tuning)
-    rows = [pitches, np.full((1, BINS), 1 / BINS), weights[None], np.zeros((2, BINS))]
-    return _tensor(np.concatenate(rows), device)
+def _power_weights(tuning: float, device: str) -> _Weights:
+    """What is summed over the power spectrum; a descriptor that is another such sum needs a line here."""
+    k = response(k_weighting(RATE), BINS)
+    k[1:-1] *= 2  # each of these bins stands for two of the full transform
+    k *= 1 / (N_FFT * float(np.sum(_window() ** 2)))
+    weights = {
+        "chroma": chroma_filters(RATE, N_FFT, tuning),
+        "power": np.full((1, BINS), 1 / BINS),
+        "k_weighted": k[None],
+    }
+    return _Weights.of(weights, device)
 
 
 def _tensor(values: NDArray[np.float64], device: str) -> Tensor:
@@ -178,21 +216,21 @@ def magnitudes(signal: Floats, every: int = 1) -> Iterator[Floats]:
 def analyse_frames(
     signal: Floats, tuning: float = 0.0, keep_magnitude: bool = False, device: str = "cpu"
 ) -> Frames:
-    """All frame values of one source; `signal` is (n,) at 22.05 kHz. `tuning` in semitones, from `tonality.tuning`.
+    """Return what one transform tells of a source; `signal` is (n,) at 22.05 kHz. `tuning` in semitones, from
+    `tonality.tuning`.
 
     `device` is where the transform and what follows from it are computed: "cpu", or "cuda" for a GPU.
     """
     count = 1 + len(signal) // HOP
     with torch.inference_mode():
         samples = torch.from_numpy(signal).to(device)
-        use, power_sums = _constants(device), _power_sums(round(tuning, 2), device)
+        use, weights = _constants(device), _power_weights(round(tuning, 2), device)
 
         def table(rows: int) -> Tensor:
             return torch.empty(rows, count, device=device)
 
-        moments, mel, sums = table(3), table(N_MELS), table(16)
+        moments, mel, sums, extremes = table(3), table(N_MELS), table(16), table(16)
         log_mean, rolloff = table(1)[0], table(1)[0]
-        extremes = table(16)
         kept = torch.empty(count, BINS, device=device) if keep_magnitude else None
         transform = _transform(device)
         for start in range(0, count, transform.block):
@@ -204,27 +242,25 @@ def analyse_frames(
             rolloff[now] = _rolloff(magnitude)
             for bins, bands, filters in use.mel:
                 torch.mm(filters, power[:, bins].T, out=mel[bands, now])
-            torch.mm(power_sums, power.T, out=sums[:, now])
+            torch.mm(weights.table, power.T, out=sums[:, now])
             torch.mean(power.clamp_(min=float(AMIN)).log_(), 1, out=log_mean[now])
             _sort_bands(magnitude)
-            torch.mm(use.extremes, magnitude.T, out=extremes[:, now])
-        total = moments[0].clamp(min=torch.finfo(torch.float32).tiny)
-        first, second = moments[1] / total, moments[2] / total
-        nyquist = RATE / 2
+            torch.mm(use.extremes.table, magnitude.T, out=extremes[:, now])
+        named = weights.named(sums) | use.extremes.named(extremes)
 
         def numpy(values: Tensor) -> Floats:
             return np.asarray(values.cpu().numpy())
 
         return Frames(
-            centroid=numpy(first * nyquist),
-            bandwidth=numpy((second - first * first).clamp(min=0).sqrt() * nyquist),
-            flatness=numpy(log_mean.exp() / sums[12].clamp(min=float(AMIN))),
-            rolloff=numpy(rolloff * (nyquist / (BINS - 1))),
-            peak=numpy(extremes[:CONTRAST_BANDS]),
-            valley=numpy(extremes[CONTRAST_BANDS : 2 * CONTRAST_BANDS]),
+            moments=numpy(moments),
+            rolloff_bin=numpy(rolloff),
+            log_power=numpy(log_mean),
+            power=numpy(named["power"][0]),
+            peak=numpy(named["peak"]),
+            valley=numpy(named["valley"]),
             power_mel=numpy(mel),
-            chroma=numpy(sums[:12]),
-            k_weighted=numpy(sums[13]),
+            chroma=numpy(named["chroma"]),
+            k_weighted=numpy(named["k_weighted"][0]),
             rms=_rms(signal, count),
             zero_crossings=_zero_crossings(signal, count),
             magnitude=numpy(kept) if kept is not None else None,

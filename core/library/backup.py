@@ -13,7 +13,7 @@ from pathlib import Path
 
 from core.errors import UserError
 from core.library.database import Database
-from core.library.schema import open_database
+from core.library.schema import check_version, open_database
 
 _PATTERN = "moodstem-*.db"
 
@@ -57,13 +57,14 @@ def backups(folder: Path) -> list[Path]:
 
 
 def check(path: Path) -> None:
-    """Raises UserError unless the file is a sound database of Moodstem."""
+    """Raises UserError unless the file is a sound database that this Moodstem can use."""
     if not path.is_file():
         raise UserError(f"There is no backup {path}: `moodstem db backup` makes one.")
     try:
         with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
             verdict = [row[0] for row in connection.execute("PRAGMA integrity_check")]
             strays = connection.execute("PRAGMA foreign_key_check").fetchall()
+            [version] = connection.execute("PRAGMA user_version").fetchone()
             tables = {
                 row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
             }
@@ -71,6 +72,7 @@ def check(path: Path) -> None:
         raise UserError(f"{path.name} is not a usable backup ({error}): take an older one.") from error
     if verdict != ["ok"] or strays or "track" not in tables:
         raise UserError(f"{path.name} is damaged: take an older backup.")
+    check_version(path, version)
 
 
 async def quick_check(database: Database) -> str:

@@ -1,7 +1,7 @@
-"""From the database to the catalogs in memory; when the library changes, only what changed is read.
+"""Load catalogs from the database into memory; when the library changes, only what changed is read.
 
-Each analysis is read once, whichever servers find it: what a server finds (core.library.shelf) is some rows of the one
-matrix. Servers that find the same tracks have the same catalog.
+Each analysis is read once, whichever guilds find it: a guild's catalog (see core.library.scope) is some rows of one shared
+matrix, and guilds that find the same tracks share a catalog.
 """
 
 from __future__ import annotations
@@ -18,17 +18,16 @@ from numpy.typing import NDArray
 from core.library.catalog import Catalog
 from core.library.connection import Row
 from core.library.database import Database
-from core.library.shelf import SHARED, VISIBLE, Shelf, particular
-from core.library.tracks import Track
+from core.library.scope import SHARED, LibraryScope, guilds_with_own_library
+from core.library.tracks import TRACK_COLUMNS, Track
 from core.track_analysis import TrackAnalysis
 
 # A track that two separators have analysed is judged by the one whose stems are better.
 PREFERENCE = ("htdemucs_6s", "unet", "none")
 
-# Whatever any server finds. The index on changes has all that is asked of analyses; their data, 30 kB each, is not
-# touched.
-_TRACKS = """
-SELECT track.id, content_hash, path, origin, title, artist, genre, duration_s, separator, change
+# What any guild finds. The index on changes has all that is asked of analyses; their data, 30 kB each, is not touched.
+_TRACKS = f"""
+SELECT {TRACK_COLUMNS}, separator, change
 FROM analysis INDEXED BY analysis_change JOIN track ON track.id = track_id
 WHERE track.origin <> 'upload' OR (:uploads AND track.listed)
 """
@@ -39,14 +38,14 @@ SELECT track_id, separator, data FROM analysis WHERE track_id IN (SELECT value F
 BATCH = 200
 """Analyses that are in memory as text at a time."""
 
-REMEMBERED = 250_000
-"""Tracks of all servers' catalogs that are remembered, each about 0.3 kB once it has been recommended from and 0.9 kB with
-what `/similar` derives; those asked longest ago go first."""
+CACHED_TRACKS = 250_000
+"""Tracks in all cached catalogs together, each about 0.3 kB once it has been recommended from and 0.9 kB with what
+`/similar` derives; the catalogs asked for longest ago are dropped first."""
 
 
 @dataclass(frozen=True)
-class _Held:
-    """A track as the catalog has it: by which analysis, in which of its versions."""
+class _LoadedTrack:
+    """A track as the catalog has it: its analysis' separator and change number."""
 
     track: Track
     separator: str
@@ -58,9 +57,11 @@ class _Held:
 
 
 @dataclass
-class _Part:
-    """One catalog that servers share which find these tracks: `ids` rise, `changes` and `separators` say by which
-    analyses."""
+class _CachedCatalog:
+    """The catalog of all guilds that find these tracks.
+
+    `ids` (ascending), `changes` and `separators` have shape (tracks,) and say by which analyses it was made.
+    """
 
     ids: NDArray[np.int64]
     changes: NDArray[np.int64]
@@ -69,79 +70,80 @@ class _Part:
 
 
 class Loader:
-    """The catalog of each server (see core.library.shelf.VISIBLE), as of now at each `catalog`."""
+    """Keeps the catalogs of guilds up to date; `catalog` returns them as of now."""
 
     def __init__(self, database: Database, *, uploads: bool) -> None:
         self._database = database
         self._uploads = uploads
         self._version: int | None = None
-        self._held: dict[int, _Held] = {}
-        self._whole = _part(Catalog.build([]), {})
-        self._particular: frozenset[int] = frozenset()
-        self._parts: list[_Part] = []
-        self._found: dict[int | None, _Part] = {}
+        self._loaded: dict[int, _LoadedTrack] = {}
+        self._whole = _whole(Catalog.build([]), {})
+        self._guilds_with_own: frozenset[int] = frozenset()
+        self._cached: list[_CachedCatalog] = []
+        self._by_guild: dict[int | None, _CachedCatalog] = {}
 
-    async def catalog(self, server: int | None) -> Catalog:
-        """What a server (SHARED, None: see Shelf) finds: equal to a catalog that was read from the beginning, percentiles
-        included.
+    async def catalog(self, guild_id: int | None) -> Catalog:
+        """Return what a guild finds (`guild_id` as in LibraryScope), equal to a catalog read from the beginning,
+        percentiles included.
 
-        A catalog that was given out before stays as it is. Parsing and copying run in a thread, since a bot that
-        answers must not stop for it. Not to be called while it runs.
+        Catalogs returned before stay as they are. Parsing and copying run in a thread, since a bot that answers must not
+        stop for it. Not to be called while it runs.
         """
-        version = await self._library()
+        version = await self._library_version()
         if version != self._version:
             await self._refresh()
             self._version = version
-        if server is not None and server not in self._particular:
-            server = SHARED
-        if server not in self._found:
+        if guild_id is not None and guild_id not in self._guilds_with_own:
+            guild_id = SHARED
+        if guild_id not in self._by_guild:
+            scope = LibraryScope(guild_id, self._uploads)
             rows = await self._database.fetch(
-                f"SELECT track.id FROM track WHERE {VISIBLE}", Shelf(server, self._uploads).named
+                f"SELECT track.id FROM track WHERE {scope.listed_sql}", scope.parameters
             )
-            self._found[server] = await asyncio.to_thread(self._selected, [row["id"] for row in rows])
-        part = self._found[server]
-        self._parts = [*(one for one in self._parts if one is not part), part]  # asked last
-        while len(self._parts) > 1 and sum(len(one.ids) for one in self._parts) > REMEMBERED:
-            gone = self._parts.pop(0)
-            self._found = {key: one for key, one in self._found.items() if one is not gone}
-        return part.catalog
+            self._by_guild[guild_id] = await asyncio.to_thread(self._selected, [row["id"] for row in rows])
+        found = self._by_guild[guild_id]
+        self._cached = [*(one for one in self._cached if one is not found), found]  # the last one asked for
+        while len(self._cached) > 1 and sum(len(one.ids) for one in self._cached) > CACHED_TRACKS:
+            dropped = self._cached.pop(0)
+            self._by_guild = {key: one for key, one in self._by_guild.items() if one is not dropped}
+        return found.catalog
 
-    def remembers(self, catalog: Catalog) -> bool:
-        """Would a server be given this very catalog again?"""
-        return any(part.catalog is catalog for part in self._parts)
+    def is_cached(self, catalog: Catalog) -> bool:
+        """Return True while this catalog is still in the cache."""
+        return any(one.catalog is catalog for one in self._cached)
 
-    async def _library(self) -> int:
+    async def _library_version(self) -> int:
         [row] = await self._database.fetch("SELECT value FROM counter WHERE name = 'library'")
         return int(row[0])
 
     async def _refresh(self) -> None:
-        """Read what has changed; catalogs whose tracks have not are kept."""
+        """Read what has changed; catalogs whose tracks have not changed stay cached."""
         rows = await self._database.fetch(_TRACKS, {"uploads": self._uploads})
         wanted = await asyncio.to_thread(_best, rows)
         stale = [
             track_id
             for track_id, one in wanted.items()
-            if track_id not in self._held or self._held[track_id].analysis != one.analysis
+            if track_id not in self._loaded or self._loaded[track_id].analysis != one.analysis
         ]
         parts = []
         for start in range(0, len(stale), BATCH):
             found = await self._database.fetch(_ANALYSES, [json.dumps(stale[start : start + BATCH])])
             parts.append(await asyncio.to_thread(_parsed, found, wanted))
-        # What was removed after the first look is missing now; its number has grown, so the next load looks again.
+        # What was removed after the first query is missing now; the version has grown, so the next call refreshes again.
         for track_id in set(stale) - {track.id for part in parts for track in part.tracks}:
             del wanted[track_id]
-        self._particular = await particular(self._database)
+        self._guilds_with_own = await guilds_with_own_library(self._database)
         self._whole = await asyncio.to_thread(
-            lambda: _part(_joined(self._whole.catalog, parts, wanted), wanted)
+            lambda: _whole(_joined(self._whole.catalog, parts, wanted), wanted)
         )
-        self._held = wanted
-        self._found = {}
-        self._parts = await asyncio.to_thread(self._moved)
+        self._loaded = wanted
+        self._by_guild = {}
+        self._cached = await asyncio.to_thread(self._moved)
 
-    def _moved(self) -> list[_Part]:
-        """The catalogs whose tracks have the analyses that they had, over the present matrix."""
+    def _moved(self) -> list[_CachedCatalog]:
+        """Return the cached catalogs whose tracks have the same analyses, as rows of the present matrix."""
         whole, kept = self._whole, []
-        for part in self._parts:
+        for part in self._cached:
             rows = np.searchsorted(whole.ids, part.ids)
             if len(rows) and rows[-1] >= len(whole.ids):
                 continue
@@ -154,24 +156,24 @@ class Loader:
                 kept.append(part)
         return kept
 
-    def _selected(self, track_ids: list[int]) -> _Part:
-        """The catalog of these tracks: one that is remembered, or a new one."""
+    def _selected(self, track_ids: list[int]) -> _CachedCatalog:
+        """Return the catalog of these tracks: a cached one, or a new one."""
         whole = self._whole
         rows = np.flatnonzero(np.isin(whole.ids, np.array(track_ids, dtype=np.int64)))
         ids, tracks = whole.ids[rows], tuple(whole.catalog.tracks[row] for row in rows)
-        for part in self._parts:
+        for part in self._cached:
             if np.array_equal(part.ids, ids):
                 if part.catalog.tracks != tracks:
                     # Other titles, the same sounds: all that was worked out from them still holds.
                     part.catalog = copy.copy(part.catalog)
                     part.catalog.tracks = tracks
                 return part
-        return _Part(ids, whole.changes[rows], whole.separators[rows], whole.catalog.part(rows))
+        return _CachedCatalog(ids, whole.changes[rows], whole.separators[rows], whole.catalog.part(rows))
 
 
-def _part(catalog: Catalog, wanted: dict[int, _Held]) -> _Part:
-    """All of it."""
-    return _Part(
+def _whole(catalog: Catalog, wanted: dict[int, _LoadedTrack]) -> _CachedCatalog:
+    """Return the catalog of all tracks."""
+    return _CachedCatalog(
         np.array(list(wanted), dtype=np.int64),
         np.array([one.change for one in wanted.values()], dtype=np.int64),
         np.array(catalog.separators, dtype=np.str_),
@@ -179,13 +181,13 @@ def _part(catalog: Catalog, wanted: dict[int, _Held]) -> _Part:
     )
 
 
-async def load_catalog(database: Database, shelf: Shelf) -> Catalog:
-    """What is found there (see VISIBLE)."""
-    return await Loader(database, uploads=shelf.uploads).catalog(shelf.server)
+async def load_catalog(database: Database, scope: LibraryScope) -> Catalog:
+    """Return a new catalog of what is found there."""
+    return await Loader(database, uploads=scope.uploads).catalog(scope.guild_id)
 
 
-def _best(rows: Iterable[Row]) -> dict[int, _Held]:
-    """{track id: the track with the analysis that counts}, in the order of ids."""
+def _best(rows: Iterable[Row]) -> dict[int, _LoadedTrack]:
+    """Return {track id: the track with its best analysis}, in the order of ids."""
 
     def rank(separator: str) -> int:
         return PREFERENCE.index(separator) if separator in PREFERENCE else len(PREFERENCE)
@@ -194,14 +196,17 @@ def _best(rows: Iterable[Row]) -> dict[int, _Held]:
     for row in sorted(rows, key=lambda row: (row["id"], rank(row["separator"]), row["separator"])):
         best.setdefault(row["id"], row)
     return {
-        track_id: _Held(Track(*tuple(row)[:8]), row["separator"], row["change"])
+        track_id: _LoadedTrack(Track.from_row(row), row["separator"], row["change"])
         for track_id, row in best.items()
     }
 
 
-def _parsed(rows: Iterable[Row], wanted: dict[int, _Held]) -> Catalog:
-    """A catalog of those analyses that are wanted. One that changed since the first look counts as it is now; then its
-    number is not the one that is held, and the next load reads it again."""
+def _parsed(rows: Iterable[Row], wanted: dict[int, _LoadedTrack]) -> Catalog:
+    """Return a catalog of the wanted analyses.
+
+    An analysis that changed since the first query is taken as it is now; its change number then differs from the one that
+    is kept, and the next load reads it again.
+    """
     return Catalog.build(
         [
             (wanted[row["track_id"]].track, TrackAnalysis.from_json(json.loads(row["data"])))
@@ -211,8 +216,8 @@ def _parsed(rows: Iterable[Row], wanted: dict[int, _Held]) -> Catalog:
     )
 
 
-def _joined(old: Catalog, parts: list[Catalog], wanted: dict[int, _Held]) -> Catalog:
-    """The wanted tracks in order, each from the part that has just been read, else from the old catalog."""
+def _joined(old: Catalog, parts: list[Catalog], wanted: dict[int, _LoadedTrack]) -> Catalog:
+    """Return a catalog of the wanted tracks in order, each from the part just read, else from the old catalog."""
     tracks = [one.track for one in wanted.values()]
     if not parts and tuple(track.id for track in tracks) == tuple(track.id for track in old.tracks):
         if tuple(tracks) == old.tracks:

@@ -17,8 +17,8 @@ from core.library.connection import Row
 from core.library.database import Database
 from core.library.playlist_files import Item
 from core.library.query import fold, split
+from core.library.scope import LibraryScope
 from core.library.search import quoted
-from core.library.shelf import VISIBLE, Shelf
 from core.library.tags import from_file_name
 
 SAME_LENGTH_S, LIKE_LENGTH_S = 3.0, 15.0
@@ -43,29 +43,29 @@ class Match:
     track_id: int | None
 
 
-async def match(database: Database, shelf: Shelf, items: Sequence[Item]) -> list[Match]:
+async def match(database: Database, scope: LibraryScope, items: Sequence[Item]) -> list[Match]:
     """A track of the visible library for each item, in their order."""
-    found = [Match(item, await _by_names(database, item, shelf)) for item in items]
+    found = [Match(item, await _by_names(database, item, scope)) for item in items]
     names = {_name(one.item.file_name) for one in found if one.track_id is None and one.item.file_name}
     if names:
-        files = await _by_file(database, names, shelf)
+        files = await _by_file(database, names, scope)
         for place, one in enumerate(found):
             if one.track_id is None:
                 track_id = _nearest(files.get(_name(one.item.file_name), ()), one.item.duration_s)
-                found[place] = Match(one.item, track_id or await _by_file_words(database, one.item, shelf))
+                found[place] = Match(one.item, track_id or await _by_file_words(database, one.item, scope))
     return found
 
 
-async def _by_names(database: Database, item: Item, shelf: Shelf) -> int | None:
+async def _by_names(database: Database, item: Item, scope: LibraryScope) -> int | None:
     if item.content_hash:
         row = await database.fetch_one(
-            f"SELECT id FROM track WHERE (content_hash = :hash OR audio_hash = :hash) AND {VISIBLE}",
-            {"hash": item.content_hash, **shelf.named},
+            f"SELECT id FROM track WHERE (content_hash = :hash OR audio_hash = :hash) AND {scope.listed_sql}",
+            {"hash": item.content_hash, **scope.parameters},
         )
         if row:
             return int(row["id"])
     for title, artist in _readings(item):
-        rows = await _titled(database, title, shelf)
+        rows = await _titled(database, title, scope)
         exact = [row for row in rows if _key(row["title"]) == _key(title)]
         by_artist = [row for row in rows if artist and _same_artist(row["artist"], artist)]
         both = [row for row in exact if row in by_artist]
@@ -98,11 +98,11 @@ def _readings(item: Item) -> Iterable[tuple[str, str | None]]:
             yield title, artist
 
 
-async def _titled(database: Database, title: str, shelf: Shelf) -> list[Row]:
+async def _titled(database: Database, title: str, scope: LibraryScope) -> list[Row]:
     """Visible tracks with this title, whatever else stands in theirs."""
-    parameters = {"title": title, "most": MOST, **shelf.named}
+    parameters = {"title": title, "most": MOST, **scope.parameters}
     rows = await database.fetch(
-        f"SELECT {_COLUMNS} FROM track WHERE title = :title COLLATE NOCASE AND {VISIBLE} LIMIT :most",
+        f"SELECT {_COLUMNS} FROM track WHERE title = :title COLLATE NOCASE AND {scope.listed_sql} LIMIT :most",
         parameters,
     )
     words = split(_ADDITION.sub(" ", title)) or split(title)
@@ -110,16 +110,16 @@ async def _titled(database: Database, title: str, shelf: Shelf) -> list[Row]:
         parameters["words"] = f"title : ({' AND '.join(quoted(word) for word in words[:12])})"
         rows += await database.fetch(
             f"SELECT {_COLUMNS} FROM track WHERE track.id IN (SELECT rowid FROM track_text"
-            f" WHERE track_text MATCH :words ORDER BY rank LIMIT :most) AND {VISIBLE}",
+            f" WHERE track_text MATCH :words ORDER BY rank LIMIT :most) AND {scope.listed_sql}",
             parameters,
         )
     return rows
 
 
-async def _by_file(database: Database, names: set[str], shelf: Shelf) -> dict[str, list[Row]]:
+async def _by_file(database: Database, names: set[str], scope: LibraryScope) -> dict[str, list[Row]]:
     """{file name, folded: the tracks whose file is called so}, in one pass over the library."""
     rows = await database.fetch(
-        f"SELECT {_COLUMNS} FROM track WHERE origin <> 'upload' AND {VISIBLE}", shelf.named
+        f"SELECT {_COLUMNS} FROM track WHERE origin <> 'upload' AND {scope.listed_sql}", scope.parameters
     )
     found: dict[str, list[Row]] = {}
     for row in rows:
@@ -129,11 +129,11 @@ async def _by_file(database: Database, names: set[str], shelf: Shelf) -> dict[st
     return found
 
 
-async def _by_file_words(database: Database, item: Item, shelf: Shelf) -> int | None:
+async def _by_file_words(database: Database, item: Item, scope: LibraryScope) -> int | None:
     if not item.file_name or item.title:
         return None
     tags = from_file_name(item.file_name)
-    return await _by_names(database, Item(tags.title, tags.artist, duration_s=item.duration_s), shelf)
+    return await _by_names(database, Item(tags.title, tags.artist, duration_s=item.duration_s), scope)
 
 
 def _nearest(rows: Iterable[Row], duration_s: float | None) -> int | None:

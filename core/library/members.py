@@ -11,7 +11,7 @@ from typing import Any
 from core.folders import DataFolder
 from core.library.database import Database
 from core.library.playlists import Playlists
-from core.library.shelf import SHARED, Shelf
+from core.library.scope import SHARED, LibraryScope
 from core.library.tracks import picture_name
 
 # In the order in which rows must go. A test fails when a table with a user column is missing here.
@@ -54,7 +54,7 @@ async def export_member(database: Database, user_id: int) -> dict[str, Any]:
         found[table] = [{key: _unfolded(row[key]) for key in row.keys()} for row in rows]  # noqa: SIM118 - sqlite3.Row
     for playlist in found["playlist"]:  # its entries go with it when it is erased
         kept = await Playlists(database).own(playlist["id"], user_id)
-        entries = await Playlists(database).seen(kept, Shelf(SHARED), user_id)
+        entries = await Playlists(database).seen(kept, LibraryScope(SHARED), user_id)
         playlist["shared"] = kept.shared
         playlist["entries"] = [{"title": entry.title, "artist": entry.artist} for entry in entries]
     tracks = await database.fetch(_UPLOADED, {"user": user_id})

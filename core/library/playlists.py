@@ -9,7 +9,7 @@ from core.errors import UserError
 from core.library.connection import Row
 from core.library.database import Database, Transaction
 from core.library.query import fold
-from core.library.shelf import HERE, OWN, Shelf
+from core.library.scope import OWN_UPLOAD_SQL, LibraryScope
 from core.library.tags import one_line
 
 LONGEST_NAME = 60
@@ -102,7 +102,7 @@ class Playlists:
     async def _shared(self, playlist_id: int, place: int) -> bool:
         return bool(
             await self._database.fetch(
-                "SELECT 1 FROM playlist_place WHERE playlist_id = ? AND place IN (0, ?)", [playlist_id, place]
+                "SELECT 1 FROM playlist_place WHERE playlist_id = ? AND place = ?", [playlist_id, place]
             )
         )
 
@@ -111,11 +111,13 @@ class Playlists:
         rows = await self._database.fetch(_ENTRIES.format(away="0", here="1"), {"playlist": playlist_id})
         return [Entry(*row) for row in rows]
 
-    async def seen(self, playlist: Playlist, shelf: Shelf, user_id: int) -> list[Entry]:
+    async def seen(self, playlist: Playlist, scope: LibraryScope, user_id: int) -> list[Entry]:
         """The places of a list as a member finds them in a server: what is of another one's library is away, and for
         others than the list's owner not there at all. `user_id` 0 is anybody."""
-        sql = _ENTRIES.format(away="track.id IS NULL AND track_id IS NOT NULL", here=f"{HERE} OR {OWN}")
-        rows = await self._database.fetch(sql, {"playlist": playlist.id, "user": user_id, **shelf.named})
+        sql = _ENTRIES.format(
+            away="track.id IS NULL AND track_id IS NOT NULL", here=f"{scope.in_scope_sql} OR {OWN_UPLOAD_SQL}"
+        )
+        rows = await self._database.fetch(sql, {"playlist": playlist.id, "user": user_id, **scope.parameters})
         entries = [Entry(*row) for row in rows]
         return [entry for entry in entries if not entry.away or user_id == playlist.user_id]
 
@@ -223,10 +225,10 @@ class Playlists:
         await self._database.write("DELETE FROM playlist WHERE id = ?", [playlist_id])
         return playlist
 
-    async def copy(self, playlist_id: int, user_id: int, place: int, shelf: Shelf) -> Playlist:
+    async def copy(self, playlist_id: int, user_id: int, place: int, scope: LibraryScope) -> Playlist:
         """A list of the member's own with the same tracks, as far as they are found here."""
         playlist = await self.visible(playlist_id, user_id, place)
-        entries = await self.seen(playlist, shelf, user_id)
+        entries = await self.seen(playlist, scope, user_id)
         tracks = [entry.track_id for entry in entries if entry.track_id is not None]
         return await self.create(user_id, await self.free_name(user_id, playlist.name), tracks)
 

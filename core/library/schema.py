@@ -14,7 +14,7 @@ from core.library.database import Database
 async def open_database(path: Path) -> Database:
     """Open or create the database at `path` and bring it up to date.
 
-    Raises UserError when the file is not ours, newer than this program, or cannot be opened.
+    Raises UserError when the file is not ours, of another age than this program, or cannot be opened.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # what members said is not for others
     try:
@@ -36,47 +36,61 @@ async def open_database(path: Path) -> Database:
 
 
 async def migrate(database: Database) -> None:
-    """Each step in a transaction of its own. Raises UserError when the database is newer than this program."""
-    migrations = available_migrations()
+    """Run each missing migration in a transaction of its own. Raises UserError as `check_version`."""
     current = await schema_version(database)
-    newest = max(migrations)
-    if current > newest:
-        raise UserError(
-            f"{database.path} was made by a newer Moodstem (schema {current}, this one knows {newest}): update Moodstem."
-        )
-    for number in range(current + 1, newest + 1):
+    check_version(database.path, current)
+    for number, script in available_migrations().items():
+        if number <= current:
+            continue
         async with database.transaction() as transaction:
             # A second process may have migrated while this one waited for the lock.
             [row] = await transaction.run("PRAGMA user_version")
             if row[0] >= number:
                 continue
-            for statement in split_statements(migrations[number]):
+            for statement in split_statements(script):
                 await transaction.run(statement)
             await transaction.run(f"PRAGMA user_version={number}")
 
 
 async def schema_version(database: Database) -> int:
-    """Return the number of the newest migration that the database has."""
+    """Return the number of the newest migration that the database has; 0 for a new one."""
     [row] = await database.fetch("PRAGMA user_version")
     return int(row[0])
 
 
+def check_version(path: Path, version: int) -> None:
+    """Raises UserError when this program can neither use nor migrate a database of this version."""
+    oldest, newest = min(available_migrations()), max(available_migrations())
+    if 0 < version < oldest:
+        raise UserError(
+            f"{path} was made by a pre-release of Moodstem (schema {version}), which this one cannot read:"
+            " move it aside and index your music again."
+        )
+    if version > newest:
+        raise UserError(
+            f"{path} was made by a newer Moodstem (schema {version}, this one knows {newest}): update Moodstem."
+        )
+
+
 def available_migrations() -> dict[int, str]:
-    """{number: SQL} of every core/library/migrations/NNNN_name.sql; the numbers have no gap."""
+    """Return {number: SQL} of every core/library/migrations/NNNN_name.sql, without gaps from the baseline on.
+
+    The baseline's number tells databases apart that pre-releases made, whose numbers ended at 24.
+    """
     found = sorted(
         (int(match[1]), entry.read_text("utf-8"))
         for entry in files("core.library").joinpath("migrations").iterdir()
         if (match := re.fullmatch(r"(\d{4})_\w+\.sql", entry.name))
     )
     numbers = [number for number, _ in found]
-    assert numbers == list(range(1, len(found) + 1)), (
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers))), (
         f"migrations are not numbered without gaps and only once: {numbers}"
     )
     return dict(found)
 
 
 def split_statements(script: str) -> list[str]:
-    """The single statements of an SQL script (sqlite3.executescript would commit the open transaction)."""
+    """Return the single statements of an SQL script (sqlite3.executescript would commit the open transaction)."""
     statements, pending = [], ""
     for line in script.splitlines(keepends=True):
         pending += line

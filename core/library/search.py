@@ -23,8 +23,8 @@ from core.genre.likely import likely
 from core.library.connection import Row
 from core.library.database import Database
 from core.library.query import Key, Meaning, Query, Term, parse_key, split
-from core.library.shelf import OWN, VISIBLE, Shelf
-from core.library.tracks import Track
+from core.library.scope import OWN_UPLOAD_SQL, LibraryScope
+from core.library.tracks import TRACK_COLUMNS, Track
 
 SOUNDS = 0.25
 """A track has an instrument when it sounds for at least this share of the time."""
@@ -32,10 +32,6 @@ SOUNDS = 0.25
 CUT = 100
 """A genre of this length was cut by an autocomplete, whose values are no longer."""
 
-_TRACK = ", ".join(
-    f"track.{name}"  # in the order of Track's fields
-    for name in ("id", "content_hash", "path", "origin", "title", "artist", "genre", "duration_s", "album")
-)
 _NAMED = "track_text CROSS JOIN track ON track.id = track_text.rowid"
 _BM25 = "bm25(track_text, 10, 8, 3, 5)"
 _SOUND = "track_sound.tempo_bpm, track_sound.key, track_sound.mode, track_sound.separator, " + ", ".join(
@@ -90,7 +86,7 @@ class Sounds(Protocol):
 
 async def search(
     database: Database,
-    shelf: Shelf,
+    scope: LibraryScope,
     query: Query,
     filters: Filters = Filters(),
     *,
@@ -104,7 +100,7 @@ async def search(
     finds everything.
     """
     if not query.terms:
-        return await _everything(database, filters, shelf, limit, offset)
+        return await _everything(database, filters, scope, limit, offset)
     heard: dict[Term, Mapping[int, float]] = {}
     for term in query.meant:
         assert term.meaning is not None
@@ -113,14 +109,14 @@ async def search(
         elif sounds is not None:
             heard[term] = await asyncio.to_thread(sounds, term.meaning)
     for how in ("words", "beginnings", "parts"):
-        ranked = await _ranked(database, query, filters, heard, shelf, how)
+        ranked = await _ranked(database, query, filters, heard, scope, how)
         if ranked:
             hits = await _hits(database, ranked[offset : offset + limit], heard)
             return Found(hits, len(ranked), how)
     return Found([], 0)
 
 
-async def complete(database: Database, shelf: Shelf, text: str, *, limit: int = 25) -> list[Track]:
+async def complete(database: Database, scope: LibraryScope, text: str, *, limit: int = 25) -> list[Track]:
     """Tracks for an autocomplete: titles that begin with the text first, then names that have all its words.
 
     The last word may be unfinished. Without text, the newest tracks. Nothing is ranked, so that the answer takes a
@@ -129,11 +125,11 @@ async def complete(database: Database, shelf: Shelf, text: str, *, limit: int = 
     words = split(text[:100])
     if not words:
         rows = await database.fetch(
-            f"SELECT {_TRACK} FROM track WHERE {VISIBLE} ORDER BY id DESC LIMIT :limit",
-            {**shelf.named, "limit": limit},
+            f"SELECT {TRACK_COLUMNS} FROM track WHERE {scope.listed_sql} ORDER BY id DESC LIMIT :limit",
+            {**scope.parameters, "limit": limit},
         )
-        return [Track(*row) for row in rows]
-    parameters: dict[str, Any] = {**shelf.named, "limit": limit}
+        return [Track.from_row(row) for row in rows]
+    parameters: dict[str, Any] = {**scope.parameters, "limit": limit}
     first = " AND ".join(quoted(word) for word in words[:-1])
     last = f"{quoted(words[-1])} *"
     matching = f"{_NAMED} WHERE track_text MATCH :match"
@@ -150,28 +146,29 @@ async def complete(database: Database, shelf: Shelf, text: str, *, limit: int = 
     for source, values in steps:
         if len(found) < limit:
             for row in await database.fetch(
-                f"SELECT {_TRACK} FROM {source} AND {VISIBLE} LIMIT :limit",
+                f"SELECT {TRACK_COLUMNS} FROM {source} AND {scope.listed_sql} LIMIT :limit",
                 parameters | values,
             ):
-                found.setdefault(row["id"], Track(*row))
+                found.setdefault(row["id"], Track.from_row(row))
     return list(found.values())[:limit]
 
 
-async def visible(database: Database, shelf: Shelf, track_id: int) -> Track | None:
+async def visible(database: Database, scope: LibraryScope, track_id: int) -> Track | None:
     """The track, where members may find it."""
     row = await database.fetch_one(
-        f"SELECT {_TRACK} FROM track WHERE track.id = :id AND {VISIBLE}", {"id": track_id, **shelf.named}
+        f"SELECT {TRACK_COLUMNS} FROM track WHERE track.id = :id AND {scope.listed_sql}",
+        {"id": track_id, **scope.parameters},
     )
-    return Track(*row) if row else None
+    return Track.from_row(row) if row else None
 
 
 async def uploads_of(database: Database, user_id: int, *, limit: int = 25) -> list[Track]:
     """What a member uploaded and is still kept, the newest first, whether others can find it or not."""
     rows = await database.fetch(
-        f"SELECT {_TRACK} FROM track WHERE {OWN} ORDER BY track.id DESC LIMIT :limit",
+        f"SELECT {TRACK_COLUMNS} FROM track WHERE {OWN_UPLOAD_SQL} ORDER BY track.id DESC LIMIT :limit",
         {"user": user_id, "limit": limit},
     )
-    return [Track(*row) for row in rows]
+    return [Track.from_row(row) for row in rows]
 
 
 async def hit(database: Database, track_id: int) -> Hit | None:
@@ -180,21 +177,21 @@ async def hit(database: Database, track_id: int) -> Hit | None:
     return found[0] if found else None
 
 
-async def genres(database: Database, shelf: Shelf, text: str = "", *, limit: int = 25) -> list[str]:
+async def genres(database: Database, scope: LibraryScope, text: str = "", *, limit: int = 25) -> list[str]:
     """The genres of visible tracks that have all words of the text, in alphabetical order."""
     # One step of the index for each genre, not for each track.
     rows = await database.fetch(
         "WITH RECURSIVE one (genre) AS (SELECT min(genre) FROM track UNION ALL"
         " SELECT (SELECT min(genre) FROM track WHERE genre > one.genre) FROM one WHERE one.genre IS NOT NULL)"
-        f" SELECT genre FROM one WHERE EXISTS (SELECT 1 FROM track WHERE track.genre = one.genre AND {VISIBLE})",
-        shelf.named,
+        f" SELECT genre FROM one WHERE EXISTS (SELECT 1 FROM track WHERE track.genre = one.genre AND {scope.listed_sql})",
+        scope.parameters,
     )
     told = await database.fetch(
         "WITH RECURSIVE one (genre) AS (SELECT min(genre) FROM told_genre UNION ALL"
         " SELECT (SELECT min(genre) FROM told_genre WHERE genre > one.genre) FROM one WHERE one.genre IS NOT NULL)"
         " SELECT genre FROM one WHERE EXISTS (SELECT 1 FROM told_genre JOIN track ON track.id = track_id"
-        f" WHERE told_genre.genre = one.genre AND track.genre IS NULL AND {VISIBLE})",
-        shelf.named,
+        f" WHERE told_genre.genre = one.genre AND track.genre IS NULL AND {scope.listed_sql})",
+        scope.parameters,
     )
     rows = [*rows, *told]
     words = [word.casefold() for word in split(text[:100])]
@@ -205,11 +202,13 @@ async def genres(database: Database, shelf: Shelf, text: str = "", *, limit: int
     return [*sorted(begin, key=str.casefold), *sorted(set(fitting) - set(begin), key=str.casefold)][:limit]
 
 
-async def _everything(database: Database, filters: Filters, shelf: Shelf, limit: int, offset: int) -> Found:
+async def _everything(
+    database: Database, filters: Filters, scope: LibraryScope, limit: int, offset: int
+) -> Found:
     """A page of everything that passes the filters, by artist and title."""
     where, parameters = _conditions(filters)
-    source = f"{_source('track', where)} WHERE {' AND '.join([VISIBLE, *where])}"
-    parameters |= {**shelf.named, "limit": limit, "offset": offset}
+    source = f"{_source('track', where)} WHERE {' AND '.join([scope.listed_sql, *where])}"
+    parameters |= {**scope.parameters, "limit": limit, "offset": offset}
     [count] = await database.fetch(f"SELECT count(*) FROM {source}", parameters)
     rows = await database.fetch(
         f"SELECT track.id FROM {source} ORDER BY track.artist COLLATE NOCASE, track.title COLLATE NOCASE, track.id"
@@ -224,13 +223,13 @@ async def _ranked(
     query: Query,
     filters: Filters,
     heard: Mapping[Term, Mapping[int, float]],
-    shelf: Shelf,
+    scope: LibraryScope,
     how: str,
 ) -> list[tuple[float, int]]:
     """(score, track id) of everything that meets the query, best first."""
     plain = [term for term in query.terms if term not in heard]
-    names = await _named(database, plain, filters, shelf, how)
-    alone = {term: await _named(database, [term], filters, shelf, how) for term in heard}
+    names = await _named(database, plain, filters, scope, how)
+    alone = {term: await _named(database, [term], filters, scope, how) for term in heard}
 
     def rank() -> list[tuple[float, int]]:
         best = min((row[1] for row in names), default=0.0) or -1.0  # bm25 is negative, better is lower
@@ -259,12 +258,12 @@ async def _named(
     database: Database,
     terms: Sequence[Term],
     filters: Filters,
-    shelf: Shelf,
+    scope: LibraryScope,
     how: str,
 ) -> list[Row]:
     """(id, bm25, title) of the visible tracks that pass the filters and whose words hold all terms."""
     where, parameters = _conditions(filters)
-    parameters |= shelf.named
+    parameters |= scope.parameters
     source, rank = "track", "0.0"
     if terms and how == "parts":
         for place, term in enumerate(terms):
@@ -280,7 +279,7 @@ async def _named(
         source, rank = _NAMED, _BM25
         where.append("track_text MATCH :text")
     return await database.fetch(
-        f"SELECT track.id, {rank}, track.title FROM {_source(source, where)} WHERE {' AND '.join([VISIBLE, *where])}",
+        f"SELECT track.id, {rank}, track.title FROM {_source(source, where)} WHERE {' AND '.join([scope.listed_sql, *where])}",
         parameters,
     )
 
@@ -337,7 +336,7 @@ async def _hits(
 ) -> list[Hit]:
     marks = ", ".join("?" * len(ranked))
     rows = await database.fetch(
-        f"SELECT {_TRACK}, {_SOUND} FROM track LEFT JOIN track_sound ON track_id = track.id WHERE track.id IN ({marks})",
+        f"SELECT {TRACK_COLUMNS}, {_SOUND} FROM track LEFT JOIN track_sound ON track_id = track.id WHERE track.id IN ({marks})",
         [track_id for _, track_id in ranked],
     )
     by_id = {row["id"]: row for row in rows}
@@ -368,7 +367,7 @@ async def _told(database: Database, track_ids: Sequence[int]) -> dict[int, tuple
 
 def _hit(row: Row, score: float, told: tuple[str, ...], met: dict[Meaning, float]) -> Hit:
     return Hit(
-        Track(*tuple(row)[:9]),
+        Track.from_row(row),
         row["tempo_bpm"],
         Key(row["key"], row["mode"]) if row["key"] else None,
         row["separator"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
@@ -12,18 +12,21 @@ import numpy as np
 from core.genre.likely import likely
 from core.library.connection import Row
 from core.library.database import Database, Transaction
-from core.library.shelf import HERE, OWN, SHARED, Shelf, own_hash
+from core.library.scope import OWN_UPLOAD_SQL, SHARED, LibraryScope, scoped_hash
 from core.track_analysis import TrackAnalysis
 
 Origin = Literal["sample", "folder", "upload"]
 
-Statement = Callable[[str, Any], Awaitable[list[Row]]]
-"""`Database.fetch` or `Transaction.run`."""
+ExecuteSQL = Callable[[str, Any], Awaitable[list[Row]]]
+"""`Database.fetch` or `Transaction.run`: a statement and its parameters to its rows."""
 
 
 @dataclass(frozen=True)
 class Track:
-    """A recording of the library. `path` is absolute for folders and samples, relative to the data folder for uploads."""
+    """A recording of the library. `path` is absolute for folders and samples, relative to the data folder for uploads.
+
+    The fields are columns of the table `track`; queries select them as TRACK_COLUMNS.
+    """
 
     id: int
     content_hash: str
@@ -35,20 +38,25 @@ class Track:
     duration_s: float
     album: str | None = None
 
+    @classmethod
+    def from_row(cls, row: Row) -> Track:
+        """Return the track of a row that begins with TRACK_COLUMNS."""
+        return cls(*row[: len(fields(cls))])
+
+
+TRACK_COLUMNS = ", ".join(f"track.{field.name}" for field in fields(Track))
 
 _RANK = {"upload": 0, "folder": 1, "sample": 2}
-"""Where the same content comes from twice, the more lasting origin wins."""
-
-_COLUMNS = "id, content_hash, path, origin, title, artist, genre, duration_s, album"
+"""When the same content comes from two origins, the higher one wins: it lasts longer."""
 
 
 def picture_name(content_hash: str, separator: str, language: str = "en") -> str:
-    """The file of a recording's picture, in whose words; `picture_name(hash, "*", "*")` is a pattern of all of them."""
+    """Return the file name of a recording's picture in a language; `picture_name(hash, "*", "*")` matches all of them."""
     return f"{content_hash[:32]}-{separator}{'' if language in ('en', '*') else f'.{language}'}.png"
 
 
 class Library:
-    """Reads and writes tracks; a method that writes takes an open transaction, or makes its own."""
+    """Reads and writes tracks. Methods that write use the given transaction, or one of their own."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -66,10 +74,10 @@ class Library:
         album: str | None = None,
         transaction: Transaction | None = None,
     ) -> int:
-        """Add the track or refresh it, and return its id; the same content keeps its id.
+        """Add the track or update it, and return its id; the same content keeps its id.
 
-        Content that comes from two places belongs to the more lasting one: an upload that turns up in a
-        folder becomes a track of that folder, while a sample stays a sample.
+        Content that comes from two origins belongs to the more lasting one: an upload that turns up in a folder becomes a
+        track of that folder, while a sample stays a sample.
         """
         facts = (content_hash, path, origin, title, artist, genre, duration_s, album)
         if transaction is None:
@@ -80,7 +88,7 @@ class Library:
     async def save_analysis(
         self, track_id: int, analysis: TrackAnalysis, *, transaction: Transaction | None = None
     ) -> None:
-        """Store what one separator said about the track, in place of what it said before."""
+        """Store the track's analysis by one separator in place of the previous one."""
         if transaction is None:
             async with self.database.transaction() as own:
                 await put_analysis(own, track_id, analysis)
@@ -88,24 +96,26 @@ class Library:
             await put_analysis(transaction, track_id, analysis)
 
     async def get(self, track_id: int) -> Track | None:
-        return _track(await self.database.fetch_one(f"SELECT {_COLUMNS} FROM track WHERE id = ?", [track_id]))
+        return _track(
+            await self.database.fetch_one(f"SELECT {TRACK_COLUMNS} FROM track WHERE id = ?", [track_id])
+        )
 
     async def find_by_hash(self, content_hash: str) -> Track | None:
         return _track(
             await self.database.fetch_one(
-                f"SELECT {_COLUMNS} FROM track WHERE content_hash = ?", [content_hash]
+                f"SELECT {TRACK_COLUMNS} FROM track WHERE content_hash = ?", [content_hash]
             )
         )
 
     async def tracks(self, origin: Origin | None = None) -> list[Track]:
-        """All tracks (of one origin), in the order in which they came."""
+        """Return all tracks (of one origin), oldest first."""
         rows = await self.database.fetch(
-            f"SELECT {_COLUMNS} FROM track WHERE ? IS NULL OR origin = ? ORDER BY id", [origin, origin]
+            f"SELECT {TRACK_COLUMNS} FROM track WHERE ? IS NULL OR origin = ? ORDER BY id", [origin, origin]
         )
-        return [Track(*row) for row in rows]
+        return [Track.from_row(row) for row in rows]
 
     async def analysis(self, track_id: int, separator: str | None = None) -> TrackAnalysis | None:
-        """The track's analysis by this separator, or the newest by any."""
+        """Return the track's analysis by this separator, or the newest by any."""
         row = await self.database.fetch_one(
             "SELECT data FROM analysis WHERE track_id = ? AND (? IS NULL OR separator = ?)"
             " ORDER BY analysed_at DESC LIMIT 1",
@@ -114,88 +124,92 @@ class Library:
         return TrackAnalysis.from_json(json.loads(row["data"])) if row else None
 
     async def analyses(self, separator: str | None = None) -> list[tuple[Track, TrackAnalysis]]:
-        """Every analysis (by one separator) with its track, in the order of track ids."""
+        """Return every analysis (by one separator) with its track, in the order of track ids."""
         rows = await self.database.fetch(
-            f"SELECT {_COLUMNS}, data FROM track JOIN analysis ON track_id = id"
+            f"SELECT {TRACK_COLUMNS}, data FROM track JOIN analysis ON track_id = id"
             " WHERE ? IS NULL OR separator = ? ORDER BY id, separator",
             [separator, separator],
         )
-        return [(Track(*row[:-1]), TrackAnalysis.from_json(json.loads(row[-1]))) for row in rows]
+        return [(Track.from_row(row), TrackAnalysis.from_json(json.loads(row["data"]))) for row in rows]
 
     async def remove(self, track_id: int) -> bool:
-        """Forget the track and its analyses; its audio file is not touched."""
+        """Delete the track and its analyses, and return whether there was one; its audio file is not touched."""
         return bool(await self.database.write("DELETE FROM track WHERE id = ? RETURNING id", [track_id]))
 
-    async def listed(self, track_id: int) -> bool:
-        """Is it part of the library for others? Only uploads may not be."""
+    async def is_listed(self, track_id: int) -> bool:
+        """Return whether others find the track; only uploads can be kept out."""
         row = await self.database.fetch_one(
             "SELECT listed OR origin <> 'upload' AS listed FROM track WHERE id = ?", [track_id]
         )
         return row is not None and bool(row["listed"])
 
-    async def here(self, shelf: Shelf, track_id: int, user_id: int) -> Track | None:
-        """The track that a button names, where it is of this server or the member's own upload."""
+    async def visible_track(self, scope: LibraryScope, track_id: int, user_id: int) -> Track | None:
+        """Return the track if this guild's library contains it or the user uploaded it."""
         return _track(
             await self.database.fetch_one(
-                f"SELECT {_COLUMNS} FROM track WHERE id = :id AND ({HERE} OR {OWN})",
-                {"id": track_id, "user": user_id, **shelf.named},
+                f"SELECT {TRACK_COLUMNS} FROM track WHERE id = :id AND ({scope.in_scope_sql} OR {OWN_UPLOAD_SQL})",
+                {"id": track_id, "user": user_id, **scope.parameters},
             )
         )
 
-    async def elsewhere(self, shelf: Shelf, track_ids: Iterable[int], user_id: int | None = None) -> set[int]:
-        """Those of the tracks that are of other servers only, not the member's own uploads nor what is gone."""
+    async def out_of_scope(
+        self, scope: LibraryScope, track_ids: Iterable[int], user_id: int | None = None
+    ) -> set[int]:
+        """Return the tracks that only other guilds' libraries contain, without the user's own uploads."""
         rows = await self.database.fetch(
             "SELECT id FROM track WHERE id IN (SELECT value FROM json_each(:ids))"
-            f" AND ({HERE} OR {OWN}) IS NOT TRUE",
-            {"ids": json.dumps(list(track_ids)), "user": user_id, **shelf.named},
+            f" AND ({scope.in_scope_sql} OR {OWN_UPLOAD_SQL}) IS NOT TRUE",
+            {"ids": json.dumps(list(track_ids)), "user": user_id, **scope.parameters},
         )
         return {row["id"] for row in rows}
 
-    async def server_of(self, track_id: int) -> int | None:
-        """Whose library an upload is in: a server's, 0 every server's, None nobody's."""
+    async def upload_guild(self, track_id: int) -> int | None:
+        """Return the guild whose library an upload is in; 0 for every guild's, None for nobody's."""
         row = await self.database.fetch_one("SELECT guild_id FROM track WHERE id = ?", [track_id])
         return row["guild_id"] if row else None
 
-    async def list_upload(self, track_id: int, listed: bool) -> None:
-        """Take an upload into the library, or out of it."""
+    async def set_listed(self, track_id: int, listed: bool) -> None:
+        """Let others find an upload, or keep it from them."""
         await self.database.write(
             "UPDATE track SET listed = ? WHERE id = ? AND origin = 'upload'", [listed, track_id]
         )
 
-    async def counts(self, server: int | None = None) -> dict[str, int]:
-        """Tracks by origin, {"total": ..., "sample": ..., "folder": ..., "upload": ...}, and "analyses" (of all); those
-        of one server (see core.library.shelf), or all."""
+    async def counts(self, guild_id: int | None = None) -> dict[str, int]:
+        """Return the number of tracks by origin, {"total": ..., "sample": ..., "folder": ..., "upload": ...}, of one
+        guild's library or of all, and "analyses" (always of all)."""
+        scope = LibraryScope(guild_id)
         rows = await self.database.fetch(
-            f"SELECT origin, count(*) FROM track WHERE :server IS NULL OR {HERE} GROUP BY origin",
-            Shelf(server).named,
+            f"SELECT origin, count(*) FROM track WHERE :guild IS NULL OR {scope.in_scope_sql} GROUP BY origin",
+            scope.parameters,
         )
         found = {"sample": 0, "folder": 0, "upload": 0} | {row[0]: row[1] for row in rows}
         [analyses] = await self.database.fetch("SELECT count(*) FROM analysis")
         return {"total": sum(found.values()), **found, "analyses": analyses[0]}
 
     async def version(self) -> int:
-        """A number that moves whenever tracks or analyses change, whichever process changed them."""
+        """Return a number that grows whenever tracks or analyses change, whichever process changed them."""
         [row] = await self.database.fetch("SELECT value FROM counter WHERE name = 'library'")
         return int(row[0])
 
 
-async def uploaded(
-    run: Statement, digest: str, guild_id: int | None, user_id: int
+async def find_upload(
+    execute: ExecuteSQL, digest: str, guild_id: int | None, user_id: int
 ) -> tuple[Track | None, str]:
-    """The track that an upload of these bytes (SHA-256) in this server is, or None when it is a new one there; and the
-    content_hash that the track has or is to have. `guild_id` None: in a direct message.
+    """Return the track that an upload of these bytes (SHA-256) in this guild already is, if any, and the content_hash
+    that the track has or is to have. `guild_id` None stands for a direct message.
 
-    What folders hold for this server and the samples are one track for all. Among uploads the same bytes are one track in
-    one server, and another one in another: name, picture and file of the one are nothing that the other learns of.
+    Samples and files of folders that this guild finds are one track for all. Among uploads the same bytes are a track of
+    its own in each guild, so that no guild learns of another one's name, picture or file.
     """
-    own = own_hash(digest, guild_id, user_id)
-    rows = await run(
-        f"SELECT {_COLUMNS} FROM track WHERE content_hash = :own OR (content_hash = :digest AND {HERE})"
+    own = scoped_hash(digest, guild_id, user_id)
+    scope = LibraryScope(guild_id or SHARED)
+    rows = await execute(
+        f"SELECT {TRACK_COLUMNS} FROM track WHERE content_hash = :own OR (content_hash = :digest AND {scope.in_scope_sql})"
         " ORDER BY content_hash = :own DESC",
-        {"own": own, "digest": digest, **Shelf(guild_id or SHARED).named},
+        {"own": own, "digest": digest, **scope.parameters},
     )
     if rows:
-        return Track(*rows[0]), rows[0]["content_hash"]
+        return Track.from_row(rows[0]), rows[0]["content_hash"]
     return None, own
 
 
@@ -210,8 +224,8 @@ async def put_track(
     duration_s: float,
     album: str | None = None,
 ) -> int:
-    """`Library.upsert_track` inside an open transaction. An upload is in every server's library unless `keep_to` says
-    otherwise."""
+    """`Library.upsert_track` inside an open transaction. An upload is in every guild's library until
+    `set_upload_guild`."""
     known = await transaction.run("SELECT id, origin FROM track WHERE content_hash = ?", [content_hash])
     if known and _RANK[known[0]["origin"]] > _RANK[origin]:
         return int(known[0]["id"])
@@ -236,8 +250,10 @@ async def put_track(
     return int(row["id"])
 
 
-async def keep_to(transaction: Transaction, track_id: int, guild_id: int | None, digest: str) -> None:
-    """Let an upload be of one server's library (None: of nobody's); `digest` is its file's SHA-256."""
+async def set_upload_guild(
+    transaction: Transaction, track_id: int, guild_id: int | None, digest: str
+) -> None:
+    """Make an upload part of one guild's library (None: of nobody's); `digest` is its file's SHA-256."""
     await transaction.run(
         "UPDATE track SET guild_id = ?, audio_hash = nullif(?, content_hash) WHERE id = ?",
         [guild_id, digest, track_id],
@@ -245,7 +261,7 @@ async def keep_to(transaction: Transaction, track_id: int, guild_id: int | None,
 
 
 async def known_analysis(database: Database, digest: str, separator: str) -> tuple[int, TrackAnalysis] | None:
-    """What one separator said about these bytes (SHA-256), and the track it said it of, whoever uploaded it where."""
+    """Return an analysis of these bytes (SHA-256) by one separator and its track's id, whoever uploaded it where."""
     row = await database.fetch_one(
         "SELECT track_id, data FROM analysis JOIN track ON track.id = track_id"
         " WHERE (content_hash = :digest OR audio_hash = :digest) AND separator = :separator"
@@ -256,7 +272,7 @@ async def known_analysis(database: Database, digest: str, separator: str) -> tup
 
 
 async def copy_latents(transaction: Transaction, track_id: int, source: int) -> None:
-    """What the genre network said of a track holds for another one of the same bytes."""
+    """Copy the genre network's answer for the track `source` to another track of the same bytes."""
     for table, columns in (("latent", "model, vector, genres"), ("told_genre", "genre")):
         await transaction.run(
             f"INSERT OR IGNORE INTO {table} (track_id, {columns}) SELECT ?, {columns} FROM {table} WHERE track_id = ?",
@@ -265,7 +281,7 @@ async def copy_latents(transaction: Transaction, track_id: int, source: int) -> 
 
 
 async def put_analysis(transaction: Transaction, track_id: int, analysis: TrackAnalysis) -> None:
-    """`Library.save_analysis` inside an open transaction. What the genre network said goes to its own table."""
+    """`Library.save_analysis` inside an open transaction. The genre network's answer goes to its own table."""
     data = analysis.to_json()
     latent = data.pop("latent", None)
     if latent is not None:
@@ -285,7 +301,7 @@ async def put_analysis(transaction: Transaction, track_id: int, analysis: TrackA
 
 
 async def put_latent(transaction: Transaction, track_id: int, heard: dict[str, Any]) -> None:
-    """Store what a genre network said (core.genre.model.Heard as JSON), in place of what was said before."""
+    """Store a genre network's answer (core.genre.model.Heard as JSON) in place of the previous one."""
     vector = np.asarray(heard["vector"], "<f4").tobytes()
     genres = json.dumps(heard["genres"], separators=(",", ":"))
     await transaction.run("DELETE FROM latent WHERE track_id = ?", [track_id])
@@ -298,4 +314,4 @@ async def put_latent(transaction: Transaction, track_id: int, heard: dict[str, A
 
 
 def _track(row: Row | None) -> Track | None:
-    return Track(*row) if row else None
+    return Track.from_row(row) if row else None

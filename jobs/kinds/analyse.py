@@ -21,12 +21,12 @@ from core.library.database import Transaction
 from core.library.tags import read_tags
 from core.library.tracks import (
     copy_latents,
-    keep_to,
+    find_upload,
     known_analysis,
     picture_name,
     put_analysis,
     put_track,
-    uploaded,
+    set_upload_guild,
 )
 from core.track_analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
 from jobs.engines.base import Request
@@ -75,7 +75,7 @@ async def run(work: Work[Spec]) -> Done[Result]:
         raise UserError("The uploaded file is no longer here: please upload it again.") from error
     facts = await work.engine.start()
     place = digest, work.claimed.guild_id, work.claimed.user_id
-    track, name = await uploaded(work.database.fetch, *place)
+    track, name = await find_upload(work.database.fetch, *place)
     source_id, known = await known_analysis(work.database, digest, facts["separator"]) or (None, None)
     if known is not None and made_by(known) != (
         facts["separator"],
@@ -114,7 +114,7 @@ async def run(work: Work[Spec]) -> Done[Result]:
 
     async def store(transaction: Transaction) -> Result:
         nonlocal kept
-        known_here, now_named = await uploaded(transaction.run, *place)
+        known_here, now_named = await find_upload(transaction.run, *place)
         if known_here:
             track_id, title, artist = known_here.id, known_here.title, known_here.artist
             # The track's own file is kept, not a second copy, unless that file is gone.
@@ -137,7 +137,7 @@ async def run(work: Work[Spec]) -> Done[Result]:
                 analysis.duration_s,
                 tags.get("album"),
             )
-            await keep_to(transaction, track_id, work.claimed.guild_id, digest)
+            await set_upload_guild(transaction, track_id, work.claimed.guild_id, digest)
             if spec.kept_back:
                 await transaction.run("UPDATE track SET listed = 0 WHERE id = ?", [track_id])
         if known is None or track_id != source_id:

@@ -10,7 +10,7 @@ from typing import Any
 
 from core.library.connection import Row
 from core.library.database import Transaction
-from core.library.shelf import own_hash
+from core.library.scope import scoped_hash
 from core.library.tracks import put_analysis, put_track
 from core.track_analysis import TrackAnalysis
 from jobs.kinds.files import is_gone
@@ -108,7 +108,7 @@ async def _same(transaction: Transaction, place: Place, digest: str | None) -> l
     ):  # from before uploads had names of their own: it stays its server's
         await transaction.run(
             "UPDATE track SET content_hash = ?, audio_hash = ? WHERE id = ?",
-            [own_hash(str(digest), row["guild_id"], 0), digest, row["id"]],
+            [scoped_hash(str(digest), row["guild_id"], 0), digest, row["id"]],
         )
     return await transaction.run(
         "SELECT id, origin, path FROM track WHERE content_hash = :digest OR (audio_hash = :digest"

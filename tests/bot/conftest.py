@@ -32,7 +32,8 @@ MAX_COMPONENTS, MAX_TEXT, MAX_BYTES = 40, 4000, 9500  # Discord's budget for one
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "no-config.toml"))
+    (tmp_path / "empty.toml").touch()
+    monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "empty.toml"))
     return Settings(
         data=tmp_path / "data",
         jobs=JobSettings(embedded_worker=False, schedule=False),

@@ -11,13 +11,13 @@ from bot.features.similar.cards import Question
 from core.audio.types import STEMS
 from core.i18n import percent, tr
 from core.library.audit import Entry as Logged
+from core.library.guild_limits import LIMITS
 from core.library.history import Moment
 from core.library.matching import Match
 from core.library.playlist_files import Item
 from core.library.playlists import LONGEST_NAME, Entry, Playlist
 from core.library.query import Key, parse
 from core.library.search import Filters, Found, Hit
-from core.library.servers import LIMITS
 from core.library.tracks import Track
 from core.moods.aim import AIMS
 from core.moods.profile import MOODS, PREFERENCES, Profile

@@ -371,7 +371,7 @@ async def test_weights_of_a_server_hold_no_catalog_that_was_let_go(
     first, second = await world.bot.catalogs.of(here), await world.bot.catalogs.of(there)
     assert first.weights == second.weights == {"power.mix.tempo": 0.0} and len(first) > len(second)
     assert await world.bot.catalogs.of(here) is first
-    monkeypatch.setattr("core.library.loading.REMEMBERED", 30)
+    monkeypatch.setattr("core.library.loading.CACHED_TRACKS", 30)
     assert await world.bot.catalogs.of(there) is second
     let_go = weakref.ref(first)
     del first

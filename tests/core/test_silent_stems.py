@@ -15,7 +15,7 @@ from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog, features_of
 from core.library.loading import load_catalog
 from core.library.schema import open_database
-from core.library.shelf import Shelf
+from core.library.scope import LibraryScope
 from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
 from core.pictures.drawing import profile_features
@@ -36,7 +36,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[Catalog, dict[int
         async with await open_database(path) as database:
             await ensure_samples(Library(database))
             analyses = {track.id: found for track, found in await Library(database).analyses()}
-            return await load_catalog(database, Shelf(None)), analyses
+            return await load_catalog(database, LibraryScope(None)), analyses
 
     return asyncio.run(load(tmp_path_factory.mktemp("data") / "moodstem.db"))
 

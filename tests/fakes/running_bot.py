@@ -8,7 +8,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,9 @@ class Bot:
         return errors.decode()
 
 
-async def launch(port: int, folder: Path, **environment: str) -> asyncio.subprocess.Process:
+async def launch(
+    port: int, folder: Path, before: Sequence[str] = (), **environment: str
+) -> asyncio.subprocess.Process:
     settings = {
         "DISCORD_TOKEN": TOKEN,
         "MOODSTEM_DATA": str(folder / "data"),
@@ -50,16 +52,18 @@ async def launch(port: int, folder: Path, **environment: str) -> asyncio.subproc
         **environment,
     }
     return await asyncio.create_subprocess_exec(
-        str(Path(sys.executable).with_name("moodstem")), "run", cwd=folder, env={**os.environ, **settings},
+        *before, str(Path(sys.executable).with_name("moodstem")), "run", cwd=folder, env={**os.environ, **settings},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
 
 
 @asynccontextmanager
-async def running(discord: StandIn, folder: Path, **environment: str) -> AsyncIterator[Bot]:
+async def running(
+    discord: StandIn, folder: Path, before: Sequence[str] = (), **environment: str
+) -> AsyncIterator[Bot]:
     """The bot, ready; killed at the end if the test did not stop it."""
     discord.ready.clear()
-    process = await launch(discord.port, folder, **environment)
+    process = await launch(discord.port, folder, before, **environment)
     try:
         ready = asyncio.create_task(discord.ready.wait())
         ended = asyncio.create_task(process.wait())

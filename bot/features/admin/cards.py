@@ -11,7 +11,7 @@ from bot.i18n import mark, number, percent, retold, tr
 from bot.router import Press
 from bot.theme import plain, roughly
 from bot.widgets import Card, Style, note_card, row, text
-from core.library.servers import LIMITS
+from core.library.guild_limits import LIMITS
 
 if TYPE_CHECKING:
     from core.library.audit import Entry

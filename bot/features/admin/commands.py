@@ -25,7 +25,7 @@ from core.errors import UserError
 from core.library import languages
 from core.library.audit import entries, record
 from core.library.backup import backup, backups, rehearse
-from core.library.servers import LIMITS, limits_of, own_limits, set_limit
+from core.library.guild_limits import LIMITS, limits_of, own_limits, set_limit
 from core.separation import at_hand
 from jobs.kinds import index
 from jobs.model import BACKGROUND

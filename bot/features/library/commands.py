@@ -168,7 +168,7 @@ class LibraryCommands(
         for shown in (page, 0):  # a page that is no longer there begins anew
             found = await search(
                 self.bot.database,
-                self.bot.catalogs.shelf(guild_id),
+                self.bot.catalogs.scope(guild_id),
                 asked.query,
                 asked.filters,
                 sounds=sounds,

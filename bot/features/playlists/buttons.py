@@ -72,7 +72,7 @@ class PlaylistButtons(commands.Cog):
             int(playlist_id),
             interaction.user.id,
             choices.place_of(interaction),
-            self.bot.catalogs.shelf(interaction.guild_id),
+            self.bot.catalogs.scope(interaction.guild_id),
         )
         await show_playlist(interaction, playlist, tr("Copied: this one is yours to change."))
 

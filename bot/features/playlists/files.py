@@ -38,7 +38,7 @@ async def bring_in(
     except discord.HTTPException as error:
         raise UserError("Discord did not hand me that file; please send it again.") from error
     found = await asyncio.to_thread(read, data)
-    matches = await match(bot.database, bot.catalogs.shelf(interaction.guild_id), found.items)
+    matches = await match(bot.database, bot.catalogs.scope(interaction.guild_id), found.items)
     tracks = list(dict.fromkeys(one.track_id for one in matches if one.track_id is not None))
     title = name or found.name or file.filename.rpartition(".")[0] or tr("Imported")
     playlists, playlist = bot.playlists, None

@@ -129,8 +129,8 @@ async def draw(
         files.append(discord.File(path, filename=PICTURE))
     listed = None
     if track.origin == "upload" and bot.settings.library.recommend_uploads:
-        server = await bot.library.server_of(track.id)
-        listed = await bot.library.listed(track.id) if server is not None else None
+        server = await bot.library.upload_guild(track.id)
+        listed = await bot.library.is_listed(track.id) if server is not None else None
     return result_card(job, track, analysis, near, picture=bool(files), listed=listed), files
 
 

@@ -24,7 +24,7 @@ from bot.theme import STEM_EMOJI, plain
 from bot.widgets import problem_card
 from core.audio.types import STEMS
 from core.errors import UserError
-from core.library.servers import limits_of
+from core.library.guild_limits import limits_of
 from core.names import stem_name
 from jobs.configure import quotas
 from jobs.kinds import analyse, stems

@@ -71,18 +71,18 @@ async def test_without_network_it_says_so(unused_tcp_port: int) -> None:
 async def test_everything_needed_is_there_in_a_new_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "none.toml"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MOODSTEM_CONFIG", raising=False)
     monkeypatch.delenv("DISCORD_TOKEN", raising=False)
     settings = Settings(data=tmp_path / "new" / "data", jobs=JobSettings(separator="none"))
     findings = {finding.name: finding for finding in await examine(settings)}
     assert {"token", "disk", "privacy", "database", "decoder", "separator", "GPU", "workers"} <= set(findings)
     assert all(finding.ok for finding in findings.values() if finding.needed), findings
-    assert not findings["settings"].ok and str(tmp_path / "none.toml") in findings["settings"].text
-    assert "put config.toml there" in findings["settings"].text, "MOODSTEM_CONFIG is set already"
+    assert not findings["settings"].ok and str(tmp_path / "config.toml") in findings["settings"].text
     settings.data.chmod(0o755)
-    (tmp_path / "none.toml").write_text("")
+    (tmp_path / "config.toml").write_text("")
     again = {finding.name: finding for finding in await examine(settings)}
-    assert again["settings"].ok and again["settings"].text == str(tmp_path / "none.toml")
+    assert again["settings"].ok and again["settings"].text == str(tmp_path / "config.toml")
     assert not again["privacy"].ok and "chmod o=" in again["privacy"].text
 
 

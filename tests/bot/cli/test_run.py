@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import signal
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from core.library.schema import open_database
 from jobs.queue import Queue
 from tests.fakes.discord_server import TOKEN, Fault, StandIn
 from tests.fakes.running_bot import PATIENCE_S, Bot, answered, comes, launch, press_id, running, text_of
+from tests.machine import CONFINED, needs_refusals
 
 RATE_LIMIT = {"message": "You are being rate limited.", "retry_after": 0.05, "global": False}
 
@@ -278,3 +282,42 @@ async def test_a_second_signal_changes_nothing(discord: StandIn, tmp_path: Path,
             counts = await queue.counts()
     assert counts["running"] == 0 and counts["queued"] + counts["done"] == 1, (counts, said)
     assert "Traceback" not in said, said
+
+
+@needs_refusals
+async def test_what_the_bot_keeps_is_for_its_operator_alone(discord: StandIn, tmp_path: Path) -> None:
+    """Files for their owner, the token in no child's environment, and no process whose memory another one may read."""
+    previous = os.umask(0)
+    try:
+        async with running(discord, tmp_path, CONFINED, MOODSTEM_JOBS__EMBEDDED_WORKER="true") as bot:
+            song = manifest()[0].path.read_bytes()
+            await answered(await discord.slash("upload", track=discord.attach("song.ogg", song)))
+            await comes(
+                discord, lambda: any("Goes well with" in text_of(one) for one in discord.messages.values())
+            )
+            other = subprocess.Popen([*CONFINED, "sleep", "60"])
+            assert readable_by_others(other.pid), "or this shows nothing"
+            other.kill()
+            other.wait()
+            family = [bot.process.pid, *descendants(bot.process.pid)]
+            assert len(family) >= 3, "bot, runner, worker"
+            for process in family:
+                assert not readable_by_others(process)
+            for process in family[1:]:
+                assert TOKEN.encode() not in Path(f"/proc/{process}/environ").read_bytes()
+            await bot.stop()
+    finally:
+        os.umask(previous)
+    kept = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
+    assert kept and [path for path in kept if path.stat().st_mode & 0o077] == []
+
+
+def descendants(process: int) -> list[int]:
+    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    return [one for child in children for one in (int(child), *descendants(int(child)))]
+
+
+def readable_by_others(process: int) -> bool:
+    """Whether another process of this user, without root's rights, can open the memory of this one."""
+    attempt = [*CONFINED, sys.executable, "-c", f"open('/proc/{process}/mem', 'rb')"]
+    return subprocess.run(attempt, stderr=subprocess.DEVNULL).returncode == 0

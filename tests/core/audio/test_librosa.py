@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from core.audio import rhythm, tonality
-from core.audio.descriptors import frame_values, statistics
+from core.audio.descriptors import statistics
+from core.audio.framewise import frame_values
 from core.audio.spectrum import analyse_frames
 from core.audio.types import RATE
 

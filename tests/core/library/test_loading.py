@@ -16,7 +16,7 @@ from core.library.catalog import Catalog
 from core.library.database import Database
 from core.library.loading import Loader, load_catalog
 from core.library.schema import open_database
-from core.library.shelf import Shelf
+from core.library.scope import LibraryScope
 from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.rules import recommend
@@ -94,7 +94,7 @@ async def test_after_any_changes_it_equals_a_full_reading(database: Database, se
     ids: list[int] = []
     for number in range(6):
         await add(database, 2000 + number, origin="sample")
-    same(await loader.catalog(None), await load_catalog(database, Shelf(None)))
+    same(await loader.catalog(None), await load_catalog(database, LibraryScope(None)))
     for _ in range(12):
         for _ in range(dice.randint(1, 4)):
             match dice.choice(["add", "add", "upload", "remove", "again", "other", "title", "drop"]):
@@ -121,12 +121,12 @@ async def test_after_any_changes_it_equals_a_full_reading(database: Database, se
                     )
                 case "title":
                     await database.write("UPDATE track SET title=title || '!' WHERE id=?", [dice.choice(ids)])
-        same(await loader.catalog(None), await load_catalog(database, Shelf(None)))
+        same(await loader.catalog(None), await load_catalog(database, LibraryScope(None)))
     for track in ids:  # back to the samples
         await library.remove(track)
     catalog = await loader.catalog(None)
     assert len(catalog) == 6
-    same(catalog, await load_catalog(database, Shelf(None)))
+    same(catalog, await load_catalog(database, LibraryScope(None)))
 
 
 async def test_only_what_changed_is_read(database: Database, read: list[str]) -> None:
@@ -148,7 +148,7 @@ async def test_only_what_changed_is_read(database: Database, read: list[str]) ->
     await add(database, 99)
     loaded = await loader.catalog(None)
     assert sorted(read) == [f"{7:064x}", f"{99:064x}"]
-    same(loaded, await load_catalog(database, Shelf(None)))
+    same(loaded, await load_catalog(database, LibraryScope(None)))
 
 
 async def test_an_analysis_that_is_saved_twice_in_a_second_is_read_twice(database: Database) -> None:
@@ -191,7 +191,7 @@ async def test_a_track_that_vanishes_between_the_looks_is_left_out(
     monkeypatch.setattr(Database, "fetch", fetch)
     catalog = await loader.catalog(None)
     assert looks == 1 and [track.id for track in catalog.tracks] == [ids[0], ids[1], ids[3]]
-    same(await loader.catalog(None), await load_catalog(database, Shelf(None)))
+    same(await loader.catalog(None), await load_catalog(database, LibraryScope(None)))
 
 
 async def test_analyses_are_not_read_to_learn_which_changed(

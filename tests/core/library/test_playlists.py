@@ -16,7 +16,7 @@ from core.library.matching import match
 from core.library.playlist_files import FORMATS, Item, item_of, read, write
 from core.library.playlists import MOST_ENTRIES, Playlists
 from core.library.schema import open_database
-from core.library.shelf import Shelf
+from core.library.scope import LibraryScope
 from core.library.tags import one_line
 from core.library.tracks import Library
 
@@ -96,7 +96,7 @@ async def test_only_the_owner_changes_and_only_shared_lists_are_seen(library: Li
         lists.share(playlist.id, BOB, HOME),
         lists.delete(playlist.id, BOB),
         lists.visible(playlist.id, BOB, HOME),
-        lists.copy(playlist.id, BOB, HOME, Shelf(HOME)),
+        lists.copy(playlist.id, BOB, HOME, LibraryScope(HOME)),
         lists.own(999, ALICE),
     ):
         with pytest.raises(UserError):
@@ -107,8 +107,8 @@ async def test_only_the_owner_changes_and_only_shared_lists_are_seen(library: Li
             await wrong
     await lists.share(playlist.id, ALICE, HOME)
     assert (await lists.visible(playlist.id, BOB, HOME)).name == "Mine"
-    assert (await lists.copy(playlist.id, BOB, HOME, Shelf(HOME))).user_id == BOB
-    for elsewhere in (lists.visible(playlist.id, BOB, 8), lists.copy(playlist.id, BOB, 8, Shelf(8))):
+    assert (await lists.copy(playlist.id, BOB, HOME, LibraryScope(HOME))).user_id == BOB
+    for elsewhere in (lists.visible(playlist.id, BOB, 8), lists.copy(playlist.id, BOB, 8, LibraryScope(8))):
         with pytest.raises(UserError, match="no longer shared"):
             await elsewhere
     await lists.unshare(playlist.id, ALICE)
@@ -177,9 +177,11 @@ def test_what_was_exported_is_found_again(tmp_path: Path) -> None:
             items = [item_of(entry) for entry in runner.run(lists.entries(playlist.id))]
             for form in FORMATS:
                 found = read(write("x", items, form)).items
-                assert [one.track_id for one in runner.run(match(database, Shelf(None), found))] == tracks
+                assert [
+                    one.track_id for one in runner.run(match(database, LibraryScope(None), found))
+                ] == tracks
                 nameless = [Item(one.title, one.artist, None, one.duration_s) for one in found]
-                by_name = runner.run(match(database, Shelf(None), nameless))
+                by_name = runner.run(match(database, LibraryScope(None), nameless))
                 kept = {track.id: track for track in runner.run(library.tracks())}
                 for (title, artist, seconds), one in zip(songs, by_name, strict=True):
                     assert one.track_id is not None, (title, artist)
@@ -226,17 +228,17 @@ async def test_other_players_names_are_understood(library: Library) -> None:
         (Item("!!!", "???"), None),
         (Item(content_hash="ff" * 32, file_name="../../etc/passwd"), None),
     ):
-        [found] = await match(library.database, Shelf(None), [item])
+        [found] = await match(library.database, LibraryScope(None), [item])
         assert found.track_id == expected, item
 
 
 async def test_an_import_finds_only_what_its_member_may_see(library: Library) -> None:
     await put(library, "Private", "Carol", origin="upload", path="uploads/abc", content_hash="ee" * 32)
     items = [Item("Private", "Carol"), Item(content_hash="ee" * 32), Item(file_name="abc")]
-    assert [one.track_id for one in await match(library.database, Shelf(None, uploads=False), items)] == [
-        None
-    ] * 3
-    assert [bool(one.track_id) for one in await match(library.database, Shelf(None), items)] == [
+    assert [
+        one.track_id for one in await match(library.database, LibraryScope(None, uploads=False), items)
+    ] == [None] * 3
+    assert [bool(one.track_id) for one in await match(library.database, LibraryScope(None), items)] == [
         True,
         True,
         False,

@@ -17,12 +17,12 @@ from core.library.database import Database
 from core.library.loading import load_catalog
 from core.library.query import Key, parse
 from core.library.schema import open_database
+from core.library.scope import LibraryScope
 from core.library.search import SOUNDS, Filters, Found, complete, genres, hit, search, visible
-from core.library.shelf import Shelf
 from core.library.tracks import Library, put_latent
 from core.recommend.search_semantics import in_words, strengths
 
-EVERYTHING = Shelf(None)
+EVERYTHING = LibraryScope(None)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def put(library: Library, title: str, **facts: Any) -> int:
 
 
 async def find(database: Database, text: str, filters: Filters = Filters(), **options: Any) -> Found:  # noqa: B008
-    catalog = await load_catalog(database, Shelf(None))
+    catalog = await load_catalog(database, LibraryScope(None))
     return await search(
         database, EVERYTHING, parse(text), filters, sounds=functools.partial(strengths, catalog), **options
     )
@@ -165,9 +165,9 @@ async def test_only_what_members_may_see_is_found(samples: Database) -> None:
     library = Library(samples)
     upload = await put(library, "Secret upload", origin="upload")
     for uploads, count in ((True, 1), (False, 0)):
-        assert (await search(samples, Shelf(None, uploads), parse("secret"))).total == count
-        assert len(await complete(samples, Shelf(None, uploads), "secr")) == count
-        assert (await visible(samples, Shelf(None, uploads), upload) is not None) == bool(count)
+        assert (await search(samples, LibraryScope(None, uploads), parse("secret"))).total == count
+        assert len(await complete(samples, LibraryScope(None, uploads), "secr")) == count
+        assert (await visible(samples, LibraryScope(None, uploads), upload) is not None) == bool(count)
     await put(library, "From a folder", genre="Polka")
     assert (await search(samples, EVERYTHING, parse(""))).total == 2  # the samples step back
     assert (

@@ -13,8 +13,8 @@ import pytest
 
 from core.errors import UserError
 from core.library.database import Database
+from core.library.scope import LibraryScope, restrict_folders, scoped_hash
 from core.library.search import complete
-from core.library.shelf import Shelf, keep_folders_to, own_hash
 from core.library.tracks import Library, Track
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Request
@@ -267,7 +267,7 @@ async def as_uploads(database: Database, name: str, servers: list[int], *, plain
         [row] = await database.write(
             "INSERT INTO track (content_hash, audio_hash, path, origin, title, duration_s, guild_id)"
             " VALUES (?, ?, 'uploads/y', 'upload', 'secret', 1, ?) RETURNING id",
-            [own_hash(track.content_hash, server, 1), track.content_hash, server],
+            [scoped_hash(track.content_hash, server, 1), track.content_hash, server],
         )
         made.append(row["id"])
         await database.write(
@@ -275,7 +275,7 @@ async def as_uploads(database: Database, name: str, servers: list[int], *, plain
             " separator_version, analyser_version, data FROM analysis WHERE track_id = ?",
             [row["id"], track.id],
         )
-    own = track.content_hash if plain else own_hash(track.content_hash, servers[0], 1)
+    own = track.content_hash if plain else scoped_hash(track.content_hash, servers[0], 1)
     await database.write(
         "UPDATE track SET origin = 'upload', path = 'uploads/x', title = 'secret', guild_id = ?, content_hash = ?,"
         " audio_hash = ? WHERE id = ?",
@@ -285,7 +285,7 @@ async def as_uploads(database: Database, name: str, servers: list[int], *, plain
 
 
 async def found_in(database: Database, server: int) -> list[str]:
-    return sorted(track.title for track in await complete(database, Shelf(server), ""))
+    return sorted(track.title for track in await complete(database, LibraryScope(server), ""))
 
 
 async def test_uploads_of_two_servers_that_turn_up_in_a_folder_for_all(
@@ -312,7 +312,7 @@ async def test_an_upload_of_a_server_that_does_not_find_the_folder_stays_as_it_i
 ) -> None:
     await index()
     [upload] = await as_uploads(database, "b.ogg", [10], plain=plain)
-    await keep_folders_to(database, [music], {music: [20]})
+    await restrict_folders(database, [music], {music: [20]})
     assert counts(await index()) == {"added": 3}
     assert counting.analysed == []
     assert await found_in(database, 10) == ["secret"]

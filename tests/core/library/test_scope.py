@@ -14,15 +14,14 @@ import numpy as np
 import pytest
 
 from core.errors import UserError
-from core.library import schema
 from core.library.catalog import Catalog
 from core.library.database import Database
 from core.library.loading import Loader, load_catalog
 from core.library.query import parse
 from core.library.schema import open_database
+from core.library.scope import SHARED, LibraryScope, restrict_folders, scoped_hash
 from core.library.search import complete, search, visible
-from core.library.shelf import SHARED, Shelf, keep_folders_to, own_hash
-from core.library.tracks import Library, keep_to
+from core.library.tracks import Library, set_upload_guild
 from core.settings import LibrarySettings, load_settings
 from tests.core.library.test_loading import add, heard, read, same
 
@@ -40,7 +39,7 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 async def upload(database: Database, number: int, guild_id: int | None, **facts: Any) -> int:
     track = await add(database, number, origin="upload", **facts)
     async with database.transaction() as transaction:
-        await keep_to(transaction, track, guild_id, f"{number:064x}")
+        await set_upload_guild(transaction, track, guild_id, f"{number:064x}")
     return track
 
 
@@ -129,7 +128,7 @@ async def test_every_server_finds_what_is_for_it(database: Database, seed: int) 
                     model.kept_back.discard(track)
                 case "keep" if model.uploads:
                     track = dice.choice(sorted(model.uploads))
-                    await library.list_upload(track, track in model.kept_back)
+                    await library.set_listed(track, track in model.kept_back)
                     model.kept_back ^= {track}
                 case "again" if model.uploads:
                     track = dice.choice(sorted(model.uploads))
@@ -138,20 +137,20 @@ async def test_every_server_finds_what_is_for_it(database: Database, seed: int) 
                     track = dice.choice(sorted(model.uploads))
                     await database.write("UPDATE track SET title = title || '!' WHERE id = ?", [track])
         for server in dice.sample([*SERVERS, None], dice.randint(1, 5)):  # some are not asked for a while
-            shelf = Shelf(server)
+            scope = LibraryScope(server)
             catalog = await loader.catalog(server)
             assert {track.id for track in catalog.tracks} == model.finds(server), server
-            same(catalog, await load_catalog(database, shelf))
-            found = await search(database, shelf, parse(""), limit=1000)
+            same(catalog, await load_catalog(database, scope))
+            found = await search(database, scope, parse(""), limit=1000)
             assert {hit.track.id for hit in found.hits} == model.finds(server)
-            assert {one.id for one in await complete(database, shelf, "", limit=1000)} == model.finds(server)
+            assert {one.id for one in await complete(database, scope, "", limit=1000)} == model.finds(server)
             everything = {*model.uploads, *model.folders, *model.samples}
-            shown = {one for one in everything if await visible(database, shelf, one)}
+            shown = {one for one in everything if await visible(database, scope, one)}
             assert shown == model.finds(server)
             if server is not None:
-                reached = {one for one in everything if await library.here(shelf, one, 1)}
+                reached = {one for one in everything if await library.visible_track(scope, one, 1)}
                 assert reached == model.is_here(server)
-                assert await library.elsewhere(shelf, [*everything, 9999]) == everything - reached
+                assert await library.out_of_scope(scope, [*everything, 9999]) == everything - reached
 
 
 async def test_servers_that_find_the_same_share_a_catalog_and_each_analysis_is_read_once(
@@ -174,11 +173,11 @@ async def test_servers_that_find_the_same_share_a_catalog_and_each_analysis_is_r
     assert await loader.catalog(20) is found[20] and await loader.catalog(30) is found[30]
     assert found[20].percentiles("mix.tempo") is worked_out
     assert len(found[10]) == 11, "who holds the old one is not disturbed"
-    same(found[20], await load_catalog(database, Shelf(20)))
+    same(found[20], await load_catalog(database, LibraryScope(20)))
 
 
 async def test_few_catalogs_are_remembered(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("core.library.loading.REMEMBERED", 8)
+    monkeypatch.setattr("core.library.loading.CACHED_TRACKS", 8)
     loader = Loader(database, uploads=True)
     for guild in range(1, 11):
         await upload(database, guild, guild)
@@ -194,7 +193,7 @@ async def test_keys_come_with_the_catalog(database: Database) -> None:
     """A journey's smooth changes of key need them."""
     for number in range(5):
         await add(database, number)
-    catalog = await load_catalog(database, Shelf(10))
+    catalog = await load_catalog(database, LibraryScope(10))
     wanted = [(heard(number).key, heard(number).mode) for number in range(5)]
     assert list(catalog.keys) == [key if all(key) else None for key in wanted] and any(catalog.keys)
 
@@ -216,37 +215,9 @@ def test_a_part_is_a_catalog_of_its_own() -> None:
 
 
 def test_the_hash_of_a_place_tells_nothing_of_the_file() -> None:
-    found = {own_hash("a" * 64, guild, user) for guild in (None, 1, 2) for user in (1, 2)}
+    found = {scoped_hash("a" * 64, guild, user) for guild in (None, 1, 2) for user in (1, 2)}
     assert len(found) == 4, "in a server it is the same for all, in a direct message for one"
     assert all(len(one) == 64 and one != "a" * 64 for one in found)
-
-
-async def test_uploads_from_before_go_where_they_were_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    every = schema.available_migrations()
-    monkeypatch.setattr(
-        schema, "available_migrations", lambda: {n: sql for n, sql in every.items() if n < 23}
-    )
-    jobs = {1: [10, 10], 2: [10, 20], 3: [None], 4: [], 5: [None, 20]}
-    async with await open_database(tmp_path / "old.db") as database:
-        for number in range(1, 6):
-            await database.write(
-                "INSERT INTO track (content_hash, path, origin, title, duration_s) VALUES (?, 'x', 'upload', 'T', 1)",
-                [f"{number:064x}"],
-            )
-            for guild in jobs[number]:
-                await database.write(
-                    "INSERT INTO job (kind, spec, user_id, guild_id, cost, virtual_start, run_at, created_at, state, result)"
-                    " VALUES ('analyse', '{}', 1, ?, 1, 0, 0, 0, 'done', json_object('track_id', ?))",
-                    [guild, number],
-                )
-        await database.write("INSERT INTO playlist (user_id, name, folded, shared) VALUES (1, 'A', 'a', 1)")
-    monkeypatch.setattr(schema, "available_migrations", lambda: every)
-    async with await open_database(tmp_path / "old.db") as database:
-        rows = await database.fetch("SELECT guild_id FROM track ORDER BY id")
-        assert [row["guild_id"] for row in rows] == [10, 0, None, 0, 20]
-        assert [tuple(row) for row in await database.fetch("SELECT * FROM playlist_place")] == [(1, 0)]
 
 
 @pytest.mark.parametrize(
@@ -290,12 +261,12 @@ async def test_what_the_settings_say_of_folders(database: Database, tmp_path: Pa
             for path in {row["path"] for row in rows}
         }
 
-    await keep_folders_to(database, [one, two], {one: [5, 6]})
+    await restrict_folders(database, [one, two], {one: [5, 6]})
     assert await only() == {str(one): {5, 6}}
     version = await Library(database).version()
-    await keep_folders_to(database, [one, two], {one: [6, 5]})
+    await restrict_folders(database, [one, two], {one: [6, 5]})
     assert await Library(database).version() == version, "nothing changed, so nothing is loaded again"
-    await keep_folders_to(database, [two], {})
+    await restrict_folders(database, [two], {})
     assert await only() == {str(one): {5, 6}}, "a folder that is no longer named is not opened to all"
-    await keep_folders_to(database, [one, two], {two: [7]})
+    await restrict_folders(database, [one, two], {two: [7]})
     assert await only() == {str(two): {7}} and await Library(database).version() > version
