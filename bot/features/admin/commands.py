@@ -30,8 +30,6 @@ from core.separation import at_hand
 from jobs.kinds import index
 from jobs.model import BACKGROUND
 
-LOOK_THROUGH = "Look through the music folders for new, changed, moved and deleted files."
-
 
 async def enqueue_folders(interaction: discord.Interaction[Moodstem]) -> None:
     """A job for each music folder, with its card."""
@@ -75,7 +73,9 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
             raise app_commands.MissingPermissions(["manage_guild"])
         return True
 
-    @app_commands.command(description=LOOK_THROUGH)
+    @app_commands.command(
+        description="Look through the music folders for new, changed, moved and deleted files."
+    )
     @answer_refusals
     async def reindex(self, interaction: discord.Interaction[Moodstem]) -> None:
         await enqueue_folders(interaction)
@@ -227,7 +227,9 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
 class Reindex(commands.Cog):
     """/reindex: the shortcut of /admin reindex."""
 
-    @app_commands.command(description=LOOK_THROUGH)
+    @app_commands.command(
+        description="Look through the music folders for new, changed, moved and deleted files."
+    )
     @admin_only
     @answer_refusals
     async def reindex(self, interaction: discord.Interaction[Moodstem]) -> None:
