@@ -15,7 +15,7 @@ from pathlib import Path
 import aiohttp
 
 from core.errors import UserError, is_disk_full
-from core.i18n import mark
+from core.i18n import mark, tr
 
 log = logging.getLogger(__name__)
 
@@ -61,9 +61,9 @@ async def keep(read: Read, announced: int, folder: Path, *, limit: int) -> Kept:
         except OSError as error:
             if is_disk_full(error):
                 log.error("the disk is full: an upload was refused")
-                raise UserError(NO_ROOM) from error
+                raise UserError(tr(NO_ROOM)) from error
             raise
-    raise UserError(NOT_HANDED_OVER)
+    raise UserError(tr(NOT_HANDED_OVER))
 
 
 async def _keep(read: Read, announced: int, folder: Path, limit: int) -> Kept:
@@ -77,7 +77,9 @@ async def _keep(read: Read, announced: int, folder: Path, limit: int) -> Kept:
                 async for chunk in chunks:
                     size += len(chunk)
                     if size > min(limit, announced):
-                        raise UserError("That file is larger than Discord announced; please upload it again.")
+                        raise UserError(
+                            tr("That file is larger than Discord announced; please upload it again.")
+                        )
                     await asyncio.to_thread(_add, file.fileno(), chunk)
                     digest.update(chunk)
             if size != announced:

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 
 from core.errors import UserError
 from core.i18n import spoken, tr
+from core.library import job_messages
 from core.library.database import Database, Transaction
-from jobs import job_cards as store
-from jobs import notices
-from jobs.job_cards import Promise
+from core.library.job_messages import Promise
 from jobs.model import Job
 from jobs.queue import Alongside, Queue
 
@@ -53,8 +52,10 @@ class JobCards:
 
         async def write(transaction: Transaction, job_id: int) -> None:
             if card and channel_id is not None:
-                await store.promise_card(transaction, Promise(job_id, channel_id, user_id, language))
-            await notices.ask_if_always(transaction, notices.Notice(job_id, user_id, channel_id, language))
+                await job_messages.promise_card(transaction, Promise(job_id, channel_id, user_id, language))
+            await job_messages.add_notice_if_wanted(
+                transaction, job_messages.Notice(job_id, user_id, channel_id, language)
+            )
 
         return write
 
@@ -64,7 +65,7 @@ class JobCards:
         for promise in promises:
             job = await self.queue.get(promise.job_id)
             if job is None or job.state == "cancelled":
-                await store.drop_promise(self.database, promise.job_id)
+                await job_messages.drop_promise(self.database, promise.job_id)
             elif self.serves(job.guild_id):
                 found.append((promise, job))
         return found
@@ -72,7 +73,7 @@ class JobCards:
     async def sent(self, message_id: int, channel_id: int, user_id: int, job: Job) -> None:
         """Follow the message that shows the job from now on, after a restart, too."""
         await self._keep(
-            store.Card(
+            job_messages.Card(
                 message_id, job.id, channel_id, user_id, "" if job.ended else _shown(job), 0.0, spoken()
             )
         )
@@ -92,13 +93,13 @@ class JobCards:
         self._seen_change, self._postponed = latest, False
         return True
 
-    async def due(self) -> list[tuple[store.Card, Job]]:
+    async def due(self) -> list[tuple[job_messages.Card, Job]]:
         """Return the cards to edit now: those whose jobs have ended first, and of each channel a few."""
-        found: list[tuple[bool, float, store.Card, Job]] = []
-        for card in await store.cards(self.database):
+        found: list[tuple[bool, float, job_messages.Card, Job]] = []
+        for card in await job_messages.cards(self.database):
             job = await self.queue.get(card.job_id)
             if job is None:
-                await store.drop_card(self.database, card.message_id)
+                await job_messages.drop_card(self.database, card.message_id)
             elif not self.serves(job.guild_id):
                 continue  # another process sends and edits that server's cards
             elif job.ended or _shown(job) != card.state_shown:
@@ -132,20 +133,20 @@ class JobCards:
             due.append((card, job))
         return due
 
-    def _too_soon(self, card: store.Card, job: Job) -> bool:
+    def _too_soon(self, card: job_messages.Card, job: Job) -> bool:
         """Was it edited a moment ago, or did Discord ask to wait? A job's end does not wait for the former."""
         if time.monotonic() < self.not_before.get(card.message_id, 0.0):
             return True
         now = self.queue.clock()
         return not job.ended and 0 <= now - card.updated_at < _pause(now - job.created_at)  # it may jump back
 
-    def put_off(self, card: store.Card | None = None, seconds: float = 15.0) -> None:
+    def put_off(self, card: job_messages.Card | None = None, seconds: float = 15.0) -> None:
         """Look again, and at this card not before so many seconds from now."""
         if card is not None:
             self.not_before[card.message_id] = time.monotonic() + seconds
         self._postponed = True
 
-    async def drawn(self, card: store.Card, job: Job) -> bool:
+    async def drawn(self, card: job_messages.Card, job: Job) -> bool:
         """Note that the card shows the job as it is. True when its member is to be told of the end by a message.
 
         Whoever asked to be told is told directly (bot/service/notices.py).
@@ -156,15 +157,15 @@ class JobCards:
             return False
         waited = (job.finished_at or job.created_at) - job.created_at
         tell = waited > NOTICE_S and job.state != "cancelled"
-        return tell and not await notices.asked(self.database, job.id)
+        return tell and not await job_messages.notice_requested(self.database, job.id)
 
-    async def forget(self, card: store.Card) -> None:
+    async def forget(self, card: job_messages.Card) -> None:
         """Stop following a card: its job has ended, or its message is gone."""
         self.not_before.pop(card.message_id, None)
-        await store.drop_card(self.database, card.message_id)
+        await job_messages.drop_card(self.database, card.message_id)
 
-    async def _keep(self, card: store.Card) -> None:
-        await store.put_card(
+    async def _keep(self, card: job_messages.Card) -> None:
+        await job_messages.put_card(
             self.database,
             job_id=card.job_id,
             channel_id=card.channel_id,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from core.library import job_messages
 from core.library.database import Database
-from jobs import notices as store
+from core.library.job_messages import Notice
 from jobs.model import Job
-from jobs.notices import Notice
 from jobs.queue import Queue
 
 AGAIN_S = 30.0
@@ -34,7 +34,7 @@ class Notices:
         if latest == self._seen_change and not self.not_before:
             return []
         self._seen_change = latest
-        due = await store.due(self.database)
+        due = await job_messages.due_notices(self.database)
         jobs = {one.job_id for one in due}
         self.not_before = {job_id: at for job_id, at in self.not_before.items() if job_id in jobs}
         waiting = [one for one in due if time.monotonic() >= self.not_before.get(one.job_id, 0.0)]
@@ -52,7 +52,7 @@ class Notices:
         """Discord had trouble; try this one again after a while."""
         self.not_before[job.id] = time.monotonic() + AGAIN_S
 
-    async def settle(self, job: Job, state: store.State) -> None:
+    async def settle(self, job: Job, state: job_messages.NoticeState) -> None:
         """Note that the member was told, or could not be reached."""
         self.not_before.pop(job.id, None)
-        await store.settle(self.database, job.id, state)
+        await job_messages.set_notice_state(self.database, job.id, state)

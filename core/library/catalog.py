@@ -8,7 +8,8 @@ library the reference fades away.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import copy
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.vocabulary import descriptors
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.reference import quantiles
 from core.track_analysis import TrackAnalysis
 
@@ -25,14 +26,6 @@ REFERENCE_WEIGHT = 30
 
 Column = NDArray[np.float32]
 T = TypeVar("T")
-
-
-def once(kept: dict[str, Any], name: str, make: Callable[[], T]) -> T:
-    """What `make` gives, made when it is first asked for; `kept` is a catalog's `prepared` or `scoring`."""
-    if name not in kept:
-        kept[name] = make()
-    found: T = kept[name]
-    return found
 
 
 class TrackLike(Protocol):
@@ -104,12 +97,12 @@ class Catalog:
             [kinds.index(s) for s in self.separators], dtype=np.int8
         )
         self.separator_kinds = tuple(kinds)
-        self.prepared: dict[str, Any] = {}
-        """What core.recommend derives from this catalog once and whatever the rules' weights (timbre vectors)."""
         self.weights: dict[str, float] = {}
-        """{rule: weight} where a server's own differ from the shipped ones; see core.recommend.topic_scores.tuned."""
-        self.scoring: dict[str, Any] = {}
-        """What core.recommend derives once from this catalog and these weights (see `once`)."""
+        """{rule: weight} where a guild's own differ from the shipped ones."""
+        self.base: Catalog | None = None
+        """The catalog of the same tracks that `with_weights` made this one from."""
+        self._derived: dict[Callable[[Catalog], Any], Any] = {}
+        self._scored: dict[Callable[[Catalog], Any], Any] = {}
 
     @classmethod
     def build(cls, rows: Iterable[tuple[TrackLike, TrackAnalysis]]) -> Catalog:
@@ -134,6 +127,20 @@ class Catalog:
                     matrix[i, column[name]] = value
         matrix[~np.isfinite(matrix)] = np.nan
         return cls(tracks, separators, names, matrix, units, keys)
+
+    def with_weights(self, weights: Mapping[str, float]) -> Catalog:
+        """Return the same tracks with these weights of rules; everything but what `scored` returns is shared."""
+        other = copy.copy(self)
+        other.weights, other.base, other._scored = dict(weights), self, {}
+        return other
+
+    def derived(self, compute: Callable[[Catalog], T]) -> T:
+        """Return `compute(self)`, computed once whatever the rules' weights: by function, for all copies of the catalog."""
+        return _once(self._derived, compute, self)
+
+    def scored(self, compute: Callable[[Catalog], T]) -> T:
+        """Return `compute(self)`, computed once for these weights of rules."""
+        return _once(self._scored, compute, self)
 
     def part(self, rows: NDArray[np.intp]) -> Catalog:
         """The tracks of these rows, in rising order: a catalog of its own, with percentiles among these tracks, over the
@@ -180,7 +187,7 @@ class Catalog:
     def index(self, track_id: int) -> int:
         """The row of a track; UserError when it is not in the catalog."""
         if track_id not in self._index:
-            raise UserError("There is no track {track_id} in the library (any more).", track_id=track_id)
+            raise Refusal("no-track", track_id=track_id)
         return self._index[track_id]
 
     def track(self, track_id: int) -> TrackLike:
@@ -230,6 +237,13 @@ class Catalog:
 
 
 DERIVED = ("harmonic_movement", "pitch_spread", "overtone_movement")
+
+
+def _once(known: dict[Callable[[Catalog], Any], Any], compute: Callable[[Catalog], T], catalog: Catalog) -> T:
+    if compute not in known:
+        known[compute] = compute(catalog)
+    value: T = known[compute]
+    return value
 
 
 def features_of(analysis: TrackAnalysis) -> dict[str, float]:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from core.errors import UserError
-from core.i18n import mark, tr
+from core.errors import Refusal
 from core.library.database import Database
 from core.settings import LimitSettings
 
-LIMITS = {
-    "upload_mb": mark("size of an upload in MB"),
-    "queued_per_user": mark("uploads of one member that wait or run"),
-    "queued_per_server": mark("uploads of this server that wait or run"),
-    "daily_per_user": mark("uploads of one member a day"),
-    "daily_per_server": mark("uploads of this server a day"),
-}
-"""What a server may set, in words."""
+LIMITS = ("upload_mb", "queued_per_user", "queued_per_server", "daily_per_user", "daily_per_server")
+"""What a server may set."""
 
 
 async def limits_of(database: Database, guild_id: int | None, limits: LimitSettings) -> LimitSettings:
@@ -43,23 +36,15 @@ async def set_limit(
     Raises UserError for an unknown name and for values that are no limit or more than the operator allows.
     """
     if name not in LIMITS:
-        raise UserError(
-            "There is no limit {name!r}; choose from {limits}.", name=name, limits=", ".join(LIMITS)
-        )
+        raise Refusal("no-limit", name=name, limits=", ".join(LIMITS))
     if value is None:
         await database.write("DELETE FROM server_limit WHERE guild_id=? AND name=?", (guild_id, name))
         return
     most = float(getattr(limits, name))
     lowest = 0.1 if name == "upload_mb" else 1
     if value < lowest or (most and value > most) or (name != "upload_mb" and value != int(value)):
-        raise UserError(
-            "{limit}: from {lowest:g} to {most:g} is possible here; choose a number between."
-            if most
-            else "{limit}: {lowest:g} is the least that is possible here; choose a larger number.",
-            limit=tr(LIMITS[name]),
-            lowest=lowest,
-            most=most,
-        )
+        code = "limit-out-of-range" if most else "limit-too-low"
+        raise Refusal(code, limit=name, lowest=lowest, most=most)
     await database.write(
         "INSERT INTO server_limit (guild_id, name, value) VALUES (?, ?, ?)"
         " ON CONFLICT (guild_id, name) DO UPDATE SET value=excluded.value",

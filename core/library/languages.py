@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.i18n import LANGUAGES
 from core.library.database import Database
 
@@ -32,11 +32,7 @@ async def _set(database: Database, table: str, column: str, key: int, language: 
         await database.write(f"DELETE FROM {table} WHERE {column}=?", (key,))
         return
     if language not in LANGUAGES:
-        raise UserError(
-            "I don't speak {language!r}; choose one of {known}.",
-            language=language,
-            known=", ".join(LANGUAGES),
-        )
+        raise Refusal("no-language", language=language, known=", ".join(LANGUAGES))
     await database.write(
         f"INSERT INTO {table} ({column}, language) VALUES (?, ?)"
         f" ON CONFLICT ({column}) DO UPDATE SET language=excluded.language",

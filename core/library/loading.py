@@ -20,10 +20,8 @@ from core.library.connection import Row
 from core.library.database import Database
 from core.library.scope import SHARED, LibraryScope, guilds_with_own_library
 from core.library.tracks import TRACK_COLUMNS, Track
+from core.separation.registry import describe
 from core.track_analysis import TrackAnalysis
-
-# A track that two separators have analysed is judged by the one whose stems are better.
-PREFERENCE = ("htdemucs_6s", "unet", "none")
 
 # What any guild finds. The index on changes has all that is asked of analyses; their data, 30 kB each, is not touched.
 _TRACKS = f"""
@@ -187,13 +185,9 @@ async def load_catalog(database: Database, scope: LibraryScope) -> Catalog:
 
 
 def _best(rows: Iterable[Row]) -> dict[int, _LoadedTrack]:
-    """Return {track id: the track with its best analysis}, in the order of ids."""
-
-    def rank(separator: str) -> int:
-        return PREFERENCE.index(separator) if separator in PREFERENCE else len(PREFERENCE)
-
+    """Return {track id: the track with the analysis by the separator of the best rank}, in the order of ids."""
     best: dict[int, Row] = {}
-    for row in sorted(rows, key=lambda row: (row["id"], rank(row["separator"]), row["separator"])):
+    for row in sorted(rows, key=lambda row: (row["id"], describe(row["separator"]).rank, row["separator"])):
         best.setdefault(row["id"], row)
     return {
         track_id: _LoadedTrack(Track.from_row(row), row["separator"], row["change"])

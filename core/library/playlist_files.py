@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.playlists import Entry
 from core.library.tags import one_line
 
@@ -28,7 +28,10 @@ MOST_BYTES, MOST_ENTRIES = 2_000_000, 5000
 """What is read of a file; five hundred tracks are about 100 kB."""
 
 _XSPF = "http://xspf.org/ns/0/"
-_EXTINF = re.compile(r"#EXTINF:\s*(-?\d+(?:\.\d+)?)[^,]*,(.*)", re.I)
+MOST_LINE = 4_000
+"""Characters that are read of a line or a field; the longest path that a system allows has about as many."""
+
+_EXTINF = re.compile(r"#EXTINF:\s{0,9}(-?\d{1,9}(?:\.\d{1,6})?)[^,]{0,1000},(.*)", re.I)
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -84,10 +87,7 @@ def read(data: bytes) -> PlaylistFile:
     Raises UserError with one clear sentence when it cannot be read.
     """
     if len(data) > MOST_BYTES:
-        raise UserError(
-            "That file is larger than {most} MB; a playlist is a small text file.",
-            most=MOST_BYTES // 1_000_000,
-        )
+        raise Refusal("playlist-file-too-large", most=MOST_BYTES // 1_000_000)
     text = _decoded(data)
     start = text.lstrip()[:1]
     if start == "<":
@@ -95,11 +95,11 @@ def read(data: bytes) -> PlaylistFile:
     elif start == "{":
         found = _read_jspf(text)
     elif "\0" in text:
-        raise UserError("That is not a playlist: send an M3U, M3U8, XSPF or JSPF file.")
+        raise Refusal("no-playlist-file")
     else:
         found = _read_m3u(text)
     if not found.items:
-        raise UserError("That playlist names no track: send an M3U, M3U8, XSPF or JSPF file with entries.")
+        raise Refusal("playlist-file-empty")
     return found
 
 
@@ -131,7 +131,7 @@ def _read_m3u(text: str) -> PlaylistFile:
     seen: dict[str, Any] = {}
     left_out = 0
     for raw in text.splitlines():
-        line = raw.strip()
+        line = raw[:MOST_LINE].strip()
         upper = line[:10].upper()
         if found := _EXTINF.match(line):
             seconds = float(found[1])
@@ -184,15 +184,11 @@ def _read_xspf(data: bytes) -> PlaylistFile:
     try:
         root = fromstring(data, forbid_dtd=True)
     except DefusedXmlException:
-        raise UserError(
-            "That XML file declares entities of its own, which I do not read; export it anew."
-        ) from None
+        raise Refusal("xspf-entities") from None
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise UserError(
-            "That XSPF file is broken ({reason}); export it anew.", reason=_reason(error)
-        ) from error
+        raise Refusal("xspf-broken", reason=_reason(error)) from error
     if _tag(root) != "playlist":
-        raise UserError("That XML file is no XSPF playlist: send an M3U, M3U8, XSPF or JSPF file.")
+        raise Refusal("no-xspf")
     name: str | None = None
     items: list[Item] = []
     left_out = 0
@@ -233,13 +229,11 @@ def _read_jspf(text: str) -> PlaylistFile:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(
-            "That JSPF file is broken ({reason}); export it anew.", reason=_reason(error)
-        ) from error
+        raise Refusal("jspf-broken", reason=_reason(error)) from error
     playlist = data.get("playlist")
     tracks = playlist.get("track") if isinstance(playlist, dict) else None
     if not isinstance(playlist, dict) or not isinstance(tracks, list):
-        raise UserError("That JSON file is no JSPF playlist: send an M3U, M3U8, XSPF or JSPF file.")
+        raise Refusal("no-jspf")
     rows = [track for track in tracks if isinstance(track, dict)]
     items = [
         _from_fields({key: value if isinstance(value, list) else [value] for key, value in row.items()})
@@ -300,7 +294,7 @@ def _item(fields: dict[str, Any], location: str) -> Item:
 
 def _file_name(location: str) -> str | None:
     """The last part of a path, a Windows path or a URL: a name to compare, nothing to open."""
-    location = location.strip()
+    location = location[:MOST_LINE].strip()
     try:
         parts = urlsplit(location)
         if parts.scheme in ("file", "http", "https"):

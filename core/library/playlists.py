@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.connection import Row
 from core.library.database import Database, Transaction
 from core.library.query import fold
@@ -84,11 +84,9 @@ class Playlists:
         """The list, for the member who made it. Raises UserError for everybody else."""
         playlist = await self._get(playlist_id)
         if playlist is None:
-            raise UserError("This playlist was deleted; /playlist show lists yours.")
+            raise Refusal("playlist-deleted")
         if playlist.user_id != user_id:
-            raise UserError(
-                "Only the member who made this playlist can change it; copy it to change the copy."
-            )
+            raise Refusal("playlist-not-yours")
         return playlist
 
     async def visible(self, playlist_id: int, user_id: int, place: int) -> Playlist:
@@ -96,7 +94,7 @@ class Playlists:
         Raises UserError."""
         playlist = await self._get(playlist_id)
         if playlist is None or not (playlist.user_id == user_id or await self._shared(playlist_id, place)):
-            raise UserError("This playlist is no longer shared; ask the member who made it.")
+            raise Refusal("playlist-not-shared")
         return playlist
 
     async def _shared(self, playlist_id: int, place: int) -> bool:
@@ -127,10 +125,7 @@ class Playlists:
         async with self._database.transaction() as transaction:
             [count] = await transaction.run("SELECT count(*) FROM playlist WHERE user_id = ?", [user_id])
             if count[0] >= MOST_LISTS:
-                raise UserError(
-                    "You have {most} playlists, which is the most I keep; delete one first.",
-                    most=MOST_LISTS,
-                )
+                raise Refusal("too-many-playlists", most=MOST_LISTS)
             await _free(transaction, user_id, name)
             [row] = await transaction.run(
                 "INSERT INTO playlist (user_id, name, folded) VALUES (?, ?, ?) RETURNING id",
@@ -240,7 +235,7 @@ class Playlists:
         for entry in await self.entries(playlist_id):
             if entry.id == entry_id:
                 return entry
-        raise UserError("That track is not in the playlist any more; open the list again.")
+        raise Refusal("not-in-playlist")
 
 
 async def _add(transaction: Transaction, playlist_id: int, track_ids: Iterable[int]) -> int:
@@ -251,10 +246,7 @@ async def _add(transaction: Transaction, playlist_id: int, track_ids: Iterable[i
     added = 0
     for track_id in dict.fromkeys(track_ids):
         if count + added >= MOST_ENTRIES:
-            raise UserError(
-                "A playlist holds at most {most} tracks; begin another one.",
-                most=MOST_ENTRIES,
-            )
+            raise Refusal("playlist-full", most=MOST_ENTRIES)
         rows = await transaction.run(
             "INSERT INTO playlist_entry (playlist_id, position, track_id, content_hash, title, artist, duration_s)"
             " SELECT ?, ?, id, content_hash, title, artist, duration_s FROM track WHERE id = ?"
@@ -277,15 +269,15 @@ async def _free(transaction: Transaction, user_id: int, name: str, but: int | No
         [user_id, _folded(name), but],
     )
     if rows:
-        raise UserError("You have a playlist called “{name}” already; choose another name.", name=name)
+        raise Refusal("playlist-name-taken", name=name)
 
 
 def _checked(name: str) -> str:
     cleaned = one_line(name)
     if not cleaned:
-        raise UserError("A playlist needs a name with at least one visible character.")
+        raise Refusal("playlist-name-empty")
     if len(cleaned) > LONGEST_NAME:
-        raise UserError("That name is too long: use at most {most} characters.", most=LONGEST_NAME)
+        raise Refusal("playlist-name-too-long", most=LONGEST_NAME)
     return cleaned
 
 

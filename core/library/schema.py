@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core.errors import UserError
 from core.library.database import Database
+from core.separation.registry import installed
 
 
 async def open_database(path: Path) -> Database:
@@ -50,6 +51,22 @@ async def migrate(database: Database) -> None:
             for statement in split_statements(script):
                 await transaction.run(statement)
             await transaction.run(f"PRAGMA user_version={number}")
+    await store_ranks(database)
+
+
+async def store_ranks(database: Database) -> None:
+    """Store the ranks of the installed separators, by which SQL picks one of several analyses of a track; where they have
+    changed, pick again."""
+    ranks = {info.name: info.rank for info in installed()}
+    if dict(map(tuple, await database.fetch("SELECT separator, rank FROM separator_rank"))) == ranks:
+        return
+    async with database.transaction() as transaction:
+        await transaction.run("DELETE FROM separator_rank")
+        await transaction.run_many("INSERT INTO separator_rank VALUES (?, ?)", ranks.items())
+        await transaction.run(
+            "REPLACE INTO track_sound SELECT * FROM best_sound WHERE track_id IN"
+            " (SELECT track_id FROM analysis GROUP BY track_id HAVING count(*) > 1)"
+        )
 
 
 async def schema_version(database: Database) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from core.library.catalog import Catalog, once
+from core.library.catalog import Catalog
 from core.recommend.topic_scores import prepare
 
 AROUSAL = {
@@ -41,7 +41,7 @@ def ranked(values: NDArray[np.floating]) -> Vector:
 
 def plane(catalog: Catalog) -> Vector:
     """(tracks, 2): valence and arousal of each track as its place in the library, 0..1."""
-    return once(catalog.scoring, "plane", lambda: _plane(catalog))
+    return catalog.scored(_plane)
 
 
 def _plane(catalog: Catalog) -> Vector:

@@ -22,7 +22,7 @@ from core.recommend import wording
 from core.recommend.explain import signed
 from core.recommend.rule import Rule
 from core.recommend.rules import Reason, Recommendation
-from core.recommend.topic_scores import Prepared, prepare
+from core.recommend.topic_scores import TopicScores, prepare
 
 STEPS = 400
 """At most this many values of a measurement are tried."""
@@ -104,7 +104,7 @@ def smallest_change(
 
 def _nearest(
     catalog: Catalog,
-    prepared: Prepared,
+    prepared: TopicScores,
     topics: dict[str, float],
     rules: Sequence[Rule],
     row: int,

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.i18n import tr
-from core.library.catalog import Catalog, once
+from core.library.catalog import Catalog
 from core.names import short
 from core.recommend.similar import timbre_vectors
 
@@ -96,7 +96,7 @@ class Surprise:
     """Chance speaks for or against each track, the same for the same seed and recording."""
 
     def __init__(self, catalog: Catalog, seed: int) -> None:
-        hashes = once(catalog.prepared, "hashes", lambda: _hashes(catalog))
+        hashes = catalog.derived(_hashes)
         mixed = _scrambled(hashes ^ np.uint32(zlib.crc32(str(seed).encode())))
         self.values = mixed.astype(np.float32)
         self.values *= np.float32(SURPRISE / 2**31)

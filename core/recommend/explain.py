@@ -13,6 +13,7 @@ from core.recommend.rules import Reason
 from core.recommend.steer import steer_label
 from core.recommend.table import PRESENCE, occasion_label, trust
 from core.recommend.wording import the_source
+from core.separation.registry import describe
 
 WEIGHS = 0.005
 """A reason against a track is only named when it takes away this much."""
@@ -162,17 +163,17 @@ def left_out(missing: Sequence[str]) -> str | None:
 
 def heard_by(separator: str, reasons: Sequence[Reason]) -> str | None:
     """Who told the instruments apart, and how far the reasons could rely on it."""
-    if separator == "none":
+    info = describe(separator)
+    if not info.reliability:
         return tr("No instruments were told apart in this track, so only the music as a whole speaks.")
     stems = dict.fromkeys(
         reason.source for reason in reasons if reason.percentile is not None and reason.source != "mix"
     )
     if not stems:
         return None
-    name = tr("the bundled U-Net") if separator == "unet" else f"`{separator}`"
     shares = [f"{the_source(stem)} {percent(trust(separator, stem))}" for stem in stems]
     return tr(
         "The instruments were told apart by {separator}, and count that much: {shares}.",
-        separator=name,
+        separator=tr(info.label),
         shares=", ".join(shares),
     )

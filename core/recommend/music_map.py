@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.i18n import mark
-from core.library.catalog import Catalog, once
+from core.library.catalog import Catalog
 from core.moods.profile import MOODS, mood_adjective
 from core.recommend.acoustic_similarity import BLOCK, ONE, sound_space
 from core.recommend.affect import plane
@@ -75,9 +75,8 @@ class MusicMap:
 def music_map(catalog: Catalog) -> MusicMap:
     """The catalog's map, made once. Raises UserError for fewer than FEWEST tracks."""
     if len(catalog) < FEWEST:
-        raise UserError("A map needs at least {fewest} tracks; add some music first.", fewest=FEWEST)
-    points, explained = once(catalog.prepared, "components", lambda: components(catalog))
-    return once(catalog.scoring, "map", lambda: _turned(catalog, points, explained))
+        raise Refusal("map-too-few", fewest=FEWEST)
+    return catalog.scored(_turned)
 
 
 def components(catalog: Catalog) -> tuple[Vector, tuple[float, float]]:
@@ -103,8 +102,9 @@ def components(catalog: Catalog) -> tuple[Vector, tuple[float, float]]:
     return points, (shares[0], shares[1])
 
 
-def _turned(catalog: Catalog, points: Vector, explained: tuple[float, float]) -> MusicMap:
-    """The components turned and scaled, with everything that is drawn onto them."""
+def _turned(catalog: Catalog) -> MusicMap:
+    """Return the components turned and scaled, with everything that is drawn onto them."""
+    points, explained = catalog.derived(components)
     affect = plane(catalog)
     up = (points - points.mean(axis=0)).T @ (affect[:, 1] - affect[:, 1].mean())
     angle = math.atan2(

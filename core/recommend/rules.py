@@ -20,18 +20,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.catalog import Catalog, TrackLike
 from core.moods.profile import MOODS, PREFERENCES, Profile, tables
 from core.recommend import diversity, wording
 from core.recommend.rule import Matrix, Rule
 from core.recommend.steer import SURPRISE, steer_topics
 from core.recommend.table import calibration, forget_tables, load_rules, occasion_label, occasions, trust
-from core.recommend.topic_scores import Prepared, prepare
+from core.recommend.topic_scores import TopicScores, prepare
 
 __all__ = [
-    "Prepared", "Reason", "Recommendation", "Rule", "calibration", "explain_rows", "explain_tracks", "forget_tables", "load_rules",
-    "occasion_label", "occasions", "prepare", "recommend", "topic_weights", "trust",
+    "Reason",
+    "Recommendation",
+    "Rule",
+    "TopicScores",
+    "calibration",
+    "explain_rows",
+    "explain_tracks",
+    "forget_tables",
+    "load_rules",
+    "occasion_label",
+    "occasions",
+    "prepare",
+    "recommend",
+    "topic_weights",
+    "trust",
 ]  # fmt: skip
 
 PREFERENCE_WEIGHT = 0.12
@@ -161,11 +174,7 @@ def topic_weights(
 ) -> dict[str, float]:
     """{topic: weight}: moods in proportion to the profile and together 1, the occasion, the preferences, the steers."""
     if occasion is not None and occasion not in occasions():
-        raise UserError(
-            "There is no occasion {occasion!r}: choose from {occasions}.",
-            occasion=occasion,
-            occasions=", ".join(occasions()),
-        )
+        raise Refusal("no-occasion", occasion=occasion, occasions=", ".join(occasions()))
     total = sum(profile.moods.values())
     topics = {mood: profile.moods[mood] / total for mood in MOODS if profile.moods.get(mood, 0) > NEGLIGIBLE}
     if occasion is not None:
@@ -195,7 +204,7 @@ def best_first(scores: Matrix, count: int, catalog: Catalog) -> NDArray[np.intp]
 
 def _explained(
     catalog: Catalog,
-    prepared: Prepared,
+    prepared: TopicScores,
     topics: dict[str, float],
     picks: Sequence[tuple[int, list[diversity.Share]]],
     others: Sequence[diversity.Term],

@@ -1,8 +1,7 @@
-"""The rules as tables: rules.toml, weights.toml, steers.toml, occasions.toml and how far stems can be trusted."""
+"""The rules as tables (rules.toml, weights.toml, steers.toml, occasions.toml), and how far they may rely on stems."""
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,6 +12,7 @@ from typing import Any
 from core.moods.profile import tables, translated
 from core.recommend.rule import Rule
 from core.recommend.rule_file import parse_rules
+from core.separation.registry import describe
 
 PRESENCE, PRESENT = ("activity", "level_db", "loudness"), 0.2
 """Descriptors that say whether a stem is there, and how reliable it must be for that (see `trust`)."""
@@ -81,9 +81,9 @@ def occasion_emoji(occasion: str) -> str:
 
 @cache
 def trust(separator: str, source: str, descriptor: str = "") -> float:
-    """How far a rule may rely on a source of this separator, 0..1; the whole track counts 1.
+    """Return how far a rule may rely on a source of this separator, 0..1; the whole track counts 1.
 
-    It is the fourth root of the separator's measured reliability: that is a share of power sample by sample, while
+    It is the fourth root of the reliability that the separator states (SeparatorInfo): that is a share of power sample by sample, while
     descriptors are means over a whole track and suffer less from leakage. (Measured on the Emotify development set
     with the first bundled U-Net: cross-validated rules rank at .515 with the square root, .528 with the fourth root.)
     That a stem can be heard, or how loud it is, is only said of stems with a reliability of PRESENT: below that, a
@@ -91,14 +91,8 @@ def trust(separator: str, source: str, descriptor: str = "") -> float:
     """
     if source == "mix":
         return 1.0
-    table = _toml("core.recommend", "trust")
-    if separator == "unet":
-        # Written beside the weights by the training that measured it.
-        measured = files("core.separation").joinpath("weights/unet.json")
-        if measured.is_file():
-            table = {"unet": json.loads(measured.read_text("utf-8"))["reliability"]}
-    reliability = float(table.get(separator, table.get("default", {})).get(source, 0.0))
-    return 0.0 if descriptor in PRESENCE and reliability < PRESENT else reliability**0.25
+    reliability = describe(separator).reliability.get(source, 0.0)
+    return 0.0 if descriptor in PRESENCE and reliability < PRESENT else float(reliability**0.25)
 
 
 def forget_tables() -> None:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.library.catalog import Catalog, once
+from core.library.catalog import Catalog
 from core.recommend.rule import Matrix, Rule, percentile_fit
 from core.recommend.table import load_rules, load_steers, trust, tuned_rules
 
 
-class Prepared:
+class TopicScores:
     """What scoring needs of one catalog and one set of rules.
 
     `fit(rule)` has shape (tracks,); `topic_scores` (tracks, topics) holds each topic's weighted mean of fits. Topics
@@ -26,7 +25,7 @@ class Prepared:
         catalog: Catalog,
         rules: Sequence[Rule],
         seldom: Sequence[Rule] = (),
-        base: Prepared | None = None,
+        base: TopicScores | None = None,
     ) -> None:
         self.catalog = catalog
         self.rules = tuple(rules)
@@ -128,26 +127,26 @@ class Prepared:
         return result
 
 
-def prepare(catalog: Catalog, rules: Sequence[Rule] | None = None) -> Prepared:
-    """The catalog's score matrix, computed once for its weights."""
-    if rules is not None:
-        return Prepared(catalog, rules)
-    return once(
-        catalog.scoring, "rules", lambda: Prepared(catalog, tuned_rules(catalog.weights), load_steers())
-    )
+def prepare(catalog: Catalog, rules: Sequence[Rule] | None = None) -> TopicScores:
+    """Return the catalog's topic scores by the given rules, else by its own weights (computed once)."""
+    return catalog.scored(_topic_scores) if rules is None else TopicScores(catalog, rules)
+
+
+def _topic_scores(catalog: Catalog) -> TopicScores:
+    base = prepare(catalog.base) if catalog.base else None
+    return TopicScores(catalog, tuned_rules(catalog.weights), load_steers(), base)
 
 
 def tuned(catalog: Catalog, weights: Mapping[str, float]) -> Catalog:
-    """The same tracks with these weights of rules in place of the shipped ones.
+    """Return the same tracks with these weights of rules in place of the shipped ones, ready to recommend from.
 
-    All that is asked of it uses them: scores, reasons, steers, counterfactuals. Measurements, percentiles and what
-    else does not depend on weights are shared; only topics of rules with another weight are computed anew.
+    Scores, reasons, steers and counterfactuals of the result use them. Measurements, percentiles and whatever else does
+    not depend on weights are shared; only topics of rules with another weight are computed anew.
     """
     shipped = {rule.id: rule.weight for rule in load_rules()}
     weights = {name: weight for name, weight in weights.items() if shipped.get(name, weight) != weight}
     if weights == catalog.weights:
         return catalog
-    view = copy.copy(catalog)
-    view.weights = weights
-    view.scoring = {"rules": Prepared(view, tuned_rules(weights), load_steers(), prepare(catalog))}
+    view = catalog.with_weights(weights)
+    prepare(view)
     return view

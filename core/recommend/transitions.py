@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.i18n import mark
-from core.library.catalog import Catalog, once
+from core.library.catalog import Catalog
 from core.library.query import TONICS
 from core.recommend.diversity import Share
 
@@ -85,7 +85,7 @@ class Flow:
 
 def flow(catalog: Catalog) -> Flow:
     """The catalog's, computed once."""
-    return once(catalog.prepared, "flow", lambda: Flow(catalog))
+    return catalog.derived(Flow)
 
 
 def ordered(catalog: Catalog, track_ids: Sequence[int]) -> list[int]:

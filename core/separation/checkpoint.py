@@ -28,7 +28,7 @@ _LARGEST_ARGUMENT = 192_000  # sample rates are arguments too
 
 
 def find_weights(folder: Path) -> Path | None:
-    """The weights file that `folder` offers: the one that htdemucs_6s.yaml names, `.safetensors` first."""
+    """Return the weights file in `folder`: the one that htdemucs_6s.yaml names, `.safetensors` first; None without one."""
     signature = SIGNATURE
     listing = folder / f"{NAME}.yaml"
     if listing.is_file():
@@ -38,7 +38,7 @@ def find_weights(folder: Path) -> Path | None:
 
 
 def has_weights(folder: Path) -> bool:
-    """Whether `load_htdemucs` would find a file; says nothing about its content."""
+    """Return whether `read_model` would find a file; says nothing about its content."""
     try:
         return find_weights(folder) is not None
     except UserError:
@@ -63,7 +63,7 @@ def _signature(listing: Path) -> str:
 
 
 def read_model(folder: Path | None) -> tuple[Any, str]:
-    """The HTDemucs in `folder`, in evaluation mode, and the SHA-256 of its file: `5c90dfd2-34c22ccb.th` with
+    """Return the HTDemucs in `folder`, in evaluation mode, and the SHA-256 of its file: `5c90dfd2-34c22ccb.th` with
     `htdemucs_6s.yaml`, or `5c90dfd2.safetensors`.
 
     Raises UserError when the weights are missing, damaged or not this architecture.
@@ -140,7 +140,7 @@ def _read_pickle(path: Path) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> bool:
-    """Whether a constructor argument is simple and of a size that a model of this kind can have."""
+    """Return whether a constructor argument is simple and of a size that a model of this kind can have."""
     if isinstance(value, (list, tuple)):
         return len(value) <= 64 and all(_plain(item) for item in value)
     if isinstance(value, (int, float, Fraction)):
@@ -153,8 +153,6 @@ def _build(path: Path, arguments: Any, keywords: Any, state: Any) -> Any:
 
     import torch
     from demucs.htdemucs import HTDemucs
-
-    from core.separation.hybrid import fits
 
     if (
         not isinstance(arguments, (list, tuple))
@@ -180,8 +178,6 @@ def _build(path: Path, arguments: Any, keywords: Any, state: Any) -> Any:
         model.load_state_dict(state)
     except (TypeError, ValueError, RuntimeError, AssertionError, ZeroDivisionError) as error:
         raise _refuse(path, "arguments that no such model has") from error
-    if not fits(model):
-        raise _refuse(path, "it is another kind of Hybrid Demucs")
     if sorted(model.sources) != sorted(STEMS) or model.samplerate != 44_100 or model.audio_channels != 2:
         raise _refuse(path, f"it does not split 44.1 kHz stereo into {', '.join(STEMS)}")
     return model.eval()

@@ -1,6 +1,6 @@
-"""The published weights of htdemucs_6s, fetched by name on first use: to where demucs itself keeps them, checked, whole.
+"""Download of the published weights of htdemucs_6s on first use, to the folder where demucs itself keeps them.
 
-The file goes through the safe loading code of `checkpoint` like any other; this module only brings it here.
+The file is checked by its SHA-256 and then read by the safe code of `checkpoint` like any other.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ TIMEOUT_S = 15.0
 
 
 def cache_folder() -> Path:
-    """torch.hub's folder of checkpoints, which demucs uses, too."""
+    """Return torch.hub's folder of checkpoints, which demucs uses, too."""
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     home = os.environ.get("TORCH_HOME") or Path(base) / "torch"
     return Path(home) / "hub" / "checkpoints"
 
 
 def fetch(folder: Path | None = None) -> Path:
-    """Download the weights into `folder` with a progress bar on standard error; returns the file.
+    """Download the weights into `folder` with a progress bar on standard error and return the file.
 
-    It appears under its name only when it is complete and its checksum is right. Raises UserError when it cannot be had.
+    It gets its name only when it is complete and its checksum is right. Raises UserError when it cannot be downloaded.
     """
     folder = folder or cache_folder()
     target = folder / URL.rsplit("/", 1)[-1]

@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.activity import Gate, Gating
-from core.audio.detector import VIEWS, Detector
 from core.audio.types import STEMS, Samples
 from core.errors import UserError
 from core.separation.bands import BANDS, FFT, HOP, RATE, band_sum, loudness, position, to_bins
-from core.separation.base import Progress
+from core.separation.base import Progress, SeparatorInfo, check_stereo, torch_threads
 
 WEIGHTS = Path(__file__).parent / "weights" / "unet.safetensors"
 CODE_VERSION = 3
@@ -39,16 +38,8 @@ class UNetSeparator:
     name = "unet"
     rate = RATE
 
-    def __init__(
-        self,
-        network: Any,
-        version: str,
-        reliability: dict[str, float],
-        gate: Gating,
-        threads: int | None,
-    ) -> None:
+    def __init__(self, network: Any, version: str, gate: Gating, threads: int | None) -> None:
         self.version = version
-        self.reliability = reliability
         self.gate = gate
         self._network = network
         self._threads = threads
@@ -100,9 +91,7 @@ class UNetSeparator:
         level, place = seen[:1], seen[1:]
         end = (0, 0), (0, padded - frames), (0, 0)
         seen = np.concatenate([np.pad(level, end, constant_values=-1.25), np.pad(place, end)])
-        if self._threads is not None:
-            torch.set_num_threads(self._threads)
-        with torch.inference_mode():
+        with torch_threads(self._threads), torch.inference_mode():
             masks = self._network(torch.from_numpy(seen.transpose(0, 2, 1).copy())[None])[0]
         result: NDArray[np.float32] = masks[..., :frames].transpose(2, 3).contiguous().numpy()
         return result
@@ -114,16 +103,6 @@ def network_input(spectra: NDArray[np.complex64], reference: float) -> NDArray[n
     left, right = band_sum(spectra.real**2 + spectra.imag**2)
     cross = band_sum(spectra[0].real * spectra[1].real + spectra[0].imag * spectra[1].imag)
     return np.concatenate([loudness((left + right) / 2, reference)[None], position(left, right, cross)])
-
-
-def check_stereo(mix: Samples) -> None:
-    """Raise UserError unless `mix` is (2, n), float32 and finite."""
-    if mix.ndim != 2 or mix.shape[0] != 2 or mix.dtype != np.float32:
-        raise UserError(
-            f"Separation needs stereo float32 audio, not {mix.dtype} of shape {mix.shape}: decode it first."
-        )
-    if not np.isfinite(mix).all():
-        raise UserError("The audio contains samples that are not numbers: export it again.")
 
 
 def reference_power(mix: Samples) -> float:
@@ -179,11 +158,10 @@ def _add(target: Samples, spectra: NDArray[np.complex64], start: int, threads: i
 
 
 def load_unet(threads: int | None = None, weights: Path = WEIGHTS) -> UNetSeparator:
-    """The bundled separator, or one with other weights of the same architecture.
+    """Load the bundled separator, or one with other weights of the same architecture.
 
-    `<weights>.json` beside the weights states the reliability that was measured, `<weights>.activity.safetensors`, where
-    there is one, tells when a stem sounds. Raises UserError when a file is missing, is no safetensors file or holds
-    another network.
+    `<weights>.activity.safetensors`, where there is one, is the detector that decides when a stem sounds. Raises UserError
+    when a file is missing, is no safetensors file or holds another network.
     """
     import torch
     from safetensors import SafetensorError
@@ -194,8 +172,6 @@ def load_unet(threads: int | None = None, weights: Path = WEIGHTS) -> UNetSepara
     try:
         data = weights.read_bytes()
         tensors = load(data)
-        facts = json.loads(weights.with_suffix(".json").read_text())
-        reliability = {stem: float(facts["reliability"][stem]) for stem in STEMS}
         learnt = detector_file(weights)
         stated = learnt.read_bytes() if learnt.exists() else b""
         gate = _detector(stated) if learnt.exists() else Gate()
@@ -214,17 +190,19 @@ def load_unet(threads: int | None = None, weights: Path = WEIGHTS) -> UNetSepara
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     # The detector is part of the version, since it decides what an analysis calls sounding.
     version = f"{hashlib.sha256(data + stated).hexdigest()[:8]}.{CODE_VERSION}"
-    return UNetSeparator(network, version, reliability, gate, threads)
+    return UNetSeparator(network, version, gate, threads)
 
 
 def detector_file(weights: Path) -> Path:
-    """Where the detector of these weights lies (core.audio.detector)."""
+    """Return where the detector (core.audio.detector) of these weights is."""
     return weights.with_suffix(".activity.safetensors")
 
 
-def _detector(data: bytes) -> Detector:
+def _detector(data: bytes) -> Gating:
     """Raises KeyError or ValueError unless `data` holds a detector for STEMS."""
     from safetensors.numpy import load
+
+    from core.audio.detector import VIEWS, Detector  # with scipy, which the bot does without
 
     tensors = load(data)
     weights, bias = tensors["weights"], tensors["bias"]
@@ -248,3 +226,13 @@ def _fold_batch_norm(network: Any) -> None:
 
 
 assert BANDS % 16 == 0
+
+
+INFO = SeparatorInfo(
+    name="unet",
+    label="the bundled U-Net",
+    rank=20,
+    # Written beside the weights by research.training.reliability, which measures it.
+    reliability=json.loads(WEIGHTS.with_suffix(".json").read_text("utf-8"))["reliability"],
+    load=lambda options: load_unet(options.threads),
+)

@@ -185,7 +185,10 @@ def _alternate(work: dict[str, Callable[[], object]], rounds: int) -> dict[str, 
 
 
 def _megabytes(catalog: Any) -> float:
-    """What the arrays of a catalog hold: features, percentiles, scores by topic and timbre vectors."""
+    """Return the size of a catalog's arrays: features, percentiles, scores by topic and timbre vectors."""
+    from core.recommend.rules import prepare
+    from core.recommend.similar import timbre_vectors
+
     arrays = [catalog.features, *catalog._percentiles.values()]
-    arrays += [catalog.scoring["rules"].topic_scores, catalog.prepared["timbre"]]
+    arrays += [prepare(catalog).topic_scores, timbre_vectors(catalog)]
     return float(sum(array.nbytes for array in arrays)) / 1e6

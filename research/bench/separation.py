@@ -1,8 +1,8 @@
 """htdemucs_6s as Moodstem runs it against the stock way, on the same music with the same weights.
 
 Speed does not depend on the weights' values, so random ones of the true architecture serve, saved and loaded
-as the published file would be. The stock way runs in a process of its own, since ours changes how its process
-keeps memory. Rounds alternate between the two and medians count, since other load on the machine comes and goes.
+as the published file would be. The stock way runs in a process of its own. Rounds alternate between the two and
+medians count, since other load on the machine comes and goes.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ CLIP = 10 * 44_100
 def run(seconds: float | None = None, rounds: int = 3, threads: int | None = None) -> dict[str, Any]:
     """Measure; about four minutes on two CPU cores with the defaults.
 
-    `seconds` of audio are 30 on a processor and 240, as a song has them, on a GPU; there, compiled and several short
-    tracks at once are measured too. `ours` and `peers` are seconds of wall clock (median of `rounds`); the checks
+    `seconds` of audio are 30 on a processor and 240, as a song has them, on a GPU; there, several short tracks at once
+    are measured too. `ours` and `peers` are seconds of wall clock (median of `rounds`); the checks
     compare output with demucs' own loop in float32, without random shifts and with our overlap.
     """
     import torch
@@ -74,10 +74,6 @@ def run(seconds: float | None = None, rounds: int = 3, threads: int | None = Non
                 clips = [mix[:, start : start + CLIP] for start in range(0, mix.shape[1] - CLIP + 1, CLIP)]
                 work["clips_together"] = lambda: _timed(lambda: list(ours.separate_all(clips)))
                 work["clips_alone"] = lambda: _timed(lambda: [ours.separate(clip) for clip in clips])
-                torch.cuda.empty_cache()  # or it would find less room than `ours` has
-                compiled = load_htdemucs(folder, threads=threads, compiled=True)
-                if compiled.compiled:
-                    work["compiled"] = lambda: _timed(lambda: compiled.separate(mix))
             times: dict[str, list[float]] = {label: [] for label in work}
             for number in range(rounds + 1):
                 for label, once in work.items():
@@ -91,10 +87,8 @@ def run(seconds: float | None = None, rounds: int = 3, threads: int | None = Non
             expected = _by_demucs(folder, mix, exact)
             in_float = exact.separate(mix)
             difference = max(float(np.abs(in_float[stem] - expected[stem]).max()) for stem in expected)
-        fast = [ours.separate(mix)]
-        if "compiled" in work:
-            fast.append(compiled.separate(mix))
-    snr = min(_snr_db(expected[stem], stems[stem]) for stems in fast for stem in expected)
+        fast = ours.separate(mix)
+    snr = min(_snr_db(expected[stem], fast[stem]) for stem in expected)
     middle = {label: median(values) for label, values in times.items()}
 
     def row(label: str) -> dict[str, Any]:
@@ -114,7 +108,6 @@ def run(seconds: float | None = None, rounds: int = 3, threads: int | None = Non
         **beside,
         "peers": {"demucs.api.Separator": row("stock") | {"overlap": 0.25}},
         "ratio": {"demucs.api.Separator": round(middle["stock"] / middle["ours"], 2)},
-        "ratio_compiled": round(middle["stock"] / middle["compiled"], 2) if "compiled" in middle else None,
         "gpu_memory_gb": round(memory / 1e9, 2) if on_gpu else None,
         "rounds": {label: [round(value, 3) for value in values] for label, values in times.items()},
         "checks": {

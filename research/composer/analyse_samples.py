@@ -18,7 +18,7 @@ import click
 from core.genre.model import hear_file
 from core.library.bundled import ANALYSES, shipped_analyses
 from core.library.samples import sample_folder
-from core.separation import load_separator
+from core.separation.registry import load_separator
 from core.track_analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
 from research.cache import analyse_cached
 

@@ -23,7 +23,7 @@ from core.library import reference
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS
 from core.recommend.rule import Rule
-from core.recommend.rules import Prepared
+from core.recommend.rules import TopicScores
 from core.recommend.similar import COMPARED, TIMBRE
 from core.recommend.table import calibration, forget_tables, load_rules, trust
 from core.track_analysis import TrackAnalysis
@@ -122,7 +122,7 @@ class Designs:
     def __init__(
         self, labelled: Labelled, rules: Sequence[Rule], sources: Sequence[str] | None = None
     ) -> None:
-        prepared = Prepared(labelled.catalog, rules)
+        prepared = TopicScores(labelled.catalog, rules)
         separators = labelled.catalog.separators
         self.rules: dict[str, list[Rule]] = {}
         self.matrix: dict[str, Vector] = {}

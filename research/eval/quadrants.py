@@ -21,7 +21,7 @@ from core.errors import UserError
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS
 from core.recommend.affect import AROUSAL, VALENCE, axis
-from core.recommend.rules import Prepared
+from core.recommend.rules import TopicScores
 from core.recommend.table import load_rules
 from core.track_analysis import TrackAnalysis
 from research.eval.calibrate import LabelledTrack
@@ -124,7 +124,7 @@ def mood_scores(analyses: Sequence[TrackAnalysis]) -> dict[str, Vector]:
     ]
     catalog = Catalog.build(zip(tracks, analyses, strict=True))
     rules = [rule for rule in load_rules() if rule.mood and rule.source == "mix"]
-    prepared = Prepared(catalog, rules)
+    prepared = TopicScores(catalog, rules)
     return {mood: prepared.topic_scores[:, prepared.topics.index(mood)].astype(np.float64) for mood in MOODS}
 
 

@@ -32,8 +32,9 @@ MAX_COMPONENTS, MAX_TEXT, MAX_BYTES = 40, 4000, 9500  # Discord's budget for one
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    (tmp_path / "empty.toml").touch()
-    monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "empty.toml"))
+    config = tmp_path / "config.toml"
+    config.touch()
+    monkeypatch.setenv("MOODSTEM_CONFIG", str(config))
     return Settings(
         data=tmp_path / "data",
         jobs=JobSettings(embedded_worker=False, schedule=False),
@@ -161,6 +162,24 @@ def drawn_here(monkeypatch: pytest.MonkeyPatch) -> None:
         return json.dumps({name: base64.b64encode(png).decode() for name, png in made.items()}).encode()
 
     monkeypatch.setattr("core.pictures.drawing._run", run)
+
+
+async def upload(world: World, name: str, data: bytes) -> Any:
+    return await world.alice.slash(world.channel, "upload", track=(name, data))
+
+
+async def card(world: World) -> Any:
+    """The newest message in the channel: the job's card."""
+    return world.channel.last_message
+
+
+async def tick(world: World, seconds: float = 1.5) -> None:
+    await world.env.advance_time(seconds)
+
+
+async def uploads(world: World) -> list[Path]:
+    folder = world.settings.uploads
+    return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
 def walk(components: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

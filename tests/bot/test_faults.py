@@ -18,8 +18,8 @@ from bot.router import Press
 from bot.widgets import Card, row
 from core.moods.profile import Profile
 from jobs.runner import Runner
-from tests.bot.conftest import World, labels, press_ids, previews_ready, words
-from tests.bot.features.test_upload import card, tick, tone, upload
+from tests.bot.conftest import World, card, labels, press_ids, previews_ready, tick, upload, words
+from tests.make import plucked
 
 SORRY = "Something went wrong on my side"
 
@@ -94,7 +94,7 @@ async def test_a_bug_in_a_context_menu(world: World, monkeypatch: pytest.MonkeyP
     shown = await world.alice.context_menu(world.channel, "Analyse this track", message)
     assert shown.ephemeral and "⚠️" in words(shown.response), "what cannot be done is said in a sentence"
     monkeypatch.setattr(world.bot.get_cog("Upload"), "take", fails)
-    message = await world.bob.send(world.channel, "", attachments=[("song.wav", tone())])
+    message = await world.bob.send(world.channel, "", attachments=[("song.wav", plucked())])
     shown = await world.alice.context_menu(world.channel, "Analyse this track", message)
     assert SORRY in words(shown.response)
     world.expected = (*world.expected, Bug)
@@ -157,7 +157,7 @@ def views() -> set[int]:
 async def test_an_interaction_that_expired_before_the_answer(world: World, caplog: Any) -> None:
     world.env.inject_error("POST", "/interactions/*", status=404, code=10062, message="Unknown interaction")
     with caplog.at_level(logging.WARNING, "bot.errors"):
-        await upload(world, "song.wav", tone())
+        await upload(world, "song.wav", plucked())
     assert any("too late to answer /upload" in record.message for record in caplog.records)
     assert not any(record.exc_info for record in caplog.records), "no traceback: it is nobody's fault"
     assert not await world.bot.queue.jobs() and not list(world.settings.uploads.glob("*"))
@@ -176,7 +176,7 @@ async def test_answers_are_kept_when_the_reply_is_lost(world: World) -> None:
 @pytest.mark.parametrize("code", [10015, 50027])
 async def test_a_token_of_more_than_15_minutes_loses_no_job(world: World, code: int) -> None:
     world.env.inject_error("PATCH", "/webhooks/*", status=401, code=code, message="Invalid Webhook Token")
-    await upload(world, "song.wav", tone())
+    await upload(world, "song.wav", plucked())
     [job] = await world.bot.queue.jobs(user_id=world.alice.id)
     assert job.state == "queued" and "song.wav" in words(await card(world))
     world.expected = (*world.expected, discord.HTTPException)
@@ -188,7 +188,7 @@ async def test_a_token_of_more_than_15_minutes_loses_no_job(world: World, code: 
 async def test_a_channel_that_takes_no_card(world: World, status: int, code: int) -> None:
     """Lost permissions, deleted channels, faults: the card goes to its member alone and stays useful."""
     world.env.inject_error("POST", "/channels/*/messages", status=status, code=code)
-    shown = await upload(world, "song.wav", tone())
+    shown = await upload(world, "song.wav", plucked())
     assert shown.ephemeral and "song.wav" in words(shown.response)
     assert {"Refresh", "Cancel"} <= set(labels(shown.response))
     await world.alice.click(shown.response.message, label="Cancel")
@@ -199,7 +199,7 @@ async def test_a_channel_that_takes_no_card(world: World, status: int, code: int
 async def test_a_card_that_is_gone_is_forgotten_and_its_job_is_not(
     world: World, status: int, code: int
 ) -> None:
-    await upload(world, "song.wav", tone())
+    await upload(world, "song.wav", plucked())
     world.env.inject_error("PATCH", "/channels/*/messages/*", status=status, code=code, times=None)
     [job] = await world.bot.queue.jobs(user_id=world.alice.id)
     await world.bot.queue.cancel(job.id)
@@ -211,7 +211,7 @@ async def test_a_card_that_is_gone_is_forgotten_and_its_job_is_not(
 
 @pytest.mark.parametrize(("status", "code"), [(500, 0), (503, 0), (429, 0)])
 async def test_a_card_that_cannot_be_edited_now_is_edited_later(world: World, status: int, code: int) -> None:
-    await upload(world, "song.wav", tone())
+    await upload(world, "song.wav", plucked())
     world.env.inject_error("PATCH", "/channels/*/messages/*", status=status, code=code)
     [job] = await world.bot.queue.jobs(user_id=world.alice.id)
     await world.bot.queue.cancel(job.id)
@@ -223,7 +223,7 @@ async def test_a_card_that_cannot_be_edited_now_is_edited_later(world: World, st
 
 
 async def test_a_message_that_was_edited_too_often_is_followed_by_a_new_one(world: World) -> None:
-    await upload(world, "song.wav", tone())
+    await upload(world, "song.wav", plucked())
     world.env.inject_error("PATCH", "/channels/*/messages/*", status=400, code=30046)
     [job] = await world.bot.queue.jobs(user_id=world.alice.id)
     await world.bot.queue.cancel(job.id)
@@ -232,7 +232,7 @@ async def test_a_message_that_was_edited_too_often_is_followed_by_a_new_one(worl
 
 
 async def test_a_picture_that_is_too_large_is_left_out(world: World, runner: Runner) -> None:
-    await upload(world, "song.wav", tone())
+    await upload(world, "song.wav", plucked())
     world.env.inject_error("PATCH", "/channels/*/messages/*", status=413, code=40005)
     assert await runner.run_one()
     await tick(world)

@@ -63,11 +63,11 @@ def family(pid: int) -> list[int]:
 async def test_an_upload_before_kill_9_of_everything_ends_with_its_card(
     start: Start, tmp_path: Path, when: str
 ) -> None:
-    from tests.bot.features.test_upload import tone
+    from tests.make import plucked
 
     data = tmp_path / "data"
     song = tmp_path / "night train.wav"
-    song.write_bytes(tone(40.0, rate=44100))
+    song.write_bytes(plucked(40.0, rate=44100))
     host, ids = start(song)
     if when == "in the middle":
         await until(lambda: state_of(data)[0] == "running" and len(family(host.pid)) >= 3)

@@ -14,8 +14,8 @@ from bot.widgets import Card, row
 from core.library.consent import agree
 from core.library.members import export_member
 from core.moods.profile import Profile
-from tests.bot.conftest import World, press_ids, previews_ready, words
-from tests.bot.features.test_upload import tone, upload
+from tests.bot.conftest import World, press_ids, previews_ready, upload, words
+from tests.make import plucked
 
 SECRETS = ("alices-secret-song", "alices-secret-list", "secret-search", "really nostalgic")
 
@@ -36,7 +36,7 @@ async def alices(world: World) -> dict[str, object]:
     shown = await world.alice.slash(world.channel, "recommend")
     recommendation = press_ids(shown.response, "rec_share")[0].split(":")[2]
     await world.alice.slash(world.channel, "mood")
-    await upload(world, "alices-secret-song.wav", tone())
+    await upload(world, "alices-secret-song.wav", plucked())
     [job] = await world.bot.queue.jobs(user_id=world.alice.id)
     tracks = await world.bot.library.tracks()
     playlist = await world.bot.playlists.create(

@@ -25,9 +25,9 @@ from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
 from jobs.queue import Queue
 from jobs.runner import Runner
-from tests.bot.conftest import World, labels, press_ids, raw, words
-from tests.bot.features.test_upload import tick, tone
+from tests.bot.conftest import World, labels, press_ids, raw, tick, words
 from tests.bot.test_rights import alices, arguments
+from tests.make import plucked
 
 SONG = "alices-demo"
 
@@ -60,7 +60,7 @@ async def runner(world: World) -> AsyncIterator[Runner]:
 
 async def uploaded(world: World, runner: Runner, who: Any, channel: Any, name: str, **sound: Any) -> Any:
     """The result card."""
-    await who.slash(channel, "upload", track=(name, tone(**sound)))
+    await who.slash(channel, "upload", track=(name, plucked(**sound)))
     assert await runner.run_one()
     await tick(world)
     return channel.last_message
@@ -199,7 +199,7 @@ async def test_what_comes_in_a_direct_message_is_in_no_library(world: World, run
     user = world.env.create_user("dora")
     await agree(world.bot.database, user.id)
     member = world.channel.guild.add_member(user)
-    shown = await user.slash("upload", track=(f"{SONG}.wav", tone()))
+    shown = await user.slash("upload", track=(f"{SONG}.wav", plucked()))
     assert await runner.run_one()
     await tick(world, 5)
     assert SONG in words(shown.response) and not [one for one in labels(shown.response) if "library" in one]
@@ -210,7 +210,7 @@ async def test_what_comes_in_a_direct_message_is_in_no_library(world: World, run
         assert f"Like {SONG}" in words(found.response)
     heard = await user.click(shown.response.message, label="Hear it")
     assert heard.response.attachments
-    await uploaded(world, runner, world.alice, world.channel, "alices-own.wav", hertz=330.0)
+    await uploaded(world, runner, world.alice, world.channel, "alices-own.wav", hz=330.0)
     asked = await user.slash("library search", query="alices")
     assert not press_ids(asked.response, "track_open")
     # The job that says whose it is goes after its time, and the track with it.
@@ -228,7 +228,7 @@ async def test_no_button_made_by_hand_tells_another_server_of_an_upload(
     """Mallory presses every button there is, with the ids of Alice's things, shared ones included."""
     ids = await alices(world)
     await runner.run_one()
-    await uploaded(world, runner, world.alice, world.channel, f"{SONG}.wav", hertz=440.0)
+    await uploaded(world, runner, world.alice, world.channel, f"{SONG}.wav", hz=440.0)
     track = (await song(world)).id
     lists = world.bot.playlists
     playlist = await lists.create(world.alice.id, "Alices list", [track])
@@ -289,7 +289,7 @@ async def test_a_list_of_ones_own_names_what_is_elsewhere_and_plays_what_is_here
     """Mallory is in both servers; her list has a track of each."""
     at_home = world.channel.guild.add_member(elsewhere.user)
     await uploaded(world, runner, world.alice, world.channel, f"{SONG}.wav")
-    await uploaded(world, runner, elsewhere.mallory, elsewhere.channel, "take-two.wav", hertz=330.0)
+    await uploaded(world, runner, elsewhere.mallory, elsewhere.channel, "take-two.wav", hz=330.0)
     tracks = [track.id for track in await world.bot.library.tracks("upload")]
     await world.bot.playlists.create(elsewhere.user.id, "Both", tracks)
     own = await elsewhere.mallory.slash(elsewhere.channel, "playlist show", playlist="Both")
@@ -316,7 +316,7 @@ async def test_folders_for_one_server(
         (jazz, "jazz-two", 440.0),
     ):
         folder.mkdir(exist_ok=True)
-        (folder / f"{name}.wav").write_bytes(tone(hertz=hertz))
+        (folder / f"{name}.wav").write_bytes(plucked(hz=hertz))
 
     async def configured(**servers: Any) -> None:
         library = LibrarySettings(folders=[shared, jazz], **servers)
@@ -347,7 +347,7 @@ async def test_folders_for_one_server(
     assert "no longer in the library" in said(told)
 
     # Who uploads what another server's folder holds has a track of their own, by their own name.
-    await elsewhere.mallory.slash(elsewhere.channel, "upload", track=("take-two.wav", tone(hertz=330.0)))
+    await elsewhere.mallory.slash(elsewhere.channel, "upload", track=("take-two.wav", plucked(hz=330.0)))
     assert await runner.run_one()
     assert await found(elsewhere.mallory, elsewhere.channel) == {"open-one", "take-two"}
     assert await found(world.bob, world.channel) == everything

@@ -10,11 +10,12 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from bot import create_bot
 from bot.background.clock import Clock
+from core.errors import fact
+from core.library import job_messages
+from core.library.job_messages import Promise, promise_card
 from core.library.samples import manifest
 from core.library.schema import open_database
 from core.settings import DiscordSettings, JobSettings, Settings
-from jobs import notices
-from jobs.job_cards import Promise, promise_card
 from jobs.kinds import analyse
 from jobs.queue import Queue
 from jobs.schedule import Due
@@ -125,15 +126,19 @@ async def test_a_member_is_told_once_by_the_process_of_the_jobs_server(tmp_path:
                     for place, discord in enumerate((first, second)):
                         job = await queue.enqueue(
                             "analyse",
-                            {"name": f"{place}-{times}.ogg"},
+                            analyse.Spec("x", f"{place}-{times}.ogg"),
                             user_id=7 + place,
                             guild_id=discord.guild,
                         )
-                        await notices.ask(database, notices.Notice(job.id, 7 + place, None, "en"))
+                        await job_messages.toggle_notice(
+                            database, job_messages.Notice(job.id, 7 + place, None, "en")
+                        )
                     for _ in range(2):
                         claimed = await queue.claim("me", 60.0)
                         assert claimed is not None
-                        await queue.fail(claimed, "No luck.", code="input", permanent=True)
+                        await queue.fail(
+                            claimed, fact("plain", sentence="No luck."), code="input", permanent=True
+                        )
                     for discord in (first, second):
                         await comes(discord, lambda d=discord, n=times: len(told(d)) >= n)  # type: ignore[misc]
                 assert [len(told(discord)) for discord in (first, second)] == [2, 2]
@@ -154,7 +159,8 @@ def told(discord: StandIn) -> list[str]:
 async def test_the_schedule_runs_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
-    monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "none.toml"))
+    (tmp_path / "config.toml").touch()
+    monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "config.toml"))
     ran: list[int] = []
     clocks = []
     databases = []
@@ -190,7 +196,8 @@ async def test_the_schedule_runs_once(
 def test_every_server_has_exactly_one_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shards: int
 ) -> None:
-    monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "none.toml"))
+    (tmp_path / "config.toml").touch()
+    monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "config.toml"))
     bots: list[Any] = [
         create_bot(Settings(data=tmp_path, discord=DiscordSettings(shards=shards, shard_ids=[number])))
         for number in range(shards)

@@ -16,8 +16,8 @@ from core.i18n import speaking
 from core.library.consent import agree
 from core.moods.profile import Profile
 from jobs.runner import Runner
-from tests.bot.conftest import World, discord_set_to, previews_ready, raw, walk, within_budget
-from tests.bot.features.test_upload import tick, tone
+from tests.bot.conftest import World, discord_set_to, previews_ready, raw, tick, walk, within_budget
+from tests.make import plucked
 
 OPTIONS: dict[str, Any] = {
     "track": "Letters from Trieste", "playlist": "tour", "query": "calm piano", "language": "auto", "name": "tour",
@@ -190,7 +190,7 @@ async def test_everything_in_another_language(
             for command in world.bot.tree.walk_commands()
             if hasattr(command, "parameters")
         }
-        await tour.answer(await world.admin.slash(world.channel, "upload", track=("xyzzy.wav", tone(5))))
+        await tour.answer(await world.admin.slash(world.channel, "upload", track=("xyzzy.wav", plucked(5))))
         await tour.answer(
             await world.admin.slash(world.channel, "playlist create", name="tour", track=OPTIONS["track"])
         )
@@ -206,7 +206,7 @@ async def test_everything_in_another_language(
                 await tour.answer(await world.admin.slash(world.channel, name, **options))
         await tour.press_all(taking_away=False)
         tour.working = False  # a card of what waits
-        await tour.answer(await world.admin.slash(world.channel, "upload", track=("xyzzy2.wav", tone(4))))
+        await tour.answer(await world.admin.slash(world.channel, "upload", track=("xyzzy2.wav", plucked(4))))
         for name in ("history", "admin jobs", "jobs", "admin log"):
             await tour.answer(await world.admin.slash(world.channel, name))
         for track in tracks[:4]:

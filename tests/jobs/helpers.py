@@ -1,17 +1,13 @@
-"""What the tests of jobs share: a clock to turn, a queue to fill, waiting for other processes, short tones."""
+"""What the tests of jobs share: a clock to turn, a queue to fill, waiting for other processes."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-import numpy as np
-import soundfile
 
 from jobs.kinds import analyse
 from jobs.model import Claimed, Job
@@ -40,16 +36,31 @@ async def put(queue: Queue, user: int = 1, **more: Any) -> Job:
     return await queue.enqueue("analyse", more.pop("spec", {"path": "x"}), user_id=user, **more)
 
 
+async def put_stub(queue: Queue, task: str = "echo", user_id: int = 1, **spec: Any) -> Job:
+    """A job of the tests' own kind, which the engine does by a function of stub_tasks.py."""
+    return await queue.enqueue("stub", {"task": task, **spec}, user_id=user_id)
+
+
 async def take(queue: Queue, owner: str = "me") -> Claimed:
     claimed = await queue.claim(owner, LEASE)
     assert claimed is not None
     return claimed
 
 
-async def state(queue: Queue, job: Job | Claimed) -> str:
+async def look(queue: Queue, job: Job | Claimed) -> Job:
+    """The job as it is now."""
     found = await queue.get(job.id)
     assert found is not None
-    return found.state
+    return found
+
+
+async def state(queue: Queue, job: Job | Claimed) -> str:
+    return (await look(queue, job)).state
+
+
+async def effects(queue: Queue) -> list[int]:
+    """The job of each effect that stub_runner.py's kind of job had, in order."""
+    return [row[0] for row in await queue.database.fetch("SELECT job_id FROM effect ORDER BY job_id")]
 
 
 async def until(happened: Callable[[], Any], timeout_s: float = 60.0) -> None:
@@ -77,18 +88,3 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
-
-
-def write_tone(path: Path, hertz: float = 220.0, seconds: float = 1.5, **tags: str) -> Path:
-    """A short tone with overtones, so that different ones are different content."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    t = np.arange(int(44100 * seconds)) / 44100
-    wave = sum(0.2 / n * np.sin(2 * np.pi * hertz * n * t) for n in (1, 2, 3)) * (1 - t / t[-1])
-    part = path.with_name(path.name + ".part")
-    with soundfile.SoundFile(part, "w", 44100, 1, format="OGG", subtype="VORBIS") as file:
-        for name, value in tags.items():
-            setattr(file, name, value)
-        for block in np.array_split(wave.astype(np.float32), int(seconds) + 1):
-            file.write(block)  # libsndfile 1.2 overflows its stack on long Vorbis writes
-    os.replace(part, path)  # noqa: PTH105
-    return path

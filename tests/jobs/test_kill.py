@@ -12,17 +12,16 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from core.library.database import Database
-from jobs.model import Job
 from jobs.owner import is_dead, this_owner
 from jobs.process import RunnerOptions, spawn_runner
 from jobs.queue import Queue
-from tests.jobs.helpers import is_running, until, write_tone
+from tests.jobs.helpers import effects, is_running, put_stub, until
 from tests.jobs.stub_runner import EFFECTS
+from tests.make import write_tone
 
 Start = Callable[[], subprocess.Popen[bytes]]
 
@@ -54,14 +53,6 @@ def start(database: Database) -> Iterator[Start]:
 ROOT = Path(__file__).resolve().parents[2]
 
 
-async def put(queue: Queue, task: str = "echo", **spec: Any) -> Job:
-    return await queue.enqueue("stub", {"task": task, **spec}, user_id=1)
-
-
-async def effects(queue: Queue) -> Counter[int]:
-    return Counter(row[0] for row in await queue.database.fetch("SELECT job_id FROM effect"))
-
-
 async def all_ended(queue: Queue) -> bool:
     counts = await queue.counts()
     return counts["queued"] == counts["running"] == 0
@@ -76,7 +67,7 @@ def children(pid: int) -> list[int]:
 
 async def test_kill_9_of_the_runner_in_the_middle(queue: Queue, start: Start, tmp_path: Path) -> None:
     began, go = tmp_path / "began", tmp_path / "go"
-    job = await put(queue, "wait", began=str(began), until=str(go))
+    job = await put_stub(queue, "wait", began=str(began), until=str(go))
     first = start()
     await until(lambda: began.exists() and began.read_text())
     worker = int(began.read_text())
@@ -91,12 +82,12 @@ async def test_kill_9_of_the_runner_in_the_middle(queue: Queue, start: Start, tm
     seen = await queue.get(job.id)
     assert seen is not None
     assert (seen.state, seen.attempt) == ("done", 2)
-    assert await effects(queue) == {job.id: 1}
+    assert Counter(await effects(queue)) == {job.id: 1}
 
 
 async def test_kill_9_of_the_worker_in_the_middle(queue: Queue, start: Start, tmp_path: Path) -> None:
     began, go = tmp_path / "began", tmp_path / "go"
-    job = await put(queue, "wait", began=str(began), until=str(go))
+    job = await put_stub(queue, "wait", began=str(began), until=str(go))
     start()
     await until(lambda: began.exists() and began.read_text())
     os.kill(int(began.read_text()), signal.SIGKILL)
@@ -105,13 +96,13 @@ async def test_kill_9_of_the_worker_in_the_middle(queue: Queue, start: Start, tm
     seen = await queue.get(job.id)
     assert seen is not None
     assert (seen.state, seen.attempt) == ("done", 2)
-    assert await effects(queue) == {job.id: 1}
+    assert Counter(await effects(queue)) == {job.id: 1}
 
 
 async def test_sigterm_drains(queue: Queue, start: Start, tmp_path: Path) -> None:
     began, go = tmp_path / "began", tmp_path / "go"
-    job = await put(queue, "wait", began=str(began), until=str(go))
-    waiting = await put(queue)
+    job = await put_stub(queue, "wait", began=str(began), until=str(go))
+    waiting = await put_stub(queue)
     runner = start()
     await until(began.exists)
     runner.send_signal(signal.SIGTERM)
@@ -122,7 +113,7 @@ async def test_sigterm_drains(queue: Queue, start: Start, tmp_path: Path) -> Non
 
 async def test_a_second_signal_gives_back(queue: Queue, start: Start, tmp_path: Path) -> None:
     began = tmp_path / "began"
-    job = await put(queue, "wait", began=str(began), until=str(tmp_path / "never"))
+    job = await put_stub(queue, "wait", began=str(began), until=str(tmp_path / "never"))
     runner = start()
     await until(began.exists)
     runner.send_signal(signal.SIGTERM)

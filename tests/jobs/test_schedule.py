@@ -14,8 +14,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from core.library.backup import backups, rehearse
 from core.library.database import Database
+from core.library.job_messages import cards, drop_card, put_card
 from core.library.tracks import Library
-from jobs.job_cards import cards, drop_card, put_card
 from jobs.kinds import index
 from jobs.queue import Queue
 from jobs.retention import Retention, clean_up

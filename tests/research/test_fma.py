@@ -16,8 +16,8 @@ from scipy import stats
 from core.audio.decode import decode
 from core.errors import UserError
 from research import fma
-from tests.core.audio.conftest import tone
 from tests.data import FUNK, SAMPLES, SONGS
+from tests.make import tone
 
 pytestmark = pytest.mark.xdist_group("librosa")  # what it compiles, it compiles in each process
 

@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pandas
 import pytest
-import soundfile
 from click.testing import CliRunner
 
 from bot.cli import main
+from tests.make import plucked
 
 MOODSTEM = Path(sys.executable).with_name("moodstem")
 
@@ -37,10 +37,9 @@ def moodstem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return call
 
 
-def plucked(path: Path, hertz: float, seconds: float = 2.0, rate: int = 22050) -> None:
-    t = np.arange(int(seconds * rate)) / rate
+def write_plucked(path: Path, hz: float) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, 0.5 * np.sin(2 * np.pi * hertz * t) * np.exp(-6 * (t % 0.5)), rate)
+    path.write_bytes(plucked(2.0, hz))
 
 
 def features(path: Path) -> Any:
@@ -48,8 +47,8 @@ def features(path: Path) -> Any:
 
 
 def test_fma_numbers_files_as_fma_does(moodstem: Any, tmp_path: Path) -> None:
-    plucked(tmp_path / "fma" / "000" / "000140.wav", 440)
-    plucked(tmp_path / "fma" / "000" / "000002.wav", 220)
+    write_plucked(tmp_path / "fma" / "000" / "000140.wav", 440)
+    write_plucked(tmp_path / "fma" / "000" / "000002.wav", 220)
     (tmp_path / "fma" / "001").mkdir()
     (tmp_path / "fma" / "001" / "001000.mp3").write_text("Dear listener")
     report = moodstem("report", "fma", "fma", "--csv", "features.csv", "--json")
@@ -63,8 +62,8 @@ def test_fma_numbers_files_as_fma_does(moodstem: Any, tmp_path: Path) -> None:
 
 
 def test_fma_numbers_other_folders_and_says_which_is_which(moodstem: Any, tmp_path: Path) -> None:
-    plucked(tmp_path / "music" / "b.wav", 440)
-    plucked(tmp_path / "music" / "Ann - a song.wav", 220)
+    write_plucked(tmp_path / "music" / "b.wav", 440)
+    write_plucked(tmp_path / "music" / "Ann - a song.wav", 220)
     said = moodstem("report", "fma", "music", "--csv", "mine.csv")
     assert "2 tracks with 518 columns: mine.csv" in said
     known = pandas.read_csv(tmp_path / "mine-tracks.csv")
@@ -90,7 +89,7 @@ def test_fma_says_what_is_wrong(moodstem: Any, tmp_path: Path, arguments: tuple[
 
 
 def test_fma_stopped_in_the_middle_keeps_what_is_done(tmp_path: Path) -> None:
-    plucked(tmp_path / "music" / "000.wav", 330)
+    write_plucked(tmp_path / "music" / "000.wav", 330)
     for number in range(1, 400):
         os.link(tmp_path / "music" / "000.wav", tmp_path / "music" / f"{number:03d}.wav")
     process = subprocess.Popen(

@@ -18,6 +18,7 @@ from core.names import key_name, stem_name
 from core.recommend.search_semantics import estimated, in_words
 from core.recommend.table import occasion_label
 from core.separation.base import HEARD
+from core.separation.registry import describe
 
 if TYPE_CHECKING:
     from core.library.history import Moment
@@ -133,10 +134,13 @@ def overview(track: Track) -> ui.MediaGallery[Any]:
 
 
 def estimate_note(separator: str | None) -> str:
-    """Small print below what each instrument does; empty for a separator that tells them apart well."""
-    if separator != "unet":
+    """Return small print below what each instrument does; empty for a separator that tells them apart well."""
+    if separator is None or not (info := describe(separator)).is_estimate:
         return ""
-    return tr("-# The bundled network told the instruments apart: take this as an estimate.")
+    return tr(
+        "-# The instruments were told apart by {separator}: take this as an estimate.",
+        separator=tr(info.label),
+    )
 
 
 def history_card(moments: Sequence[Moment], total: int, kind: str, page: int) -> Card:

@@ -94,7 +94,7 @@ class Tracks(commands.Cog):
         track = await track_named(interaction, track_id)
         analysis = await self.bot.library.analysis(track.id)
         if analysis is None:
-            raise UserError("This track's analysis is gone; upload it again to compare it.")
+            raise UserError(tr("This track's analysis is gone; upload it again to compare it."))
         catalog = await self.bot.catalogs.of(interaction.guild_id)
         near = await asyncio.to_thread(
             similar, catalog, analysis.features(), "timbre", count=5, exclude=[track.id]

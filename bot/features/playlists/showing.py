@@ -72,7 +72,7 @@ async def post_playlist(interaction: Interaction, playlist: Playlist) -> None:
     """For everybody here; from now on whoever has this card may look and listen."""
     entries = await choices.entries_of(interaction, playlist, all_=True)
     if not entries:
-        raise UserError("There is nothing in this playlist yet; add a track before you share it.")
+        raise UserError(tr("There is nothing in this playlist yet; add a track before you share it."))
     playlist = await interaction.client.playlists.share(
         playlist.id, interaction.user.id, choices.place_of(interaction)
     )
@@ -84,7 +84,7 @@ async def play_from(interaction: Interaction, playlist: Playlist, place: int) ->
     entries = await choices.entries_of(interaction, playlist)
     here = [entry for entry in entries if entry.track_id is not None]
     if not here:
-        raise UserError("Nothing of this playlist is in the library now; add a track first.")
+        raise UserError(tr("Nothing of this playlist is in the library now; add a track first."))
     place %= len(here)
     track = await track_named(interaction, str(here[place].track_id))
     sound = await preview_file(interaction.client, track)
@@ -108,7 +108,7 @@ async def track_named(interaction: Interaction, track_id: str) -> Track:
     """Raises UserError where it is gone, or of another server's library."""
     track = await interaction.client.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
     if track is None:
-        raise UserError("This track is no longer in the library here; find another with /library search.")
+        raise UserError(tr("This track is no longer in the library here; find another with /library search."))
     return track
 
 

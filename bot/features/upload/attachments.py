@@ -11,6 +11,7 @@ from discord.http import HTTPClient
 
 from bot.service.downloads import NOT_HANDED_OVER, Lost
 from core.errors import UserError
+from core.i18n import tr
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,7 @@ async def pieces(attachment: discord.Attachment, http: HTTPClient) -> AsyncGener
         try:
             data = await attachment.read()
         except discord.HTTPException as error:
-            raise UserError(NOT_HANDED_OVER) from error
+            raise UserError(tr(NOT_HANDED_OVER)) from error
         for start in range(0, len(data), CHUNK):
             yield data[start : start + CHUNK]
         return
@@ -37,6 +38,6 @@ async def pieces(attachment: discord.Attachment, http: HTTPClient) -> AsyncGener
             raise Lost(f"status {response.status}")
         if response.status != 200:
             log.warning("Discord's CDN answered %d for an attachment", response.status)
-            raise UserError(NOT_HANDED_OVER)
+            raise UserError(tr(NOT_HANDED_OVER))
         async for chunk in response.content.iter_chunked(CHUNK):
             yield chunk

@@ -97,9 +97,9 @@ def first_audio(message: discord.Message) -> discord.Attachment:
             return attachment
     if message.attachments:
         raise UserError(
-            "That file is no audio; choose a message with an mp3, flac, ogg, wav, m4a or the like."
+            tr("That file is no audio; choose a message with an mp3, flac, ogg, wav, m4a or the like.")
         )
-    raise UserError("There is no file in that message; choose one with an audio file, or use /upload.")
+    raise UserError(tr("There is no file in that message; choose one with an audio file, or use /upload."))
 
 
 async def setup(bot: Moodstem) -> None:

@@ -23,10 +23,9 @@ from bot.i18n import speaking, tr
 from bot.router import on_press
 from bot.widgets import Card, note_card
 from core.errors import UserError
+from core.library import job_messages
+from core.library.job_messages import Promise
 from core.recommend.similar import similar
-from jobs import job_cards as store
-from jobs import notices
-from jobs.job_cards import Promise
 from jobs.kinds import analyse, stems
 from jobs.model import Job
 from jobs.queue import Alongside
@@ -78,7 +77,7 @@ async def open_card(interaction: Interaction, job: Job) -> None:
             sentence = tr("Got it. [This card]({jump_url}) follows its way.", jump_url=message.jump_url)
             await interaction.edit_original_response(view=note_card(sentence))
             return
-    await store.drop_promise(bot.database, job.id)
+    await job_messages.drop_promise(bot.database, job.id)
     await open_privately(interaction, job)
 
 
@@ -153,7 +152,9 @@ class JobCards(commands.Cog):
         self.unsent: list[Promise] = []
 
     async def cog_load(self) -> None:
-        self.unsent = await store.promises(self.bot.database)  # before this process makes any of its own
+        self.unsent = await job_messages.promises(
+            self.bot.database
+        )  # before this process makes any of its own
         self.follow.start()
 
     async def cog_unload(self) -> None:
@@ -162,7 +163,7 @@ class JobCards(commands.Cog):
     @app_commands.command(description="Your uploads and how far they are.", extras=stores_nothing)
     async def jobs(self, interaction: Interaction) -> None:
         found = await self.bot.queue.jobs(user_id=interaction.user.id, limit=5)
-        always = await notices.always(self.bot.database, interaction.user.id)
+        always = await job_messages.wants_every_notice(self.bot.database, interaction.user.id)
         await interaction.response.send_message(view=jobs_card(found, always), ephemeral=True)
 
     @on_press("job_show", consent=False)
@@ -222,7 +223,7 @@ class JobCards(commands.Cog):
             except discord.HTTPException as error:
                 log.warning("the card of job %d could not be sent: %s", job.id, error)
                 if error.code in GONE:
-                    await store.drop_promise(self.bot.database, job.id)
+                    await job_messages.drop_promise(self.bot.database, job.id)
 
     @follow.error
     async def go_on(self, error: BaseException) -> None:
@@ -230,7 +231,7 @@ class JobCards(commands.Cog):
         self.cards.put_off()
         self.follow.restart()
 
-    async def redraw(self, card: store.Card, job: Job) -> None:
+    async def redraw(self, card: job_messages.Card, job: Job) -> None:
         """The job as it is now, in its message. A card that is gone for good is forgotten."""
         message = self.bot.get_partial_messageable(card.channel_id).get_partial_message(card.message_id)
         view, files = await draw(self.bot, job, job.guild_id)

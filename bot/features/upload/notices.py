@@ -21,9 +21,9 @@ from bot.router import Press, on_press
 from bot.theme import BAD, GOOD
 from bot.widgets import Card, Style, note_card
 from core.errors import UserError
-from jobs import notices
+from core.library import job_messages
+from core.library.job_messages import Notice
 from jobs.model import Job
-from jobs.notices import Notice
 
 log = logging.getLogger(__name__)
 
@@ -46,28 +46,28 @@ class Notices(commands.Cog):
         """Tell me, or, pressed once more, don't."""
         job = await self.bot.queue.get(int(job_id))
         if job is None:
-            raise UserError("This job is no longer kept; nothing was changed.")
+            raise UserError(tr("This job is no longer kept; nothing was changed."))
         if job.user_id != interaction.user.id:
             raise UserError(
-                "Only the person who started this can be told; use /upload for a track of your own."
+                tr("Only the person who started this can be told; use /upload for a track of your own.")
             )
         if job.ended:
-            raise UserError("It is done already: look at its card, or at /jobs.")
+            raise UserError(tr("It is done already: look at its card, or at /jobs."))
         notice = Notice(job.id, interaction.user.id, channel_of(interaction), spoken())
-        stands = await notices.ask(self.bot.database, notice)
+        stands = await job_messages.toggle_notice(self.bot.database, notice)
         sentence = (
             tr("🔔 I'll send you a direct message when **{title}** is done.", title=job_title(job))
             if stands
             else tr("🔕 Taken back: I'll send you no message about **{title}**.", title=job_title(job))
         )
-        always = await notices.always(self.bot.database, interaction.user.id)
+        always = await job_messages.wants_every_notice(self.bot.database, interaction.user.id)
         view = note_card(sentence, always_button(always))
         await interaction.response.send_message(view=view, ephemeral=True)
 
     @on_press("tell_always")
     async def always(self, interaction: discord.Interaction[Moodstem], wanted: str) -> None:
         """Of every track of theirs from now on, or of none by itself."""
-        await notices.set_always(self.bot.database, interaction.user.id, wanted == "1")
+        await job_messages.set_every_notice(self.bot.database, interaction.user.id, wanted == "1")
         sentence = (
             tr("🔔 From your next track on I'll always send you a direct message when it is done.")
             if wanted == "1"
@@ -136,7 +136,7 @@ class Notices(commands.Cog):
         self, interaction: discord.Interaction[Moodstem], _command: object
     ) -> None:
         """Who could not be reached is told in answer to their next command, once."""
-        missed = await notices.unheard(self.bot.database, interaction.user.id)
+        missed = await job_messages.take_unheard(self.bot.database, interaction.user.id)
         if not missed or not interaction.response.is_done():
             return
         jobs = [job for one in missed if (job := await self.bot.queue.get(one.job_id)) is not None]

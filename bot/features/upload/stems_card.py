@@ -9,6 +9,7 @@ from bot.router import Press
 from bot.theme import GOOD, STEM_EMOJI, plain
 from bot.widgets import Card, Style, note_card, row, text
 from core.names import stem_name
+from core.separation.registry import describe
 from jobs.kinds import stems
 
 if TYPE_CHECKING:
@@ -35,12 +36,15 @@ def stems_card(job: Job, analysis: TrackAnalysis | None, until: float | None) ->
         Press("stem", job.id, stem, label=stem_name(stem), emoji=STEM_EMOJI.get(stem)) for stem in loud
     ]
     rows = [row(*buttons[first : first + 2]) for first in range(0, len(buttons), 2)]  # as a phone shows them
-    estimate = tr("-# Separated by the small bundled model: expect traces of the others in each.")
+    separator = describe(result.separator)
+    estimate = tr(
+        "-# Separated by {separator}: expect traces of the others in each.", separator=tr(separator.label)
+    )
     return Card(
         text(
             tr("## Stems of {title}", title=title),
             tr("Tap one to hear it and to take it along; only you see this."),
-            *([estimate] if result.separator == "unet" else []),
+            *([estimate] if separator.is_estimate else []),
             *([tr("-# Hardly to be heard: {stems}.", stems=", ".join(silent))] if silent else []),
         ),
         *rows,

@@ -192,6 +192,13 @@ CREATE TABLE track_sound (
 CREATE INDEX track_sound_tempo ON track_sound (tempo_bpm);
 CREATE INDEX track_sound_key ON track_sound (key, mode);
 
+-- Of several analyses of a track, the one whose separator has the lowest rank counts. Written from the installed
+-- separators whenever a database is opened (core.library.schema.store_ranks); a separator without a row comes last.
+CREATE TABLE separator_rank (
+    separator  TEXT PRIMARY KEY,
+    rank       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE VIEW best_sound AS
 SELECT track_id, separator,
     json_extract(data, '$.tempo_bpm') AS tempo_bpm,
@@ -205,8 +212,9 @@ SELECT track_id, separator,
     json_extract(data, '$.instruments.other.activity') AS other
 FROM analysis
 WHERE separator = (
-    SELECT separator FROM analysis AS one WHERE one.track_id = analysis.track_id
-    ORDER BY CASE separator WHEN 'htdemucs_6s' THEN 0 WHEN 'unet' THEN 1 WHEN 'none' THEN 2 ELSE 3 END, separator
+    SELECT one.separator FROM analysis AS one LEFT JOIN separator_rank USING (separator)
+    WHERE one.track_id = analysis.track_id
+    ORDER BY rank NULLS LAST, one.separator
     LIMIT 1
 );
 

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from core.separation.registry import describe
 from jobs.engines.base import Limits, ShouldStop, Unavailable
 from jobs.engines.cluster.membership import in_thread, kill, last_line
 from jobs.engines.cluster.station import Station
@@ -28,8 +29,6 @@ HEAD_S = 20.0
 REFUSED_S = 300.0
 """How long a machine that cannot be used is left alone before it is asked again."""
 PAUSE_S = 15.0
-WITHOUT_GPU = ("unet", "none")
-"""Separators that use no GPU: their actors ask for none."""
 
 WHAT = {
     "separator": "the separator",
@@ -233,7 +232,7 @@ class Fleet:
             share = 0.0
         elif share is None:
             gpus = any(node["Resources"].get("GPU") for node in nodes)
-            share = 1.0 if gpus and self.facts["separator"] not in WITHOUT_GPU else 0.0
+            share = 1.0 if gpus and describe(self.facts["separator"]).uses_gpu else 0.0
         most = 0
         for node in nodes:
             if node["NodeID"] not in self._refused:

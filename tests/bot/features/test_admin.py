@@ -7,9 +7,9 @@ from pathlib import Path
 
 from core.library.backup import backups, rehearse
 from core.settings import JobSettings
-from tests.bot.conftest import World, labels, press_ids, within_budget, words
-from tests.bot.features.test_upload import tone, upload
+from tests.bot.conftest import World, labels, press_ids, upload, within_budget, words
 from tests.conftest import ROOT
+from tests.make import plucked
 
 COMMANDS = ("admin reindex", "admin jobs", "admin stats", "admin backup", "admin log", "reindex")
 
@@ -39,9 +39,18 @@ async def test_every_command_that_the_readme_names_is_there(world: World) -> Non
     assert told <= {"reindex", "Analyse this track"}, f"the README does not name {told}"
 
 
+async def test_every_command_that_a_page_names_is_there(world: World) -> None:
+    there = set(world.admin.available_commands(world.channel))
+    there |= {name.split()[0] for name in there}
+    pages = [ROOT / "PRIVACY.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+    named = {one for page in pages for one in re.findall(r"`/([a-z]+(?: [a-z]+)?)`", page.read_text("utf-8"))}
+    assert {"mood", "library map"} <= named
+    assert named - there <= {"health", "metrics"}
+
+
 async def test_buttons_of_an_admins_card_refuse_members(world: World) -> None:
     """As if the card had been posted for everybody."""
-    await upload(world, "song.wav", tone())
+    await upload(world, "song.wav", plucked())
     cog = world.bot.get_cog("Admin")
     for view in (await cog.jobs_view(world.channel.guild.id), await cog.log_view(world.channel.guild.id, 0)):
         await world.bot.get_channel(world.channel.id).send(view=view)
@@ -57,7 +66,7 @@ async def test_jobs_can_be_seen_and_cancelled(world: World) -> None:
     empty = (await world.admin.slash(world.channel, "admin jobs")).response
     assert "No job waits" in words(empty)
     for number in range(3):
-        await upload(world, f"song{number}.wav", tone(2 + number))
+        await upload(world, f"song{number}.wav", plucked(2 + number))
     card = (await world.admin.slash(world.channel, "admin jobs")).response
     within_budget(card)
     assert words(card).count(f"<@{world.alice.id}>") == 3 and labels(card).count("Cancel 1") == 1
@@ -69,7 +78,7 @@ async def test_jobs_can_be_seen_and_cancelled(world: World) -> None:
 
 
 async def test_stats_tell_how_things_stand(world: World) -> None:
-    await upload(world, "song.wav", tone())
+    await upload(world, "song.wav", plucked())
     card = (await world.admin.slash(world.channel, "admin stats")).response
     within_budget(card)
     text = words(card)
@@ -102,13 +111,20 @@ async def test_backup_is_written_and_restores(world: World) -> None:
 
 
 async def test_the_log_has_pages_and_survives_a_restart(world: World) -> None:
+    from core.errors import fact
     from core.library.audit import record
 
     guild = world.channel.guild.id
     empty = (await world.admin.slash(world.channel, "admin log")).response
     assert "Nothing yet" in words(empty)
     for number in range(23):
-        await record(world.bot.database, guild, world.admin.id, "changed", f"**thing** {number} " + "x" * 300)
+        await record(
+            world.bot.database,
+            guild,
+            world.admin.id,
+            "changed",
+            fact("plain", sentence=f"**thing** {number} " + "x" * 300),
+        )
     await record(world.bot.database, guild + 1, world.admin.id, "elsewhere")
     card = (await world.admin.slash(world.channel, "admin log")).response
     within_budget(card)
@@ -128,16 +144,16 @@ async def test_limits_can_be_made_stricter_and_taken_back(world: World) -> None:
         await world.admin.slash(world.channel, "admin limits", name="queued_per_user", value=1.0)
     ).response
     assert "**1** uploads of one member that wait or run (set here)" in words(stricter)
-    await upload(world, "first.wav", tone(2))
-    refused = await upload(world, "second.wav", tone(3))
+    await upload(world, "first.wav", plucked(2))
+    refused = await upload(world, "second.wav", plucked(3))
     assert len(await world.bot.queue.jobs(user_id=world.alice.id)) == 1 and "1" in words(refused.response)
     await world.admin.slash(world.channel, "admin limits", name="upload_mb", value=0.1)
-    assert "larger than 0.1 MB" in words((await upload(world, "third.wav", tone(4))).response)
+    assert "larger than 0.1 MB" in words((await upload(world, "third.wav", plucked(4))).response)
     await world.restart()
     for name in ("queued_per_user", "upload_mb"):
         back = (await world.admin.slash(world.channel, "admin limits", name=name)).response
     assert "set here" not in words(back)
-    await upload(world, "second.wav", tone(3))
+    await upload(world, "second.wav", plucked(3))
     assert len(await world.bot.queue.jobs(user_id=world.alice.id)) == 2
     log = (await world.admin.slash(world.channel, "admin log")).response
     assert words(log).count("**limit**") == 4

@@ -15,8 +15,8 @@ from core.library.consent import agreed
 from core.library.members import export_member
 from core.moods.profile import Profile
 from tests.bot.conftest import World, labels, press_ids, previews_ready, within_budget, words
-from tests.bot.features.test_upload import tone
 from tests.bot.test_rights import alices, arguments
+from tests.make import plucked
 
 ASKED = "Before we begin"
 YES, NO = "Agree and go on", "Not now"
@@ -62,7 +62,7 @@ async def test_not_now_stores_nothing_and_asks_again_next_time(world: World, car
 
 
 async def test_an_upload_goes_on_with_its_file(world: World, carol: Any) -> None:
-    shown = await carol.slash(world.channel, "upload", track=("song.wav", tone()))
+    shown = await carol.slash(world.channel, "upload", track=("song.wav", plucked()))
     assert ASKED in words(shown.response) and not await world.bot.queue.jobs()
     went_on = await carol.click(shown.response.message, label=YES)
     assert "follows its way" in words(went_on.response)
@@ -73,7 +73,7 @@ async def test_an_upload_goes_on_with_its_file(world: World, carol: Any) -> None
 
 
 async def test_a_menu_on_a_message_goes_on(world: World, carol: Any) -> None:
-    message = await world.bob.send(world.channel, "listen", attachments=[("song.wav", tone())])
+    message = await world.bob.send(world.channel, "listen", attachments=[("song.wav", plucked())])
     shown = await carol.context_menu(world.channel, "Analyse this track", message)
     assert ASKED in words(shown.response)
     await carol.click(shown.response.message, label=YES)
@@ -104,7 +104,7 @@ async def test_after_a_restart_a_short_command_still_goes_on(world: World, carol
     gone_on = await carol.click(shown.response.message, label=YES)
     assert "For you, now" in words(gone_on.response)
     dave = world.channel.guild.add_member(world.env.create_user("dave"))
-    shown = await dave.slash(world.channel, "upload", track=("song.wav", tone()))
+    shown = await dave.slash(world.channel, "upload", track=("song.wav", plucked()))
     await world.restart()
     await dave.click(shown.response.message, label=YES)
     assert "please do it once more" in words(shown.response), "a file cannot wait in a button"
@@ -217,7 +217,7 @@ async def test_what_waits_is_its_members_and_goes_on_once(
     monkeypatch.setattr("bot.consent.MOST", 2)
     asked = []
     for _ in range(3):
-        shown = await carol.slash(world.channel, "upload", track=("song.wav", tone()))
+        shown = await carol.slash(world.channel, "upload", track=("song.wav", plucked()))
         asked += [int(one.split(":")[2]) for one in press_ids(shown.response, "consent_yes")]
     gate, (oldest, middle, latest) = world.bot.gate, asked
     assert gate.take(oldest, carol.id) is None, "too many waited"

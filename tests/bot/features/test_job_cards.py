@@ -13,15 +13,16 @@ import discord
 import pytest
 
 from bot.features.upload.job_cards import send_card
+from core.errors import fact
 from core.library.consent import agree
 from core.library.schema import open_database
 from core.settings import Settings
 from jobs.model import Job
 from jobs.queue import Queue
-from tests.bot.conftest import World, words
-from tests.bot.features.test_upload import card, tick, tone, upload, uploads
+from tests.bot.conftest import World, card, tick, upload, uploads, words
 from tests.conftest import fill_up
 from tests.jobs.helpers import analysed
+from tests.make import plucked
 
 LEASE = 600.0
 
@@ -124,7 +125,10 @@ async def test_discord_refuses_edits_of_an_old_card(world: World) -> None:
     old = await card(world)
     world.env.inject_error("PATCH", "/channels/*/messages/*", status=400, code=30046, times=None)
     await world.bot.queue.fail(
-        await world.bot.queue.claim("me", LEASE), "No luck.", code="input", permanent=True
+        await world.bot.queue.claim("me", LEASE),
+        fact("plain", sentence="No luck."),
+        code="input",
+        permanent=True,
     )
     await tick(world)
     new = await card(world)
@@ -143,11 +147,13 @@ async def test_a_card_that_somebody_deleted_is_forgotten(world: World) -> None:
 @pytest.mark.parametrize(("waited", "told"), [(10, False), (600, True)])
 async def test_who_waited_long_is_told_by_a_new_message(world: World, waited: int, told: bool) -> None:
     clock = Clock(world)
-    await upload(world, "song.wav", tone())
+    await upload(world, "song.wav", plucked())
     shown = await card(world)
     claimed = await world.bot.queue.claim("me", LEASE)
     clock.offset += waited
-    await world.bot.queue.fail(claimed, "That is not music.", code="input", permanent=True)
+    await world.bot.queue.fail(
+        claimed, fact("plain", sentence="That is not music."), code="input", permanent=True
+    )
     await tick(world)
     last = await card(world)
     assert (last.id != shown.id) == told
@@ -189,7 +195,7 @@ async def test_an_interaction_that_is_delivered_twice_is_one_upload(world: World
             delivered.append(payload)
 
     world.env.backend.subscribers.append(listen)
-    await upload(world, "song.wav", tone())
+    await upload(world, "song.wav", plucked())
     messages = len(world.env.backend.messages[world.channel.id])
     world.env.backend.emit("INTERACTION_CREATE", delivered[0])
     await world.env.settle()
@@ -206,12 +212,12 @@ async def test_a_locked_database_refuses_an_upload_in_one_sentence(world: World)
     await world.bot.database.write("PRAGMA busy_timeout = 20")
     with sqlite3.connect(world.settings.database, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
-        shown = await upload(world, "song.wav", tone())
+        shown = await upload(world, "song.wav", plucked())
         other.execute("ROLLBACK")
     other.close()
     assert "My database is busy" in words(shown.response)
     assert await uploads(world) == [] and await world.bot.queue.jobs() == []
-    await upload(world, "song.wav", tone())
+    await upload(world, "song.wav", plucked())
     assert len(await uploads(world)) == 1
 
 
@@ -226,7 +232,7 @@ async def test_a_hundred_uploads_at_once_are_refused_before_they_are_fetched(wor
 
     world.bot.http.get_from_cdn = counted
     for number in range(8):
-        await upload(world, f"{number}.wav", tone(2 + number / 10))
+        await upload(world, f"{number}.wav", plucked(2 + number / 10))
     assert fetched == world.settings.limits.queued_per_user == len(await uploads(world))
 
 
@@ -240,14 +246,14 @@ async def test_a_full_disk_refuses_an_upload_in_one_sentence(world: World, full_
     world.settings = full_world
     await world.restart()
     await agree(world.bot.database, world.alice.id)
-    await upload(world, "first.wav", tone())
+    await upload(world, "first.wav", plucked())
     ballast = fill_up(full_world.data)
-    shown = await upload(world, "second.wav", tone(5))
+    shown = await upload(world, "second.wav", plucked(5))
     assert "no room left" in words(shown.response)
     assert len(await uploads(world)) == 1 and len(await world.bot.queue.jobs()) == 1
     await tick(world)
     ballast.unlink()
-    await upload(world, "third.wav", tone(6))
+    await upload(world, "third.wav", plucked(6))
     assert len(await uploads(world)) == 2 and len(await world.bot.queue.jobs()) == 2
     [[verdict]] = await world.bot.database.fetch("PRAGMA integrity_check")
     assert verdict == "ok"

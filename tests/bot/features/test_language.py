@@ -13,8 +13,8 @@ from bot.i18n import LANGUAGES, NAMES, Words, labels
 from bot.messages import found
 from core.i18n import spoken
 from core.settings import DiscordSettings
-from tests.bot.conftest import World, discord_set_to, words
-from tests.bot.features.test_upload import tick, tone, upload
+from tests.bot.conftest import World, discord_set_to, tick, upload, words
+from tests.make import plucked
 
 ENGLISH, GERMAN, SPANISH = "Only members who", "Das können nur", "Eso solo pueden"
 
@@ -74,7 +74,7 @@ async def test_members_cannot_choose_for_the_server(world: World) -> None:
 
 async def test_a_card_goes_on_in_the_language_of_whoever_asked(world: World) -> None:
     await world.alice.slash(world.channel, "language", language="de")
-    await upload(world, "song.wav", tone())
+    await upload(world, "song.wav", plucked())
     rows = await world.bot.database.fetch("SELECT language FROM card")
     assert [row["language"] for row in rows] == ["de"]
     [job] = await world.bot.queue.jobs()

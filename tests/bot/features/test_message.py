@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from jobs.runner import Runner
-from tests.bot.conftest import World, words
-from tests.bot.features.test_upload import card, tick, tone, uploads
+from tests.bot.conftest import World, card, tick, uploads, words
+from tests.make import plucked
 
 MENU = "Analyse this track"
 
 
 async def test_a_posted_track_goes_the_way_of_an_upload(world: World, runner: Runner) -> None:
     posted = await world.bob.send(
-        world.channel, "listen!", attachments=[("note.txt", b"x"), ("demo.wav", tone())]
+        world.channel, "listen!", attachments=[("note.txt", b"x"), ("demo.wav", plucked())]
     )
     shown = await world.alice.context_menu(world.channel, MENU, posted)
     assert shown.ephemeral and shown.response is not None and "follows its way" in words(shown.response)
@@ -47,6 +47,6 @@ async def test_it_is_there_after_a_restart_and_once(world: World) -> None:
     await world.restart()
     menus = [command.name for command in world.bot.tree.get_commands() if command.name == MENU]
     assert menus == [MENU]
-    posted = await world.bob.send(world.channel, "x", attachments=[("demo.ogg", tone())])
+    posted = await world.bob.send(world.channel, "x", attachments=[("demo.ogg", plucked())])
     shown = await world.alice.context_menu(world.channel, MENU, posted)
     assert shown.response is not None and "follows its way" in words(shown.response)

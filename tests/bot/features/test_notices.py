@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from core.errors import fact
 from core.library.consent import agree
 from core.library.members import export_member
 from jobs.model import Job
-from tests.bot.conftest import World, labels, within_budget, words
+from tests.bot.conftest import World, card, labels, tick, within_budget, words
 from tests.bot.features.test_job_cards import LEASE, Clock
-from tests.bot.features.test_upload import card, tick, tone
 from tests.jobs.helpers import analysed
+from tests.make import plucked
 
 BELL = "Tell me when it is done"
 
@@ -44,7 +45,7 @@ async def dora(world: World) -> Dora:
 
 async def asked(world: World, dora: Dora) -> Job:
     """An upload of hers, with a card in the channel, and the bell pressed."""
-    await dora.member.slash(world.channel, "upload", track=("song.wav", tone()))
+    await dora.member.slash(world.channel, "upload", track=("song.wav", plucked()))
     shown = await dora.member.click(await card(world), label=BELL)
     assert shown.ephemeral and "direct message when **song.wav** is done" in words(shown.response)
     [job] = await world.bot.queue.jobs(user_id=dora.user.id)
@@ -54,7 +55,9 @@ async def asked(world: World, dora: Dora) -> Job:
 async def ends(world: World, state: str = "failed") -> None:
     claimed = await world.bot.queue.claim("me", LEASE)
     if state == "failed":
-        await world.bot.queue.fail(claimed, "That is not music.", code="input", permanent=True)
+        await world.bot.queue.fail(
+            claimed, fact("plain", sentence="That is not music."), code="input", permanent=True
+        )
     else:
         [track, *_] = await world.bot.library.tracks()
         await world.bot.queue.finish(claimed, analysed(track.id))
@@ -157,7 +160,7 @@ async def test_a_private_card_follows_by_itself_and_after_its_time_by_refresh(
     world: World, dora: Dora
 ) -> None:
     """In direct messages there is no channel to write to: the answer itself is the card, for a quarter of an hour."""
-    shown = await dora.user.slash("upload", track=("song.wav", tone()))
+    shown = await dora.user.slash("upload", track=("song.wav", plucked()))
     assert shown.ephemeral and "Next in the queue" in words(shown.response)
     claimed = await world.bot.queue.claim("me", 7200.0)
     await world.bot.queue.progress(claimed, "separate", 0.4)
@@ -184,22 +187,22 @@ async def test_always_told_is_kept_until_it_is_taken_back(world: World, dora: Do
     said = await dora.member.click(shown.message, label="Always tell me")
     assert said.ephemeral and "always send you a direct message" in words(said.response)
     await world.restart()
-    await dora.member.slash(world.channel, "upload", track=("one.wav", tone()))
+    await dora.member.slash(world.channel, "upload", track=("one.wav", plucked()))
     await ends(world, "done")
     [told] = dora.told
     assert "**one.wav** is done" in words(told)
-    await dora.member.slash(world.channel, "upload", track=("two.wav", tone(5)))
+    await dora.member.slash(world.channel, "upload", track=("two.wav", plucked(5)))
     pressed = await dora.member.click(await card(world), label=BELL)  # not of this one
     assert "Taken back" in words(pressed.response) and "Only when I ask" in labels(pressed.response)
     await ends(world)
     assert len(dora.told) == 1
-    await world.alice.slash(world.channel, "upload", track=("hers.wav", tone(6)))  # who did not ask
+    await world.alice.slash(world.channel, "upload", track=("hers.wav", plucked(6)))  # who did not ask
     await ends(world)
     assert not await world.bot.database.fetch("SELECT 1 FROM notice WHERE user_id = ?", [world.alice.id])
     export = await export_member(world.bot.database, dora.user.id)
     assert [row["user_id"] for row in export["member_notice"]] == [dora.user.id]
     await dora.member.click(pressed.response.message, label="Only when I ask")
-    await dora.member.slash(world.channel, "upload", track=("three.wav", tone(7)))
+    await dora.member.slash(world.channel, "upload", track=("three.wav", plucked(7)))
     await ends(world, "done")
     assert (
         len(dora.told) == 1 and not (await export_member(world.bot.database, dora.user.id))["member_notice"]

@@ -9,8 +9,8 @@ from pathlib import Path
 from core.library.members import TABLES, export_member
 from core.library.schema import open_database
 from core.moods.profile import Profile
-from tests.bot.conftest import World, within_budget, words
-from tests.bot.features.test_upload import tick, tone, upload, uploads
+from tests.bot.conftest import World, tick, upload, uploads, within_budget, words
+from tests.make import plucked
 
 
 async def test_every_table_with_a_user_is_covered(tmp_path: Path) -> None:
@@ -32,10 +32,10 @@ async def test_export_and_erase_are_complete(world: World, runner) -> None:  # t
     await moods.finish(world.bob.id, Profile({"power": 0.8}))
     await world.alice.slash(world.channel, "mood")
     await world.alice.slash(world.channel, "recommend")
-    await upload(world, "mine.wav", tone())
+    await upload(world, "mine.wav", plucked())
     await runner.run_one()
     await tick(world)
-    await upload(world, "waiting.wav", tone(3))
+    await upload(world, "waiting.wav", plucked(3))
 
     shown = await world.alice.slash(world.channel, "privacy")
     within_budget(shown.response)

@@ -20,8 +20,8 @@ from core.audio.types import STEMS
 from core.library.members import export_member
 from jobs.retention import Retention, clean_up
 from jobs.runner import Runner
-from tests.bot.conftest import World, labels, press_ids, within_budget, words
-from tests.bot.features.test_upload import card, tick, tone, upload
+from tests.bot.conftest import World, card, labels, press_ids, tick, upload, within_budget, words
+from tests.make import plucked
 
 SECONDS = 4.0
 
@@ -36,7 +36,7 @@ def archives(world: World) -> list[Path]:
 
 
 async def analysed(world: World, runner: Runner) -> Any:
-    await upload(world, "plucked.wav", tone(SECONDS))
+    await upload(world, "plucked.wav", plucked(SECONDS))
     assert await runner.run_one()
     await tick(world)
     return await card(world)
@@ -61,12 +61,12 @@ def sound(content: bytes) -> tuple[np.ndarray, int]:
 async def test_from_the_result_card_to_each_stem(world: World, runner: Runner) -> None:
     done = await analysed(world, runner)
     stems = await made(world, runner, done)
-    assert "Stems of" in words(stems) and "bundled model" in words(stems)
+    assert "Stems of" in words(stems) and "Separated by the bundled U-Net: expect traces" in words(stems)
     [archive] = archives(world)
     with zipfile.ZipFile(archive) as kept:
         assert {name.partition(".")[0] for name in kept.namelist()} == set(STEMS)
         whole = sum(sound(kept.read(f"{stem}.flac"))[0] for stem in STEMS)
-    original, rate = sound(tone(SECONDS))
+    original, rate = sound(plucked(SECONDS))
     assert len(whole) == pytest.approx(SECONDS * 44_100, abs=2)
     assert np.sqrt(np.mean(whole**2)) == pytest.approx(np.sqrt(np.mean(original**2)), rel=0.25), "they add up"
 
@@ -123,7 +123,7 @@ async def test_nobody_else_gets_them(world: World, runner: Runner) -> None:
             taken = await other.click(world.channel.last_message, custom_id=press.custom_id)
             assert "Only who uploaded this" in words(taken.response) and not taken.response.attachments
     # Who uploads the same recording has it already, and gets its stems as well, without any work.
-    await world.bob.slash(world.channel, "upload", track=("same.wav", tone(SECONDS)))
+    await world.bob.slash(world.channel, "upload", track=("same.wav", plucked(SECONDS)))
     await runner.run_one()
     await tick(world)
     own = await world.bob.click(await card(world), label="Stems")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import os
 import signal
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import soundfile
 
 from bot.router import Press
 from bot.widgets import Card, row
@@ -20,34 +17,19 @@ from core.i18n import speaking
 from core.library.samples import manifest
 from core.settings import JobSettings, LibrarySettings, Settings
 from jobs.runner import Runner
-from tests.bot.conftest import World, discord_set_to, labels, press_ids, within_budget, words
-
-
-def tone(seconds: float = 4.0, hertz: float = 220.0, rate: int = 22050) -> bytes:
-    """A plucked note twice a second, as a WAV file."""
-    t = np.arange(int(seconds * rate)) / rate
-    sound = 0.5 * np.sin(2 * np.pi * hertz * t) * np.exp(-6 * (t % 0.5))
-    buffer = io.BytesIO()
-    soundfile.write(buffer, sound, rate, format="WAV")
-    return buffer.getvalue()
-
-
-async def upload(world: World, name: str, data: bytes) -> Any:
-    return await world.alice.slash(world.channel, "upload", track=(name, data))
-
-
-async def card(world: World) -> Any:
-    """The newest message in the channel: the job's card."""
-    return world.channel.last_message
-
-
-async def tick(world: World, seconds: float = 1.5) -> None:
-    await world.env.advance_time(seconds)
-
-
-async def uploads(world: World) -> list[Path]:
-    folder = world.settings.uploads
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+from tests.bot.conftest import (
+    World,
+    card,
+    discord_set_to,
+    labels,
+    press_ids,
+    tick,
+    upload,
+    uploads,
+    within_budget,
+    words,
+)
+from tests.make import plucked
 
 
 async def test_from_upload_to_result(world: World, runner: Runner) -> None:
@@ -73,7 +55,7 @@ async def test_the_words_in_pictures_are_the_members(world: World, runner: Runne
     pictures = {}
     for language in ("en", "de"):
         with discord_set_to(language), speaking("en"):
-            await upload(world, "plucked.wav", tone())
+            await upload(world, "plucked.wav", plucked())
             await runner.run_one()
             await tick(world)
             done = await card(world)
@@ -89,7 +71,7 @@ async def test_the_words_in_pictures_are_the_members(world: World, runner: Runne
 
 
 async def test_details_are_pictures_of_the_sound(world: World, runner: Runner) -> None:
-    await upload(world, "plucked.wav", tone())
+    await upload(world, "plucked.wav", plucked())
     await runner.run_one()
     await tick(world)
     done = await card(world)
@@ -109,7 +91,7 @@ async def test_details_are_pictures_of_the_sound(world: World, runner: Runner) -
 
 async def test_an_unknown_track_joins_the_library_and_can_be_removed(world: World, runner: Runner) -> None:
     before = await world.bot.library.counts()
-    await upload(world, "plucked.wav", tone())
+    await upload(world, "plucked.wav", plucked())
     await runner.run_one()
     await tick(world)
     assert (await world.bot.library.counts())["upload"] == before["upload"] + 1
@@ -123,7 +105,7 @@ async def test_an_unknown_track_joins_the_library_and_can_be_removed(world: Worl
 
 async def test_cards_from_before_remove_and_list_only_what_is_there(world: World, runner: Runner) -> None:
     sample = manifest()[0].path
-    for name, data in (("plucked.wav", tone()), (sample.name, sample.read_bytes())):
+    for name, data in (("plucked.wav", plucked()), (sample.name, sample.read_bytes())):
         await upload(world, name, data)
         while await runner.run_one():
             pass
@@ -152,8 +134,8 @@ BAD = {
     "letter.mp3": (b"Dear listener, this is no music at all. " * 50, "audio"),
     "playlist.mp3": (b"#EXTM3U\n#EXTINF:10,\nfile:///etc/passwd\n" * 30, "audio"),
     "half.flac": (b"fLaC" + bytes(200), "audio"),
-    "large.wav": (tone(60, rate=44100), "larger than 2 MB"),
-    "short.wav": (tone(0.2), "at least one second"),
+    "large.wav": (plucked(60, rate=44100), "larger than 2 MB"),
+    "short.wav": (plucked(0.2), "at least one second"),
 }
 
 
@@ -185,7 +167,7 @@ async def test_a_truncated_file_is_analysed_as_far_as_it_goes(world: World, runn
 
 
 async def test_a_name_that_tries_to_leave_the_folder_is_only_shown(world: World, runner: Runner) -> None:
-    await upload(world, "../../../etc/cron.d/evil.wav", tone())
+    await upload(world, "../../../etc/cron.d/evil.wav", plucked())
     [file] = await uploads(world)
     assert file.parent == world.settings.uploads and len(file.name) == 32
     await runner.run_one()
@@ -196,15 +178,15 @@ async def test_a_name_that_tries_to_leave_the_folder_is_only_shown(world: World,
 
 async def test_the_quota_is_told_and_keeps_no_file(world: World) -> None:
     for number in range(world.settings.limits.queued_per_user):
-        await upload(world, f"{number}.wav", tone(2 + number))
-    shown = await upload(world, "one-more.wav", tone(9))
+        await upload(world, f"{number}.wav", plucked(2 + number))
+    shown = await upload(world, "one-more.wav", plucked(9))
     said = [words(message) for message in (shown.response, *shown.followups)]
     assert any("You already have 3 jobs waiting" in text for text in said)
     assert len(await uploads(world)) == world.settings.limits.queued_per_user
 
 
 async def test_cancel_while_it_waits(world: World, runner: Runner) -> None:
-    await upload(world, "song.wav", tone())
+    await upload(world, "song.wav", plucked())
     waiting = await card(world)
     shown = await world.bob.click(waiting, label="Cancel")
     assert shown.response is not None and "Only the person who started this" in words(shown.response)
@@ -214,7 +196,7 @@ async def test_cancel_while_it_waits(world: World, runner: Runner) -> None:
 
 
 async def test_the_bot_restarts_while_a_job_waits(world: World, runner: Runner) -> None:
-    await upload(world, "song.wav", tone())
+    await upload(world, "song.wav", plucked())
     await world.restart()
     assert await runner.run_one()
     await tick(world)
@@ -222,7 +204,7 @@ async def test_the_bot_restarts_while_a_job_waits(world: World, runner: Runner) 
 
 
 async def test_the_bot_restarts_while_a_job_runs(world: World, runner: Runner) -> None:
-    await upload(world, "song.wav", tone(20))
+    await upload(world, "song.wav", plucked(20))
     work = asyncio.create_task(runner.run_one())
     while (await world.bot.queue.counts())["running"] == 0:
         await asyncio.sleep(0.01)
@@ -236,7 +218,7 @@ async def test_the_bot_restarts_while_a_job_runs(world: World, runner: Runner) -
 
 async def test_the_worker_is_killed_in_the_middle(world: World, runner: Runner) -> None:
     """The child dies, the job is tried again, the card ends with the result."""
-    await upload(world, "song.wav", tone())
+    await upload(world, "song.wav", plucked())
     await runner.engine.start()
     assert runner.engine.pid is not None  # type: ignore[attr-defined]
     work = asyncio.create_task(runner.run_one())
@@ -256,8 +238,8 @@ async def test_reindex_is_for_admins_and_shows_its_end(world: World, runner: Run
     assert "config.toml" in words(shown.response)
     music = tmp_path / "music"
     music.mkdir()
-    (music / "a.wav").write_bytes(tone(3))
-    (music / "b.wav").write_bytes(tone(5, 330))
+    (music / "a.wav").write_bytes(plucked(3))
+    (music / "b.wav").write_bytes(plucked(5, 330))
     (music / "notes.txt").write_text("no music")
     (music / "broken.mp3").write_bytes(b"not music")
     world.settings = Settings(
@@ -281,7 +263,7 @@ async def test_reindex_refuses_members(world: World) -> None:
 async def test_jobs_lists_what_is_mine(world: World) -> None:
     shown = await world.alice.slash(world.channel, "jobs")
     assert "Nothing yet" in words(shown.response)
-    await upload(world, "song.wav", tone())
+    await upload(world, "song.wav", plucked())
     shown = await world.alice.slash(world.channel, "jobs")
     assert "song.wav" in words(shown.response)
     once_more = await world.alice.click(shown.response.message, label="Show 1")
@@ -292,7 +274,7 @@ async def test_jobs_lists_what_is_mine(world: World) -> None:
 
 
 async def test_an_upload_is_taken_out_of_the_library_and_back(world: World, runner: Runner) -> None:
-    await upload(world, "plucked.wav", tone())
+    await upload(world, "plucked.wav", plucked())
     await runner.run_one()
     await tick(world)
     done = await card(world)
@@ -323,7 +305,7 @@ async def test_where_uploads_join_when_asked(world: World, runner: Runner, allow
     library = LibrarySettings(recommend_uploads=allowed, uploads_join="when asked")
     world.settings = world.settings.model_copy(update={"library": library})
     await world.restart()
-    await upload(world, "plucked.wav", tone())
+    await upload(world, "plucked.wav", plucked())
     await runner.run_one()
     await tick(world)
     done = await card(world)

@@ -21,10 +21,6 @@ def recording(request: pytest.FixtureRequest) -> NDArray[np.float32]:
     return mono(decode(path).samples, 44100)[: 12 * RATE]
 
 
-def tone(hz: float, seconds: float, rate: int = 44100, level: float = 0.5) -> NDArray[np.float32]:
-    return (level * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate)) / rate)).astype(np.float32)
-
-
 def click_track(bpm: float, seconds: float, rate: int = RATE) -> NDArray[np.float32]:
     """Decaying noise bursts on every beat."""
     signal = np.zeros(round(seconds * rate), np.float32)

@@ -11,8 +11,8 @@ from core.audio.decode import decode
 from core.audio.descriptors import Description, describe
 from core.audio.types import RATE, STEMS
 from tests.core.audio import rhythms
-from tests.core.audio.conftest import tone
 from tests.data import FUNK
+from tests.make import tone
 
 Floats = NDArray[np.float32]
 SECONDS = 12

@@ -10,7 +10,7 @@ from core.audio import contrast
 from core.audio.spectrum import analyse_frames
 from core.audio.types import RATE
 from tests.core.audio import rhythms
-from tests.core.audio.conftest import tone
+from tests.make import tone
 
 
 def measured(signal: np.ndarray) -> dict[str, float]:  # type: ignore[type-arg]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from core.audio import loudness
 from core.audio.decode import decode
 from core.audio.spectrum import analyse_frames, mono
-from tests.core.audio.conftest import tone
 from tests.data import SAMPLES, SONGS
+from tests.make import tone
 
 
 def test_filter_coefficients_of_the_standard() -> None:

@@ -16,11 +16,10 @@ from core.genre.features import FRAMES, excerpt
 from core.genre.fused import SECONDS, WAVES, Fused, course, directions
 from core.genre.model import load, save, texture
 from core.genre.network import build
-from core.library.bundled import shipped_analyses
 from core.library.samples import sample_folder
-from core.track_analysis import TrackAnalysis
 from research.training.genre_data import Example
 from research.training.genre_fused import Rows, learn, tell
+from tests.make import sample_analyses
 
 GENRES = ["one", "two"]
 
@@ -125,7 +124,7 @@ def test_the_samples_were_told_by_the_bundled_model_with_their_stems() -> None:
     model = load(BUNDLED)
     assert model.fused is not None and "stems" in model.fused.heads
     path = min(sample_folder().glob("*.ogg"), key=lambda one: one.stat().st_size)
-    analyses = [TrackAnalysis.from_json(row) for row in shipped_analyses().values()]
+    analyses = sample_analyses()
     assert {one.separated_by for one in analyses} == {model.fused.separator}, (
         "genres were learned from another separator: train them anew (see research/training/train_genre.py)"
     )

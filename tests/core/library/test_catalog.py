@@ -5,33 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.errors import UserError
 from core.library import catalog as module
 from core.library.catalog import Catalog
-from core.track_analysis import TrackAnalysis
 from tests.core.recommend.worlds import Track, catalog
-
-
-def analysis(separator: str = "unet", tempo: float = 100.0, drums: float = 0.5) -> TrackAnalysis:
-    return TrackAnalysis(
-        content_hash="0" * 64,
-        duration_s=30.0,
-        separator=separator,
-        separator_version="1",
-        analyser_version=1,
-        tempo_bpm=tempo,
-        key="C",
-        mode="major",
-        musical_contrast={},
-        instruments={"drums": {"activity": drums, "level_db": -6.0}},
-        descriptors={
-            "mix": {
-                "tempo": {"value": tempo, "unit": "BPM"},
-                "spectral_centroid": {"mean": 1500.0, "std": 300.0, "unit": "Hz"},
-            }
-        },
-        activity_curve={},
-    )
+from tests.make import analysis
+from tests.refusals import refusal
 
 
 @pytest.fixture
@@ -49,8 +27,8 @@ def test_features_are_found_by_name_and_missing_ones_are_nan() -> None:
     assert built.values("mix.spectral_centroid.std").tolist() == [300, 300]
     assert built.values("drums.activity")[0] == 0.5 and np.isnan(built.values("drums.activity")[1])
     assert np.isnan(built.values("kazoo.activity")).all()
-    assert built.units["mix.tempo"] == "BPM" and built.units["drums.level_db"] == "dB"
-    with pytest.raises(UserError, match="no track 99"):
+    assert built.units["mix.spectral_centroid"] == "Hz" and built.units["drums.level_db"] == "dB"
+    with refusal("no track 99"):
         built.index(99)
 
 
@@ -64,7 +42,7 @@ def test_percentiles_are_mid_ranks_and_ties_share_theirs() -> None:
 
 @pytest.mark.usefixtures("without_reference")
 def test_percentiles_never_mix_separators() -> None:
-    rows = [(Track(i), analysis(separator, tempo)) for i, (separator, tempo) in enumerate(
+    rows = [(Track(i), analysis(separator=separator, descriptors={"mix": {"tempo": {"value": tempo, "unit": "BPM"}}})) for i, (separator, tempo) in enumerate(
         [("unet", 60), ("unet", 80), ("htdemucs_6s", 100), ("htdemucs_6s", 120)]
     )]  # fmt: skip
     assert Catalog.build(rows).percentiles("mix.tempo").tolist() == pytest.approx([0.25, 0.75, 0.25, 0.75])

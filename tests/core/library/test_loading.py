@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
 from core.library.database import Database
 from core.library.loading import Loader, load_catalog
-from core.library.schema import open_database
 from core.library.scope import LibraryScope
 from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.rules import recommend
-from core.recommend.topic_scores import tuned
+from core.recommend.topic_scores import prepare, tuned
 from core.track_analysis import TrackAnalysis
+from tests.make import sample_analyses
 
-SHIPPED = [TrackAnalysis.from_json(one) for one in shipped_analyses().values()]
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with await open_database(tmp_path / "one.db") as database:
-        yield database
+SHIPPED = sample_analyses()
 
 
 @pytest.fixture
@@ -168,7 +159,7 @@ async def test_other_titles_keep_what_was_worked_out(database: Database) -> None
     recommend(first, Profile({"power": 1.0}))
     await database.write("UPDATE track SET title='New' WHERE id=?", [ids[0]])
     again = await loader.catalog(None)
-    assert again.scoring is first.scoring and again is not first
+    assert prepare(again) is prepare(first) and again is not first
     view = tuned(again, {"power.mix.tempo": 5.0})
     assert recommend(view, Profile({"power": 1.0}))[0].track in again.tracks
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.words.say import say
 from core.errors import UserError
 from core.library.playlist_files import FORMATS, MOST_BYTES, MOST_ENTRIES, Item, read, write
 from core.library.tags import one_line
+from tests.refusals import refusal
 
 NAMES = st.text(min_size=1, max_size=60).map(lambda text: one_line(text) or "x")
 ITEMS = st.builds(
@@ -41,7 +45,7 @@ def test_anything_else_is_read_or_refused_in_a_sentence(data: bytes) -> None:
     try:
         found = read(data)
     except UserError as refusal:
-        assert str(refusal).endswith(".")
+        assert say(refusal).endswith(".")
     else:
         assert found.items and all(len(one.title or "") <= 200 for one in found.items)
 
@@ -64,7 +68,7 @@ def test_json_of_any_shape_is_read_or_refused(value: object) -> None:
         try:
             read(json.dumps(data).encode())
         except UserError as refusal:
-            assert "JSPF" in str(refusal)
+            assert "JSPF" in say(refusal)
 
 
 def test_a_list_as_other_players_write_it() -> None:
@@ -115,7 +119,7 @@ def test_xspf_of_others_with_prefixes_and_strange_parts() -> None:
     ],
 )
 def test_hostile_files_are_refused_in_a_sentence(data: bytes, says: str) -> None:
-    with pytest.raises(UserError, match=says):
+    with refusal(says):
         read(data)
 
 
@@ -134,3 +138,24 @@ def test_nothing_of_this_machine_is_written(tmp_path: Path) -> None:
     item = Item("A\nB", "C", file_name="#x.mp3")
     assert b"\n./#x.mp3\n" in write("N", [item], "m3u8")
     assert read(write("N", [item], "m3u8")).items[0].title == "A B"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"#EXTINF:" + b"1" * 1_990_000 + b"\na.mp3\n",
+        b"#EXTINF:" + b" " * 1_990_000 + b"\na.mp3\n",
+        ("#EXTTITLE:a" + "\u0300\u0316" * 490_000 + "\na.mp3\n").encode(),
+        (("#EXTINF:1,a" + "\u0300\u0316" * 150 + "\na.mp3\n") * 3000).encode(),
+        ("<playlist><trackList>" + ("<track><title>a" + "\u0300\u0316" * 400 + "</title></track>") * 1200 + "</trackList></playlist>").encode(),
+        ('{"playlist":{"title":"a' + "\u0300\u0316" * 490_000 + '","track":[{}]}}').encode(),
+        (b"http://[" + b"a" * 3000 + b"\n") * 650,
+    ],
+)  # fmt: skip
+def test_two_megabytes_of_anything_take_seconds_at_most(data: bytes) -> None:
+    """What took the square of a line's length stopped the whole bot for half an hour (trust.md, 2)."""
+    assert 1_000_000 < len(data) <= MOST_BYTES
+    began = time.process_time()
+    with contextlib.suppress(UserError):
+        read(data)
+    assert time.process_time() - began < 5

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import random
 import weakref
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bot.words.say import say
 from core.errors import UserError
 from core.library.catalog import Catalog
 from core.library.database import Database
 from core.library.loading import Loader, load_catalog
 from core.library.query import parse
-from core.library.schema import open_database
 from core.library.scope import SHARED, LibraryScope, restrict_folders, scoped_hash
 from core.library.search import complete, search, visible
 from core.library.tracks import Library, set_upload_guild
@@ -28,12 +27,6 @@ from tests.core.library.test_loading import add, heard, read, same
 __all__ = ["read"]
 
 SERVERS = (SHARED, 10, 20, 30)
-
-
-@pytest.fixture
-async def database(tmp_path: Path) -> AsyncIterator[Database]:
-    async with await open_database(tmp_path / "one.db") as database:
-        yield database
 
 
 async def upload(database: Database, number: int, guild_id: int | None, **facts: Any) -> int:
@@ -240,7 +233,7 @@ def test_a_wrong_line_is_told_in_a_sentence(
     monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "config.toml"))
     with pytest.raises(UserError) as refused:
         load_settings()
-    assert told in str(refused.value) and "correct that in" in str(refused.value)
+    assert told in say(refused.value) and "correct that in" in say(refused.value)
 
 
 def test_folders_of_a_server() -> None:

@@ -2,40 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.library.schema import open_database
 from core.library.tracks import Library
-from core.track_analysis import TrackAnalysis
-
-
-def analysis(separator: str = "none", **more: Any) -> TrackAnalysis:
-    facts: dict[str, Any] = {
-        "content_hash": "h1",
-        "duration_s": 3.0,
-        "separator": separator,
-        "separator_version": "1",
-        "analyser_version": 1,
-        "tempo_bpm": 120.0,
-        "key": "C",
-        "mode": "major",
-        "musical_contrast": {"dark_ratio": 0.5},
-        "instruments": {"drums": {"activity": 0.25}},
-        "descriptors": {"mix": {"spectral_centroid": {"mean": 1500.0, "std": 3.0, "unit": "Hz"}}},
-        "activity_curve": {"drums": [0.0, 1.0]},
-        "notes": ["Ünïcode"],
-    }
-    return TrackAnalysis(**facts | more)
-
-
-@pytest.fixture
-async def library(tmp_path: Path) -> AsyncIterator[Library]:
-    async with await open_database(tmp_path / "moodstem.db") as database:
-        yield Library(database)
+from tests.make import analysis
 
 
 async def add(library: Library, content: str = "h1", **more: Any) -> int:
@@ -54,9 +27,9 @@ async def test_an_analysis_comes_back_as_it_was(library: Library) -> None:
 
 async def test_each_separator_has_its_say(library: Library) -> None:
     track_id = await add(library)
-    await library.save_analysis(track_id, analysis("none"))
-    await library.save_analysis(track_id, analysis("unet"))
-    await library.save_analysis(track_id, analysis("unet", tempo_bpm=90.0))
+    await library.save_analysis(track_id, analysis(separator="none"))
+    await library.save_analysis(track_id, analysis(separator="unet"))
+    await library.save_analysis(track_id, analysis(separator="unet", tempo_bpm=90.0))
     assert [found.separator for _, found in await library.analyses()] == ["none", "unet"]
     [(_, unet)] = await library.analyses("unet")
     assert unet.tempo_bpm == 90.0

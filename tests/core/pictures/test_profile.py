@@ -11,12 +11,12 @@ import pytest
 from numpy.typing import NDArray
 
 from core.audio.types import STEMS
-from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
 from core.pictures.drawing import profile_features
 from core.pictures.profile import ROWS, profile_picture, shade
 from core.track_analysis import TrackAnalysis
 from tests.core.pictures.test_spectrograms import analysis, as_drawn_before, image
+from tests.make import sample_analyses
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def test_cells_are_readable() -> None:
 
 
 def test_percentiles_come_from_the_same_separator() -> None:
-    analyses = [TrackAnalysis.from_json(one) for one in shipped_analyses().values()]
+    analyses = sample_analyses()
     catalog = Catalog.build([(Piece(i), one) for i, one in enumerate(analyses)])
     loudest = max(range(30), key=lambda i: analyses[i].descriptors["mix"]["loudness"]["value"])
     standing = catalog.standing(analyses[loudest], profile_features())

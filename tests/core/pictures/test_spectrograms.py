@@ -17,23 +17,23 @@ from core.pictures import canvas
 from core.pictures import spectrograms as pictures
 from core.pictures.colours import STEM_COLOURS
 from core.track_analysis import TrackAnalysis
+from tests import make
 from tests.core.audio import rhythms
-from tests.core.audio.conftest import tone
+from tests.make import tone
 
 GOLDEN = Path(__file__).with_name("golden")
 
 
 def analysis(**changes: object) -> TrackAnalysis:
-    activity = dict(zip(STEMS, (1.0, 0.5, 0.0, 0.25, 0.97, 0.03), strict=True))
+    shares = dict(zip(STEMS, (1.0, 0.5, 0.0, 0.25, 0.97, 0.03), strict=True))
     facts: dict[str, object] = {
-        "content_hash": "0", "duration_s": 20.0, "separator": "true", "separator_version": "1", "analyser_version": 1,
-        "tempo_bpm": 110.0, "key": "C", "mode": "major",
+        "content_hash": "0", "duration_s": 20.0, "separator": "true", "tempo_bpm": 110.0, "notes": [],
         "musical_contrast": {"components": 500.0, "components_per_minute": 1500.0, "dark_points": 1.0, "dark_ratio": 0.4},
-        "instruments": {stem: {"activity": share, "level_db": -6.0} for stem, share in activity.items()},
+        "instruments": {stem: {"activity": share, "level_db": -6.0} for stem, share in shares.items()},
         "descriptors": {},
-        "activity_curve": {stem: [1.0] * round(100 * share) + [0.0] * (100 - round(100 * share)) for stem, share in activity.items()},
+        "activity_curve": {stem: [1.0] * round(100 * share) + [0.0] * (100 - round(100 * share)) for stem, share in shares.items()},
     }  # fmt: skip
-    return TrackAnalysis(**{**facts, **changes})  # type: ignore[arg-type]
+    return make.analysis(**facts | changes)
 
 
 @pytest.fixture(scope="module")

@@ -29,8 +29,8 @@ from core.recommend.acoustic_similarity import (
 )
 from core.recommend.prominence import energy_shares, prominence, prominent
 from core.recommend.similar import similar
-from core.separation import load_separator
 from core.separation.base import HEARD
+from core.separation.registry import load_separator
 from core.track_analysis import TrackAnalysis
 from tests.core.recommend.worlds import Track, catalog
 from tests.data import FUNK, SAMPLES, SONGS

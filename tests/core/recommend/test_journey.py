@@ -9,27 +9,14 @@ import math
 import numpy as np
 import pytest
 
-from core.errors import UserError
-from core.library.bundled import shipped_analyses
 from core.library.catalog import Catalog
-from core.library.tracks import Track as Stored
 from core.moods.profile import MOODS, Profile
 from core.recommend.affect import plane, ranked
 from core.recommend.journey import drawn, journey
 from core.recommend.rules import prepare
 from core.recommend.transitions import KEY, TEMPO, flow, ordered
-from core.track_analysis import TrackAnalysis
 from tests.core.recommend.worlds import catalog, random_catalog
-
-
-@pytest.fixture(scope="module")
-def samples() -> Catalog:
-    rows = []
-    for i, (digest, row) in enumerate(shipped_analyses().items(), 1):
-        analysis = TrackAnalysis.from_json(row)
-        track = Stored(i, digest, "", "sample", f"Track {i}", f"Artist {i % 4}", None, analysis.duration_s)
-        rows.append((track, analysis))
-    return Catalog.build(rows)
+from tests.refusals import refusal
 
 
 def moods(**weights: float) -> Profile:
@@ -115,11 +102,11 @@ def cost_of_unminded(world: Catalog) -> list[list[int]]:
 
 
 def test_ends_that_are_none_or_the_same_are_refused(samples: Catalog) -> None:
-    with pytest.raises(UserError, match="both ends"):
+    with refusal("both ends"):
         journey(samples, Profile(), moods(power=1.0))
-    with pytest.raises(UserError, match="there already"):
+    with refusal("there already"):
         journey(samples, moods(power=0.7), moods(power=1.0))
-    with pytest.raises(UserError, match="at least 3 tracks"):
+    with refusal("at least 3 tracks"):
         journey(random_catalog(2), moods(power=0.7), moods(sadness=1.0))
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.words.say import say
 from core.errors import UserError
 from core.moods.profile import MOODS, PREFERENCES, Profile, tables
-from core.recommend import table
 from core.recommend.diversity import FRESHNESS_PENALTY
 from core.recommend.explain import why
 from core.recommend.rules import (
@@ -29,6 +30,8 @@ from core.recommend.rules import (
 )
 from core.recommend.steer import steer_topics, steers
 from tests.core.recommend.worlds import catalog, random_catalog
+from tests.fakes.separator_plugin import installed_plugin, write_plugin
+from tests.refusals import refusal
 
 profiles = st.builds(
     Profile,
@@ -220,7 +223,7 @@ def test_diversity_is_a_visible_term() -> None:
 
 
 def test_unknown_names_are_refused() -> None:
-    with pytest.raises(UserError, match="choose from relaxation, workout"):
+    with refusal("choose from relaxation, workout"):
         recommend(WORLD, Profile({"power": 1}), "surfing", 3)
 
 
@@ -231,17 +234,13 @@ def test_an_empty_library_gives_an_empty_answer() -> None:
 
 
 def test_nobody_says_that_a_stem_is_silent_which_the_separator_cannot_find(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     """A piano that went into another stem must not be reported as absent."""
-    weak = {"plugin": {"piano": 0.1, "drums": 0.5}, "default": {}}
-    monkeypatch.setattr(table, "_toml", lambda package, name: weak if name == "trust" else {})
-    trust.cache_clear()
-    try:
-        assert trust("plugin", "piano", "activity") == 0 < trust("plugin", "piano", "spectral_centroid")
-        assert trust("plugin", "drums", "activity") > 0
-    finally:
-        trust.cache_clear()
+    with installed_plugin(write_plugin(tmp_path, reliability={"piano": 0.1, "drums": 0.5})):
+        assert trust("halves", "piano", "activity") == 0 < trust("halves", "piano", "spectral_centroid")
+        assert trust("halves", "drums", "activity") > 0
+        assert trust("halves", "guitar") == 0
 
 
 def test_a_reason_says_what_its_rule_and_the_catalog_say(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -301,7 +300,7 @@ def test_topics_weigh_what_was_asked() -> None:
     assert steered == topics | steer_topics(["calmer"], sum(map(abs, topics.values())))
     with pytest.raises(UserError) as refused:
         topic_weights(asked, "sleeping")
-    assert str(refused.value) == f"There is no occasion 'sleeping': choose from {', '.join(occasions())}."
+    assert say(refused.value) == f"There is no occasion 'sleeping': choose from {', '.join(occasions())}."
 
 
 def test_ten_are_recommended_unless_another_number_is_asked_for() -> None:

@@ -18,6 +18,7 @@ class Track:
     artist: str | None = None
     genre: str | None = None
     content_hash: str = ""
+    duration_s: float = 60.0
 
 
 def catalog(

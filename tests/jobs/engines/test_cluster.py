@@ -39,12 +39,12 @@ from jobs.engines.cluster.actors import Cluster
 from jobs.engines.cluster.engine import RayEngine
 from jobs.kinds import index
 from jobs.kinds.base import TaskSettings
-from jobs.model import Job
 from jobs.process import RunnerOptions
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
-from tests.jobs.helpers import STUBS, is_running, until, write_tone
+from tests.jobs.helpers import STUBS, is_running, look, put_stub, until
 from tests.jobs.stub_runner import EFFECTS, KINDS
+from tests.make import write_tone
 
 pytestmark = pytest.mark.xdist_group("ray")  # one cluster at a time
 
@@ -112,16 +112,6 @@ def begun(path: Path) -> bool:
     return path.exists() and bool(path.read_text())
 
 
-async def put(queue: Queue, task: str, user_id: int = 1, **spec: Any) -> Job:
-    return await queue.enqueue("stub", {"task": task, **spec}, user_id=user_id)
-
-
-async def look(queue: Queue, job: Job) -> Job:
-    found = await queue.get(job.id)
-    assert found is not None
-    return found
-
-
 async def test_does_what_the_local_engine_does(make: Make, tmp_path: Path) -> None:
     engine = make(Limits(grace_s=0.2, stall_s=20.0), workers=1)
     facts = await engine.start()
@@ -180,7 +170,7 @@ async def test_a_machine_is_killed_in_the_middle(
     )
     for number in range(8):
         write_tone(tmp_path / "music" / f"{number}.ogg", 200 + 40 * number, 1.1)
-    jobs = [await put(queue, "wait", user, **waiting(tmp_path, f"began {user}")) for user in (1, 2, 3)]
+    jobs = [await put_stub(queue, "wait", user, **waiting(tmp_path, f"began {user}")) for user in (1, 2, 3)]
     running = asyncio.create_task(runner.run_forever())
     await until(lambda: all(begun(tmp_path / f"began {user}") for user in (1, 2, 3)))
     assert engine.slots == 3
@@ -222,7 +212,7 @@ async def test_a_queue_of_poison_and_patience(
     await database.write(EFFECTS)
     queue = Queue(database, backoff_s=0.05)
     engine = make()
-    poison = await put(queue, "die")
+    poison = await put_stub(queue, "die")
     runner = Runner(queue, engine, settings, kinds=KINDS, pace=Pace(poll_s=0.01, drain_s=60))
     running = asyncio.create_task(runner.run_forever())
 
@@ -234,7 +224,7 @@ async def test_a_queue_of_poison_and_patience(
     assert (seen.error_code, seen.attempt) == ("crash", 2)
     await until(lambda: engine.slots == 2)
 
-    jobs = [await put(queue, "wait", n, **waiting(tmp_path, f"began {n}")) for n in range(6)]
+    jobs = [await put_stub(queue, "wait", n, **waiting(tmp_path, f"began {n}")) for n in range(6)]
     await until(lambda: len(list(tmp_path.glob("began *"))) == 2)
     counts = await queue.counts()
     assert (counts["running"], counts["queued"]) == (2, 4)

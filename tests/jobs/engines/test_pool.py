@@ -19,8 +19,9 @@ from jobs.kinds.base import TaskSettings
 from jobs.kinds.index import index_folder
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
-from tests.jobs.helpers import STUBS, until, write_tone
+from tests.jobs.helpers import STUBS, until
 from tests.jobs.stub_runner import EFFECTS, KINDS
+from tests.make import write_tone
 
 
 @pytest.fixture

@@ -7,27 +7,17 @@ from typing import Any
 
 import pytest
 
+from core.errors import fact
 from core.library.database import Database
 from core.library.tracks import Library
 from core.track_analysis import ANALYSER_VERSION
 from jobs.engines.base import Crashed, Request
-from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
 from jobs.model import BACKGROUND, NOBODY, Job
 from jobs.queue import Queue
-from jobs.runner import Pace, Runner
+from jobs.runner import Runner
 from jobs.schedule import enqueue_reindex
-from tests.jobs.helpers import write_tone
-
-
-@pytest.fixture
-def queue(database: Database) -> Queue:
-    return Queue(database, backoff_s=0.01)
-
-
-@pytest.fixture
-def runner(queue: Queue, warm_engine: LocalEngine, settings: TaskSettings) -> Runner:
-    return Runner(queue, warm_engine, settings, pace=Pace(progress_s=0.0))
+from tests.make import write_tone
 
 
 @pytest.fixture
@@ -99,7 +89,7 @@ async def test_an_upload_that_cannot_be_heard_keeps_its_values(
 
     async def run(request: Request, *more: Any) -> dict[str, Any]:
         if Path(request.arguments["path"]).name == "a":
-            raise Crashed("The worker ended in the middle (SIGSEGV).")
+            raise Crashed(fact("worker-ended", how="SIGSEGV"))
         return await real(request, *more)
 
     monkeypatch.setattr(runner.engine, "run", run)

@@ -23,6 +23,7 @@ from research.eval.descriptors import (
     parallel_analysis,
     standardised,
 )
+from tests.make import sample_analyses
 
 Matrix = NDArray[np.float64]
 
@@ -202,10 +203,8 @@ def test_every_word_of_the_glossary_names_something_that_is_measured(real: dict[
 @pytest.fixture(scope="module")
 def real() -> dict[str, Any]:
     """The report on the sample pieces."""
-    from core.library.bundled import shipped_analyses
-    from core.track_analysis import TrackAnalysis
 
-    analyses = [TrackAnalysis.from_json(one) for one in shipped_analyses().values()]
+    analyses = sample_analyses()
     rows = [(Piece(i, f"Piece {i}"), one) for i, one in enumerate(analyses)]
     assert len(rows) == len(manifest())
     return describe_library(Catalog.build(rows))

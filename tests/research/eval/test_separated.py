@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from core.audio.activity import Gate
-from core.audio.types import STEMS, Samples
+from core.audio.types import Samples
 from core.errors import UserError
-from core.separation import Cancelled, load_separator
-from core.separation.base import Progress
+from core.separation.base import Cancelled, Progress
+from core.separation.registry import load_separator
 from research.eval.separated import evaluate, hpss_stems, ideal_ratio_stems, sdr, si_sdr
+from tests.core.separation.conftest import make_band
 
 RATE = 44_100
 Band = dict[str, np.ndarray[Any, Any]]
@@ -25,12 +26,16 @@ class Oracle:
     name, version, rate = "oracle", "1", RATE
 
     def __init__(self, stems: Band) -> None:
-        self.reliability = dict.fromkeys(STEMS, 1.0)
         self.gate = Gate()
         self.stems = stems
 
     def separate(self, mix: Samples, progress: Progress | None = None) -> dict[str, Samples]:
         return {stem: audio[:, : mix.shape[1]] for stem, audio in self.stems.items()}
+
+
+@pytest.fixture(scope="module")
+def band() -> Band:
+    return make_band(16.0)
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from core.errors import UserError
-from core.library.bundled import shipped_analyses
-from core.track_analysis import TrackAnalysis
 from research.eval.similar_genres import NEIGHBOURS, evaluate, judged
+from tests.make import sample_analyses
 
 
 def test_precision_of_known_neighbours() -> None:
@@ -26,7 +25,7 @@ def test_precision_of_known_neighbours() -> None:
 
 def test_shipped_analyses_by_moods_that_they_were_composed_for() -> None:
     """Calm and lively pieces stand for two genres: alike pieces are of one kind more often than by chance."""
-    analyses = [TrackAnalysis.from_json(row) for row in shipped_analyses().values()]
+    analyses = sample_analyses()
     loud = [one.features()["mix.loudness"] for one in analyses]
     genres = ["lively" if value > float(np.median(loud)) else "calm" for value in loud]
     found = evaluate(analyses, genres, [f"Artist {i}" for i in range(len(analyses))])
@@ -39,7 +38,7 @@ def test_shipped_analyses_by_moods_that_they_were_composed_for() -> None:
 
 
 def test_what_cannot_be_judged_is_refused() -> None:
-    analyses = [TrackAnalysis.from_json(row) for row in shipped_analyses().values()]
+    analyses = sample_analyses()
     with pytest.raises(UserError, match="at least two genres"):
         evaluate(analyses, ["rock"] * 30, [str(i) for i in range(30)])
     with pytest.raises(UserError, match="by other artists"):

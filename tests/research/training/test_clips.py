@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import UserError
-from core.separation import load_separator
+from core.separation.registry import load_separator
 from research.training.clips import FONTS, analyse_clips, find_clips, font
 from research.training.midi import Part, write_midi
 from tests.machine import SOUNDFONT, needs_fluidsynth
