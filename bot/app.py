@@ -21,7 +21,7 @@ from discord.ext import commands
 from bot import background, features
 from bot.consent import Again, Gate, from_short, must_ask, run_command, short_command, short_press
 from bot.errors import name_of, report
-from bot.i18n import LANGUAGES, Words, language_of, mark, speak
+from bot.i18n import LANGUAGES, Words, language_of, mark, speak, tr
 from bot.metrics import Metrics
 from bot.router import Handler, marked, route
 from bot.service.catalogs import Catalogs
@@ -227,7 +227,7 @@ class Moodstem(commands.Bot):
             self._answered.popitem(last=False)
         speak(await language_of(self.database, interaction))
         if self.closing:
-            await report(interaction, UserError("I am being restarted; please try again in a minute."))
+            await report(interaction, UserError(tr("I am being restarted; please try again in a minute.")))
         return not self.closing
 
     async def add_cog(self, cog: commands.Cog, /, **options: Any) -> None:
@@ -248,7 +248,7 @@ class Moodstem(commands.Bot):
             if await self.admit(interaction):
                 pressed = route(interaction.data or {})
                 if pressed is None:
-                    raise UserError(OUT_OF_DATE)
+                    raise UserError(tr(OUT_OF_DATE))
                 await self.press(interaction, *pressed)
         except Exception as error:
             await report(interaction, error)
@@ -271,11 +271,11 @@ class Moodstem(commands.Bot):
         """Run the handler. Raises UserError when this version of the bot knows no such button."""
         handler = self.handlers.get(action)
         if handler is None:
-            raise UserError("This button is from another version of me; run the command again.")
+            raise UserError(tr("This button is from another version of me; run the command again."))
         try:
             inspect.signature(handler).bind(interaction, *arguments)
         except TypeError:
-            raise UserError("This card is from another version of me; run the command again.") from None
+            raise UserError(tr("This card is from another version of me; run the command again.")) from None
         await handler(interaction, *arguments)
 
     def again(self, short: str) -> Again | None:

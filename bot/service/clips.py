@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import discord
 
+from bot.i18n import tr
 from core.audio.preview import preview
 from core.errors import UserError
 
@@ -30,11 +31,14 @@ def audio(settings: Settings, track: Track) -> Path:
     if not path.is_file() and track.origin == "upload":
         days = settings.retention.uploads_days
         raise UserError(
-            "Uploads are kept for {days} days, and this one is gone; upload it again to hear it.", days=days
+            tr(
+                "Uploads are kept for {days} days, and this one is gone; upload it again to hear it.",
+                days=days,
+            )
         )
     if not path.is_file():
         raise UserError(
-            "The audio of “{title}” is not where it was; ask an admin to run /reindex.", title=track.title
+            tr("The audio of “{title}” is not where it was; ask an admin to run /reindex.", title=track.title)
         )
     return path
 

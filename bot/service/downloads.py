@@ -16,7 +16,7 @@ import aiohttp
 import discord
 from discord.http import HTTPClient
 
-from bot.i18n import mark
+from bot.i18n import mark, tr
 from core.errors import UserError, is_disk_full
 
 log = logging.getLogger(__name__)
@@ -58,13 +58,13 @@ async def keep(attachment: discord.Attachment, folder: Path, http: HTTPClient, *
             if number + 1 < TRIES:
                 await asyncio.sleep(RETRY_S * (1 + number))
         except discord.HTTPException as error:
-            raise UserError(NOT_HANDED_OVER) from error
+            raise UserError(tr(NOT_HANDED_OVER)) from error
         except OSError as error:
             if is_disk_full(error):
                 log.error("the disk is full: an upload was refused")
-                raise UserError(NO_ROOM) from error
+                raise UserError(tr(NO_ROOM)) from error
             raise
-    raise UserError(NOT_HANDED_OVER)
+    raise UserError(tr(NOT_HANDED_OVER))
 
 
 async def _keep(attachment: discord.Attachment, folder: Path, http: HTTPClient, limit: int) -> Kept:
@@ -78,7 +78,9 @@ async def _keep(attachment: discord.Attachment, folder: Path, http: HTTPClient, 
                 async for chunk in chunks:
                     size += len(chunk)
                     if size > min(limit, attachment.size):
-                        raise UserError("That file is larger than Discord announced; please upload it again.")
+                        raise UserError(
+                            tr("That file is larger than Discord announced; please upload it again.")
+                        )
                     await asyncio.to_thread(_add, file.fileno(), chunk)
                     digest.update(chunk)
             if size != attachment.size:
@@ -105,7 +107,7 @@ async def _chunks(attachment: discord.Attachment, http: HTTPClient) -> AsyncGene
             raise Lost(f"status {response.status}")
         if response.status != 200:
             log.warning("Discord's CDN answered %d for an attachment", response.status)
-            raise UserError(NOT_HANDED_OVER)
+            raise UserError(tr(NOT_HANDED_OVER))
         async for chunk in response.content.iter_chunked(CHUNK):
             yield chunk
 

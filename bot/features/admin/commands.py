@@ -20,11 +20,12 @@ from bot.i18n import LANGUAGES, language_of, mark, speak, tr
 from bot.permissions import must_manage
 from bot.router import on_press
 from bot.widgets import note_card
-from core.errors import UserError
+from bot.words.say import LIMITS
+from core.errors import UserError, fact
 from core.library import languages
 from core.library.audit import entries, record
 from core.library.backup import backup, backups, rehearse
-from core.library.guild_limits import LIMITS, limits_of, own_limits, set_limit
+from core.library.guild_limits import limits_of, own_limits, set_limit
 from core.separation.registry import at_hand
 from jobs.kinds import index
 from jobs.model import BACKGROUND
@@ -36,7 +37,7 @@ async def reindex(interaction: discord.Interaction[Moodstem]) -> None:
     folders = bot.settings.library.folders_of(must_manage(interaction))
     if not folders:
         raise UserError(
-            "No music folder is set yet; name one under [library] folders in config.toml and restart me."
+            tr("No music folder is set yet; name one under [library] folders in config.toml and restart me.")
         )
     await interaction.response.defer(ephemeral=True, thinking=True)
     for folder in folders:
@@ -54,7 +55,7 @@ async def reindex(interaction: discord.Interaction[Moodstem]) -> None:
         must_manage(interaction),
         interaction.user.id,
         mark("re-index"),
-        ", ".join(folder.name for folder in folders),
+        fact("plain", sentence=", ".join(folder.name for folder in folders)[:400]),
     )
 
 
@@ -97,14 +98,14 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         guild_id = must_manage(interaction)
         job = await self.bot.queue.get(int(job_id))
         if job is None or job.guild_id != guild_id:
-            raise UserError("This job is not one of this server, or no longer kept; press Refresh.")
+            raise UserError(tr("This job is not one of this server, or no longer kept; press Refresh."))
         if await self.bot.queue.cancel(job.id):
             await record(
                 self.bot.database,
                 guild_id,
                 interaction.user.id,
                 mark("cancelled a job"),
-                str(job.spec.get("name", job.kind)),
+                fact("plain", sentence=str(job.spec.get("name", job.kind))[:400]),
             )
         await interaction.response.edit_message(view=await self.jobs_view(guild_id))
 
@@ -149,7 +150,13 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         settings = self.bot.settings
         copy = await backup(self.bot.database, settings.backups, keep=settings.retention.backups)
         rows = await rehearse(copy)
-        await record(self.bot.database, guild_id, interaction.user.id, mark("backup"), copy.name)
+        await record(
+            self.bot.database,
+            guild_id,
+            interaction.user.id,
+            mark("backup"),
+            fact("plain", sentence=copy.name),
+        )
         sentence = tr(
             "💾 {name} is written and was restored on trial: {rows} rows in {tables} tables.",
             name=copy.name,
@@ -172,10 +179,10 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
     ) -> None:
         guild_id, limits = must_manage(interaction), self.bot.settings.limits
         if name is None and value is not None:
-            raise UserError("Say which limit that number is for: choose a name as well.")
+            raise UserError(tr("Say which limit that number is for: choose a name as well."))
         if name is not None:
             await set_limit(self.bot.database, guild_id, name, value, limits)
-            change = f"{LIMITS[name]}: {mark('the usual') if value is None else f'{value:g}'}"
+            change = fact("limit", limit=name, value=fact("the-usual") if value is None else value)
             await record(self.bot.database, guild_id, interaction.user.id, mark("limit"), change)
         here = await limits_of(self.bot.database, guild_id, limits)
         card = limits_card(here, set(await own_limits(self.bot.database, guild_id)))
@@ -198,7 +205,13 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         guild_id = must_manage(interaction)
         chosen = None if language == AUTOMATIC else language
         await languages.choose_for_server(self.bot.database, guild_id, chosen)
-        await record(self.bot.database, guild_id, interaction.user.id, mark("language"), chosen or "")
+        await record(
+            self.bot.database,
+            guild_id,
+            interaction.user.id,
+            mark("language"),
+            fact("plain", sentence=chosen or ""),
+        )
         speak(await language_of(self.bot.database, interaction))
         sentence = (
             tr("I speak {language} here with everybody who chose nothing else.", language=LANGUAGES[chosen])

@@ -68,7 +68,7 @@ class Tracks(commands.Cog):
         track = await self.track(interaction, track_id)
         analysis = await self.bot.library.analysis(track.id)
         if analysis is None:
-            raise UserError("This track's analysis is gone; upload it again to compare it.")
+            raise UserError(tr("This track's analysis is gone; upload it again to compare it."))
         catalog = await self.bot.catalogs.of(interaction.guild_id)
         near = await asyncio.to_thread(
             similar, catalog, analysis.features(), "timbre", count=5, exclude=[track.id]
@@ -87,7 +87,7 @@ class Tracks(commands.Cog):
         """Raises UserError where it is gone, or of another server's library."""
         track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         if track is None:
-            raise UserError("This track is no longer in the library here; use /recommend for new picks.")
+            raise UserError(tr("This track is no longer in the library here; use /recommend for new picks."))
         return track
 
 

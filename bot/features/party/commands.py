@@ -60,11 +60,13 @@ class PartyCog(commands.Cog, name="Party"):
         opened = await self.stored(interaction, party_id)
         here = {guest.user_id for guest in opened.guests}
         if interaction.user.id in here:
-            raise UserError("You are in already; `/mood` changes what you bring.")
+            raise UserError(tr("You are in already; `/mood` changes what you bring."))
         if len(here) >= MOST_GUESTS:
             raise UserError(
-                "{most_guests} is the most that one playlist can please; start another with /party.",
-                most_guests=MOST_GUESTS,
+                tr(
+                    "{most_guests} is the most that one playlist can please; start another with /party.",
+                    most_guests=MOST_GUESTS,
+                )
             )
         known = await self.bot.moods.profile(interaction.user.id) is not None
         if not known or not await agreed(self.bot.database, interaction.user.id):
@@ -81,7 +83,7 @@ class PartyCog(commands.Cog, name="Party"):
     async def leave(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
         opened = await self.stored(interaction, party_id)
         if interaction.user.id not in {guest.user_id for guest in opened.guests}:
-            raise UserError("You are not in this one; press Join if you want to be.")
+            raise UserError(tr("You are not in this one; press Join if you want to be."))
         await self.bot.parties.leave(opened.id, interaction.user.id)
         await self.show(interaction, party_id)
 
@@ -90,14 +92,14 @@ class PartyCog(commands.Cog, name="Party"):
         opened = await self.stored(interaction, party_id)
         if interaction.user.id != opened.host and not interaction.permissions.manage_guild:
             raise UserError(
-                "Only the person who started this can make the playlist; /party starts one of your own."
+                tr("Only the person who started this can make the playlist; /party starts one of your own.")
             )
         await interaction.response.defer()
         profiles = {guest.user_id: await self.bot.moods.profile(guest.user_id) for guest in opened.guests}
         known = {user_id: profile for user_id, profile in profiles.items() if profile is not None}
         catalog = await self.bot.catalogs.of(interaction.guild_id)
         if not len(catalog):
-            raise UserError("The library is empty; ask an admin to index a folder with /reindex.")
+            raise UserError(tr("The library is empty; ask an admin to index a folder with /reindex."))
         made = await asyncio.to_thread(party, catalog, known, opened.occasion, opened.count)
         await self.bot.parties.make(opened.id, made)
         await interaction.edit_original_response(view=playlist_card(await self.stored(interaction, party_id)))
@@ -112,7 +114,7 @@ class PartyCog(commands.Cog, name="Party"):
     async def why(self, interaction: discord.Interaction[Moodstem], party_id: str, place: str) -> None:
         opened = await self.stored(interaction, party_id)
         if int(place) >= len(opened.tracks):
-            raise UserError("This playlist was made again and is shorter now; look at the card above.")
+            raise UserError(tr("This playlist was made again and is shorter now; look at the card above."))
         await interaction.response.send_message(view=why_card(opened, int(place)), ephemeral=True)
 
     @on_press("party_save")
@@ -120,7 +122,7 @@ class PartyCog(commands.Cog, name="Party"):
         """The party's tracks as a playlist of one's own: for everybody who sees the card."""
         opened = await self.stored(interaction, party_id)
         if not opened.tracks:
-            raise UserError("There is no playlist yet; who started this makes it.")
+            raise UserError(tr("There is no playlist yet; who started this makes it."))
         await interaction.response.defer(ephemeral=True, thinking=True)
         playlists = self.bot.playlists
         name = await playlists.free_name(interaction.user.id, tr("Our party"))
@@ -139,7 +141,7 @@ class PartyCog(commands.Cog, name="Party"):
         """For those of the server where it is. Raises UserError."""
         opened = await self.bot.parties.get(int(party_id), interaction.guild_id)
         if opened is None:
-            raise UserError("This party is no longer kept; start another with /party.")
+            raise UserError(tr("This party is no longer kept; start another with /party."))
         return opened
 
 

@@ -325,7 +325,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         """For everybody here; from now on whoever has this card may look and listen."""
         entries = await choices.entries_of(interaction, playlist, all_=True)
         if not entries:
-            raise UserError("There is nothing in this playlist yet; add a track before you share it.")
+            raise UserError(tr("There is nothing in this playlist yet; add a track before you share it."))
         playlist = await self.bot.playlists.share(
             playlist.id, interaction.user.id, choices.place_of(interaction)
         )
@@ -336,7 +336,7 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         entries = await choices.entries_of(interaction, playlist)
         here = [entry for entry in entries if entry.track_id is not None]
         if not here:
-            raise UserError("Nothing of this playlist is in the library now; add a track first.")
+            raise UserError(tr("Nothing of this playlist is in the library now; add a track first."))
         place %= len(here)
         track = await self.track(interaction, str(here[place].track_id))
         sound = await clip(self.bot.settings, track)
@@ -360,7 +360,9 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         """Raises UserError where it is gone, or of another server's library."""
         track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         if track is None:
-            raise UserError("This track is no longer in the library here; find another with /library search.")
+            raise UserError(
+                tr("This track is no longer in the library here; find another with /library search.")
+            )
         return track
 
 

@@ -123,7 +123,7 @@ class Recommend(commands.Cog):
             await interaction.edit_original_response(view=view)
             return
         if not found:
-            raise UserError("The library is empty; ask an admin to index a folder with /reindex.")
+            raise UserError(tr("The library is empty; ask an admin to index a folder with /reindex."))
         made = await self.bot.recommendations.save(
             interaction.user.id, wish, [Pick.of(one) for one in found], at=now
         )
@@ -196,7 +196,7 @@ class Recommend(commands.Cog):
         await interaction.response.defer()
         places = [place for place, pick in enumerate(before.picks) if pick.track_id == int(track_id)]
         if not places:
-            raise UserError("This track is not among these picks; use /recommend for new ones.")
+            raise UserError(tr("This track is not among these picks; use /recommend for new ones."))
         title = before.picks[places[0]].title.replace(":", " ")
         wish = replace(before.wish, without=(*before.wish.without, int(track_id)))
         said = tr("Skipped {title}", title=plain(title))
@@ -224,7 +224,7 @@ class Recommend(commands.Cog):
         await interaction.response.defer()
         track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         if track is None:
-            raise UserError("This track is no longer in the library here; use /recommend for new picks.")
+            raise UserError(tr("This track is no longer in the library here; use /recommend for new picks."))
         await self.bot.feedback.say(interaction.user.id, track.id, False)
         title = tr(
             "Less like {title}", title=plain(track.title.replace(":", " "))
@@ -250,7 +250,7 @@ class Recommend(commands.Cog):
         asked = now if root is None else await self.bot.recommendations.asked_at(root) or now
         found = await self.choose(interaction.user.id, wish, shown, asked, interaction.guild_id)
         if not found:
-            raise UserError("Nothing is left to steer to; use /recommend to begin again.")
+            raise UserError(tr("Nothing is left to steer to; use /recommend to begin again."))
         catalog = await self.bot.catalogs.of(interaction.guild_id)
         old, new = [pick.track_id for pick in before.picks], [one.track.id for one in found]
         changed = await asyncio.to_thread(change, catalog, old, new, title, measured)
@@ -270,7 +270,7 @@ class Recommend(commands.Cog):
         """One step back: the picks as they were."""
         made = await self.own(interaction, recommendation_id)
         if made.parent_id is None:
-            raise UserError("These are the first picks; there is nothing to undo.")
+            raise UserError(tr("These are the first picks; there is nothing to undo."))
         await interaction.response.defer()
         before = await self.bot.recommendations.get(made.parent_id)
         await interaction.edit_original_response(view=await self.card(interaction, before))
@@ -331,14 +331,14 @@ class Recommend(commands.Cog):
         scope = self.bot.catalogs.scope(interaction.guild_id)
         if await self.bot.library.out_of_scope(scope, tracks):
             raise UserError(
-                "Some of these tracks are another server's; use /recommend for picks of this one."
+                tr("Some of these tracks are another server's; use /recommend for picks of this one.")
             )
 
     async def own(self, interaction: discord.Interaction[Moodstem], recommendation_id: str) -> Recommended:
         """Raises UserError when they are somebody else's or no longer kept."""
         made = await self.bot.recommendations.get(int(recommendation_id))
         if made.user_id != interaction.user.id:
-            raise UserError("These picks are somebody else's; use /recommend for your own.")
+            raise UserError(tr("These picks are somebody else's; use /recommend for your own."))
         return made
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from bot.features.library.cards import estimate_note, overview
 from bot.features.recommend.cards import similar_section
-from bot.i18n import inside, mark, percent, retold, tr
+from bot.i18n import inside, mark, percent, tr
 from bot.router import Press
 from bot.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, plain, roughly
 from bot.widgets import Card, Style, line, row, text
+from bot.words.say import say
 from core.names import key_name, stem_name
 from core.separation.base import HEARD
 from jobs.kinds import analyse, index, stems
@@ -89,7 +90,7 @@ def job_card(job: Job) -> Card:
                 text(
                     tr(
                         "{error} I'll try again in a moment{left}.",
-                        error=plain(retold(job.error), 200),
+                        error=plain(say(job.error), 200),
                         left=left,
                     )
                 ),
@@ -110,7 +111,7 @@ def job_card(job: Job) -> Card:
                 row(refresh, cancel, tell),
             )
         case "failed":
-            return Card(title, text(f"⚠️ {plain(retold(job.error or ''), 300)}"), colour=BAD)
+            return Card(title, text(f"⚠️ {plain(say(job.error) if job.error else '', 300)}"), colour=BAD)
         case "cancelled":
             return Card(title, text(tr("Cancelled; nothing was kept.")), colour=NEUTRAL)
         case _:
@@ -156,11 +157,7 @@ def result_card(
             else tr("-# No instrument stands out.")
         ),
         *([text(note)] if note else []),
-        *(
-            [text(*(f"-# {plain(retold(note), 200)}" for note in analysis.notes[:3]))]
-            if analysis.notes
-            else []
-        ),
+        *([text(*(f"-# {plain(say(note), 200)}" for note in analysis.notes[:3]))] if analysis.notes else []),
         *([overview(track)] if picture else []),
         *([line(), text(tr("**Goes well with**")), *(similar_section(one) for one in near)] if near else []),
         row(
@@ -190,7 +187,7 @@ def index_card(job: Job) -> Card:
     report = index.KIND.result(job)
     counts = [tr(words, count=count) for name, words in FOUND.items() if (count := getattr(report, name))]
     failed = report.failed
-    lines = [f"-# {plain(path, 60)}: {plain(retold(sentence), 120)}" for path, sentence in failed[:5]]
+    lines = [f"-# {plain(path, 60)}: {plain(say(why), 120)}" for path, why in failed[:5]]
     more = [tr("-# … and {count} more", count=len(failed) - 5)] if len(failed) > 5 else []
     return Card(
         text(

@@ -102,14 +102,16 @@ class Upload(commands.Cog):
         job = await self.bot.job_cards.own_job(interaction, int(job_id))
         track = await self.track_of(job)
         if track is None or track.origin != "upload":
-            raise UserError("This recording is part of the library anyway, or no longer here.")
+            raise UserError(tr("This recording is part of the library anyway, or no longer here."))
         if listed == "1" and not self.bot.settings.library.recommend_uploads:
-            raise UserError("Whoever runs me keeps uploads out of the library; ask them to allow it.")
+            raise UserError(tr("Whoever runs me keeps uploads out of the library; ask them to allow it."))
         if listed == "1" and job.user_id != interaction.user.id:
-            raise UserError("Only who uploaded this can add it to the library.")
+            raise UserError(tr("Only who uploaded this can add it to the library."))
         if await self.bot.library.upload_guild(track.id) is None:
             raise UserError(
-                "What you sent me in a direct message is in no library; upload it in a server to have it in that server's."
+                tr(
+                    "What you sent me in a direct message is in no library; upload it in a server to have it in that server's."
+                )
             )
         await interaction.response.defer()
         await self.bot.library.set_listed(track.id, listed == "1")
@@ -133,7 +135,7 @@ class Upload(commands.Cog):
             sentence = tr("Removed: the audio, its analysis and its picture.")
         elif track is not None:
             raise UserError(
-                "This recording is part of the library, so it stays; your own upload was not kept twice."
+                tr("This recording is part of the library, so it stays; your own upload was not kept twice.")
             )
         else:
             sentence = tr("It was removed already.")
@@ -143,7 +145,7 @@ class Upload(commands.Cog):
 def refuse(track: discord.Attachment, limit_mb: float) -> None:
     """What can be told from the attachment alone."""
     if track.size == 0:
-        raise UserError("That file is empty; choose another one.")
+        raise UserError(tr("That file is empty; choose another one."))
     if track.size > limit_mb * MB:
         raise UserError(too_big(limit_mb))
 

@@ -333,10 +333,10 @@ class JobCards(commands.Cog):
     async def refresh(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
         job = await self.bot.queue.get(int(job_id))
         if job is None:
-            raise UserError("This job is no longer kept; upload the track again if you need it.")
+            raise UserError(tr("This job is no longer kept; upload the track again if you need it."))
         here = job.guild_id is not None and job.guild_id == interaction.guild_id
         if job.user_id != interaction.user.id and not here:
-            raise UserError("This card is another server's; use /upload for a track of your own.")
+            raise UserError(tr("This card is another server's; use /upload for a track of your own."))
         await interaction.response.defer()
         view, files = await self.draw(job, interaction.guild_id)
         await interaction.edit_original_response(view=view, attachments=files)
@@ -355,11 +355,11 @@ class JobCards(commands.Cog):
         """The job, for its owner and for those who may manage the server where it was started."""
         job = await self.bot.queue.get(job_id)
         if job is None:
-            raise UserError("This job is no longer kept; nothing was changed.")
+            raise UserError(tr("This job is no longer kept; nothing was changed."))
         manages = interaction.permissions.manage_guild and job.guild_id == interaction.guild_id
         if job.user_id != interaction.user.id and not manages:
             raise UserError(
-                "Only the person who started this can do that; use /upload for a track of your own."
+                tr("Only the person who started this can do that; use /upload for a track of your own.")
             )
         return job
 

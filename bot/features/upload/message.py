@@ -11,6 +11,7 @@ from discord.ext import commands
 
 from bot.app import Moodstem
 from bot.errors import report
+from bot.i18n import tr
 from core.errors import UserError
 from jobs.kinds.files import EXTENSIONS
 
@@ -52,9 +53,9 @@ def first_audio(message: discord.Message) -> discord.Attachment:
             return attachment
     if message.attachments:
         raise UserError(
-            "That file is no audio; choose a message with an mp3, flac, ogg, wav, m4a or the like."
+            tr("That file is no audio; choose a message with an mp3, flac, ogg, wav, m4a or the like.")
         )
-    raise UserError("There is no file in that message; choose one with an audio file, or use /upload.")
+    raise UserError(tr("There is no file in that message; choose one with an audio file, or use /upload."))
 
 
 async def setup(bot: Moodstem) -> None:

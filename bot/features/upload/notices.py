@@ -52,13 +52,13 @@ class Notices(commands.Cog):
         """Tell me, or, pressed once more, don't."""
         job = await self.bot.queue.get(int(job_id))
         if job is None:
-            raise UserError("This job is no longer kept; nothing was changed.")
+            raise UserError(tr("This job is no longer kept; nothing was changed."))
         if job.user_id != interaction.user.id:
             raise UserError(
-                "Only the person who started this can be told; use /upload for a track of your own."
+                tr("Only the person who started this can be told; use /upload for a track of your own.")
             )
         if job.ended:
-            raise UserError("It is done already: look at its card, or at /jobs.")
+            raise UserError(tr("It is done already: look at its card, or at /jobs."))
         channel = interaction.channel_id if self.bot.job_cards.may_write(interaction) else None
         stands = await job_messages.toggle_notice(
             self.bot.database, Notice(job.id, interaction.user.id, channel, spoken())

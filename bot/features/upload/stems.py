@@ -48,7 +48,9 @@ class Stems(commands.Cog):
         analysed = await self.own(interaction, job_id, "analyse")
         track = await self.bot.library.get(analyse.KIND.result(analysed).track_id)
         if track is None:
-            raise UserError("This track was removed, and its stems with it; upload it again to have them.")
+            raise UserError(
+                tr("This track was removed, and its stems with it; upload it again to have them.")
+            )
         made = await self.made(interaction.user.id, track.id)
         if made is None:
             await asyncio.to_thread(audio, self.bot.settings, track)
@@ -80,7 +82,7 @@ class Stems(commands.Cog):
         job = await self.own(interaction, job_id, "stems")
         sizes = stems.KIND.result(job).sizes.get(stem)
         if sizes is None or stem not in STEMS:
-            raise UserError("There is no such stem of this track; choose one on the card.")
+            raise UserError(tr("There is no such stem of this track; choose one on the card."))
         title = plain(stems.KIND.spec(job).name)
         for form in self.fitting(interaction, sizes):
             try:
@@ -105,8 +107,10 @@ class Stems(commands.Cog):
             ):
                 return None
         raise UserError(
-            "Even compressed this stem has {mb:.1f} MB, more than Discord lets me send here; upload a shorter part of the song.",
-            mb=sizes["ogg"] / 1e6,
+            tr(
+                "Even compressed this stem has {mb:.1f} MB, more than Discord lets me send here; upload a shorter part of the song.",
+                mb=sizes["ogg"] / 1e6,
+            )
         )
 
     @on_press("stem_all", consent=False)
@@ -129,7 +133,7 @@ class Stems(commands.Cog):
             ]
             if await self.send(interaction, "\n".join(told), f"{file_name(title)}-stems.zip", content):
                 return None
-        raise UserError("Together they are more than Discord lets me send here; take them one by one.")
+        raise UserError(tr("Together they are more than Discord lets me send here; take them one by one."))
 
     def fitting(self, interaction: Interaction, sizes: dict[str, int]) -> list[str]:
         """The forms, best first, that this place takes as far as it says. It may say too much (for members with
@@ -162,9 +166,9 @@ class Stems(commands.Cog):
         """The member's own job of this kind. Raises UserError for everybody else."""
         job = await self.bot.queue.get(int(job_id))
         if job is None or job.kind != kind or job.state != "done":
-            raise UserError("This is no longer kept; upload the track again to have its stems.")
+            raise UserError(tr("This is no longer kept; upload the track again to have its stems."))
         if job.user_id != interaction.user.id:
-            raise UserError("Only who uploaded this gets its stems; use /upload for a track of your own.")
+            raise UserError(tr("Only who uploaded this gets its stems; use /upload for a track of your own."))
         return job
 
     def archive(self, job: Job) -> Path:

@@ -12,6 +12,7 @@ from typing import Any
 import discord
 import pytest
 
+from core.errors import fact
 from core.library.consent import agree
 from core.library.schema import open_database
 from core.settings import Settings
@@ -123,7 +124,10 @@ async def test_discord_refuses_edits_of_an_old_card(world: World) -> None:
     old = await card(world)
     world.env.inject_error("PATCH", "/channels/*/messages/*", status=400, code=30046, times=None)
     await world.bot.queue.fail(
-        await world.bot.queue.claim("me", LEASE), "No luck.", code="input", permanent=True
+        await world.bot.queue.claim("me", LEASE),
+        fact("plain", sentence="No luck."),
+        code="input",
+        permanent=True,
     )
     await tick(world)
     new = await card(world)
@@ -146,7 +150,9 @@ async def test_who_waited_long_is_told_by_a_new_message(world: World, waited: in
     shown = await card(world)
     claimed = await world.bot.queue.claim("me", LEASE)
     clock.offset += waited
-    await world.bot.queue.fail(claimed, "That is not music.", code="input", permanent=True)
+    await world.bot.queue.fail(
+        claimed, fact("plain", sentence="That is not music."), code="input", permanent=True
+    )
     await tick(world)
     last = await card(world)
     assert (last.id != shown.id) == told
