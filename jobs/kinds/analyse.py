@@ -178,7 +178,6 @@ def inputs(spec: Spec, folder: DataFolder) -> Sequence[Path]:
 def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
     """{"path", "name"?, "max_seconds", "analysis"?: one that still holds, "picture"?: where to write it, with "title"?
     and "language"?} -> {"analysis", "tags": {"title", "artist", "album", "genre"}}."""
-
     from core.analysis import DECODED, SEPARATED, analyse  # loads torch, which the bot must not
 
     def progress(share: float) -> None:
