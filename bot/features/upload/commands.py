@@ -94,7 +94,7 @@ class Upload(commands.Cog):
         """Return the track that an upload has become, unless it was removed."""
         if job.kind != analyse.KIND.name or job.state != "done":
             return None
-        return await self.bot.library.get(analyse.KIND.result(job).track_id)
+        return await self.bot.library.result_of_upload(analyse.KIND.result(job).track_id, job.user_id)
 
     @on_press("upload_list")
     async def list_(self, interaction: discord.Interaction[Moodstem], job_id: str, listed: str) -> None:
@@ -122,7 +122,14 @@ class Upload(commands.Cog):
         job = await self.bot.job_cards.own_job(interaction, int(job_id))
         track = await self.track_of(job)
         if track is not None and track.origin == "upload":
-            await self.bot.library.remove(track.id)
+            if job.user_id == interaction.user.id:
+                gone = await self.bot.library.disclaim(track.id, job.user_id)
+            else:  # an admin's word counts for all who uploaded it
+                gone = await self.bot.library.remove(track.id)
+            if not gone:
+                sentence = tr("Removed for you. Somebody else uploaded the same recording, so theirs stays.")
+                await interaction.response.edit_message(view=note_card(sentence), attachments=[])
+                return
             await asyncio.to_thread(
                 _unlink,
                 self.bot.settings.data / track.path,

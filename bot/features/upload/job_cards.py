@@ -302,7 +302,7 @@ class JobCards(commands.Cog):
         if job.kind == "stems":
             return await self.stems_card(job), []
         result = analyse.KIND.result(job)
-        track = await self.bot.library.get(result.track_id)
+        track = await self.bot.library.result_of_upload(result.track_id, job.user_id)
         analysis = await self.bot.library.analysis(result.track_id)
         if track is None or analysis is None:
             return note_card(tr("This track was removed from the library.")), []

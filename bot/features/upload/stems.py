@@ -46,7 +46,9 @@ class Stems(commands.Cog):
         """From a result card: the stems if they are there, else a job that makes them."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         analysed = await self.own(interaction, job_id, "analyse")
-        track = await self.bot.library.get(analyse.KIND.result(analysed).track_id)
+        track = await self.bot.library.result_of_upload(
+            analyse.KIND.result(analysed).track_id, analysed.user_id
+        )
         if track is None:
             raise UserError("This track was removed, and its stems with it; upload it again to have them.")
         made = await self.made(interaction.user.id, track.id)
@@ -165,6 +167,9 @@ class Stems(commands.Cog):
             raise UserError("This is no longer kept; upload the track again to have its stems.")
         if job.user_id != interaction.user.id:
             raise UserError("Only who uploaded this gets its stems; use /upload for a track of your own.")
+        made = stems.KIND.result(job) if kind == stems.KIND.name else analyse.KIND.result(job)
+        if await self.bot.library.result_of_upload(made.track_id, job.user_id) is None:
+            raise UserError("This track was removed, and its stems with it; upload it again to have them.")
         return job
 
     def archive(self, job: Job) -> Path:
