@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.audio.activity import SILENT_DB
+from core.errors import Fact
 
 ANALYSER_VERSION = 2
 """Raise it whenever a descriptor's value may change: stored analyses are then made anew in the background."""
@@ -35,7 +36,7 @@ class TrackAnalysis:
     instruments: dict[str, dict[str, float]]
     descriptors: dict[str, dict[str, dict[str, Any]]]
     activity_curve: dict[str, list[float]]
-    notes: list[str] = field(default_factory=list)
+    notes: list[Fact] = field(default_factory=list)
     latent: dict[str, Any] | None = None
     """What the genre network says of its middle half minute (core.genre.model.Heard); kept in a table of its own, so that
     an analysis from the library has none."""
@@ -46,7 +47,7 @@ class TrackAnalysis:
         return f"{self.separator} {self.separator_version}"
 
     def to_json(self) -> dict[str, Any]:
-        """Its fields; the tables in them are its own, not copies (copying them takes 3 ms)."""
+        """Return the fields by name; the tables in them are its own, not copies (copying them takes 3 ms)."""
         return dict(vars(self))
 
     @classmethod
@@ -75,6 +76,6 @@ class TrackAnalysis:
 
 
 def content_hash(path: Path) -> str:
-    """SHA-256 of the file's bytes, in hexadecimal: the same audio file is analysed once."""
+    """Return the SHA-256 of the file's bytes, in hexadecimal, by which the same audio file is analysed once."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

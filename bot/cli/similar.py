@@ -13,6 +13,7 @@ import click
 from bot.cli.root import print_json, settings_of
 from bot.cli.separators import separator_of
 from bot.cli.shared import JSON, SERVER, progress_bar, the_catalog
+from bot.words.say import say
 from core.analysis import analyse
 from core.errors import UserError
 from core.genre.model import hear_file
@@ -30,12 +31,11 @@ POOL = 5
 
 def _stems(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     """Names of stems, checked where usage errors belong (exit code 2)."""
-
     for name in value if isinstance(value, tuple) else [value] if value else []:
         try:
             checked_instrument(name)
         except UserError as error:
-            raise click.UsageError(str(error), ctx) from None
+            raise click.UsageError(say(error), ctx) from None
     return value
 
 

@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.analysis import DECODED, SEPARATED, analyse
 from core.audio.decode import DecodeLimits, decode
-from core.errors import UserError
+from core.errors import Refusal, UserError
 from core.folders import DataFolder
 from core.i18n import speaking
 from core.library.database import Transaction
@@ -73,7 +74,7 @@ async def run(work: Work[Spec]) -> Done[Result]:
     try:
         digest = await asyncio.to_thread(content_hash, source)
     except OSError as error:
-        raise UserError("The uploaded file is no longer here: please upload it again.") from error
+        raise Refusal("upload-gone") from error
     facts = await work.engine.start()
     place = digest, work.claimed.guild_id, work.claimed.user_id
     track, name = await find_upload(work.database.fetch, *place)
@@ -165,7 +166,7 @@ def upload_path(folder: DataFolder, spec: Spec) -> Path:
     """Return the uploaded file. Raises UserError for a name that would leave the uploads folder."""
     name = spec.path
     if Path(name).name != name or name in ("", ".", ".."):
-        raise UserError("The upload has no proper name of ours: please upload it again.")
+        raise Refusal("upload-misnamed")
     return folder.uploads / name
 
 
@@ -180,7 +181,6 @@ def inputs(spec: Spec, folder: DataFolder) -> Sequence[Path]:
 def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
     """{"path", "name"?, "max_seconds", "analysis"?: one that still holds, "picture"?: where to write it, with "title"?
     and "language"?} -> {"analysis", "tags": {"title", "artist", "album", "genre"}}."""
-    from core.analysis import DECODED, SEPARATED, analyse  # loads torch, which the bot must not
 
     def progress(share: float) -> None:
         stage = "decode" if share < DECODED else "separate" if share < SEPARATED else "describe"

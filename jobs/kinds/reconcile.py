@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.errors import Fact
 from core.library.connection import Row
 from core.library.database import Transaction
 from core.library.scope import scoped_hash
@@ -27,13 +29,13 @@ class Found:
     mtime_ns: int
 
 
-async def fail(transaction: Transaction, place: Place, found: Found, sentence: str) -> None:
+async def fail(transaction: Transaction, place: Place, found: Found, error: Fact) -> None:
     """Remember why, so that the same file is not tried again until it or the analyser changes."""
     row = found.row
     await transaction.run(
         "UPDATE folder_file SET size = ?, mtime_ns = ?, content_hash = ?, track_id = NULL, error = ?,"
         " made_by = ?, pending = 0 WHERE folder_id = ? AND path = ?",
-        [found.size, found.mtime_ns, found.digest, sentence, place.made_by, place.id, row["path"]],
+        [found.size, found.mtime_ns, found.digest, json.dumps(error), place.made_by, place.id, row["path"]],
     )
     if row["track_id"] is not None:
         await forget_unless_used(transaction, row["track_id"])

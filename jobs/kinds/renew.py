@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import UserError, is_disk_full
+from core.errors import Refusal, UserError, is_disk_full
 from core.library.connection import Row
 from core.library.database import Database
 from core.library.tracks import put_analysis, put_latent
@@ -176,7 +176,7 @@ def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
 
     path = Path(arguments["path"])
     if not path.is_file():
-        raise UserError("The audio is no longer there.")
+        raise Refusal("audio-gone")
     heard = hear_file(path)
     return {"latent": heard.to_json() if heard else None, "content_hash": content_hash(path)}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.database import Database
 from jobs.kinds.files import audio_files, take
 from jobs.kinds.places import NOTE, Place, forget_unless_used
@@ -31,11 +31,7 @@ async def scan(
             await transaction.run_many(NOTE, [place.note(*file) for file in batch])
     [known] = await database.fetch("SELECT count(*) FROM folder_file WHERE folder_id = ?", [place.id])
     if not found and known[0] and not allow_empty:
-        raise UserError(
-            "{folder} holds no audio file now, though {known} were indexed: check that its volume is mounted, or index it with --allow-empty to forget them.",
-            folder=place.folder,
-            known=known[0],
-        )
+        raise Refusal("folder-empty", folder=str(place.folder), known=known[0])
     return unreadable
 
 

@@ -39,6 +39,15 @@ async def test_every_command_that_the_readme_names_is_there(world: World) -> Non
     assert told <= {"reindex", "Analyse this track"}, f"the README does not name {told}"
 
 
+async def test_every_command_that_a_page_names_is_there(world: World) -> None:
+    there = set(world.admin.available_commands(world.channel))
+    there |= {name.split()[0] for name in there}
+    pages = [ROOT / "PRIVACY.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+    named = {one for page in pages for one in re.findall(r"`/([a-z]+(?: [a-z]+)?)`", page.read_text("utf-8"))}
+    assert {"mood", "library map"} <= named
+    assert named - there <= {"health", "metrics"}
+
+
 async def test_buttons_of_an_admins_card_refuse_members(world: World) -> None:
     """As if the card had been posted for everybody."""
     await upload(world, "song.wav", plucked())
@@ -102,13 +111,20 @@ async def test_backup_is_written_and_restores(world: World) -> None:
 
 
 async def test_the_log_has_pages_and_survives_a_restart(world: World) -> None:
+    from core.errors import fact
     from core.library.audit import record
 
     guild = world.channel.guild.id
     empty = (await world.admin.slash(world.channel, "admin log")).response
     assert "Nothing yet" in words(empty)
     for number in range(23):
-        await record(world.bot.database, guild, world.admin.id, "changed", f"**thing** {number} " + "x" * 300)
+        await record(
+            world.bot.database,
+            guild,
+            world.admin.id,
+            "changed",
+            fact("plain", sentence=f"**thing** {number} " + "x" * 300),
+        )
     await record(world.bot.database, guild + 1, world.admin.id, "elsewhere")
     card = (await world.admin.slash(world.channel, "admin log")).response
     within_budget(card)
