@@ -252,6 +252,8 @@ async def test_without_a_terminal_nothing_is_asked(
     assert "does not know it" in await refused("--token-file", "-", stdin=WRONG)
     broken = await refused("--token-file", "-", stdin=f"{TOKEN}\n{TOKEN}")
     assert "line break" in broken and TOKEN not in broken
+    (tmp_path / "binary").write_bytes(bytes(range(256)))
+    assert "foreign sign" in await refused("--token-file", "binary")
     assert "DISCORD_TOKEN has a line break" in await refused(DISCORD_TOKEN=f"{TOKEN}\n{TOKEN}")
     code, said = await without(unused_tcp_port, tmp_path, "--token-file", "-", stdin=TOKEN)
     assert code == 0 and "could not be checked, for Discord cannot be reached" in said
