@@ -25,6 +25,11 @@ from bot.i18n import LANGUAGES, Words, language_of, mark, speak, tr
 from bot.metrics import Metrics
 from bot.router import Handler, marked, route
 from bot.service.catalogs import Catalogs
+from bot.service.job_cards import JobCards
+from bot.service.listening import Listening
+from bot.service.notices import Notices
+from bot.service.recommending import Recommending
+from bot.service.uploading import Uploading
 from core.errors import UserError
 from core.i18n import catalogue
 from core.library.bundled import ensure_samples
@@ -43,7 +48,6 @@ from core.recommend.recommendation_store import Recommendations
 from jobs.queue import Queue
 
 if TYPE_CHECKING:
-    from bot.features.upload.job_cards import JobCards
     from core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -119,7 +123,11 @@ class Moodstem(commands.Bot):
     recommendations: Recommendations
     journeys: Journeys
     parties: Parties
+    recommending: Recommending
+    listening: Listening
+    uploading: Uploading
     job_cards: JobCards
+    notices: Notices
 
     def __init__(self, settings: Settings, **options: Any) -> None:
         self.metrics = Metrics()
@@ -158,6 +166,11 @@ class Moodstem(commands.Bot):
         self.recommendations = Recommendations(self.database)
         self.journeys = Journeys(self.database)
         self.parties = Parties(self.database)
+        self.recommending = Recommending(self.catalogs, self.moods, self.recommendations, self.feedback)
+        self.listening = Listening(self.settings, self.database, self.history)
+        self.uploading = Uploading(self.settings, self.database, self.queue, self.library)
+        self.job_cards = JobCards(self.database, self.queue, self.serves)
+        self.notices = Notices(self.database, self.queue, self.serves)
         await ensure_samples(self.library)
         await restrict_folders(self.database, self.settings.library.folders, self.settings.library.servers)
         for language in LANGUAGES:  # read now, so that no answer waits for it

@@ -22,7 +22,7 @@ class Entry:
 async def record(
     database: Database, guild_id: int, user_id: int, action: str, detail: Fact | None = None
 ) -> None:
-    """Write down what an admin did on a server; `action` is a word of English."""
+    """Record what an admin did in a guild; `action` is a word of English."""
     await database.write(
         "INSERT INTO audit (guild_id, user_id, action, detail) VALUES (?, ?, ?, ?)",
         (guild_id, user_id, action, json.dumps(detail) if detail else ""),
@@ -30,7 +30,7 @@ async def record(
 
 
 async def entries(database: Database, guild_id: int, limit: int = 20, skip: int = 0) -> list[Entry]:
-    """The newest first."""
+    """Return the entries of a guild, newest first."""
     rows = await database.fetch(
         "SELECT user_id, action, detail, at FROM audit WHERE guild_id=? ORDER BY id DESC LIMIT ? OFFSET ?",
         (guild_id, limit, skip),

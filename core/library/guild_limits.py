@@ -1,4 +1,4 @@
-"""What each server decided for itself: limits that are stricter than the operator's."""
+"""Limits that the managers of a guild set: never above the operator's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LIMITS = ("upload_mb", "queued_per_user", "queued_per_server", "daily_per_user",
 
 
 async def limits_of(database: Database, guild_id: int | None, limits: LimitSettings) -> LimitSettings:
-    """The operator's limits, with the server's own where these are stricter."""
+    """Return the operator's limits, with the guild's own where these are stricter."""
     return limits.model_copy(
         update={
             name: _stricter(getattr(limits, name), value)
@@ -21,7 +21,7 @@ async def limits_of(database: Database, guild_id: int | None, limits: LimitSetti
 
 
 async def own_limits(database: Database, guild_id: int | None) -> dict[str, float]:
-    """{name: value} that the server has set."""
+    """Return {name: value} of the limits that the guild has set."""
     if guild_id is None:
         return {}
     rows = await database.fetch("SELECT name, value FROM server_limit WHERE guild_id=?", (guild_id,))
@@ -31,7 +31,7 @@ async def own_limits(database: Database, guild_id: int | None) -> dict[str, floa
 async def set_limit(
     database: Database, guild_id: int, name: str, value: float | None, limits: LimitSettings
 ) -> None:
-    """Set a limit of a server, or with None go back to the operator's.
+    """Set a guild's limit, or with None go back to the operator's.
 
     Raises UserError for an unknown name and for values that are no limit or more than the operator allows.
     """
@@ -53,6 +53,6 @@ async def set_limit(
 
 
 def _stricter(operators: float, servers: float) -> float:
-    """0 stands for no limit in the operator's settings."""
+    """Return the stricter of two limits; 0 stands for no limit in the operator's settings."""
     chosen = servers if not operators else min(operators, servers)
     return int(chosen) if isinstance(operators, int) else chosen

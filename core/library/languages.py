@@ -8,7 +8,7 @@ from core.library.database import Database
 
 
 async def chosen(database: Database, user_id: int, guild_id: int | None) -> str | None:
-    """The member's own choice, else the server's, else None."""
+    """Return the member's own choice, else the guild's, else None."""
     row = await database.fetch_one(
         "SELECT coalesce((SELECT language FROM member_language WHERE user_id=?),"
         " (SELECT language FROM server_language WHERE guild_id=?)) AS language",
@@ -18,12 +18,12 @@ async def chosen(database: Database, user_id: int, guild_id: int | None) -> str 
 
 
 async def choose(database: Database, user_id: int, language: str | None) -> None:
-    """For this member everywhere; None: no choice of their own any more. Raises UserError for an unknown language."""
+    """Set the member's language everywhere, or with None remove their choice. Raises UserError for an unknown language."""
     await _set(database, "member_language", "user_id", user_id, language)
 
 
 async def choose_for_server(database: Database, guild_id: int, language: str | None) -> None:
-    """For all who made no choice of their own. Raises UserError for an unknown language."""
+    """Set the language of all members of a guild who made no choice of their own. Raises UserError for an unknown language."""
     await _set(database, "server_language", "guild_id", guild_id, language)
 
 

@@ -16,8 +16,9 @@ from bot.errors import answer_refusals
 from bot.features.admin.cards import PAGE, Stats, jobs_card, limits_card, log_card, stats_card
 from bot.features.language.commands import AUTOMATIC, CHOICES
 from bot.features.rules.commands import rules_view
+from bot.features.upload.job_cards import open_card
 from bot.i18n import LANGUAGES, language_of, mark, speak, tr
-from bot.permissions import must_manage
+from bot.permissions import admin_only, must_manage
 from bot.router import on_press
 from bot.widgets import note_card
 from bot.words.say import LIMITS
@@ -31,7 +32,7 @@ from jobs.kinds import index
 from jobs.model import BACKGROUND
 
 
-async def reindex(interaction: discord.Interaction[Moodstem]) -> None:
+async def enqueue_folders(interaction: discord.Interaction[Moodstem]) -> None:
     """A job for each music folder, with its card."""
     bot = interaction.client
     folders = bot.settings.library.folders_of(must_manage(interaction))
@@ -49,7 +50,7 @@ async def reindex(interaction: discord.Interaction[Moodstem]) -> None:
             priority=BACKGROUND,
             dedup=f"index:{folder.resolve()}",
         )
-        await bot.job_cards.open(interaction, job)
+        await open_card(interaction, job)
     await record(
         bot.database,
         must_manage(interaction),
@@ -74,12 +75,11 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         return True
 
     @app_commands.command(
-        name="reindex",
-        description="Look through the music folders for new, changed, moved and deleted files.",
+        description="Look through the music folders for new, changed, moved and deleted files."
     )
     @answer_refusals
-    async def reindex_(self, interaction: discord.Interaction[Moodstem]) -> None:
-        await reindex(interaction)
+    async def reindex(self, interaction: discord.Interaction[Moodstem]) -> None:
+        await enqueue_folders(interaction)
 
     @app_commands.command(
         description="What waits and runs on this server; cancel what should not.", extras=stores_nothing
@@ -237,5 +237,18 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         return log_card(found[:PAGE], page, len(found) > PAGE)
 
 
+class Reindex(commands.Cog):
+    """/reindex: the shortcut of /admin reindex."""
+
+    @app_commands.command(
+        description="Look through the music folders for new, changed, moved and deleted files."
+    )
+    @admin_only
+    @answer_refusals
+    async def reindex(self, interaction: discord.Interaction[Moodstem]) -> None:
+        await enqueue_folders(interaction)
+
+
 async def setup(bot: Moodstem) -> None:
     await bot.add_cog(Admin(bot))
+    await bot.add_cog(Reindex())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
 
 import discord
 from discord import app_commands
@@ -12,6 +11,7 @@ from discord.ext import commands
 from bot.app import Moodstem
 from bot.errors import answer_refusals
 from bot.features.party.cards import playlist_card, waiting_card, why_card
+from bot.features.playlists.showing import save_as_playlist
 from bot.i18n import tr
 from bot.router import Press, on_press
 from bot.widgets import note_card
@@ -20,9 +20,6 @@ from core.library.consent import agreed
 from core.recommend.party import party
 from core.recommend.party_store import Opened
 from core.recommend.rules import occasion_label, occasions
-
-if TYPE_CHECKING:
-    from bot.features.playlists.commands import PlaylistCommands
 
 MOST_GUESTS = 20
 
@@ -124,13 +121,8 @@ class PartyCog(commands.Cog, name="Party"):
         if not opened.tracks:
             raise UserError(tr("There is no playlist yet; who started this makes it."))
         await interaction.response.defer(ephemeral=True, thinking=True)
-        playlists = self.bot.playlists
-        name = await playlists.free_name(interaction.user.id, tr("Our party"))
-        playlist = await playlists.create(
-            interaction.user.id, name, [track["track_id"] for track in opened.tracks]
-        )
-        lists = cast("PlaylistCommands", self.bot.get_cog("PlaylistCommands"))
-        await lists.show(interaction, playlist, tr("Saved; give it another name with /playlist rename."))
+        tracks = [track["track_id"] for track in opened.tracks]
+        await save_as_playlist(interaction, tr("Our party"), tracks)
 
     async def show(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
         opened = await self.stored(interaction, party_id)

@@ -12,7 +12,7 @@ import discord
 from bot.autocomplete import entries_of
 from bot.features.playlists.cards import import_card
 from bot.i18n import tr
-from bot.service.clips import file_name
+from bot.service.listening import file_name
 from bot.theme import plain
 from core.errors import UserError
 from core.library.matching import match

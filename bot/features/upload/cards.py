@@ -11,7 +11,7 @@ from bot.features.recommend.cards import similar_section
 from bot.i18n import inside, mark, percent, tr
 from bot.router import Press
 from bot.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, plain, roughly
-from bot.widgets import Card, Style, line, row, text
+from bot.widgets import Card, Style, line, note_card, row, text
 from bot.words.say import say
 from core.names import key_name, stem_name
 from core.separation.base import HEARD
@@ -43,6 +43,15 @@ FOUND = {
     "unchanged": mark("{count} unchanged"),
 }
 """What a re-index did with files, by the names in its result."""
+
+
+STATES = {
+    "queued": mark("waiting"),
+    "running": mark("being analysed"),
+    "done": mark("done"),
+    "failed": mark("failed"),
+    "cancelled": mark("cancelled"),
+}
 
 
 def job_title(job: Job) -> str:
@@ -197,3 +206,37 @@ def index_card(job: Job) -> Card:
         *([text(tr("⚠️ {count} could not be read:", count=len(failed)), *lines, *more)] if failed else []),
         colour=GOOD,
     )
+
+
+def jobs_card(jobs: Sequence[Job], always: bool = False) -> Card:
+    """A member's latest jobs and how far they are; `always`: they are told of the end of each."""
+    if not jobs:
+        return note_card(tr("Nothing yet: give me a track with /upload."), always_button(always))
+    told = (
+        tr("-# I send you a direct message when one of your tracks is done.")
+        if always
+        else tr("-# I can send you a direct message when one of your tracks is done.")
+    )
+    return Card(
+        text(
+            tr("### Your latest jobs"),
+            *(
+                f"{place}\\. **{job_title(job)}**: {_state(job.state, job.eta_s)} · <t:{int(job.created_at)}:R>"
+                for place, job in enumerate(jobs, 1)
+            ),
+        ),
+        row(
+            *(
+                Press("job_show", job.id, label=tr("Show {place}", place=place))
+                for place, job in enumerate(jobs, 1)
+            )
+        ),
+        text(told),
+        row(always_button(always)),
+    )
+
+
+def _state(state: str, eta_s: float | None) -> str:
+    left = tr(", {time} to go", time=roughly(eta_s)) if eta_s else ""
+    word = tr(STATES.get(state, state))
+    return f"{word}{left}" if state in ("queued", "running") else word

@@ -16,9 +16,10 @@ from discord.ext import commands
 
 from bot.app import Moodstem
 from bot.errors import TOO_LARGE
+from bot.features.upload.job_cards import open_privately, promise
 from bot.i18n import tr
 from bot.router import Press, on_press
-from bot.service.clips import audio, file_name
+from bot.service.listening import file_name
 from bot.theme import STEM_EMOJI, plain
 from bot.widgets import problem_card
 from core.audio.types import STEMS
@@ -53,7 +54,7 @@ class Stems(commands.Cog):
             )
         made = await self.made(interaction.user.id, track.id)
         if made is None:
-            await asyncio.to_thread(audio, self.bot.settings, track)
+            await asyncio.to_thread(self.bot.listening.audio, track)
             here = await limits_of(self.bot.database, interaction.guild_id, self.bot.settings.limits)
             made = await self.bot.queue.enqueue(
                 "stems",
@@ -65,9 +66,9 @@ class Stems(commands.Cog):
                 dedup=f"stems:{track.id}:{interaction.user.id}",
                 subject=f"audio:{track.content_hash}",
                 limits=quotas(here),
-                alongside=self.bot.job_cards.promise(interaction, card=False),
+                alongside=promise(interaction, card=False),
             )
-        await self.bot.job_cards.open_privately(interaction, made)
+        await open_privately(interaction, made)
 
     async def made(self, user_id: int, track_id: int) -> Job | None:
         """Return the member's latest job that made this track's stems, if its archive still exists."""

@@ -12,6 +12,7 @@ from typing import Any
 import discord
 import pytest
 
+from bot.features.upload.job_cards import send_card
 from core.errors import fact
 from core.library.consent import agree
 from core.library.schema import open_database
@@ -42,7 +43,7 @@ async def stand_in(world: World, count: int = 1) -> list[Job]:
         job = await world.bot.queue.enqueue(
             "analyse", {"path": "x", "name": f"{number}.wav"}, user_id=1000 + number
         )
-        await world.bot.job_cards.send(world.channel.id, job.user_id, job)
+        await send_card(world.bot, world.channel.id, job.user_id, job)
         jobs.append(job)
     return jobs
 

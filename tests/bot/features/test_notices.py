@@ -138,7 +138,7 @@ async def test_where_nothing_can_be_written_the_next_command_tells(world: World,
 async def test_trouble_of_discords_only_delays_it(
     world: World, dora: Dora, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["bot.features.upload.notices"], "AGAIN_S", 0.0)
+    monkeypatch.setattr(sys.modules["bot.service.notices"], "AGAIN_S", 0.0)
     await asked(world, dora)
     world.env.inject_error("POST", dora.mailbox, status=503, times=1)
     await ends(world)

@@ -9,9 +9,9 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
-import aiosqlite
 import pytest
 
 from core.errors import UserError
@@ -220,19 +220,19 @@ async def test_upkeep_waits_for_an_open_transaction(tmp_path: Path) -> None:
 async def test_writes_that_come_together_share_a_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    commits: list[Counted] = []
+
+    class Counted(sqlite3.Connection):
+        def commit(self) -> None:
+            commits.append(self)
+            super().commit()
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Counted))
     async with await open_database(tmp_path / "x.db") as database:
-        commits = 0
-        commit = aiosqlite.Connection.commit
-
-        async def counted(connection: aiosqlite.Connection) -> None:
-            nonlocal commits
-            commits += 1
-            await commit(connection)
-
-        monkeypatch.setattr(aiosqlite.Connection, "commit", counted)
         single = "UPDATE counter SET value = value + 1 WHERE name = 'job'"
+        commits.clear()
         await asyncio.gather(*(database.write(single) for _ in range(60)))
-        assert commits < 5, "each of the sixty would flush the disk by itself"
+        assert 1 <= len(commits) < 30, "each of the sixty would flush the disk by itself"
         with closing(sqlite3.connect(tmp_path / "x.db")) as other:
             assert other.execute("SELECT value FROM counter WHERE name = 'job'").fetchone() == (60,)
 
@@ -369,9 +369,9 @@ async def test_a_read_that_fails_or_is_cancelled_leaves_the_others_alone(tmp_pat
         assert [row[0] for row in rows if row] == list(range(50))
         with pytest.raises(sqlite3.OperationalError, match="nothing"):
             await wrong
-    with pytest.raises(RuntimeError, match="shutdown"):
+    with pytest.raises(RuntimeError, match="closed"):
         await database.fetch("SELECT 1")
-    with pytest.raises(RuntimeError, match="shutdown"):
+    with pytest.raises(RuntimeError, match="closed"):
         await database.write("UPDATE counter SET value = 1")
 
 
@@ -400,7 +400,6 @@ def test_the_end_of_the_event_loop_leaves_nobody_waiting(tmp_path: Path) -> None
     for turns in range(1, 12):
         connections: list[Database] = []
         asyncio.run(asyncio.wait_for(bot(turns), 20))
-        asyncio.run(connections[0].close())
     assert len(ended) == 44
     with closing(sqlite3.connect(tmp_path / "x.db")) as other:
         assert other.execute("SELECT count(*) FROM command_sync").fetchone() == (44,)

@@ -21,6 +21,8 @@ from research.training import genre_baselines
 from research.training.train_genre import train
 from tests.core.genre import made_up
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"epochs": 3, "patience": 3, "drawn": 1}
 
 
