@@ -313,7 +313,7 @@ async def put_analysis(transaction: Transaction, track_id: int, analysis: TrackA
 
 
 async def put_latent(transaction: Transaction, track_id: int, heard: dict[str, Any]) -> None:
-    """Store a genre network's answer (core.genre.model.Heard as JSON) in place of the previous one."""
+    """Store a genre network's answer (core.genre.model.GenreResult as JSON) in place of the previous one."""
     vector = np.asarray(heard["vector"], "<f4").tobytes()
     genres = json.dumps(heard["genres"], separators=(",", ":"))
     await transaction.run("DELETE FROM latent WHERE track_id = ?", [track_id])

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.analysis import DECODED, SEPARATED, analyse
 from core.audio.decode import DecodeLimits, decode
 from core.errors import Refusal, UserError
 from core.folders import DataFolder
@@ -181,6 +180,8 @@ def inputs(spec: Spec, folder: DataFolder) -> Sequence[Path]:
 def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
     """{"path", "name"?, "max_seconds", "analysis"?: one that still holds, "picture"?: where to write it, with "title"?
     and "language"?} -> {"analysis", "tags": {"title", "artist", "album", "genre"}}."""
+
+    from core.analysis import DECODED, SEPARATED, analyse  # loads torch, which the bot must not
 
     def progress(share: float) -> None:
         stage = "decode" if share < DECODED else "separate" if share < SEPARATED else "describe"
