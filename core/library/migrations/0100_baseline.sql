@@ -430,7 +430,6 @@ CREATE TABLE profile (
     updated_at  INTEGER NOT NULL DEFAULT (unixepoch())
 ) STRICT;
 
--- Likes and dislikes.
 -- Who uploaded a track, and what they called its file. A job's result names a track, too, but gives no claim on it.
 CREATE TABLE upload_owner (
     track_id    INTEGER NOT NULL REFERENCES track (id) ON DELETE CASCADE,
@@ -442,6 +441,7 @@ CREATE TABLE upload_owner (
 
 CREATE INDEX upload_owner_user ON upload_owner (user_id);
 
+-- Likes and dislikes.
 CREATE TABLE feedback (
     user_id     INTEGER NOT NULL,
     track_id    INTEGER NOT NULL REFERENCES track (id) ON DELETE CASCADE,
