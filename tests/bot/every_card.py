@@ -31,7 +31,7 @@ from core.recommend.journey_store import Made, Stop
 from core.recommend.journey_store import Question as Way
 from core.recommend.party_store import Guest, Heard, Opened
 from core.recommend.prominence import SENTENCES, Prominent
-from core.recommend.recommendation_store import AGAINST, FOR, Pick, Recommended, Wish
+from core.recommend.recommendation_store import AGAINST, FOR, Pick, RecommendationQuery, Recommended
 from core.recommend.rules import Reason, occasions
 from core.recommend.similar import Similar
 from core.recommend.steer import MOST, steers
@@ -131,7 +131,9 @@ def profile() -> Profile:
 
 
 def recommended(words: str) -> Recommended:
-    wish = Wish(profile(), "celebration", "settle", tuple(sorted(steers(), key=len)[-MOST:]), 2**31 - 1, 20)
+    asked = RecommendationQuery(
+        profile(), "celebration", "settle", tuple(sorted(steers(), key=len)[-MOST:]), 2**31 - 1, 20
+    )
     move = {
         "change": "less vocals, more of everything else",
         "descriptor": "tempo",
@@ -141,7 +143,7 @@ def recommended(words: str) -> Recommended:
     said = fact(
         "changed", tap=fact("less-like", title=words), fresh=20, all=20, reordered=True, moves=[move] * 3
     )
-    return Recommended(BIG, 1, "celebration", picks(words), wish, 1, BIG, said)
+    return Recommended(BIG, 1, "celebration", picks(words), asked, 1, BIG, said)
 
 
 def journey(words: str) -> Made:
