@@ -11,7 +11,7 @@ import pytest
 
 import bot
 from bot.app import extensions
-from bot.features.mood.commands import mood_form
+from bot.features.mood.cards import mood_form
 from core.errors import UserError
 from core.i18n import LANGUAGES, speaking
 from core.moods.questionnaire import SHORT_FORM, profile, questions, questions_at_once
