@@ -74,5 +74,5 @@ def _latent(power_mel: Any, analysis: TrackAnalysis) -> dict[str, Any] | None:
         return None
     if model is None or power_mel is None:
         return None
-    heard = model.hear(power_mel, analysis.features(), analysis.separated_by)
-    return heard.to_json() if heard is not None else None
+    result = model.classify(power_mel, analysis.features(), analysis.separated_by)
+    return result.to_json() if result is not None else None

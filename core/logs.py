@@ -94,7 +94,7 @@ def configure(style: Format, level: Level, stream: IO[str] | None = None) -> Non
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # At DEBUG, discord.py logs whole events and bodies: what members say is nobody's business, secrets or not.
+    # At DEBUG, discord.py logs whole events: what members say is nobody's business.
     logging.getLogger("discord").setLevel(max(logging.INFO, root.level))
     logging.getLogger("apscheduler").setLevel(logging.WARNING)  # else a line for each tick of the clock
     logging.captureWarnings(True)

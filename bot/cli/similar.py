@@ -16,7 +16,7 @@ from bot.cli.shared import JSON, SERVER, progress_bar, the_catalog
 from bot.words.say import say
 from core.analysis import analyse
 from core.errors import UserError
-from core.genre.model import hear_file
+from core.genre.model import classify_file
 from core.library.latents import load_latents, model_of, told
 from core.library.schema import open_database
 from core.library.tracks import Library
@@ -197,7 +197,7 @@ async def _by_latent(
         if path is not None:
             known = await Library(database).find_by_hash(content_hash(path))
             track = known.id if known else None
-            heard = hear_file(path)
+            heard = classify_file(path)
             if heard is None:
                 raise UserError(f"Nothing is to be heard in the middle of {path}: choose another file.")
             query, own, model = np.array(heard.vector, np.float32), heard.genres, heard.model

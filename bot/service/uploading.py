@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Literal
 from weakref import WeakValueDictionary
 
 from bot.service import downloads
@@ -94,7 +95,7 @@ class Uploading:
         """Return the track that an upload has become, unless it was removed."""
         if job.kind != analyse.KIND.name or job.state != "done":
             return None
-        return await self.library.get(analyse.KIND.result(job).track_id)
+        return await self.library.result_of_upload(analyse.KIND.result(job).track_id, job.user_id)
 
     async def list_(self, job: Job, user_id: int, listed: bool) -> None:
         """Add one's upload to the library, or take it out; where the operator allows it. Raises UserError."""
@@ -113,19 +114,26 @@ class Uploading:
             )
         await self.library.set_listed(track.id, listed)
 
-    async def remove(self, job: Job) -> bool:
-        """Forget an upload's track, audio and pictures; False when that was done already.
+    async def remove(
+        self, job: Job, user_id: int
+    ) -> Literal["removed", "kept for others", "removed already"]:
+        """Forget an upload's track, audio and pictures; of a recording that others uploaded too, only the user's claim.
+
+        An admin's word counts for all who uploaded it.
 
         Raises UserError when the recording is the library's own.
         """
         track = await self.track_of(job)
         if track is None:
-            return False
+            return "removed already"
         if track.origin != "upload":
             raise UserError(
                 tr("This recording is part of the library, so it stays; your own upload was not kept twice.")
             )
-        await self.library.remove(track.id)
+        if job.user_id != user_id:
+            await self.library.remove(track.id)
+        elif not await self.library.disclaim(track.id, user_id):
+            return "kept for others"
         await asyncio.to_thread(
             _unlink,
             self.settings.data / track.path,
@@ -133,7 +141,7 @@ class Uploading:
             *self.settings.stems.glob(f"{track.content_hash[:32]}-*.zip"),
             *self.settings.pictures.glob(picture_name(track.content_hash, "*", "*")),
         )
-        return True
+        return "removed"
 
 
 def _unlink(*paths: Path) -> None:

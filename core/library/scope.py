@@ -32,8 +32,7 @@ def _shared_sql(track: str) -> str:
 
 _UPLOADED_SQL = "(:guild IS NULL AND track.origin = 'upload' OR track.guild_id IN (0, :guild))"
 
-OWN_UPLOAD_SQL = """(track.origin = 'upload' AND track.id IN (
-    SELECT json_extract(result, '$.track_id') FROM job WHERE user_id = :user AND kind = 'analyse'))"""
+OWN_UPLOAD_SQL = "track.id IN (SELECT track_id FROM upload_owner WHERE user_id = :user)"
 """A condition: the track is an upload of the user :user, wherever it was made."""
 
 

@@ -35,8 +35,8 @@ of memory grows by 2%. Other C libraries do not read these variables."""
 class LocalEngine:
     """One worker on this machine.
 
-    `separator`, `weights_dir`, `threads` and `htdemucs` go to core.separation.load_separator in the worker, which sees the GPU
-    of `device` ('auto', 'cpu', 'cuda', 'cuda:N') and no other. After `recycle_after` runs, the worker is started
+    `separator`, `weights_dir`, `threads` and `htdemucs` go to core.separation.registry.load_separator in the worker, which
+    sees the GPU of `device` ('auto', 'cpu', 'cuda', 'cuda:N') and no other. After `recycle_after` runs, the worker is started
     afresh, which frees whatever leaked. With `warm` it does the slow first steps before the first request.
     `extra_tasks` is a Python file with more tasks; only tests pass one.
     """

@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.analysis import DECODED, SEPARATED, analyse
 from core.audio.decode import DecodeLimits, decode
 from core.errors import Refusal, UserError
 from core.folders import DataFolder
@@ -29,6 +28,7 @@ from core.library.tracks import (
     put_track,
     set_upload_guild,
 )
+from core.library.uploads import claim
 from core.track_analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
 from jobs.engines.base import Request
 from jobs.kinds.base import Context, Done, Kind, Work
@@ -141,6 +141,7 @@ async def run(work: Work[Spec]) -> Done[Result]:
             await set_upload_guild(transaction, track_id, work.claimed.guild_id, digest)
             if spec.kept_back:
                 await transaction.run("UPDATE track SET listed = 0 WHERE id = ?", [track_id])
+        await claim(transaction.run, track_id, work.claimed.user_id, spec.name)
         if known is None or track_id != source_id:
             await put_analysis(transaction, track_id, analysis)
         if known is not None and source_id is not None and track_id != source_id:
@@ -179,6 +180,7 @@ def inputs(spec: Spec, folder: DataFolder) -> Sequence[Path]:
 def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
     """{"path", "name"?, "max_seconds", "analysis"?: one that still holds, "picture"?: where to write it, with "title"?
     and "language"?} -> {"analysis", "tags": {"title", "artist", "album", "genre"}}."""
+    from core.analysis import DECODED, SEPARATED, analyse  # loads torch, which the bot must not
 
     def progress(share: float) -> None:
         stage = "decode" if share < DECODED else "separate" if share < SEPARATED else "describe"

@@ -171,13 +171,13 @@ async def _hear(
 
 
 def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
-    """{"path"} -> {"latent": core.genre.model.Heard as JSON or None, "content_hash"}."""
-    from core.genre.model import hear_file
+    """{"path"} -> {"latent": core.genre.model.GenreResult as JSON or None, "content_hash"}."""
+    from core.genre.model import classify_file
 
     path = Path(arguments["path"])
     if not path.is_file():
         raise Refusal("audio-gone")
-    heard = hear_file(path)
+    heard = classify_file(path)
     return {"latent": heard.to_json() if heard else None, "content_hash": content_hash(path)}
 
 

@@ -29,7 +29,7 @@ from core.recommend.journey_store import Made, Stop
 from core.recommend.journey_store import Question as Way
 from core.recommend.party_store import Guest, Heard, Opened
 from core.recommend.prominence import SENTENCES, Prominent
-from core.recommend.recommendation_store import AGAINST, FOR, Pick, Recommended, Wish
+from core.recommend.recommendation_store import AGAINST, FOR, Pick, RecommendationQuery, Recommended
 from core.recommend.rules import Reason, occasions
 from core.recommend.similar import Similar
 from core.recommend.steer import MOST, steers
@@ -130,9 +130,11 @@ def profile() -> Profile:
 
 
 def recommended(words: str) -> Recommended:
-    wish = Wish(profile(), "celebration", "settle", tuple(sorted(steers(), key=len)[-MOST:]), 2**31 - 1, 20)
+    asked = RecommendationQuery(
+        profile(), "celebration", "settle", tuple(sorted(steers(), key=len)[-MOST:]), 2**31 - 1, 20
+    )
     said = tr("Less like {title}", title=words[:80].replace(":", " ")) + ": " + "x, " * 60
-    return Recommended(BIG, 1, "celebration", picks(words), wish, 1, BIG, said)
+    return Recommended(BIG, 1, "celebration", picks(words), asked, 1, BIG, said)
 
 
 def journey(words: str) -> Made:

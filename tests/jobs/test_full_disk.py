@@ -75,11 +75,11 @@ async def test_while_a_folder_is_indexed(
 ) -> None:  # fmt: skip
     """No file is remembered as broken since there was no room to decode it."""
     write_tone(tmp_path / "music" / "a.ogg", seconds=20)
-    engine = LocalEngine("none")
     queue = Queue(database)
     await queue.enqueue("index", {"folder": str(tmp_path / "music")}, user_id=1)
     await warm_engine.start()  # the other one, which has room
-    monkeypatch.setenv("TMPDIR", str(small_disk))  # for the worker, which starts with its first job
+    monkeypatch.setenv("TMPDIR", str(small_disk))  # for the worker
+    engine = LocalEngine("none")
     runner = Runner(queue, engine, settings, pace=QUICK)
     try:
         assert await runner.run_one()

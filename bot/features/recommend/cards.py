@@ -18,7 +18,7 @@ from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
 from core.moods.profile import MOODS, mood_adjective, mood_label
 from core.names import short
 from core.recommend.explain import in_short, signed, why
-from core.recommend.recommendation_store import Pick, Recommended, Wish
+from core.recommend.recommendation_store import Pick, RecommendationQuery, Recommended
 from core.recommend.rules import occasion_label
 from core.recommend.similar import Similar
 from core.recommend.steer import SURPRISE, listed, quick_steers, steer_emoji, steer_label
@@ -41,7 +41,7 @@ def picks_card(made: Recommended, page: int = 0, *, steers: Sequence[str] = (), 
     pages = -(-len(made.picks) // PAGE)
     first = page * PAGE
     shown = made.picks[first : first + PAGE]
-    items: list[ui.Item[Any]] = [text(*(_shared_heading(made.wish) if shared else _heading(made)))]
+    items: list[ui.Item[Any]] = [text(*(_shared_heading(made.query) if shared else _heading(made)))]
     said: set[str] = set()
     for position, pick in enumerate(shown, first):
         items.append(
@@ -81,25 +81,25 @@ def picks_card(made: Recommended, page: int = 0, *, steers: Sequence[str] = (), 
                 Press("pl_save", made.id, label=tr("Save"), emoji="💾"),
             )
         )
-    strongest = None if shared else next(iter(made.wish.target.strongest(1)), (None,))[0]
+    strongest = None if shared else next(iter(made.query.target.strongest(1)), (None,))[0]
     return Card(*items, colour=mood_colour(strongest))
 
 
 def _heading(made: Recommended) -> list[str]:
     """What the picks are for, and what the last steer changed."""
-    wish = made.wish
-    about = [_what_for(wish.occasion) if wish.occasion else tr("Music for the mood of the moment")]
-    if wish.chosen:
-        about.append(mood_adjective(wish.chosen))
-    elif any(wish.profile.moods.values()):
-        about.append(wish.profile.summary())
-    if wish.steers:
-        about.append(tr("steered: {steers}", steers=listed(wish.steers)))
+    query = made.query
+    about = [_what_for(query.occasion) if query.occasion else tr("Music for the mood of the moment")]
+    if query.chosen:
+        about.append(mood_adjective(query.chosen))
+    elif any(query.profile.moods.values()):
+        about.append(query.profile.summary())
+    if query.steers:
+        about.append(tr("steered: {steers}", steers=listed(query.steers)))
     lines = [tr("## For you, now"), f"-# {' · '.join(about)}"]
-    if not any(wish.profile.moods.values()):
+    if not any(query.profile.moods.values()):
         lines.append(tr("-# Answer `/mood`, and I match how you feel, too."))
-    if wish.aim != "match":
-        lines.append(f"-# {aim_sentence(wish.profile, wish.aim, brief=True)}")
+    if query.aim != "match":
+        lines.append(f"-# {aim_sentence(query.profile, query.aim, brief=True)}")
     if made.changed:
         title, _, changed = made.changed.partition(":")
         lines.append(f"{_changed_emoji(title)}**{title.removeprefix('↩️ ')}:**{changed}")
@@ -114,10 +114,10 @@ def _what_for(occasion: str) -> str:
     return tr("Music for {occasion}", occasion=inside(occasion_label(occasion)))
 
 
-def _shared_heading(wish: Wish) -> list[str]:
+def _shared_heading(query: RecommendationQuery) -> list[str]:
     return [
         tr("## Picked to share"),
-        *([f"-# {_what_for(wish.occasion)}"] if wish.occasion else []),
+        *([f"-# {_what_for(query.occasion)}"] if query.occasion else []),
     ]
 
 
@@ -125,7 +125,7 @@ def _steering(made: Recommended, shown: Sequence[Pick], steers: Sequence[str]) -
     """A row of one-tap steers, and a list of the others, of the aims, of what can be taken back or skipped: buttons to
     skip each would be more than a card holds."""
     quick = [name for name in quick_steers() if name in steers and name != SURPRISE]
-    applied = made.wish.steers
+    applied = made.query.steers
     on_buttons = (*quick[:4], SURPRISE)
     buttons = [
         Press("rec_steer", made.id, name, label=steer_label(name), emoji=steer_emoji(name))
@@ -141,11 +141,11 @@ def _steering(made: Recommended, shown: Sequence[Pick], steers: Sequence[str]) -
         if name != SURPRISE
     ]
     taken = len(options)
-    if any(made.wish.profile.moods.values()):
+    if any(made.query.profile.moods.values()):
         options += [
             discord.SelectOption(label=aim_label(aim), value=f"aim.{aim}", emoji=aim_emoji(aim))
             for aim in AIMS
-            if aim != made.wish.aim
+            if aim != made.query.aim
         ]
     options += [
         discord.SelectOption(label=steer_label(name), value=name, emoji=steer_emoji(name))
@@ -234,7 +234,7 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
             *([Press("rec_skip", made.id, pick.track_id, emoji="⏭️", label=tr("Skip"))] if own else []),
             Press("pl_pick", pick.track_id, label=tr("Add to playlist"), emoji="➕"),
         ),
-        colour=mood_colour(next(iter(made.wish.target.strongest(1)), (None,))[0] if own else None),
+        colour=mood_colour(next(iter(made.query.target.strongest(1)), (None,))[0] if own else None),
     )
 
 

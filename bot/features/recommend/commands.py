@@ -20,7 +20,7 @@ from bot.widgets import Card, problem_card
 from core.errors import UserError
 from core.moods.aim import AIMS, aim_label
 from core.moods.profile import MOODS, mood_label
-from core.recommend.recommendation_store import Recommended, Wish
+from core.recommend.recommendation_store import RecommendationQuery, Recommended
 from core.recommend.rules import occasion_label, occasions
 from core.recommend.steer import SURPRISE, opposite_of, pressed, steer_label, taken_back
 
@@ -86,19 +86,19 @@ class Recommend(commands.Cog):
         self, interaction: Interaction, occasion: str | None, aim: str, count: int, mood: str | None = None
     ) -> None:
         """Answer by what is known of the member, or ask for a mood; the interaction is deferred already."""
-        wish = await self.recommending.wish(interaction.user.id, occasion, aim, count, mood)
-        if wish is None:
+        query = await self.recommending.query(interaction.user.id, occasion, aim, count, mood)
+        if query is None:
             await interaction.edit_original_response(view=no_mood_card(occasion, aim, count))
         else:
-            await self.answer(interaction, wish)
+            await self.answer(interaction, query)
 
-    async def answer(self, interaction: Interaction, wish: Wish) -> None:
+    async def answer(self, interaction: Interaction, query: RecommendationQuery) -> None:
         """Choose, remember and show; the interaction is deferred already."""
-        made = await self.recommending.recommend(interaction.user.id, interaction.guild_id, wish)
+        made = await self.recommending.recommend(interaction.user.id, interaction.guild_id, query)
         if made is None:
             view = problem_card(
                 tr("That was everything I have for now; come back in an hour, or begin again."),
-                Press("recommend", wish.occasion or "", wish.count, wish.aim, label=tr("Begin again")),
+                Press("recommend", query.occasion or "", query.count, query.aim, label=tr("Begin again")),
             )
         else:
             self.bot.metrics.recommended.inc()
@@ -107,10 +107,10 @@ class Recommend(commands.Cog):
 
     @on_press("rec_more")
     async def more(self, interaction: Interaction, recommendation_id: str) -> None:
-        """Other picks for the same wish: nothing that was shown within the hour."""
+        """Other picks for the same query: nothing that was shown within the hour."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         before = await self.own(interaction, recommendation_id)
-        await self.answer(interaction, replace(before.wish, others=True))
+        await self.answer(interaction, replace(before.query, others=True))
 
     @on_press("rec_steer")
     async def steer(self, interaction: Interaction, recommendation_id: str, name: str) -> None:
@@ -121,8 +121,8 @@ class Recommend(commands.Cog):
             return
         before = await self.own(interaction, recommendation_id)
         await interaction.response.defer()
-        wish, title, measured = _steered(before.wish, kind, what)
-        await self.turn(interaction, before, wish, title, measured, anew=name == SURPRISE)
+        query, title, measured = _steered(before.query, kind, what)
+        await self.turn(interaction, before, query, title, measured, anew=name == SURPRISE)
 
     @on_press("rec_skip")
     async def skip(self, interaction: Interaction, recommendation_id: str, track_id: str) -> None:
@@ -134,9 +134,9 @@ class Recommend(commands.Cog):
         if not places:
             raise UserError(tr("This track is not among these picks; use /recommend for new ones."))
         title = before.picks[places[0]].title.replace(":", " ")
-        wish = replace(before.wish, without=(*before.wish.without, int(track_id)))
+        query = replace(before.query, without=(*before.query.without, int(track_id)))
         said = tr("Skipped {title}", title=plain(title))
-        await self.turn(interaction, before, wish, said, page=places[0] // PAGE)
+        await self.turn(interaction, before, query, said, page=places[0] // PAGE)
         await self.bot.history.passed_over(interaction.user.id, int(track_id))
 
     @on_press("rec_next")
@@ -158,13 +158,13 @@ class Recommend(commands.Cog):
         title = tr(
             "Less like {title}", title=plain(track.title.replace(":", " "))
         )  # up to the colon, it is bold
-        await self.turn(interaction, before, before.wish, title, anew=True)
+        await self.turn(interaction, before, before.query, title, anew=True)
 
     async def turn(
         self,
         interaction: Interaction,
         before: Recommended,
-        wish: Wish,
+        query: RecommendationQuery,
         title: str,
         measured: str | None = None,
         *,
@@ -173,7 +173,7 @@ class Recommend(commands.Cog):
     ) -> None:
         """Other picks in place of those before, and what changed."""
         made = await self.recommending.steer(
-            interaction.user.id, interaction.guild_id, before, wish, title, measured, anew=anew
+            interaction.user.id, interaction.guild_id, before, query, title, measured, anew=anew
         )
         await interaction.edit_original_response(view=await picks_view(interaction, made, page))
 
@@ -222,21 +222,21 @@ class Recommend(commands.Cog):
         return await self.recommending.own(interaction.user.id, int(recommendation_id))
 
 
-def _steered(wish: Wish, kind: str, what: str) -> tuple[Wish, str, str | None]:
-    """The wish after one tap, what the tap is called, and the steer whose measurements tell what it changed."""
+def _steered(query: RecommendationQuery, kind: str, what: str) -> tuple[RecommendationQuery, str, str | None]:
+    """The query after one tap, what the tap is called, and the steer whose measurements tell what it changed."""
     if kind == "aim":
-        return replace(wish, aim=what), aim_label(what), None
+        return replace(query, aim=what), aim_label(what), None
     if kind == "back":
-        steers = taken_back(wish.steers, what)
+        steers = taken_back(query.steers, what)
         return (
-            replace(wish, steers=steers),
+            replace(query, steers=steers),
             tr("↩️ {steer} taken back", steer=steer_label(what)),
             opposite_of(what),
         )
-    wish = replace(wish, steers=pressed(wish.steers, what))
+    query = replace(query, steers=pressed(query.steers, what))
     if what == SURPRISE:
-        wish = replace(wish, seed=secrets.randbelow(2**31))
-    return wish, steer_label(what), what
+        query = replace(query, seed=secrets.randbelow(2**31))
+    return query, steer_label(what), what
 
 
 async def setup(bot: Moodstem) -> None:

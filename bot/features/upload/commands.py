@@ -80,12 +80,13 @@ class Upload(commands.Cog):
     @on_press("upload_remove", consent=False)
     async def remove(self, interaction: Interaction, job_id: str) -> None:
         """Forget an uploaded track and its audio; the uploader's and the admins' right."""
-        removed = await self.bot.uploading.remove(await own_job(interaction, job_id))
-        sentence = (
-            tr("Removed: the audio, its analysis and its picture.")
-            if removed
-            else tr("It was removed already.")
-        )
+        sentence = {
+            "removed": tr("Removed: the audio, its analysis and its picture."),
+            "kept for others": tr(
+                "Removed for you. Somebody else uploaded the same recording, so theirs stays."
+            ),
+            "removed already": tr("It was removed already."),
+        }[await self.bot.uploading.remove(await own_job(interaction, job_id), interaction.user.id)]
         await interaction.response.edit_message(view=note_card(sentence), attachments=[])
 
 

@@ -113,7 +113,7 @@ async def draw(
     if job.kind == "stems":
         return await _stems_card(bot, job), []
     result = analyse.KIND.result(job)
-    track = await bot.library.get(result.track_id)
+    track = await bot.library.result_of_upload(result.track_id, job.user_id)
     analysis = await bot.library.analysis(result.track_id)
     if track is None or analysis is None:
         return note_card(tr("This track was removed from the library.")), []

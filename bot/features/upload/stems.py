@@ -47,7 +47,7 @@ class Stems(commands.Cog):
         """From a result card: the stems if they are there, else a job that makes them."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         analysed = await self.own(interaction, job_id, "analyse")
-        track = await self.bot.library.get(analyse.KIND.result(analysed).track_id)
+        track = await self.bot.uploading.track_of(analysed)
         if track is None:
             raise UserError(
                 tr("This track was removed, and its stems with it; upload it again to have them.")
@@ -170,6 +170,11 @@ class Stems(commands.Cog):
             raise UserError(tr("This is no longer kept; upload the track again to have its stems."))
         if job.user_id != interaction.user.id:
             raise UserError(tr("Only who uploaded this gets its stems; use /upload for a track of your own."))
+        made = stems.KIND.result(job) if kind == stems.KIND.name else analyse.KIND.result(job)
+        if await self.bot.library.result_of_upload(made.track_id, job.user_id) is None:
+            raise UserError(
+                tr("This track was removed, and its stems with it; upload it again to have them.")
+            )
         return job
 
     def archive(self, job: Job) -> Path:

@@ -17,7 +17,7 @@ import torch
 
 from core.analysis import analyse
 from core.genre import model_file as models
-from core.genre.model import hear_file, load, save
+from core.genre.model import classify_file, load, save
 from core.genre.network import build
 from core.library.latents import load_latents, told
 from core.library.schema import open_database
@@ -71,7 +71,7 @@ def test_an_analysis_brings_its_vector(chosen: Path, music: Path) -> None:
     assert abs(np.linalg.norm(first["vector"]) - 1) < 1e-4 and abs(sum(first["genres"].values()) - 1) < 1e-3
     other = analyse(music / "drone0.flac", load_separator("none")).latent
     assert other is not None and np.dot(first["vector"], other["vector"]) < 0.99
-    alone = hear_file(path)
+    alone = classify_file(path)
     assert alone is not None and np.dot(alone.vector, first["vector"]) > 0.9999, (
         "without the analysis it is the same"
     )
@@ -82,7 +82,7 @@ def test_without_a_model_there_is_none(music: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv(models.CHOSEN, raising=False)
     assert analyse(music / "surf1.flac", load_separator("none")).latent is None
     with refusal("There is no genre model: make one with `moodstem train genre`"):
-        hear_file(music / "surf1.flac")
+        classify_file(music / "surf1.flac")
     monkeypatch.setenv(models.CHOSEN, str(tmp_path / "gone"))
     assert analyse(music / "surf1.flac", load_separator("none")).latent is None, (
         "an analysis does not fail for it"
@@ -179,7 +179,7 @@ def test_the_command_line(chosen: Path, music: Path, tmp_path: Path) -> None:
 def test_real_recordings_are_nearest_to_themselves(chosen: Path) -> None:
     heard = {}
     for path in SONGS[:4]:
-        one = hear_file(path)
+        one = classify_file(path)
         assert one is not None
         heard[path.stem] = np.array(one.vector)
     for name, vector in heard.items():
