@@ -7,11 +7,11 @@ import time
 from dataclasses import dataclass
 
 from bot.service.catalogs import Catalogs
-from core.errors import UserError
+from bot.words.ranking import ranks_higher
+from core.errors import Fact, UserError
 from core.i18n import tr
 from core.library.profiles import Moods
 from core.moods.profile import Profile
-from core.recommend.counterfactual import ranks_higher
 from core.recommend.feedback import Feedback
 from core.recommend.recommendation_store import (
     Pick,
@@ -71,12 +71,12 @@ class Recommending:
         guild_id: int | None,
         before: Recommended,
         query: RecommendationQuery,
-        title: str,
+        tap: Fact,
         measured: str | None = None,
         *,
         anew: bool = False,
     ) -> Recommended:
-        """Choose and keep other picks after those before, with what changed: `title`, and how far the steer `measured`
+        """Choose and keep other picks after those before, with what changed: the `tap`, and how far the steer `measured`
         moved. `anew`: it is a new question, so that what was just shown counts as shown, and what the member likes
         counts as of now. Raises UserError when nothing is left."""
         root = None if anew else before.root_id
@@ -88,7 +88,7 @@ class Recommending:
             raise UserError(tr("Nothing is left to steer to; use /recommend to begin again."))
         catalog = await self.catalogs.of(guild_id)
         old, new = [pick.track_id for pick in before.picks], [one.track.id for one in found]
-        changed = await asyncio.to_thread(change, catalog, old, new, title, measured)
+        changed = await asyncio.to_thread(change, catalog, old, new, tap, measured)
         picks = [Pick.of(one) for one in found]
         return await self.recommendations.save(
             user_id, query, picks, parent=before, root_id=root, changed=changed, at=now
