@@ -25,9 +25,8 @@ async def clip(settings: Settings, track: Track) -> discord.File:
 
 def audio(settings: Settings, track: Track) -> Path:
     """The track's file. Raises UserError when it is gone."""
-    path = Path(track.path)
-    path = path if path.is_absolute() else settings.data / path
-    if not path.is_file() and track.origin == "upload":
+    path = track.source.locate(track.path, settings)
+    if not path.is_file() and track.source.member_owned:
         days = settings.retention.uploads_days
         raise UserError(
             "Uploads are kept for {days} days, and this one is gone; upload it again to hear it.", days=days

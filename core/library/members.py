@@ -12,6 +12,7 @@ from core.folders import DataFolder
 from core.library.database import Database
 from core.library.playlists import Playlists
 from core.library.scope import SHARED, LibraryScope
+from core.library.sources import MEMBER_OWNED_SQL
 from core.library.tracks import picture_name
 
 # In the order in which rows must go. A test fails when a table with a user column is missing here.
@@ -37,10 +38,10 @@ TABLES = (
     "job",
 )
 
-_UPLOADED = """
+_UPLOADED = f"""
 SELECT DISTINCT track.id, track.path, track.content_hash
 FROM job JOIN track ON track.id = json_extract(job.result, '$.track_id')
-WHERE job.user_id = :user AND job.kind = 'analyse' AND track.origin = 'upload'
+WHERE job.user_id = :user AND job.kind = 'analyse' AND track.origin IN {MEMBER_OWNED_SQL}
   AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.user_id <> :user
                   AND json_extract(other.result, '$.track_id') = track.id)
 """

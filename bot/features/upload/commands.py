@@ -101,7 +101,7 @@ class Upload(commands.Cog):
         """Add one's upload to the library, or take it out; where the operator allows it."""
         job = await self.bot.job_cards.own_job(interaction, int(job_id))
         track = await self.track_of(job)
-        if track is None or track.origin != "upload":
+        if track is None or not track.source.member_owned:
             raise UserError("This recording is part of the library anyway, or no longer here.")
         if listed == "1" and not self.bot.settings.library.recommend_uploads:
             raise UserError("Whoever runs me keeps uploads out of the library; ask them to allow it.")
@@ -121,7 +121,7 @@ class Upload(commands.Cog):
         """Forget an uploaded track and its audio; the uploader's and the admins' right."""
         job = await self.bot.job_cards.own_job(interaction, int(job_id))
         track = await self.track_of(job)
-        if track is not None and track.origin == "upload":
+        if track is not None and track.source.member_owned:
             await self.bot.library.remove(track.id)
             await asyncio.to_thread(
                 _unlink,

@@ -12,7 +12,7 @@ from discord.ext import commands
 from bot.app import Moodstem
 from bot.errors import report
 from core.errors import UserError
-from jobs.kinds.files import EXTENSIONS
+from core.library.sources.folder import EXTENSIONS
 
 if TYPE_CHECKING:
     from bot.features.upload.commands import Upload

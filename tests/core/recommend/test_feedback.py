@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.library.bundled import ensure_samples
 from core.library.playlists import Playlists
 from core.library.schema import open_database
+from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.community import USERS

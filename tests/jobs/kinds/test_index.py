@@ -13,17 +13,16 @@ import pytest
 
 from core.errors import UserError
 from core.library.database import Database
+from core.library.indexing import Place, scan
 from core.library.scope import LibraryScope, restrict_folders, scoped_hash
 from core.library.search import complete
+from core.library.sources.folder import SOURCE, audio_files, is_gone
 from core.library.tracks import Library, Track
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Request
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
-from jobs.kinds.files import audio_files, is_gone
 from jobs.kinds.index import IndexProgress, IndexReport, index_folder
-from jobs.kinds.places import Place
-from jobs.kinds.scan import scan
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
 from tests.make import write_tone
@@ -182,7 +181,7 @@ async def test_only_one_batch_is_ever_in_memory(database: Database, tmp_path: Pa
             file = folder / str(index % 7) / f"{index}.ogg"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
-        place = Place(number, folder, 1, "none", "1", 1)
+        place = Place(SOURCE, number, folder, 1, "none", "1", 1)
         await database.write("INSERT INTO folder (id, path, scan) VALUES (?, ?, 1)", [number, str(folder)])
         tracemalloc.start()
         assert await scan(database, place, lambda: None, allow_empty=False) == []
