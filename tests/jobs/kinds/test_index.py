@@ -256,9 +256,8 @@ async def test_an_uploaded_track_that_turns_up_in_the_folder(
     assert (found.id, found.origin) == (track.id, "folder")
 
 
-async def as_uploads(database: Database, name: str, servers: list[int], *, plain: bool = False) -> list[int]:
-    """The folder is forgotten, and its file one that was uploaded in these servers, as "secret"; `plain`: as it was kept
-    when uploads were everybody's."""
+async def as_uploads(database: Database, name: str, servers: list[int]) -> list[int]:
+    """The folder is forgotten, and its file one that was uploaded in these servers, as "secret"."""
     track = (await tracks(database))[name]
     await database.write("DELETE FROM folder")
     made = [track.id]
@@ -274,11 +273,11 @@ async def as_uploads(database: Database, name: str, servers: list[int], *, plain
             " separator_version, analyser_version, data FROM analysis WHERE track_id = ?",
             [row["id"], track.id],
         )
-    own = track.content_hash if plain else scoped_hash(track.content_hash, servers[0], 1)
+    own = scoped_hash(track.content_hash, servers[0], 1)
     await database.write(
         "UPDATE track SET origin = 'upload', path = 'uploads/x', title = 'secret', guild_id = ?, content_hash = ?,"
         " audio_hash = ? WHERE id = ?",
-        [servers[0], own, None if plain else track.content_hash, track.id],
+        [servers[0], own, track.content_hash, track.id],
     )
     return made
 
@@ -305,12 +304,11 @@ async def test_uploads_of_two_servers_that_turn_up_in_a_folder_for_all(
     assert counts(await index()) == {"unchanged": 3}
 
 
-@pytest.mark.parametrize("plain", [False, True])
 async def test_an_upload_of_a_server_that_does_not_find_the_folder_stays_as_it_is(
-    index: Index, database: Database, music: Path, counting: Counting, plain: bool
+    index: Index, database: Database, music: Path, counting: Counting
 ) -> None:
     await index()
-    [upload] = await as_uploads(database, "b.ogg", [10], plain=plain)
+    [upload] = await as_uploads(database, "b.ogg", [10])
     await restrict_folders(database, [music], {music: [20]})
     assert counts(await index()) == {"added": 3}
     assert counting.analysed == []
