@@ -31,6 +31,7 @@ OPERATORS = (
     "bot/background",
     "bot/monitor",
     "bot/cli/",
+    "bot/token",
     "core/genre",
     "core/library/backup",
     "core/library/reference",

@@ -68,7 +68,8 @@ def analyse(
 
 
 def _latent(power_mel: Any, analysis: TrackAnalysis) -> dict[str, Any] | None:
-    """27 ms, since spectrogram and descriptors are there; None without a model, and for silence."""
+    """The genre model's vector and genres, in 27 ms, since spectrogram and descriptors are there; None without a model, and
+    for silence."""
     try:
         model = current()
     except UserError as error:

@@ -283,7 +283,9 @@ def _check_environment() -> None:
             except ValueError:
                 fine = False
             if not fine:
-                raise UserError(f"{variable} is a {kind.__name__}, which is written as JSON: {example}.")
+                raise UserError(
+                    f"{variable} must be a {kind.__name__} in JSON, such as {example}: correct it."
+                )
 
 
 def _every_setting() -> Iterator[tuple[str, str]]:
@@ -312,9 +314,7 @@ def load_settings(data: Path | None = None) -> Settings:
 def _mistake(error: ErrorDetails) -> str:
     entry = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden" and entry.rpartition(".")[2] == "token":
-        return (
-            f"{entry} does not belong into a file that others may read (the token comes from DISCORD_TOKEN)"
-        )
+        return f"{entry} does not belong into a file that others may read (see `moodstem setup`)"
     if error["type"] == "extra_forbidden":
         return f"There is no setting {entry}"
     return f"The setting {entry} is wrong ({error['msg'].removeprefix('Value error, ')})"

@@ -46,7 +46,7 @@ class TrackAnalysis:
         return f"{self.separator} {self.separator_version}"
 
     def to_json(self) -> dict[str, Any]:
-        """Its fields; the tables in them are its own, not copies (copying them takes 3 ms)."""
+        """Return the fields by name; the tables in them are its own, not copies (copying them takes 3 ms)."""
         return dict(vars(self))
 
     @classmethod
@@ -75,6 +75,6 @@ class TrackAnalysis:
 
 
 def content_hash(path: Path) -> str:
-    """SHA-256 of the file's bytes, in hexadecimal: the same audio file is analysed once."""
+    """Return the SHA-256 of the file's bytes, in hexadecimal, by which the same audio file is analysed once."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -15,9 +15,8 @@ from typing import TextIO
 import click
 import tomlkit
 
-from bot.cli.doctor import doctor
 from bot.cli.doctor_discord import NEEDED, id_in, invite_link, look
-from bot.cli.root import settings_of
+from bot.cli.root import main, settings_of
 from bot.cli.templates import compose_override, systemd_unit, template
 from bot.token import cleaned, keep_token, read_token
 from core.errors import UserError
@@ -51,7 +50,11 @@ def setup(
     """
     asks = sys.stdin.isatty() and not yes
     try:
+        file = config_file().absolute()
+        if not file.exists():
+            _replace(file, template("config.toml"), 0o644)
         _token(settings_of(ctx), token_file, asks)
+        click.echo(f"Settings: {file}.")
         _music(settings_of(ctx), music, asks)
         _language(settings_of(ctx), language, asks)
         _service(settings_of(ctx), service, asks)
@@ -59,6 +62,8 @@ def setup(
         click.echo("\nStopped. What you answered so far is kept: `moodstem setup` goes on from there.")
         ctx.exit(1)
     click.echo("`moodstem run` starts the bot here. This is what `moodstem doctor` says:\n")
+    doctor = main.get_command(ctx, "doctor")  # loaded only now, for it loads PyTorch
+    assert doctor is not None
     ctx.invoke(doctor, as_json=False)
 
 
@@ -161,15 +166,16 @@ def _language(settings: Settings, given: str | None, asks: bool) -> None:
 
 
 def _write(table: str, key: str, value: str | list[str]) -> None:
-    """Change one setting; comments and the others stay. Without a file, the shipped one is the start."""
+    """Change one setting; comments and the others stay."""
     file = config_file()
+    document = tomlkit.parse(file.read_text("utf-8-sig"))
+    document.setdefault(table, tomlkit.table())[key] = value
+    _replace(file, tomlkit.dumps(document), file.stat().st_mode & 0o777)
+
+
+def _replace(file: Path, text: str, mode: int) -> None:
     try:
-        is_there = file.exists()
-        text = file.read_text("utf-8") if is_there else template("config.toml")
-        mode = file.stat().st_mode & 0o777 if is_there else 0o644
-        document = tomlkit.parse(text)
-        document.setdefault(table, tomlkit.table())[key] = value
-        replace_file(file, tomlkit.dumps(document), mode)
+        replace_file(file, text, mode)
     except OSError as error:
         raise UserError(f"{file} cannot be written ({error.strerror}).") from error
 
@@ -189,8 +195,5 @@ def _service(settings: Settings, given: str | None, asks: bool) -> None:
     else:
         file, text = folder / "compose.override.yaml", compose_override(settings)
         then = "docker compose --profile cpu up -d (or gpu)"
-    try:
-        file.write_text(text, "utf-8")
-    except OSError as error:
-        raise UserError(f"{file} cannot be written ({error.strerror}).") from error
+    _replace(file, text, 0o644)
     click.echo(f"Service: {file}; start it by\n  {then}")

@@ -33,6 +33,7 @@ def systemd_unit(settings: Settings) -> str:
         "Environment=MOODSTEM_": [],
         "ExecStart=": [_quoted(str(program), "ExecStart=") + " run"],
         "WorkingDirectory=": [f"WorkingDirectory={_escaped(str(Path.cwd()))}"],
+        "Documentation=": [],
         "DynamicUser=": [f"User={getpass.getuser()}"],
         "StateDirectory=": [_quoted(str(data), "ReadWritePaths=")],
         "StateDirectoryMode=": [],

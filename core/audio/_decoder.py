@@ -11,6 +11,7 @@ Output: float32 samples, interleaved stereo at the rate asked for (null: the fil
 
 from __future__ import annotations
 
+import codecs
 import errno
 import json
 import os
@@ -50,6 +51,9 @@ WAVE_ORDER = {  # the order of WAVE_FORMAT_EXTENSIBLE and FLAC for each number o
 }
 Samples = npt.NDArray[np.float32]
 
+
+MOST_OF_A_TAG = 4_000
+"""Characters; a tag may hold megabytes."""
 
 DISK_FULL = 28
 """The exit code that says so: the answer could not be written either."""
@@ -325,6 +329,13 @@ def decode(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
+def read_tags(parser: Any, file: Any) -> dict[str, str]:
+    """The texts that cards may show; `parser` is tinytag's class. Whatever it raises ends the process."""
+    found = parser.get(file_obj=file, tags=True, duration=False, image=False)
+    texts = {name: getattr(found, name) for name in ("title", "artist", "albumartist", "album", "genre")}
+    return {name: text[:MOST_OF_A_TAG] for name, text in texts.items() if isinstance(text, str)}
+
+
 def _import_all_of_av() -> None:
     """PyAV imports some of its modules only when a stream of their kind turns up; then it is too late."""
     import importlib
@@ -342,6 +353,15 @@ def main() -> None:
     if limits.get("check"):
         missing = give_up_rights(limits)
         os.write(1, json.dumps(missing).encode())
+        os._exit(0)
+    if limits.get("tags"):
+        from tinytag import TinyTag
+
+        for encoding in ("latin-1", "cp1252", "utf-8", "utf-16", "utf-16-le", "utf-16-be"):
+            codecs.lookup(encoding)  # Python loads each when it is first asked for
+        tagged = os.fdopen(0, "rb", closefd=False)
+        give_up_rights(limits)
+        os.write(1, json.dumps(read_tags(TinyTag, tagged)).encode())
         os._exit(0)
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up between the samples

@@ -40,10 +40,11 @@ Mask = NDArray[np.bool_]
 
 
 class Gating(Protocol):
-    """What it takes to sound, beside a level above the floor."""
+    """Decides in which frames a stem sounds, given a level above the floor."""
 
     def sounds(self, mel: dict[str, Floats], mix_mel: Floats) -> dict[str, Mask]:
-        """Frames, (T,), in which each stem sounds; mel: (bands, T) mel power of each stem, mix_mel: of the mix."""
+        """Return (T,) masks of the frames in which each stem sounds; mel: (bands, T) mel power of each stem, mix_mel: of
+        the mix."""
         ...
 
 
@@ -55,17 +56,17 @@ class Gate:
 
 
 def level_db(rms: Floats) -> Floats:
-    """dBFS of an RMS at full scale 1, of any shape; SILENT_DB at least."""
+    """Return an RMS of any shape (full scale 1) in dBFS, SILENT_DB at least."""
     return (20 * np.log10(np.maximum(rms, 1e-6))).astype(np.float32)
 
 
 def sounding(rms: Floats) -> Mask:
-    """Frames above the absolute floor; what the mix is described by."""
+    """Return the (T,) mask of the frames above the absolute floor, over which the mix is described."""
     return level_db(rms) > FLOOR_DB
 
 
 def held_level_db(mel: dict[str, Floats], mix_mel: Floats, hold_db: float = HOLD_DB) -> dict[str, Floats]:
-    """Level of what each stem holds, relative to the mix, (T,) dB; arguments as in `stem_activity`."""
+    """Return the level of the bands that each stem holds, relative to the mix, (T,) dB; arguments as in `stem_activity`."""
     enough = np.zeros_like(mix_mel)
     for power in mel.values():
         np.maximum(enough, power, out=enough)
@@ -85,7 +86,7 @@ def stem_activity(
     mix_mel: Floats,
     gate: Gating | None = None,
 ) -> dict[str, Mask]:
-    """Frames in which each stem sounds, (T,) bool.
+    """Return the (T,) mask of the frames in which each stem sounds.
 
     mel: (bands, T) mel power of each stem; rms: (T,) level of each; mix_mel: (bands, T) of the mix. gate: the
     separator's own.
@@ -114,7 +115,7 @@ def _without_short_runs(mask: Mask, shorter_than: int, inner: bool = False) -> M
 
 
 def curve(mask: Mask, slices: int = 100) -> list[float]:
-    """Share of each of `slices` equal parts of the track in which the mask holds, 0..1."""
+    """Return the share of true frames in each of `slices` equal parts of the track, 0..1."""
     if not len(mask):
         return [0.0] * slices
     running = np.concatenate([[0.0], np.cumsum(mask)])

@@ -24,7 +24,7 @@ Picture = NDArray[np.uint8]
 
 
 def gray_picture(magnitude: NDArray[np.float32]) -> Picture:
-    """(T, bins) magnitudes to a picture of the same shape, 0 = 80 dB below the maximum, 255 = the maximum."""
+    """Return (T, bins) magnitudes as a picture of the same shape: 0 is 80 dB or more below the maximum, 255 the maximum."""
     top = float(magnitude.max()) if magnitude.size else 0.0
     if top <= 0:
         return np.zeros(magnitude.shape, np.uint8)
@@ -34,8 +34,10 @@ def gray_picture(magnitude: NDArray[np.float32]) -> Picture:
 
 
 def binary_picture(magnitude: NDArray[np.float32]) -> Picture:
-    """255 where the gray picture reaches THRESHOLD, else 0. The threshold is moved to the magnitudes instead, which
-    saves the logarithm of every point."""
+    """Return the picture of (T, bins) magnitudes, same shape: 255 where `gray_picture` reaches THRESHOLD, else 0.
+
+    The threshold is applied to the magnitudes, which saves the logarithm of every point.
+    """
     top = float(magnitude.max()) if magnitude.size else 0.0
     if top <= 0:
         return np.zeros(magnitude.shape, np.uint8)
@@ -44,13 +46,13 @@ def binary_picture(magnitude: NDArray[np.float32]) -> Picture:
 
 
 def close(binary: Picture) -> Picture:
-    """Binary picture, 255 where there is energy, after the closing that fills gaps of one or two points."""
+    """Return the (T, bins) binary picture after a closing, which fills gaps of one or two points."""
     closed: Any = cv2.morphologyEx(binary, cv2.MORPH_CLOSE, np.ones((KERNEL, KERNEL), np.uint8))
     return np.asarray(closed, np.uint8)
 
 
 def musical_contrast(binary: Picture, seconds: float) -> dict[str, float]:
-    """Components and dark points of a (T, bins) binary picture, raw and independent of the track's length.
+    """Return components and dark points of a (T, bins) binary picture, as counts and independent of the track's length.
 
     components: connected regions of energy; components_per_minute; dark_points: points without energy; dark_ratio:
     their share, 0..1. More components and fewer dark points: more eventful.

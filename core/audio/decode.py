@@ -26,6 +26,12 @@ from core.errors import UserError
 from core.i18n import mark
 
 RATE, MAX_RATE = 44100, 192_000
+MOST_TAG_SECONDS = 5
+"""Reading tags takes a hundredth of that, unless somebody wrote megabytes of them."""
+
+MOST_TAGS, MOST_COMMENT_BYTES = 8, 1 << 20
+"""ID3 tags before the sound, and bytes of Vorbis comments (a picture is none): beyond, a file is made to cost time."""
+
 _CHILD = Path(__file__).with_name("_decoder.py")
 _DISK_FULL = 28  # the child's exit code then
 
@@ -79,7 +85,8 @@ _MAGIC: tuple[tuple[int, bytes, tuple[str, ...]], ...] = (  # offset, bytes, wha
 
 
 def sniff(head: bytes) -> tuple[str, ...]:
-    """What to try for a file that begins with `head` (after any ID3v2 tag): '' is libsndfile, else a PyAV format."""
+    """Return the formats to try for a file that begins with `head` (after any ID3v2 tag): '' is libsndfile, else a PyAV
+    demuxer."""
     if head[:4] == b"RIFF":
         kind = head[8:12]
         return (_SOUNDFILE, "wav") if kind == b"WAVE" else ("avi",) if kind == b"AVI " else ()
@@ -96,13 +103,29 @@ def sniff(head: bytes) -> tuple[str, ...]:
 def _head(file: IO[bytes]) -> tuple[bytes, bool]:
     """The first bytes behind any ID3v2 tags, and whether there was a tag."""
     position = 0
-    while True:
+    for _ in range(MOST_TAGS):
         file.seek(position)
         head = file.read(512)
         if head[:3] != b"ID3" or len(head) < 10:
             return head, position > 0
         size = sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
         position += 10 + size + (10 if head[5] & 0x10 else 0)
+    return b"", False
+
+
+def _comments_cost_too_much(file: IO[bytes], head: bytes) -> bool:
+    """Whether a FLAC file has more Vorbis comments than libsndfile reads in reasonable time (a minute for a million)."""
+    if head[:4] != b"fLaC":
+        return False
+    file.seek(4)
+    while len(header := file.read(4)) == 4:
+        size = int.from_bytes(header[1:], "big")
+        if header[0] & 0x7F == 4 and size > MOST_COMMENT_BYTES:
+            return True
+        if header[0] & 0x80:
+            return False
+        file.seek(size, os.SEEK_CUR)
+    return False
 
 
 def _breaks_off(file: IO[bytes], head: bytes, size: int) -> bool:
@@ -148,6 +171,8 @@ def decode(path: Path, limits: DecodeLimits = DecodeLimits(), rate: int | None =
             raise UserError(
                 "This is not an audio file that Moodstem knows; send MP3, FLAC, WAV, Ogg, Opus, M4A, AIFF or WMA."
             )
+        if _comments_cost_too_much(file, head):
+            raise _refusal({"error": "tags"}, limits)
         broken = _breaks_off(file, head, size)
         for way in ways:
             samples, answer = _run_child(file, way, limits, rate)
@@ -221,6 +246,30 @@ def sandbox_lacks() -> list[str]:
     return found
 
 
+def metadata(path: Path) -> dict[str, str]:
+    """Return title, artist, albumartist, album and genre, those that the file's tags have, read in the sandboxed child.
+
+    Empty where there are none, or where reading them fails or takes more than MOST_TAG_SECONDS.
+    """
+    order = {
+        "tags": True,
+        "memory_bytes": 1 << 29,
+        "cpu_seconds": MOST_TAG_SECONDS,
+        "output_bytes": 1 << 20,
+        "parent": os.getpid(),
+    }
+    try:
+        with path.open("rb") as file:
+            done = subprocess.run(
+                [sys.executable, "-I", "-B", str(_CHILD), json.dumps(order)],
+                stdin=file, capture_output=True, env=_needed_environment(), timeout=2 * MOST_TAG_SECONDS,
+            )  # fmt: skip
+        found: dict[str, str] = json.loads(done.stdout) if done.returncode == 0 else {}
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return {}
+    return found
+
+
 def _needed_environment() -> dict[str, str]:
     """Nothing of ours goes to the child, except what the operating system needs to start a process."""
     return {name: os.environ[name] for name in ("SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
@@ -250,6 +299,7 @@ REFUSALS = {
     "time": mark(
         "The file takes too long to decode and is probably damaged; export it again as FLAC, Ogg or MP3."
     ),
+    "tags": mark("The file's tags have more than 1 MB of text; save it with shorter ones and send it again."),
     "damaged": mark(
         "The file looks like audio but cannot be decoded, so it is probably damaged; export it again as FLAC, Ogg or MP3."
     ),

@@ -34,7 +34,7 @@ Values = dict[str, Floats]
 
 @dataclass(frozen=True)
 class Description:
-    """See core.track_analysis.TrackAnalysis for the shapes."""
+    """What `describe` returns; core.track_analysis.TrackAnalysis says the shapes."""
 
     descriptors: dict[str, dict[str, Statistics]]
     instruments: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -122,17 +122,22 @@ def describe(
 def _pool() -> ThreadPoolExecutor:
     """A thread for each core, up to four, for as long as the process lives: each keeps its buffers.
 
-    A source is one thread's work, so torch must not divide it further. What it is told in one thread is also what later
-    threads of the process start with; once ours have started, that is as it was before.
+    A source is one thread's work, so torch must not divide it further. torch's number of threads, set in one thread, is
+    also what later threads of the process start with; once ours have started, it is as it was before.
     """
     count, before = min(4, os.cpu_count() or 1), torch.get_num_threads()
-    pool = ThreadPoolExecutor(count, "describe", initializer=torch.set_num_threads, initargs=(1,))
+    pool = ThreadPoolExecutor(count, "describe", initializer=_keep_to_one_thread)
     started = Barrier(count + 1)
     for _ in range(count):
         pool.submit(started.wait)
     started.wait()
     torch.set_num_threads(before)
     return pool
+
+
+def _keep_to_one_thread() -> None:
+    torch.set_num_threads(1)
+    torch.get_num_threads()  # a thread takes the process's number when it first asks, and then keeps it
 
 
 def _prepare(mix: NDArray[np.float32], rate: int) -> tuple[Floats, float]:
@@ -162,7 +167,10 @@ def _relative_db(stem: Frames, mix_power: float) -> float:
 
 
 def statistics(values: Mapping[str, Floats], mask: NDArray[np.bool_]) -> dict[str, Statistics]:
-    """Mean and standard deviation over the frames of `mask`, for single descriptors also the 10th and 90th percentile."""
+    """Return mean and standard deviation over the frames of `mask`, (T,), and of (T,) values the 10th and 90th percentile.
+
+    `values` are those of core.audio.framewise.frame_values; each row of a (k, T) descriptor becomes one of the result.
+    """
     rows = np.concatenate([np.atleast_2d(table) for table in values.values()], dtype=np.float64)
     if not mask.all():
         rows = np.compress(mask, rows, axis=1)

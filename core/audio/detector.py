@@ -50,8 +50,8 @@ class Detector:
 
 
 def levels(mel: dict[str, Floats], mix_mel: Floats) -> Floats:
-    """(T, 3 * stems): for each of HOLDS_DB and for all bands, the level of every stem, LOWEST_DB at least, in units of
-    20 dB where 1 is the mix's: -2..1.5."""
+    """Return (T, 3 * stems): for each of HOLDS_DB and for all bands, the level of every stem, LOWEST_DB at least, in units
+    of 20 dB where 1 is the mix's: -2..1.5."""
     columns = [level for hold in HOLDS_DB for level in held_level_db(mel, mix_mel, hold).values()]
     whole = mix_mel.sum(axis=0) + np.float32(1e-12)
     columns += [10 * np.log10(power.sum(axis=0) / whole + np.float32(1e-9)) for power in mel.values()]
@@ -59,13 +59,13 @@ def levels(mel: dict[str, Floats], mix_mel: Floats) -> Floats:
 
 
 def held(found: Floats) -> Mask:
-    """Where each stem holds enough for the plain gate, (T, stems), of what `levels` found."""
+    """Return the (T, stems) mask of where each stem holds enough for the plain gate; `found` comes from `levels`."""
     enough: Mask = found[:, : found.shape[1] // 3] > HELD_DB / 20 + 1
     return enough
 
 
 def seen(found: Floats) -> list[Floats]:
-    """The VIEWS of what `levels` found, (T, n): themselves, their means over time, (T, n), and their percentiles, (1, n)."""
+    """Return the VIEWS of levels (T, n): themselves, their means over time, (T, n), and their percentiles, (1, n)."""
     means = [
         uniform_filter1d(found, int(seconds * FRAME_RATE), axis=0, mode="nearest")
         for seconds in MEANS_SECONDS

@@ -23,13 +23,13 @@ def torch_has_cuda() -> bool:
 
 
 def has_gpu() -> bool:
-    """Whether torch sees a GPU; what `[jobs] device` hides from a worker (CUDA_VISIBLE_DEVICES), it does not see."""
+    """Return whether torch sees a GPU; one that `[jobs] device` hides (CUDA_VISIBLE_DEVICES) does not count."""
     return gpu_name() is not None
 
 
 @lru_cache(maxsize=1)
 def fastest_device() -> str:
-    """'cuda' where a GPU takes less time for half a minute of sound than the processor does, else 'cpu'.
+    """Return 'cuda' where a GPU takes less time for half a minute of sound than the processor does, else 'cpu'.
 
     Measured once in each process, on noise; without a GPU nothing is measured.
     """

@@ -10,12 +10,12 @@ from core.audio.types import Samples
 
 
 def flac(samples: Samples, rate: int) -> bytes:
-    """(channels, n) at full scale +-1 as FLAC of 16 bits; what is louder is clipped."""
+    """Return (channels, n) at full scale +-1 as FLAC of 16 bits; louder samples are clipped."""
     return _encode(samples, rate, "FLAC", "PCM_16")
 
 
 def vorbis(samples: Samples, rate: int) -> bytes:
-    """(channels, n) as Ogg Vorbis of libsndfile's usual quality, about 110 kbit/s in stereo."""
+    """Return (channels, n) as Ogg Vorbis of libsndfile's usual quality, about 110 kbit/s in stereo."""
     return _encode(samples, rate, "OGG", "VORBIS")
 
 

@@ -15,19 +15,19 @@ Row = NDArray[np.float64]
 
 
 def hz_to_mel(hz: Row | float) -> Row:
-    """Slaney's scale: linear up to 1 kHz (15 mel), logarithmic above."""
+    """Return places on Slaney's mel scale: linear up to 1 kHz (15 mel), logarithmic above."""
     hz = np.asarray(hz, np.float64)
     return np.where(hz < 1000, hz * 3 / 200, 15 + 27 * np.log(np.maximum(hz, 1000) / 1000) / np.log(6.4))
 
 
 def mel_to_hz(mel: Row | float) -> Row:
-    """Hz of places on the mel scale of Slaney's Auditory Toolbox (1998), as librosa has it: linear up to 1 kHz."""
+    """Return the Hz of places on the mel scale of Slaney's Auditory Toolbox (1998), librosa's default."""
     mel = np.asarray(mel, np.float64)
     return np.where(mel < 15, mel * 200 / 3, 1000 * np.exp((np.maximum(mel, 15) - 15) * np.log(6.4) / 27))
 
 
 def mel_filters(rate: float, n_fft: int, bands: int) -> Row:
-    """(bands, n_fft // 2 + 1) triangles from 0 Hz to the Nyquist frequency, each of area 1."""
+    """Return (bands, n_fft // 2 + 1) triangles from 0 Hz to the Nyquist frequency, each of area 1."""
     corners = mel_to_hz(np.linspace(0, hz_to_mel(rate / 2), bands + 2))
     bins = np.linspace(0, rate / 2, n_fft // 2 + 1)
     low, centre, high = corners[:-2, None], corners[1:-1, None], corners[2:, None]
@@ -36,7 +36,7 @@ def mel_filters(rate: float, n_fft: int, bands: int) -> Row:
 
 
 def chroma_filters(rate: float, n_fft: int, tuning: float) -> Row:
-    """(12, n_fft // 2 + 1) from C: Gaussian bumps around each pitch class, strongest around the fifth octave.
+    """Return (12, n_fft // 2 + 1) from C: Gaussian bumps around each pitch class, strongest around the fifth octave.
 
     tuning: deviation from A4 = 440 Hz in semitones.
     """
@@ -55,7 +55,7 @@ def chroma_filters(rate: float, n_fft: int, tuning: float) -> Row:
 
 
 def k_weighting(rate: float) -> Row:
-    """Two second-order sections (2, 6) at any sample rate, from the analogue prototypes of BS.1770."""
+    """Return two second-order sections (2, 6) at any sample rate, from the analogue prototypes of BS.1770."""
     sections = []
     gain, q, centre = 3.999843853973347, 0.7071752369554196, 1681.974450955533
     k = math.tan(math.pi * centre / rate)
@@ -79,7 +79,7 @@ def k_weighting(rate: float) -> Row:
 
 
 def response(sections: NDArray[np.float64], bins: int) -> Row:
-    """(bins,) power response of second-order sections (k, 6) from 0 Hz to the Nyquist frequency."""
+    """Return the (bins,) power response of second-order sections (k, 6) from 0 Hz to the Nyquist frequency."""
     z = np.exp(-1j * np.linspace(0, np.pi, bins))[:, None] ** np.arange(3)
     gain = np.prod((z @ sections[:, :3].T) / (z @ sections[:, 3:].T), axis=1)
     return np.asarray(np.abs(gain) ** 2)

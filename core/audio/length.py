@@ -10,7 +10,7 @@ _LONGEST = 24 * 3600.0
 
 
 def probable_seconds(path: Path) -> float:
-    """Seconds, from 1 to a day. WAV and FLAC say it in their headers; the rest is guessed from the size."""
+    """Return seconds, from 1 to a day. WAV and FLAC say it in their headers; the rest is guessed from the size."""
     size = path.stat().st_size
     with path.open("rb") as file:
         head = file.read(64)

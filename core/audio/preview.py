@@ -15,7 +15,7 @@ FADE_S = 0.5
 
 
 def preview(path: Path, folder: Path, content_hash: str) -> bytes:
-    """The preview of the audio file at `path`, from `folder` when it was made before.
+    """Return the preview of the audio file at `path`, from `folder` when it was made before.
 
     Raises UserError as `decode` does. Takes a second or so the first time: call it in a thread.
     """
@@ -31,7 +31,7 @@ def preview(path: Path, folder: Path, content_hash: str) -> bytes:
 
 
 def make_preview(path: Path) -> bytes:
-    """Decode, cut, fade and encode."""
+    """Return the loudest SECONDS of a file, faded in and out, as Ogg Vorbis. Raises UserError as `decode` does."""
     audio = decode(path)
     samples, rate = audio.samples, audio.rate
     length = min(samples.shape[1], SECONDS * rate)
@@ -47,7 +47,7 @@ def make_preview(path: Path) -> bytes:
 
 
 def loudest_start(samples: np.ndarray, rate: int, length: int) -> int:
-    """First sample of the `length` samples with the most energy, in steps of a second; (channels, n) in."""
+    """Return the first of the `length` samples with the most energy in (channels, n), in steps of a second."""
     if samples.shape[1] <= length:
         return 0
     energy = np.concatenate([[0.0], np.cumsum(np.square(samples, dtype=np.float64).sum(axis=0))])

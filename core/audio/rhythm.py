@@ -28,7 +28,7 @@ class Rhythm:
 
 
 def onset_envelope(mel_db: Floats) -> Floats:
-    """(T,) mean rise of the mel bands in dB, equal to librosa.onset.onset_strength(S=mel_db)."""
+    """Return the (T,) mean rise of the mel bands in dB, equal to librosa.onset.onset_strength(S=mel_db)."""
     envelope = np.zeros(mel_db.shape[1], np.float32)
     shift = 1 + N_FFT // (2 * HOP)
     if mel_db.shape[1] > 1:
@@ -39,7 +39,7 @@ def onset_envelope(mel_db: Floats) -> Floats:
 
 
 def onsets(envelope: Floats) -> NDArray[np.intp]:
-    """Frames of the onsets, equal to librosa.onset.onset_detect(onset_envelope=envelope)."""
+    """Return the frames of the onsets, equal to librosa.onset.onset_detect(onset_envelope=envelope)."""
     if not len(envelope) or np.ptp(envelope) <= 0:
         return np.zeros(0, np.intp)
     x = (envelope - envelope.min()).astype(np.float64)
@@ -62,7 +62,7 @@ def onsets(envelope: Floats) -> NDArray[np.intp]:
 
 
 def rhythm(mel_db: Floats) -> Rhythm:
-    """Tempo and pulse of a (128, T) mel spectrogram in dB; without tempo when it lasts less than four seconds."""
+    """Return tempo and pulse of a (128, T) mel spectrogram in dB; no tempo when it lasts less than four seconds."""
     envelope = onset_envelope(mel_db)
     if len(envelope) < 4 * FRAME_RATE or np.ptp(envelope) <= 0:
         return Rhythm()

@@ -38,7 +38,7 @@ on blocks that are long enough for two threads not to wait for Python's lock; a 
 
 @dataclass(frozen=True)
 class Frames:
-    """What one transform tells of each frame of a source, before descriptors are made of it; T frames, float32.
+    """Sums over the spectrum of each frame of a source, from which descriptors are made; T frames, float32.
 
     moments: (3, T) sums of the magnitudes times 1, f and f^2, with f in units of the Nyquist frequency. rolloff_bin: (T,)
     first bin at which 85% of the magnitudes are reached. log_power, power: (T,) means over the bins of the logarithm of the
@@ -76,7 +76,7 @@ class Frames:
 
 
 def resample(samples: NDArray[Any], rate: int, wanted: int) -> Floats:
-    """(channels, n) or (n,) at another sample rate, float32."""
+    """Return (channels, n) or (n,) samples at another sample rate, float32."""
     if rate == wanted:
         return samples
     moved = np.ascontiguousarray(samples.T, np.float32)
@@ -84,7 +84,7 @@ def resample(samples: NDArray[Any], rate: int, wanted: int) -> Floats:
 
 
 def mono(samples: NDArray[Any], rate: int) -> Floats:
-    """Mean of the channels at 22.05 kHz, float32; `samples` is (n,) or (channels, n)."""
+    """Return the mean of the channels at 22.05 kHz, (n,) float32; `samples` is (n,) or (channels, n)."""
     channels = np.atleast_2d(samples)
     length = channels.shape[1]
     piece = (
@@ -119,7 +119,7 @@ def _window() -> NDArray[np.float64]:
 
 @lru_cache(maxsize=1)
 def contrast_bands() -> tuple[tuple[int, int, int], ...]:
-    """(first bin, last bin + 1, bins to average) of each band of librosa.feature.spectral_contrast: octaves from 200 Hz."""
+    """Return (first bin, last bin + 1, bins to average) of each band of librosa.feature.spectral_contrast: octaves from 200 Hz."""
     freq = np.linspace(0, RATE / 2, BINS)
     edges = np.concatenate([[0.0], 200.0 * 2.0 ** np.arange(CONTRAST_BANDS)])
     bands = []
@@ -188,7 +188,7 @@ def _constants(device: str) -> _Constants:
 
 @lru_cache(maxsize=128)
 def _power_weights(tuning: float, device: str) -> _Weights:
-    """What is summed over the power spectrum; a descriptor that is another such sum needs a line here."""
+    """Return all weighted sums over the power spectrum; a descriptor that needs another one adds a line here."""
     k = response(k_weighting(RATE), BINS)
     k[1:-1] *= 2  # each of these bins stands for two of the full transform
     k *= 1 / (N_FFT * float(np.sum(_window() ** 2)))
@@ -205,7 +205,7 @@ def _tensor(values: NDArray[np.float64], device: str) -> Tensor:
 
 
 def magnitudes(signal: Floats, every: int = 1) -> Iterator[Floats]:
-    """Magnitudes of every `every`-th frame in single precision, (up to 128, 1025) at a time."""
+    """Yield the magnitudes of every `every`-th frame in single precision, (up to 128, 1025) at a time."""
     with torch.inference_mode():
         padded = torch.nn.functional.pad(torch.from_numpy(signal), (N_FFT // 2, N_FFT // 2))
         window = torch.from_numpy(_window()).float()
@@ -216,8 +216,9 @@ def magnitudes(signal: Floats, every: int = 1) -> Iterator[Floats]:
 def analyse_frames(
     signal: Floats, tuning: float = 0.0, keep_magnitude: bool = False, device: str = "cpu"
 ) -> Frames:
-    """Return what one transform tells of a source; `signal` is (n,) at 22.05 kHz. `tuning` in semitones, from
-    `tonality.tuning`.
+    """Transform a source and return the sums over each frame's spectrum.
+
+    `signal` is (n,) at 22.05 kHz; `tuning` in semitones, from `tonality.tuning`; `keep_magnitude` keeps the spectrogram.
 
     `device` is where the transform and what follows from it are computed: "cpu", or "cuda" for a GPU.
     """
@@ -271,7 +272,8 @@ _local = threading.local()
 
 
 def _transform(device: str) -> _Transform:
-    """This thread's, kept with its buffers: memory fresh from the system costs a fifth of the time in page faults."""
+    """Return this thread's own, kept with its buffers: memory fresh from the system costs a fifth of the time in page
+    faults."""
     kept: dict[str, _Transform] = _local.__dict__
     if device not in kept:
         kept[device] = _Transform(device)
@@ -279,7 +281,7 @@ def _transform(device: str) -> _Transform:
 
 
 class _Transform:
-    """From samples, float32, to the magnitudes of some of their frames and their squares, (frames, 1025) float32.
+    """Turns samples, float32, into the magnitudes of some of their frames and their squares, (frames, 1025) float32.
 
     Frames are centred, with zeros before the first sample and after the last. The next call overwrites the results.
     """
@@ -378,7 +380,7 @@ def _zero_crossings(signal: Floats, count: int) -> Floats:
 
 
 def decibels(power: NDArray[Any], top: float | None = 80.0) -> Floats:
-    """Like librosa.power_to_db with reference 1: 10 log10, floor -100 dB, at most `top` below the maximum."""
+    """Return 10 log10 of a power of any shape, floor -100 dB, at most `top` below the maximum: librosa.power_to_db."""
     db: Floats = np.maximum(power, AMIN, dtype=np.float32)
     np.log10(db, out=db)
     db *= np.float32(10)

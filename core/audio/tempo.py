@@ -44,7 +44,7 @@ class Candidates:
 
 
 def cue_names() -> list[str]:
-    """One name for each column of the cues, in their order; the weights in tempo.json go by them."""
+    """Return the names of the columns of the cues, in their order; tempo.json has a weight for each."""
     names = [f"{band} {level:.3g}" for band in BANDS for level in LEVELS]
     names += [f"{a}-{b} {level:.3g}" for a, b in _PAIRS for level in ANSWERS]
     return [
@@ -63,7 +63,7 @@ _PAIRS = (("low", "middle"), ("low", "high"), ("middle", "high"))
 
 
 def candidates(mel_db: Floats, onset_count: int) -> Candidates | None:
-    """Tempo candidates of a (128, T) mel spectrogram in dB with their cues; None where nothing repeats."""
+    """Return the tempo candidates of a (128, T) mel spectrogram in dB with their cues; None where nothing repeats."""
     rises = np.maximum(mel_db[:, 1:] - mel_db[:, :-1], 0)
     accents = [_standard(above_average(rises[rows].mean(axis=0))) for rows in BANDS.values()]
     spectra, size = _spectra(accents)
@@ -97,7 +97,7 @@ def candidates(mel_db: Floats, onset_count: int) -> Candidates | None:
 
 
 def rank(found: Candidates) -> tuple[NDArray[np.intp], Row]:
-    """Indices of the candidates, best first, and the probability of each that it is the tempo."""
+    """Return the indices of the candidates, best first, and the probability of each that it is the tempo."""
     score = found.cues @ _weights()
     share = np.exp(score - score.max())
     return np.argsort(score)[::-1], share / share.sum()
@@ -125,7 +125,7 @@ def _related(peaks: NDArray[np.intp], comb: Row) -> Row:
 
 
 def above_average(envelope: NDArray[np.float32]) -> Row:
-    """The envelope above its mean over one second."""
+    """Return how far the (T,) envelope lies above its mean over one second, 0 at least."""
     x = envelope.astype(np.float64)
     width = round(FRAME_RATE)
     running = np.cumsum(np.pad(x, (width // 2 + 1, width - 1 - width // 2), mode="symmetric"))

@@ -34,7 +34,7 @@ class Tonality:
 
 
 def tuning(signal: Floats, frames: int = 800) -> float:
-    """How far the recording is from A4 = 440 Hz, in semitones, -0.5..0.5, steps of 0.01.
+    """Return how far the recording, (n,) at 22.05 kHz, is from A4 = 440 Hz, in semitones, -0.5..0.5, steps of 0.01.
 
     Like librosa.estimate_tuning (parabolic interpolation of spectral peaks, histogram of their deviation), on at most
     `frames` frames spread over the recording.
@@ -66,7 +66,7 @@ def _peaks(power: Floats, low: int, high: int) -> NDArray[np.float32]:
 
 
 def tonality(chroma: NDArray[np.float32]) -> Tonality:
-    """Key of a (12, T) chroma (energy of each pitch class from C; frames that do not sound are left out)."""
+    """Return the key of a (12, T) chroma: energy of each pitch class from C, over the frames that sound."""
     total = chroma.sum(axis=0)
     sounding = chroma[:, total > 0]
     if not sounding.shape[1]:

@@ -56,7 +56,7 @@ class Descriptor:
         return bool(self.unit and self.label)
 
     def texts(self) -> Iterator[str]:
-        """Every text in it that a member may read."""
+        """Yield every text of it that a member may read, for translation."""
         ends = (
             *(self.ends or ()),
             *((self.scale.label, self.scale.low, self.scale.high) if self.scale else ()),
@@ -69,23 +69,23 @@ class Descriptor:
 
 @cache
 def descriptors() -> Mapping[str, Descriptor]:
-    """{name: descriptor} in the order of descriptors.toml."""
+    """Return {name: descriptor} in the order of descriptors.toml."""
     tables = tomllib.loads(files("core.audio").joinpath("descriptors.toml").read_text("utf-8"))
     return MappingProxyType({name: _descriptor(name, table) for name, table in tables.items()})
 
 
 def compared() -> tuple[str, ...]:
-    """Descriptors that the profile picture compares for each source."""
+    """Return the descriptors that the profile picture compares for each source."""
     return tuple(name for name, descriptor in descriptors().items() if descriptor.compared)
 
 
 def scales() -> dict[str, Scale]:
-    """Descriptors that the profile picture compares for the whole track."""
+    """Return the descriptors that the profile picture compares for the whole track, and how."""
     return {name: descriptor.scale for name, descriptor in descriptors().items() if descriptor.scale}
 
 
 def phrases(name: str) -> Phrases | None:
-    """Of 'tempo' or 'onset_strength.std'; None where there are none."""
+    """Return the phrases of 'tempo' or 'onset_strength.std'; None where it has none."""
     descriptor, _, statistic = name.partition(".")
     found = descriptors().get(descriptor)
     if found is None or statistic not in ("", "std"):

@@ -28,13 +28,13 @@ Mel = NDArray[np.uint8]
 
 
 def middle(length: int, wanted: int) -> slice:
-    """The `wanted` ones in the middle of `length`, or all."""
+    """Return the slice of the `wanted` middle items of `length`, or of all."""
     start = max(length - wanted, 0) // 2
     return slice(start, min(start + wanted, length))
 
 
 def excerpt(power_mel: Floats, seconds: float = SECONDS) -> Mel | None:
-    """The middle of a (128, T) mel power spectrogram, at most `seconds` of it, as bytes; None where it is silent."""
+    """Return the middle of a (128, T) mel power spectrogram, at most `seconds` of it, as bytes; None where it is silent."""
     part = power_mel[:, middle(power_mel.shape[1], round(seconds * FRAME_RATE))].T
     loudest = float(part.max(initial=0.0))
     if not np.isfinite(loudest) or loudest <= 10 ** (SILENT_DB / 10):
@@ -44,7 +44,7 @@ def excerpt(power_mel: Floats, seconds: float = SECONDS) -> Mel | None:
 
 
 def slices(mel: Mel, count: int | None = None) -> Mel:
-    """(n, 128, 128) slices of 128 frames: `count` of them evenly spread, or as many as fit side by side.
+    """Return (n, 128, 128) slices of 128 frames: `count` of them evenly spread, or as many as fit side by side.
 
     An excerpt that is shorter than a slice is repeated to its length.
     """

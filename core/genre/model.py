@@ -33,7 +33,7 @@ HEARD = 10
 
 @dataclass(frozen=True)
 class Heard:
-    """What a network says about one recording. `vector` has length 1; `genres` sum to 1."""
+    """Latent vector and genres of one recording. `vector` has length 1; `genres` sum to 1."""
 
     model: str
     vector: list[float]
@@ -60,7 +60,7 @@ class Model:
     def hear(
         self, power_mel: Floats, stems: Mapping[str, float] | None = None, separator: str = ""
     ) -> Heard | None:
-        """What it says about the middle of a (128, T) mel power spectrogram; None where it is silent.
+        """Return vector and genres of the middle of a (128, T) mel power spectrogram; None where it is silent.
 
         The latent vector is the mean over ten slices of half a minute, scaled to length 1; genres are the mean of the slices'
         probabilities, or what `fused` says of a minute, and of the stems (TrackAnalysis.features) where `separator`, its name
@@ -83,14 +83,15 @@ class Model:
 
 
 def texture(mel: Mel) -> Floats:
-    """(440,) of an excerpt: what its slices are like, their mean (core.genre.network.Texture)."""
+    """Return the (440,) mean over an excerpt's slices of what core.genre.network.Texture measures."""
     with torch.inference_mode():
         measured = build("texture", 1).measure(torch.from_numpy(slices(mel)).float() / 255)
         return np.asarray(measured.mean(0).numpy())
 
 
 def hear_file(path: Path, stems: Mapping[str, float] | None = None, separator: str = "") -> Heard | None:
-    """What the model in use says about an audio file, without separating or describing it; None for silence.
+    """Return vector and genres of an audio file by the model in use, without separating or describing it; None for
+    silence.
 
     `stems` and `separator` are those of an analysis that is there already.
 
@@ -114,7 +115,7 @@ def hear_file(path: Path, stems: Mapping[str, float] | None = None, separator: s
 
 
 def outputs(network: Genre, heard: Any) -> tuple[Floats, Floats]:
-    """Latent vectors (n, width) and genre probabilities (n, genres) of slices (n, 128, 128) in bytes, or of statistics."""
+    """Return latent vectors (n, width) and genre probabilities (n, genres) of slices (n, 128, 128) in bytes, or of statistics."""
     x = torch.from_numpy(np.ascontiguousarray(heard))
     with torch.inference_mode():
         latents, shares = [], []

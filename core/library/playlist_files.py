@@ -28,7 +28,10 @@ MOST_BYTES, MOST_ENTRIES = 2_000_000, 5000
 """What is read of a file; five hundred tracks are about 100 kB."""
 
 _XSPF = "http://xspf.org/ns/0/"
-_EXTINF = re.compile(r"#EXTINF:\s*(-?\d+(?:\.\d+)?)[^,]*,(.*)", re.I)
+MOST_LINE = 4_000
+"""Characters that are read of a line or a field; the longest path that a system allows has about as many."""
+
+_EXTINF = re.compile(r"#EXTINF:\s{0,9}(-?\d{1,9}(?:\.\d{1,6})?)[^,]{0,1000},(.*)", re.I)
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -131,7 +134,7 @@ def _read_m3u(text: str) -> PlaylistFile:
     seen: dict[str, Any] = {}
     left_out = 0
     for raw in text.splitlines():
-        line = raw.strip()
+        line = raw[:MOST_LINE].strip()
         upper = line[:10].upper()
         if found := _EXTINF.match(line):
             seconds = float(found[1])
@@ -300,7 +303,7 @@ def _item(fields: dict[str, Any], location: str) -> Item:
 
 def _file_name(location: str) -> str | None:
     """The last part of a path, a Windows path or a URL: a name to compare, nothing to open."""
-    location = location.strip()
+    location = location[:MOST_LINE].strip()
     try:
         parts = urlsplit(location)
         if parts.scheme in ("file", "http", "https"):

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-log = logging.getLogger(__name__)
+from core.audio.decode import metadata
 
 LONGEST = 200
 """Characters kept of a tag: tags come from strangers and end up on cards."""
@@ -30,20 +29,16 @@ def read_tags(path: Path, name: str | None = None) -> Tags:
 
     Never raises: a file with broken tags is still music. Cover art is not read.
     """
-    from tinytag import TinyTag
-
     fallback = from_file_name(name if name is not None else path.name)
-    try:
-        found = TinyTag.get(path, tags=True, duration=False, image=False)
-    except Exception as error:  # tinytag parses bytes from strangers; anything may come out
-        log.info("No readable tags in %s: %s", path.name, error)
+    found = {key: clean(value) for key, value in metadata(path).items()}
+    if not found:
         return fallback
-    title = clean(found.title)
+    title = found.get("title")
     return Tags(
         title=title or fallback.title,
-        artist=clean(found.artist) or clean(found.albumartist) or (None if title else fallback.artist),
-        album=clean(found.album),
-        genre=clean(found.genre),
+        artist=found.get("artist") or found.get("albumartist") or (None if title else fallback.artist),
+        album=found.get("album"),
+        genre=found.get("genre"),
     )
 
 
@@ -62,7 +57,7 @@ def clean(text: object) -> str | None:
     """One line of printable text, or None: no control or direction-changing characters, no runs of blanks."""
     if not isinstance(text, str):
         return None
-    text = text[: 20 * LONGEST]  # a tag may hold megabytes
+    text = text[: 5 * LONGEST]  # a tag may hold megabytes
     with contextlib.suppress(UnicodeError):
         text = text.encode("latin-1").decode(
             "utf-8"
@@ -74,7 +69,7 @@ def one_line(text: str) -> str | None:
     """Printable text without control or direction-changing characters, runs of blanks as one; None when empty."""
     visible = "".join(
         " " if character.isspace() else character
-        for character in unicodedata.normalize("NFC", text)
+        for character in unicodedata.normalize("NFC", text[: 2 * LONGEST])  # takes the square of its length
         if character.isspace() or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Co", "Cn")
     )
     return " ".join(visible.split())[:LONGEST].strip() or None

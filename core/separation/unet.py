@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.activity import Gate, Gating
-from core.audio.detector import VIEWS, Detector
 from core.audio.types import STEMS, Samples
 from core.errors import UserError
 from core.separation.bands import BANDS, FFT, HOP, RATE, band_sum, loudness, position, to_bins
@@ -199,9 +198,11 @@ def detector_file(weights: Path) -> Path:
     return weights.with_suffix(".activity.safetensors")
 
 
-def _detector(data: bytes) -> Detector:
+def _detector(data: bytes) -> Gating:
     """Raises KeyError or ValueError unless `data` holds a detector for STEMS."""
     from safetensors.numpy import load
+
+    from core.audio.detector import VIEWS, Detector  # with scipy, which the bot does without
 
     tensors = load(data)
     weights, bias = tensors["weights"], tensors["bias"]

@@ -110,7 +110,7 @@ def loaded(check: Callable[[Settings], None], environment: dict[str, str]) -> No
         try:
             found = load_settings()
         except UserError as refused:
-            assert str(refused).endswith(".") and "correct it" in str(refused)
+            assert str(refused).endswith(".") and "correct" in str(refused)
         else:
             check(found)
 

@@ -85,10 +85,10 @@ class Terminal:
 
     async def interrupted(self) -> str:
         """Ctrl+C, until it is heard: readline misses one that comes just before it looks."""
-        while self.process.returncode is None:
+        while "Stopped." not in self.seen:
             os.write(self.master, b"\x03")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.process.wait(), 1)
+                await asyncio.wait_for(self.process.wait(), 10)
         return await self.ended(1)
 
 
@@ -213,6 +213,18 @@ async def test_again_it_changes_only_what_is_said(stand_in: StandIn, tmp_path: P
     )
     assert settings_in(tmp_path)["library"]["folders"] == [str(tmp_path)]
     assert stat.S_IMODE(config.stat().st_mode) == 0o640
+
+
+async def test_settings_are_written_where_they_are_named(stand_in: StandIn, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "etc" / "settings.toml"
+    options = {"stdin": TOKEN, "MOODSTEM_CONFIG": str(elsewhere)}
+    code, said = await without(stand_in.port, tmp_path, "--token-file", "-", **options)
+    assert code == 1 and said == f"Error: {elsewhere} cannot be written (No such file or directory).\n"
+    elsewhere.parent.mkdir()
+    code, said = await without(stand_in.port, tmp_path, "--token-file", "-", **options)
+    assert code == 0 and f"Settings: {elsewhere}.\n" in said
+    assert elsewhere.read_text() == (ROOT / "config.toml").read_text()
+    assert not (tmp_path / "config.toml").exists()
 
 
 async def test_who_interrupts_loses_nothing(stand_in: StandIn, tmp_path: Path) -> None:

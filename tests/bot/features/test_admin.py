@@ -39,6 +39,15 @@ async def test_every_command_that_the_readme_names_is_there(world: World) -> Non
     assert told <= {"reindex", "Analyse this track"}, f"the README does not name {told}"
 
 
+async def test_every_command_that_a_page_names_is_there(world: World) -> None:
+    there = set(world.admin.available_commands(world.channel))
+    there |= {name.split()[0] for name in there}
+    pages = [ROOT / "PRIVACY.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+    named = {one for page in pages for one in re.findall(r"`/([a-z]+(?: [a-z]+)?)`", page.read_text("utf-8"))}
+    assert {"mood", "library map"} <= named
+    assert named - there <= {"health", "metrics"}
+
+
 async def test_buttons_of_an_admins_card_refuse_members(world: World) -> None:
     """As if the card had been posted for everybody."""
     await upload(world, "song.wav", plucked())

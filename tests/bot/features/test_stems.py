@@ -61,7 +61,7 @@ def sound(content: bytes) -> tuple[np.ndarray, int]:
 async def test_from_the_result_card_to_each_stem(world: World, runner: Runner) -> None:
     done = await analysed(world, runner)
     stems = await made(world, runner, done)
-    assert "Stems of" in words(stems) and "bundled model" in words(stems)
+    assert "Stems of" in words(stems) and "Separated by the bundled U-Net: expect traces" in words(stems)
     [archive] = archives(world)
     with zipfile.ZipFile(archive) as kept:
         assert {name.partition(".")[0] for name in kept.namelist()} == set(STEMS)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -134,3 +136,24 @@ def test_nothing_of_this_machine_is_written(tmp_path: Path) -> None:
     item = Item("A\nB", "C", file_name="#x.mp3")
     assert b"\n./#x.mp3\n" in write("N", [item], "m3u8")
     assert read(write("N", [item], "m3u8")).items[0].title == "A B"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"#EXTINF:" + b"1" * 1_990_000 + b"\na.mp3\n",
+        b"#EXTINF:" + b" " * 1_990_000 + b"\na.mp3\n",
+        ("#EXTTITLE:a" + "\u0300\u0316" * 490_000 + "\na.mp3\n").encode(),
+        (("#EXTINF:1,a" + "\u0300\u0316" * 150 + "\na.mp3\n") * 3000).encode(),
+        ("<playlist><trackList>" + ("<track><title>a" + "\u0300\u0316" * 400 + "</title></track>") * 1200 + "</trackList></playlist>").encode(),
+        ('{"playlist":{"title":"a' + "\u0300\u0316" * 490_000 + '","track":[{}]}}').encode(),
+        (b"http://[" + b"a" * 3000 + b"\n") * 650,
+    ],
+)  # fmt: skip
+def test_two_megabytes_of_anything_take_seconds_at_most(data: bytes) -> None:
+    """What took the square of a line's length stopped the whole bot for half an hour (trust.md, 2)."""
+    assert 1_000_000 < len(data) <= MOST_BYTES
+    began = time.process_time()
+    with contextlib.suppress(UserError):
+        read(data)
+    assert time.process_time() - began < 5
