@@ -31,7 +31,6 @@ from bot.service.recommending import Recommending
 from bot.service.uploading import Uploading
 from core.errors import UserError
 from core.i18n import catalogue
-from core.library.bundled import ensure_samples
 from core.library.command_sync import save_synced_commands, synced_commands
 from core.library.database import Database
 from core.library.history import History
@@ -39,6 +38,7 @@ from core.library.playlists import Playlists
 from core.library.profiles import Moods
 from core.library.schema import open_database
 from core.library.scope import restrict_folders
+from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.recommend.feedback import Feedback
 from core.recommend.journey_store import Journeys

@@ -90,7 +90,9 @@ def track_card(
 ) -> Card:
     """Everything that is known about a track. `moods` are (name, score) of those that fit best."""
     facts = [clock(track.duration_s), *(_facts(hit) if hit else [])]
-    source = {"sample": tr("Comes with Moodstem"), "upload": tr("Uploaded by a member")}.get(track.origin)
+    source = tr("Comes with Moodstem") if track.source.placeholder else None
+    if track.source.member_owned:
+        source = tr("Uploaded by a member")
     fits = [f"{bar(score, 8)}  {mood_adjective(mood)} **{number(score, '+.2f')}**" for mood, score in moods]
     heard = sorted(
         ((share, stem) for stem, share in (hit.activity if hit else {}).items() if share >= HEARD),

@@ -126,7 +126,7 @@ async def draw(
     if path is not None and path.is_file():
         files.append(discord.File(path, filename=PICTURE))
     listed = None
-    if track.origin == "upload" and bot.settings.library.recommend_uploads:
+    if track.source.member_owned and bot.settings.library.recommend_uploads:
         server = await bot.library.upload_guild(track.id)
         listed = await bot.library.is_listed(track.id) if server is not None else None
     return result_card(job, track, analysis, near, picture=bool(files), listed=listed), files
