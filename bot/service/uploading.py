@@ -100,7 +100,7 @@ class Uploading:
     async def list_(self, job: Job, user_id: int, listed: bool) -> None:
         """Add one's upload to the library, or take it out; where the operator allows it. Raises UserError."""
         track = await self.track_of(job)
-        if track is None or track.origin != "upload":
+        if track is None or not track.source.member_owned:
             raise UserError(tr("This recording is part of the library anyway, or no longer here."))
         if listed and not self.settings.library.recommend_uploads:
             raise UserError(tr("Whoever runs me keeps uploads out of the library; ask them to allow it."))
@@ -126,7 +126,7 @@ class Uploading:
         track = await self.track_of(job)
         if track is None:
             return "removed already"
-        if track.origin != "upload":
+        if not track.source.member_owned:
             raise UserError(
                 tr("This recording is part of the library, so it stays; your own upload was not kept twice.")
             )

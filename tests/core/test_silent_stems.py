@@ -12,11 +12,11 @@ import pytest
 from bot.words.reasons import reason_text
 from core.audio.activity import SILENT_DB
 from core.audio.types import STEMS
-from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog, features_of
 from core.library.loading import load_catalog
 from core.library.schema import open_database
 from core.library.scope import LibraryScope
+from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
 from core.pictures.drawing import profile_features

@@ -17,7 +17,7 @@ from bot.i18n import tr
 from bot.router import on_press
 from bot.widgets import note_card
 from core.errors import UserError
-from jobs.kinds.files import EXTENSIONS
+from core.library.sources.folder import EXTENSIONS
 
 Interaction = discord.Interaction[Moodstem]
 

@@ -12,12 +12,18 @@ INSERT INTO counter (name, value) VALUES ('job', 0), ('library', 0);
 
 -- The library
 
+-- What SQL asks of the sources of music (core.library.sources), stored anew when a database is opened.
+CREATE TABLE source (
+    origin        TEXT PRIMARY KEY,
+    member_owned  INTEGER NOT NULL CHECK (member_owned IN (0, 1))
+) STRICT, WITHOUT ROWID;
+
 -- A track is the content of one file; the same bytes twice are one track.
 CREATE TABLE track (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
     content_hash  TEXT NOT NULL UNIQUE,
     path          TEXT NOT NULL,
-    origin        TEXT NOT NULL CHECK (origin IN ('sample', 'folder', 'upload')),
+    origin        TEXT NOT NULL, -- of the table source
     title         TEXT NOT NULL,
     artist        TEXT,
     genre         TEXT,
@@ -553,13 +559,13 @@ CREATE INDEX playlist_entry_place ON playlist_entry (playlist_id, position);
 CREATE INDEX playlist_entry_track ON playlist_entry (track_id);
 CREATE INDEX playlist_entry_lost ON playlist_entry (content_hash) WHERE track_id IS NULL;
 
-CREATE TRIGGER playlist_track_gone BEFORE DELETE ON track WHEN old.origin <> 'upload' BEGIN
+CREATE TRIGGER playlist_track_gone BEFORE DELETE ON track WHEN old.origin NOT IN (SELECT origin FROM source WHERE member_owned) BEGIN
     UPDATE playlist_entry SET content_hash = old.content_hash, title = old.title, artist = old.artist,
         duration_s = old.duration_s
     WHERE track_id = old.id;
 END;
 -- Of an upload that its owner erased, nothing stays in anybody's list.
-CREATE TRIGGER playlist_upload_gone BEFORE DELETE ON track WHEN old.origin = 'upload' BEGIN
+CREATE TRIGGER playlist_upload_gone BEFORE DELETE ON track WHEN old.origin IN (SELECT origin FROM source WHERE member_owned) BEGIN
     DELETE FROM playlist_entry WHERE track_id = old.id;
 END;
 CREATE TRIGGER playlist_track_back AFTER INSERT ON track BEGIN

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from bot.words.say import say
-from core.library.bundled import ensure_samples
 from core.library.playlists import Playlists
 from core.library.schema import open_database
+from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.community import USERS
