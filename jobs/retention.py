@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.folders import DataFolder
 from core.library.database import Database
+from core.library.sources import MEMBER_OWNED_SQL
 from jobs.files import files_in_use
 
 DAY = 86400.0
@@ -60,12 +61,14 @@ async def clean_up(
     active = {path.name for path in await files_in_use(database, DataFolder(data))}
     # What was uploaded in a direct message is found by its uploader's job alone.
     await database.write(
-        "DELETE FROM track WHERE origin = 'upload' AND guild_id IS NULL AND id NOT IN (SELECT"
+        f"DELETE FROM track WHERE origin IN {MEMBER_OWNED_SQL} AND guild_id IS NULL AND id NOT IN (SELECT"
         " json_extract(result, '$.track_id') FROM job WHERE kind = 'analyse' AND state = 'done' AND result IS NOT NULL)"
     )
-    tracks = await database.fetch("SELECT path, origin, content_hash FROM track")
+    tracks = await database.fetch(
+        f"SELECT path, origin IN {MEMBER_OWNED_SQL} AS uploaded, content_hash FROM track"
+    )
     hashes = {row["content_hash"] for row in tracks}
-    named = active | {Path(row["path"]).name for row in tracks if row["origin"] == "upload"}
+    named = active | {Path(row["path"]).name for row in tracks if row["uploaded"]}
 
     def remove() -> dict[str, int]:
         uploads = [

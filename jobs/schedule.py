@@ -26,6 +26,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from core.genre.model_file import model_file
 from core.library.backup import backup, rehearse
 from core.library.database import Database
+from core.library.sources import MEMBER_OWNED_SQL
 from jobs.disk import keep_within
 from jobs.kinds import index, renew
 from jobs.model import BACKGROUND, NOBODY
@@ -227,7 +228,7 @@ async def enqueue_reindex(queue: Queue, folders: Sequence[Path]) -> None:
         await queue.enqueue(
             "index", index.Spec(folder), user_id=NOBODY, priority=BACKGROUND, dedup=f"index:{folder}"
         )
-    if await queue.database.fetch("SELECT 1 FROM track WHERE origin = 'upload' LIMIT 1") or (
+    if await queue.database.fetch(f"SELECT 1 FROM track WHERE origin IN {MEMBER_OWNED_SQL} LIMIT 1") or (
         model_file() is not None
         and await queue.database.fetch(
             "SELECT 1 FROM track WHERE NOT EXISTS (SELECT 1 FROM latent WHERE track_id = track.id) LIMIT 1"

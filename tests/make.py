@@ -11,7 +11,7 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
-from core.library.bundled import shipped_analyses
+from core.library.sources.samples import shipped_analyses
 from core.track_analysis import TrackAnalysis
 
 

@@ -10,11 +10,11 @@ import click
 
 from bot.words.say import say
 from core.errors import UserError
-from core.library.bundled import ensure_samples
 from core.library.catalog import Catalog
 from core.library.loading import load_catalog
 from core.library.schema import open_database
 from core.library.scope import LibraryScope, restrict_folders
+from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.topic_scores import tuned

@@ -31,9 +31,8 @@ class Listening:
 
     def audio(self, track: Track) -> Path:
         """Return the track's file. Raises UserError when it is gone."""
-        path = Path(track.path)
-        path = path if path.is_absolute() else self.settings.data / path
-        if not path.is_file() and track.origin == "upload":
+        path = track.source.locate(track.path, self.settings)
+        if not path.is_file() and track.source.member_owned:
             raise UserError(
                 tr(
                     "Uploads are kept for {days} days, and this one is gone; upload it again to hear it.",

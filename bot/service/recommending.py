@@ -7,11 +7,10 @@ import time
 from dataclasses import dataclass
 
 from bot.service.catalogs import Catalogs
-from core.errors import UserError
+from core.errors import Fact, UserError
 from core.i18n import tr
 from core.library.profiles import Moods
 from core.moods.profile import Profile
-from core.recommend.counterfactual import ranks_higher
 from core.recommend.feedback import Feedback
 from core.recommend.recommendation_store import (
     Pick,
@@ -21,7 +20,7 @@ from core.recommend.recommendation_store import (
     just_shown,
     reasons_needed,
 )
-from core.recommend.rules import Recommendation, recommend, topic_weights
+from core.recommend.rules import Recommendation, recommend
 from core.recommend.steer import change, possible
 
 SAME = 1e-9
@@ -71,12 +70,12 @@ class Recommending:
         guild_id: int | None,
         before: Recommended,
         query: RecommendationQuery,
-        title: str,
+        tap: Fact,
         measured: str | None = None,
         *,
         anew: bool = False,
     ) -> Recommended:
-        """Choose and keep other picks after those before, with what changed: `title`, and how far the steer `measured`
+        """Choose and keep other picks after those before, with what changed: the `tap`, and how far the steer `measured`
         moved. `anew`: it is a new question, so that what was just shown counts as shown, and what the member likes
         counts as of now. Raises UserError when nothing is left."""
         root = None if anew else before.root_id
@@ -88,7 +87,7 @@ class Recommending:
             raise UserError(tr("Nothing is left to steer to; use /recommend to begin again."))
         catalog = await self.catalogs.of(guild_id)
         old, new = [pick.track_id for pick in before.picks], [one.track.id for one in found]
-        changed = await asyncio.to_thread(change, catalog, old, new, title, measured)
+        changed = await asyncio.to_thread(change, catalog, old, new, tap, measured)
         picks = [Pick.of(one) for one in found]
         return await self.recommendations.save(
             user_id, query, picks, parent=before, root_id=root, changed=changed, at=now
@@ -127,8 +126,8 @@ class Recommending:
         """Return the steers that this library can follow."""
         return await asyncio.to_thread(possible, await self.catalogs.of(guild_id))
 
-    async def ranks_higher(self, guild_id: int | None, made: Recommended, position: int) -> list[str] | None:
-        """Return what would have ranked the pick higher, by asking again; None when the answer is another one by now."""
+    async def asked_again(self, guild_id: int | None, made: Recommended) -> list[Recommendation] | None:
+        """Return the answer to the same question with all reasons, best first; None when it is another one by now."""
         before = await self.recommendations.shown_before(made.user_id, made.root_id)
         asked = await self.recommendations.asked_at(made.root_id) or int(time.time())
         found = await self._choose(made.user_id, guild_id, made.query, before, asked, all_reasons=True)
@@ -136,12 +135,7 @@ class Recommending:
             one.track.id == pick.track_id and abs(one.score - pick.score) < SAME
             for one, pick in zip(found, made.picks, strict=True)
         )
-        if not same:
-            return None
-        topics = topic_weights(made.query.target, made.query.occasion, made.query.steers)
-        return await asyncio.to_thread(
-            ranks_higher, await self.catalogs.of(guild_id), topics, found, position
-        )
+        return found if same else None
 
     async def own(self, user_id: int, recommendation_id: int) -> Recommended:
         """Return a member's own recommendation. Raises UserError when it is somebody else's or no longer kept."""

@@ -100,7 +100,7 @@ class Uploading:
     async def list_(self, job: Job, user_id: int, listed: bool) -> None:
         """Add one's upload to the library, or take it out; where the operator allows it. Raises UserError."""
         track = await self.track_of(job)
-        if track is None or track.origin != "upload":
+        if track is None or not track.source.member_owned:
             raise UserError(tr("This recording is part of the library anyway, or no longer here."))
         if listed and not self.settings.library.recommend_uploads:
             raise UserError(tr("Whoever runs me keeps uploads out of the library; ask them to allow it."))
@@ -114,9 +114,7 @@ class Uploading:
             )
         await self.library.set_listed(track.id, listed)
 
-    async def remove(
-        self, job: Job, user_id: int
-    ) -> Literal["removed", "kept for others", "removed already"]:
+    async def remove(self, job: Job, user_id: int) -> Literal["removed", "kept", "gone"]:
         """Forget an upload's track, audio and pictures; of a recording that others uploaded too, only the user's claim.
 
         An admin's word counts for all who uploaded it.
@@ -125,15 +123,15 @@ class Uploading:
         """
         track = await self.track_of(job)
         if track is None:
-            return "removed already"
-        if track.origin != "upload":
+            return "gone"
+        if not track.source.member_owned:
             raise UserError(
                 tr("This recording is part of the library, so it stays; your own upload was not kept twice.")
             )
         if job.user_id != user_id:
             await self.library.remove(track.id)
         elif not await self.library.disclaim(track.id, user_id):
-            return "kept for others"
+            return "kept"
         await asyncio.to_thread(
             _unlink,
             self.settings.data / track.path,

@@ -19,6 +19,7 @@ from core.library.catalog import Catalog
 from core.library.connection import Row
 from core.library.database import Database
 from core.library.scope import SHARED, LibraryScope, guilds_with_own_library
+from core.library.sources import MEMBER_OWNED_SQL
 from core.library.tracks import TRACK_COLUMNS, Track
 from core.separation.registry import describe
 from core.track_analysis import TrackAnalysis
@@ -27,7 +28,7 @@ from core.track_analysis import TrackAnalysis
 _TRACKS = f"""
 SELECT {TRACK_COLUMNS}, separator, change
 FROM analysis INDEXED BY analysis_change JOIN track ON track.id = track_id
-WHERE track.origin <> 'upload' OR (:uploads AND track.listed)
+WHERE track.origin NOT IN {MEMBER_OWNED_SQL} OR (:uploads AND track.listed)
 """
 _ANALYSES = """
 SELECT track_id, separator, data FROM analysis WHERE track_id IN (SELECT value FROM json_each(?))

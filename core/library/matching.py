@@ -19,6 +19,7 @@ from core.library.playlist_files import Item
 from core.library.query import fold, split
 from core.library.scope import LibraryScope
 from core.library.search import quoted
+from core.library.sources import MEMBER_OWNED_SQL
 from core.library.tags import from_file_name
 
 SAME_LENGTH_S, LIKE_LENGTH_S = 3.0, 15.0
@@ -32,7 +33,7 @@ _ADDITION = re.compile(
     re.I,
 )
 _JOINED = re.compile(r"\s*(?:[&,;/+]|\b(?:and|und|y|with|feat|ft|featuring|vs|x)\b\.?)\s*", re.I)
-_COLUMNS = "track.id, title, artist, duration_s, path, origin"
+_COLUMNS = "track.id, title, artist, duration_s, path"
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ async def _titled(database: Database, title: str, scope: LibraryScope) -> list[R
 async def _by_file(database: Database, names: set[str], scope: LibraryScope) -> dict[str, list[Row]]:
     """Return {file name, folded: tracks with that file name}, in one pass over the library."""
     rows = await database.fetch(
-        f"SELECT {_COLUMNS} FROM track WHERE origin <> 'upload' AND {scope.listed_sql}", scope.parameters
+        f"SELECT {_COLUMNS} FROM track WHERE origin NOT IN {MEMBER_OWNED_SQL} AND {scope.listed_sql}",
+        scope.parameters,
     )
     found: dict[str, list[Row]] = {}
     for row in rows:

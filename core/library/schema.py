@@ -9,6 +9,7 @@ from pathlib import Path
 
 from core.errors import UserError
 from core.library.database import Database
+from core.library.sources import sources
 from core.separation.registry import installed
 
 
@@ -51,7 +52,18 @@ async def migrate(database: Database) -> None:
             for statement in split_statements(script):
                 await transaction.run(statement)
             await transaction.run(f"PRAGMA user_version={number}")
+    await store_sources(database)
     await store_ranks(database)
+
+
+async def store_sources(database: Database) -> None:
+    """Store what SQL asks of the sources of music, where it has changed."""
+    known = {origin: source.member_owned for origin, source in sources().items()}
+    if dict(map(tuple, await database.fetch("SELECT origin, member_owned FROM source"))) == known:
+        return
+    async with database.transaction() as transaction:
+        await transaction.run("DELETE FROM source")
+        await transaction.run_many("INSERT INTO source VALUES (?, ?)", known.items())
 
 
 async def store_ranks(database: Database) -> None:

@@ -8,32 +8,48 @@ that shows such an upload is in the guild where it was made.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from core.library.database import Database
+from core.library.sources import sources
+from core.library.sources.base import Source
 
 SHARED = 0
 """The guild id of direct messages: what every guild finds, and nothing else."""
 
 
-def _shared_sql(track: str) -> str:
-    """A condition: a sample, or a track with a file in a folder that this guild finds."""
-    return f"""({track}.origin = 'sample' OR {track}.origin = 'folder' AND (
-    :guild IS NULL OR NOT EXISTS (SELECT 1 FROM folder_server) OR EXISTS (
-        SELECT 1 FROM folder_file AS file WHERE file.track_id = {track}.id AND (
-            NOT EXISTS (SELECT 1 FROM folder_server AS some WHERE some.folder_id = file.folder_id)
-            OR EXISTS (SELECT 1 FROM folder_server AS some
-                       WHERE some.folder_id = file.folder_id AND some.guild_id = :guild)))))"""
-
-
-_UPLOADED_SQL = "(:guild IS NULL AND track.origin = 'upload' OR track.guild_id IN (0, :guild))"
-
 OWN_UPLOAD_SQL = "track.id IN (SELECT track_id FROM upload_owner WHERE user_id = :user)"
 """A condition: the track is an upload of the user :user, wherever it was made."""
+
+
+def _any_of(wanted: Iterable[Source], track: str = "track", more: str = "") -> str:
+    """A condition: the track is of one of these sources, and the guild's library contains it."""
+    return " OR ".join(
+        f"{track}.origin = '{source.origin}'{more} AND {source.in_scope_sql.format(track=track)}"
+        for source in wanted
+    )
+
+
+@functools.cache
+def _in_scope_sql() -> str:
+    return f"({_any_of(sources().values())})"
+
+
+@functools.cache
+def _listed_sql() -> str:
+    found = sources().values()
+    lasting = [source for source in found if not source.member_owned and not source.placeholder]
+    nothing_lasting = f" AND NOT EXISTS (SELECT 1 FROM track AS one WHERE {_any_of(lasting, 'one')})"
+    return "({} OR {} OR {})".format(
+        _any_of(lasting),
+        _any_of([source for source in found if source.member_owned], more=" AND :uploads AND track.listed"),
+        _any_of([source for source in found if source.placeholder], more=nothing_lasting),
+    )
 
 
 @dataclass(frozen=True)
@@ -47,13 +63,15 @@ class LibraryScope:
     guild_id: int | None
     uploads: bool = True
 
-    in_scope_sql: ClassVar[str] = f"({_shared_sql('track')} OR {_UPLOADED_SQL})"
-    """A condition: the track belongs to this guild's library, listed or not."""
+    @property
+    def in_scope_sql(self) -> str:
+        """A condition: the track belongs to this guild's library, listed or not."""
+        return _in_scope_sql()
 
-    listed_sql: ClassVar[str] = f"""({_shared_sql("track")} OR :uploads AND track.listed AND {_UPLOADED_SQL})
-  AND (track.origin <> 'sample' OR NOT EXISTS (
-    SELECT 1 FROM track AS one WHERE one.origin = 'folder' AND {_shared_sql("one")}))"""
-    """A condition: the guild finds the track. Samples are found only while the guild finds no folder."""
+    @property
+    def listed_sql(self) -> str:
+        """A condition: the guild finds the track; a placeholder's only while it finds none of a lasting source."""
+        return _listed_sql()
 
     @property
     def parameters(self) -> dict[str, Any]:

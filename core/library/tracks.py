@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -13,15 +13,15 @@ from core.genre.likely import likely
 from core.library.connection import Row
 from core.library.database import Database, Transaction
 from core.library.scope import OWN_UPLOAD_SQL, SHARED, LibraryScope, scoped_hash
+from core.library.sources import MEMBER_OWNED_SQL, sources
+from core.library.sources.base import Source
 from core.library.uploads import ExecuteSQL, disclaim
 from core.track_analysis import TrackAnalysis
-
-Origin = Literal["sample", "folder", "upload"]
 
 
 @dataclass(frozen=True)
 class Track:
-    """A recording of the library. `path` is absolute for folders and samples, relative to the data folder for uploads.
+    """A recording of the library. Its source (core.library.sources) finds the audio by `path`.
 
     The fields are columns of the table `track`; queries select them as TRACK_COLUMNS.
     """
@@ -29,7 +29,7 @@ class Track:
     id: int
     content_hash: str
     path: str
-    origin: Origin
+    origin: str
     title: str
     artist: str | None
     genre: str | None
@@ -41,11 +41,13 @@ class Track:
         """Return the track of a row that begins with TRACK_COLUMNS."""
         return cls(*row[: len(fields(cls))])
 
+    @property
+    def source(self) -> Source:
+        """Where it comes from."""
+        return sources()[self.origin]
+
 
 TRACK_COLUMNS = ", ".join(f"track.{field.name}" for field in fields(Track))
-
-_RANK = {"upload": 0, "folder": 1, "sample": 2}
-"""When the same content comes from two origins, the higher one wins: it lasts longer."""
 
 
 def picture_name(content_hash: str, separator: str, language: str = "en") -> str:
@@ -64,7 +66,7 @@ class Library:
         *,
         content_hash: str,
         path: str,
-        origin: Origin,
+        origin: str,
         title: str,
         artist: str | None = None,
         genre: str | None = None,
@@ -105,7 +107,7 @@ class Library:
             )
         )
 
-    async def tracks(self, origin: Origin | None = None) -> list[Track]:
+    async def tracks(self, origin: str | None = None) -> list[Track]:
         """Return all tracks (of one origin), oldest first."""
         rows = await self.database.fetch(
             f"SELECT {TRACK_COLUMNS} FROM track WHERE ? IS NULL OR origin = ? ORDER BY id", [origin, origin]
@@ -142,7 +144,7 @@ class Library:
     async def is_listed(self, track_id: int) -> bool:
         """Return whether others find the track; only uploads can be kept out."""
         row = await self.database.fetch_one(
-            "SELECT listed OR origin <> 'upload' AS listed FROM track WHERE id = ?", [track_id]
+            f"SELECT listed OR origin NOT IN {MEMBER_OWNED_SQL} AS listed FROM track WHERE id = ?", [track_id]
         )
         return row is not None and bool(row["listed"])
 
@@ -159,7 +161,7 @@ class Library:
         """Return the track that an upload of the user has become; None when it is gone, or no longer theirs."""
         return _track(
             await self.database.fetch_one(
-                f"SELECT {TRACK_COLUMNS} FROM track WHERE id = :id AND (origin <> 'upload' OR {OWN_UPLOAD_SQL})",
+                f"SELECT {TRACK_COLUMNS} FROM track WHERE id = :id AND (origin NOT IN {MEMBER_OWNED_SQL} OR {OWN_UPLOAD_SQL})",
                 {"id": track_id, "user": user_id},
             )
         )
@@ -183,7 +185,7 @@ class Library:
     async def set_listed(self, track_id: int, listed: bool) -> None:
         """Let others find an upload, or keep it from them."""
         await self.database.write(
-            "UPDATE track SET listed = ? WHERE id = ? AND origin = 'upload'", [listed, track_id]
+            f"UPDATE track SET listed = ? WHERE id = ? AND origin IN {MEMBER_OWNED_SQL}", [listed, track_id]
         )
 
     async def counts(self, guild_id: int | None = None) -> dict[str, int]:
@@ -194,7 +196,7 @@ class Library:
             f"SELECT origin, count(*) FROM track WHERE :guild IS NULL OR {scope.in_scope_sql} GROUP BY origin",
             scope.parameters,
         )
-        found = {"sample": 0, "folder": 0, "upload": 0} | {row[0]: row[1] for row in rows}
+        found = dict.fromkeys(sources(), 0) | {row[0]: row[1] for row in rows}
         [analyses] = await self.database.fetch("SELECT count(*) FROM analysis")
         return {"total": sum(found.values()), **found, "analyses": analyses[0]}
 
@@ -229,7 +231,7 @@ async def put_track(
     transaction: Transaction,
     content_hash: str,
     path: str,
-    origin: Origin,
+    origin: str,
     title: str,
     artist: str | None,
     genre: str | None,
@@ -239,7 +241,7 @@ async def put_track(
     """`Library.upsert_track` inside an open transaction. An upload is in every guild's library until
     `set_upload_guild`."""
     known = await transaction.run("SELECT id, origin FROM track WHERE content_hash = ?", [content_hash])
-    if known and _RANK[known[0]["origin"]] > _RANK[origin]:
+    if known and sources()[known[0]["origin"]].rank > sources()[origin].rank:
         return int(known[0]["id"])
     [row] = await transaction.run(
         "INSERT INTO track (content_hash, path, origin, title, artist, genre, duration_s, album, guild_id)"
@@ -256,7 +258,7 @@ async def put_track(
             genre,
             duration_s,
             album,
-            0 if origin == "upload" else None,
+            0 if sources()[origin].member_owned else None,
         ],
     )
     return int(row["id"])

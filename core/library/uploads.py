@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from core.library.connection import Row
+from core.library.sources import MEMBER_OWNED_SQL
 from core.library.tags import from_file_name
 
 ExecuteSQL = Callable[[str, Any], Awaitable[list[Row]]]
@@ -19,7 +20,7 @@ async def claim(execute: ExecuteSQL, track_id: int, user_id: int, file_name: str
     """Note that the user uploaded the track, if it is an upload, and what they called its file."""
     await execute(
         "INSERT INTO upload_owner (track_id, user_id, file_name)"
-        " SELECT id, ?, ? FROM track WHERE id = ? AND origin = 'upload'"
+        f" SELECT id, ?, ? FROM track WHERE id = ? AND origin IN {MEMBER_OWNED_SQL}"
         " ON CONFLICT (track_id, user_id) DO UPDATE SET file_name = excluded.file_name",
         [user_id, file_name or "", track_id],
     )
@@ -39,7 +40,9 @@ async def disclaim(execute: ExecuteSQL, track_id: int, user_id: int) -> bool:
     )
     if not others:
         return bool(
-            await execute("DELETE FROM track WHERE id = ? AND origin = 'upload' RETURNING id", [track_id])
+            await execute(
+                f"DELETE FROM track WHERE id = ? AND origin IN {MEMBER_OWNED_SQL} RETURNING id", [track_id]
+            )
         )
     if gone and gone[0]["file_name"]:
         before, after = from_file_name(gone[0]["file_name"]), from_file_name(others[0]["file_name"])

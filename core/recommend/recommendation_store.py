@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from core.errors import Refusal
+from core.errors import Fact, Refusal
 from core.library.connection import Row
 from core.library.database import Database
 from core.moods.aim import aimed
@@ -106,7 +106,8 @@ class Recommended:
     query: RecommendationQuery
     root_id: int
     parent_id: int | None = None
-    changed: str | None = None
+    changed: Fact | None = None
+    """What the last tap changed (core.recommend.steer.change)."""
 
 
 class Recommendations:
@@ -123,7 +124,7 @@ class Recommendations:
         *,
         parent: Recommended | None = None,
         root_id: int | None = None,
-        changed: str | None = None,
+        changed: Fact | None = None,
         at: int | None = None,
     ) -> Recommended:
         """`at` (Unix time) is when the question was asked, where that matters (see `shown_before`)."""
@@ -137,7 +138,7 @@ class Recommendations:
                 json.dumps(query.to_json(), allow_nan=False),
                 root_id,
                 parent.id if parent else None,
-                changed,
+                json.dumps(changed) if changed else None,
                 at,
             ),
         )
@@ -218,7 +219,7 @@ def _recommended(row: Row) -> Recommended:
         query if query.occasion == row["occasion"] else replace(query, occasion=row["occasion"]),
         row["root_id"] or row["id"],
         row["parent_id"],
-        row["changed"],
+        json.loads(row["changed"]) if row["changed"] else None,
     )
 
 

@@ -18,6 +18,7 @@ from core.errors import Refusal, UserError
 from core.folders import DataFolder
 from core.i18n import speaking
 from core.library.database import Transaction
+from core.library.sources.upload import SOURCE
 from core.library.tags import read_tags
 from core.library.tracks import (
     copy_latents,
@@ -120,10 +121,8 @@ async def run(work: Work[Spec]) -> Done[Result]:
             track_id, title, artist = known_here.id, known_here.title, known_here.artist
             # The track's own file is kept, not a second copy, unless that file is gone.
             kept = known_here.path == here or not (work.settings.data / known_here.path).is_file()
-            if kept:
-                await transaction.run(
-                    "UPDATE track SET path = ? WHERE id = ? AND origin = 'upload'", [here, track_id]
-                )
+            if kept and known_here.source.member_owned:
+                await transaction.run("UPDATE track SET path = ? WHERE id = ?", [here, track_id])
         else:
             tags = answer.get("tags") or (asdict(track) if track else {})  # it was removed since we looked
             title, artist = tags["title"], tags["artist"]
@@ -131,7 +130,7 @@ async def run(work: Work[Spec]) -> Done[Result]:
                 transaction,
                 now_named,
                 here,
-                "upload",
+                SOURCE.origin,
                 title,
                 artist,
                 tags["genre"],

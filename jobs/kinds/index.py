@@ -21,14 +21,13 @@ from core.errors import Fact, Refusal, UserError, fact, is_disk_full
 from core.folders import access_to
 from core.library.connection import Row
 from core.library.database import Database
+from core.library.indexing import Found, Place, fail, forget, reconcile, scan
+from core.library.sources import MEMBER_OWNED_SQL
+from core.library.sources.folder import SOURCE, fingerprint
 from core.separation.base import Cancelled
 from core.track_analysis import ANALYSER_VERSION
 from jobs.engines.base import Crashed, Engine, Request, ShouldStop, TaskFailed, TimedOut, Unavailable
 from jobs.kinds.base import Done, GiveBack, Kind, Work
-from jobs.kinds.files import fingerprint
-from jobs.kinds.places import Place
-from jobs.kinds.reconcile import Found, fail, settle
-from jobs.kinds.scan import forget, scan
 
 HANDLED = ("added", "updated", "renewed", "moved", "duplicates")
 """The counts of a report that a job keeps when it gives way and goes on later."""
@@ -149,6 +148,7 @@ class _Index:
             [str(self.folder), self.watched],
         )
         self.place = Place(
+            SOURCE,
             row["id"],
             self.folder,
             row["scan"],
@@ -261,7 +261,7 @@ class _Index:
     async def _known_or_new(self, found: Found, path: Path) -> None:
         place = self.place
         known = await self.database.fetch_one(
-            "SELECT content_hash = :digest AND origin <> 'upload' AS ours, data FROM track JOIN analysis"
+            f"SELECT content_hash = :digest AND origin NOT IN {MEMBER_OWNED_SQL} AS ours, data FROM track JOIN analysis"
             " ON track_id = track.id AND separator = :separator AND separator_version = :separator_version"
             " AND analyser_version = :analyser_version WHERE content_hash = :digest OR audio_hash = :digest"
             " ORDER BY ours DESC LIMIT 1",
@@ -288,7 +288,7 @@ class _Index:
             if answer["analysis"]["content_hash"] != found.digest:
                 return None  # it is being written to: stays pending until the next run
         async with self.database.transaction() as transaction:
-            happened = await settle(transaction, place, found, answer)
+            happened = await reconcile(transaction, place, found, answer)
         setattr(self.report, happened, getattr(self.report, happened) + 1)
         return None
 

@@ -17,6 +17,7 @@ from typing import Any
 from core.errors import Refusal, UserError, is_disk_full
 from core.library.connection import Row
 from core.library.database import Database
+from core.library.sources import MEMBER_OWNED_SQL
 from core.library.tracks import put_analysis, put_latent
 from core.separation.base import Cancelled
 from core.track_analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
@@ -25,8 +26,8 @@ from jobs.kinds.base import Context, Done, GiveBack, Kind, Work
 
 log = logging.getLogger(__name__)
 
-_STALE = """
-FROM track WHERE origin = 'upload' AND id > :after AND NOT EXISTS (
+_STALE = f"""
+FROM track WHERE origin IN {MEMBER_OWNED_SQL} AND id > :after AND NOT EXISTS (
     SELECT 1 FROM analysis WHERE track_id = track.id AND separator = :separator
     AND separator_version = :separator_version AND analyser_version = :analyser_version)
 """

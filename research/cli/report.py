@@ -177,8 +177,8 @@ def fma(ctx: click.Context, folder: Path | None, out: Path, as_json: bool) -> No
 
 def _folder_files(folder: Path) -> list[_File]:
     """The audio files of a folder with the ids that they get, in the order of these."""
+    from core.library.sources.folder import audio_files
     from core.library.tags import read_tags
-    from jobs.kinds.files import audio_files
 
     if not folder.is_dir():
         raise UserError(f"There is no folder {folder}: give a folder of music, or none for the library.")

@@ -16,8 +16,8 @@ from typing import Any
 import click
 
 from core.genre.model import classify_file
-from core.library.bundled import ANALYSES, shipped_analyses
 from core.library.samples import sample_folder
+from core.library.sources.samples import ANALYSES, shipped_analyses
 from core.separation.registry import load_separator
 from core.track_analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
 from research.cache import analyse_cached

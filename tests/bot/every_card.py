@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from itertools import product
 from typing import Any
 
 from bot.features.similar.cards import Question
+from bot.words.reasons import reason_text
 from core.audio.types import STEMS
 from core.errors import fact
 from core.i18n import percent, tr
@@ -24,7 +26,7 @@ from core.moods.aim import AIMS
 from core.moods.profile import MOODS, PREFERENCES, Profile
 from core.moods.questionnaire import AT_ONCE, questions
 from core.names import short
-from core.recommend.feedback import ITSELF, LIKE_IT, UNLIKE_IT
+from core.recommend.feedback import KINDS
 from core.recommend.journey_store import Made, Stop
 from core.recommend.journey_store import Question as Way
 from core.recommend.party_store import Guest, Heard, Opened
@@ -36,7 +38,6 @@ from core.recommend.steer import MOST, steers
 from core.recommend.table import load_rules, load_steers
 from core.recommend.tuning import Change
 from core.recommend.weight_preview import Outcome, Place, samples
-from core.recommend.wording import sentence
 from core.settings import LimitSettings, RetentionSettings
 from core.track_analysis import TrackAnalysis
 from jobs.kinds import analyse, index, renew, stems
@@ -97,19 +98,19 @@ def reasons(words: str) -> list[Reason]:
     def of_rule(rule: Any) -> Reason:
         return Reason(
             rule.id, rule.mood, rule.occasion, rule.preference, rule.source, rule.descriptor, 12345.678, "LUFS", 0.9,
-            -0.05, sentence(rule, 12345.678, "LUFS", 0.9, -0.05), rule.citation, rule.steer,
+            -0.05, fact("rule"), rule.citation, rule.steer,
         )  # fmt: skip
 
     every = sorted(
-        (of_rule(rule) for rule in (*load_rules(), *load_steers())), key=lambda one: -len(one.text)
+        (of_rule(rule) for rule in (*load_rules(), *load_steers())), key=lambda one: -len(reason_text(one))
     )
     longest = list({(one.source, one.descriptor): one for one in reversed(every)}.values())[::-1]
     taste = [
-        Reason(f"taste.{place}", None, None, None, "mix", "sound", 1.0, "cosine", None, 0.1, tr(text, title=short(words), weight=0.55), "")
-        for place, text in enumerate([*LIKE_IT.values(), *UNLIKE_IT.values(), *ITSELF.values()])
+        Reason(f"taste.{place}", None, None, None, "mix", "sound", 1.0, "cosine", None, 0.1, fact(f"{which}-{kind}", title=words, weight=0.55), "")
+        for place, (which, kind) in enumerate(product(("like", "unlike", "it"), ("liked", "disliked", *KINDS)))
     ]  # fmt: skip
     mixed = [one for pair in zip(taste, longest, strict=False) for one in pair]
-    return sorted(mixed, key=lambda one: -len(one.text.encode()))
+    return sorted(mixed, key=lambda one: -len(reason_text(one).encode()))
 
 
 def picks(words: str, count: int = 20) -> list[Pick]:
@@ -133,7 +134,15 @@ def recommended(words: str) -> Recommended:
     asked = RecommendationQuery(
         profile(), "celebration", "settle", tuple(sorted(steers(), key=len)[-MOST:]), 2**31 - 1, 20
     )
-    said = tr("Less like {title}", title=words[:80].replace(":", " ")) + ": " + "x, " * 60
+    move = {
+        "change": "less vocals, more of everything else",
+        "descriptor": "tempo",
+        "before": 1118.0,
+        "after": 1084.0,
+    }
+    said = fact(
+        "changed", tap=fact("less-like", title=words), fresh=20, all=20, reordered=True, moves=[move] * 3
+    )
     return Recommended(BIG, 1, "celebration", picks(words), asked, 1, BIG, said)
 
 
@@ -144,7 +153,7 @@ def journey(words: str) -> Made:
 
 def party(words: str) -> Opened:
     tracks = [{"track_id": BIG + n, "title": words, "artist": words, "genre": words} for n in range(25)]
-    said = [one.text for one in reasons(words)[:3]]
+    said = reasons(words)[:3]
     guests = [Guest(BIG + number, 0.99, [Heard(-0.99, said) for _ in tracks]) for number in range(20)]
     return Opened(BIG, BIG, "celebration", 25, tracks, guests)
 
@@ -263,7 +272,7 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.features.admin.cards:log_card": [([], 0, False), ([Logged(BIG, "cancelled a job of a member", fact("plain", sentence=f"{words}: {words}"), 10**9)] * 10, 1, True)],
         "bot.widgets:note_card": [(tr("Deleted **{name}**. The tracks stay in the library.", name=words[:80]),)],
         "bot.widgets:problem_card": [(words * 10,)],
-        "bot.features.library.details_card:details_card": [(track(words), ["profile", "contrast", "chroma"], True), (track(words), ["profile"], False)],
+        "bot.features.library.cards:details_card": [(track(words), ["profile", "contrast", "chroma"], True), (track(words), ["profile"], False)],
         "bot.features.upload.cards:job_card": [(job(words, state, kind),) for state in states for kind in ("analyse", "index", "renew", "stems")],
         "bot.features.upload.cards:result_card": [(job(words, "done"), replace(track(words), id=1), analysis(words), similar(words)[:3], {"picture": True, "listed": listed}) for listed in (None, True, False)],
         "bot.features.upload.cards:index_card": [(job(words, "done", "index", result={**indexed, "failed": [[words, fact("plain", sentence=words)]] * 99}),)],
@@ -294,11 +303,11 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.features.privacy.cards:consent_card": [(kept, BIG, "c" * 62)],
         "bot.features.similar.cards:answer_card": [(way, track(words), similar(words), prominent(words)) for way in ways] + [(replace(ways[1], track_id=0), None, [], prominent(words))],
         "bot.features.similar.cards:comparison_card": [(track(words), replace(track(words), id=1), similar(words)[0].reasons, False)],
-        "bot.features.upload.stems_card:stems_card": [(job(words, "done", "stems", result=archive), analysis(words), until) for until in (None, 1e9)],
-        "bot.features.mood.commands:mood_form": [(questions(language)[:AT_ONCE],)],
-        "bot.features.mood.commands:forgotten_card": [()],
-        "bot.features.mood.commands:question_card": [(one, answered, 40, tr("Before, you said “{answer}”.", answer=one.answers[-1])) for one in questions(language) for answered in (0, 39)],
-        "bot.features.mood.commands:profile_card": [(profile(), aim) for aim in AIMS] + [(Profile(),)],
+        "bot.features.upload.cards:stems_card": [(job(words, "done", "stems", result=archive), analysis(words), until) for until in (None, 1e9)],
+        "bot.features.mood.cards:mood_form": [(questions(language)[:AT_ONCE],)],
+        "bot.features.mood.cards:forgotten_card": [()],
+        "bot.features.mood.cards:question_card": [(one, answered, 40, tr("Before, you said “{answer}”.", answer=one.answers[-1])) for one in questions(language) for answered in (0, 39)],
+        "bot.features.mood.cards:profile_card": [(profile(), aim) for aim in AIMS] + [(Profile(),)],
         "bot.features.upload.notices:ended_card": [(job(words, state), {"mention": True}) for state in ("done", "failed")],
         "bot.features.library.map:map_card": [(told(words),)],
         **rule_calls(words),

@@ -21,9 +21,9 @@ from pathlib import Path
 
 import pytest
 
-from core.library.bundled import ensure_samples
 from core.library.database import Database
 from core.library.schema import open_database
+from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from jobs.queue import Queue
 from jobs.retention import Retention, clean_up

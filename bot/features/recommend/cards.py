@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 from discord import ui
@@ -12,18 +12,18 @@ from bot.i18n import inside, tr
 from bot.router import Choose, Press
 from bot.theme import plain
 from bot.widgets import Card, Style, line, mood_colour, row, text
+from bot.words.changes import change_text, change_title
+from bot.words.reasons import reason_text
 from core.i18n import ordinal
+from core.library.tracks import Track
 from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
 from core.moods.profile import MOODS, mood_adjective, mood_label
 from core.names import short
 from core.recommend.explain import in_short, signed, why
+from core.recommend.recommendation_store import Pick, RecommendationQuery, Recommended
 from core.recommend.rules import occasion_label
+from core.recommend.similar import Similar
 from core.recommend.steer import SURPRISE, listed, quick_steers, steer_emoji, steer_label
-
-if TYPE_CHECKING:
-    from core.library.tracks import Track
-    from core.recommend.recommendation_store import Pick, RecommendationQuery, Recommended
-    from core.recommend.similar import Similar
 
 PAGE = 5
 """Tracks on one card: a card holds at most 40 components, and more than five reasons to listen are none."""
@@ -52,7 +52,7 @@ def picks_card(made: Recommended, page: int = 0, *, steers: Sequence[str] = (), 
                 f"**{position + 1}. {plain(pick.title)}**",
                 _by_line(pick.artist, pick.genre),
                 *(
-                    f"> {plain(reason.text, SENTENCE)}"
+                    f"> {plain(reason_text(reason), SENTENCE)}"
                     for reason in in_short(pick, 2 if len(shown) <= 3 else 1, said)
                 ),
             )
@@ -103,13 +103,9 @@ def _heading(made: Recommended) -> list[str]:
     if query.aim != "match":
         lines.append(f"-# {aim_sentence(query.profile, query.aim, brief=True)}")
     if made.changed:
-        title, _, changed = made.changed.partition(":")
-        lines.append(f"{_changed_emoji(title)}**{title.removeprefix('↩️ ')}:**{changed}")
+        back = "↩️ " if made.changed["tap"]["code"] == "taken-back" else ""
+        lines.append(f"{back}**{plain(change_title(made.changed), 100)}:** {change_text(made.changed)}")
     return lines
-
-
-def _changed_emoji(title: str) -> str:
-    return "↩️ " if title.startswith("↩️ ") or title.endswith("taken back") else ""
 
 
 def _what_for(occasion: str) -> str:
@@ -202,9 +198,13 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
     found = why(pick)
     place = tr("{place} of {count}", place=ordinal(position + 1), count=len(made.picks))
     sources = sorted({reason.citation for reason in (*found.reasons, *found.against) if reason.citation})
-    said = [f"**{signed(reason.contribution)}** {plain(reason.text, SENTENCE)}" for reason in found.reasons]
+    said = [
+        f"**{signed(reason.contribution)}** {plain(reason_text(reason), SENTENCE)}"
+        for reason in found.reasons
+    ]
     against = [
-        f"**{signed(reason.contribution)}** {plain(reason.text, SENTENCE)}" for reason in found.against
+        f"**{signed(reason.contribution)}** {plain(reason_text(reason), SENTENCE)}"
+        for reason in found.against
     ]
     small = [
         *(plain(note, SENTENCE) for note in found.notes),

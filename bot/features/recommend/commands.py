@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from dataclasses import replace
 
@@ -15,14 +16,14 @@ from bot.features.listen.commands import play, track_named
 from bot.features.recommend.cards import PAGE, no_mood_card, picks_card, why_card
 from bot.i18n import tr
 from bot.router import Press, on_press
-from bot.theme import plain
 from bot.widgets import Card, problem_card
-from core.errors import UserError
+from bot.words.ranking import ranks_higher
+from core.errors import Fact, UserError, fact
 from core.moods.aim import AIMS, aim_label
 from core.moods.profile import MOODS, mood_label
 from core.recommend.recommendation_store import RecommendationQuery, Recommended
-from core.recommend.rules import occasion_label, occasions
-from core.recommend.steer import SURPRISE, opposite_of, pressed, steer_label, taken_back
+from core.recommend.rules import occasion_label, occasions, topic_weights
+from core.recommend.steer import SURPRISE, opposite_of, pressed, taken_back
 
 Interaction = discord.Interaction[Moodstem]
 
@@ -121,8 +122,8 @@ class Recommend(commands.Cog):
             return
         before = await self.own(interaction, recommendation_id)
         await interaction.response.defer()
-        query, title, measured = _steered(before.query, kind, what)
-        await self.turn(interaction, before, query, title, measured, anew=name == SURPRISE)
+        query, tap, measured = _steered(before.query, kind, what)
+        await self.turn(interaction, before, query, tap, measured, anew=name == SURPRISE)
 
     @on_press("rec_skip")
     async def skip(self, interaction: Interaction, recommendation_id: str, track_id: str) -> None:
@@ -133,9 +134,9 @@ class Recommend(commands.Cog):
         places = [place for place, pick in enumerate(before.picks) if pick.track_id == int(track_id)]
         if not places:
             raise UserError(tr("This track is not among these picks; use /recommend for new ones."))
-        title = before.picks[places[0]].title.replace(":", " ")
+        title = before.picks[places[0]].title
         query = replace(before.query, without=(*before.query.without, int(track_id)))
-        said = tr("Skipped {title}", title=plain(title))
+        said = fact("skipped", title=title)
         await self.turn(interaction, before, query, said, page=places[0] // PAGE)
         await self.bot.history.passed_over(interaction.user.id, int(track_id))
 
@@ -155,17 +156,15 @@ class Recommend(commands.Cog):
         await interaction.response.defer()
         track = await track_named(interaction, track_id)
         await self.bot.feedback.say(interaction.user.id, track.id, False)
-        title = tr(
-            "Less like {title}", title=plain(track.title.replace(":", " "))
-        )  # up to the colon, it is bold
-        await self.turn(interaction, before, before.query, title, anew=True)
+        tap = fact("less-like", title=track.title)
+        await self.turn(interaction, before, before.query, tap, anew=True)
 
     async def turn(
         self,
         interaction: Interaction,
         before: Recommended,
         query: RecommendationQuery,
-        title: str,
+        tap: Fact,
         measured: str | None = None,
         *,
         anew: bool = False,
@@ -173,7 +172,7 @@ class Recommend(commands.Cog):
     ) -> None:
         """Other picks in place of those before, and what changed."""
         made = await self.recommending.steer(
-            interaction.user.id, interaction.guild_id, before, query, title, measured, anew=anew
+            interaction.user.id, interaction.guild_id, before, query, tap, measured, anew=anew
         )
         await interaction.edit_original_response(view=await picks_view(interaction, made, page))
 
@@ -202,13 +201,17 @@ class Recommend(commands.Cog):
         own = made.user_id == interaction.user.id
         if not own:
             await self.recommending.check_all_here(interaction.guild_id, made)
-        ranking = await self.recommending.ranks_higher(interaction.guild_id, made, int(position))
-        if ranking is None:
+        found = await self.recommending.asked_again(interaction.guild_id, made)
+        if found is None:
             ranking = [
                 tr(
                     "The library, its rules or what you like have changed since, so this can no longer be told; ask again."
                 )
             ]
+        else:
+            topics = topic_weights(made.query.target, made.query.occasion, made.query.steers)
+            catalog = await self.bot.catalogs.of(interaction.guild_id)
+            ranking = await asyncio.to_thread(ranks_higher, catalog, topics, found, int(position))
         await interaction.edit_original_response(view=why_card(made, int(position), ranking, own=own))
 
     @on_press("rec_share")
@@ -222,21 +225,23 @@ class Recommend(commands.Cog):
         return await self.recommending.own(interaction.user.id, int(recommendation_id))
 
 
-def _steered(query: RecommendationQuery, kind: str, what: str) -> tuple[RecommendationQuery, str, str | None]:
-    """The query after one tap, what the tap is called, and the steer whose measurements tell what it changed."""
+def _steered(
+    query: RecommendationQuery, kind: str, what: str
+) -> tuple[RecommendationQuery, Fact, str | None]:
+    """The query after one tap, the tap, and the steer whose measurements tell what it changed."""
     if kind == "aim":
-        return replace(query, aim=what), aim_label(what), None
+        return replace(query, aim=what), fact("aimed", aim=what), None
     if kind == "back":
         steers = taken_back(query.steers, what)
         return (
             replace(query, steers=steers),
-            tr("↩️ {steer} taken back", steer=steer_label(what)),
+            fact("taken-back", steer=what),
             opposite_of(what),
         )
     query = replace(query, steers=pressed(query.steers, what))
     if what == SURPRISE:
         query = replace(query, seed=secrets.randbelow(2**31))
-    return query, steer_label(what), what
+    return query, fact("steered", steer=what), what
 
 
 async def setup(bot: Moodstem) -> None:

@@ -17,7 +17,7 @@ from bot.i18n import tr
 from bot.router import on_press
 from bot.widgets import note_card
 from core.errors import UserError
-from jobs.kinds.files import EXTENSIONS
+from core.library.sources.folder import EXTENSIONS
 
 Interaction = discord.Interaction[Moodstem]
 
@@ -82,10 +82,8 @@ class Upload(commands.Cog):
         """Forget an uploaded track and its audio; the uploader's and the admins' right."""
         sentence = {
             "removed": tr("Removed: the audio, its analysis and its picture."),
-            "kept for others": tr(
-                "Removed for you. Somebody else uploaded the same recording, so theirs stays."
-            ),
-            "removed already": tr("It was removed already."),
+            "kept": tr("Removed for you. Somebody else uploaded the same recording, so theirs stays."),
+            "gone": tr("It was removed already."),
         }[await self.bot.uploading.remove(await own_job(interaction, job_id), interaction.user.id)]
         await interaction.response.edit_message(view=note_card(sentence), attachments=[])
 

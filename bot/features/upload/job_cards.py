@@ -17,8 +17,7 @@ from bot.app import Moodstem
 from bot.consent import stores_nothing
 from bot.errors import GONE, TOO_LARGE, TROUBLE
 from bot.features.library.cards import PICTURE
-from bot.features.upload.cards import end_notice, index_card, job_card, jobs_card, result_card
-from bot.features.upload.stems_card import stems_card
+from bot.features.upload.cards import end_notice, index_card, job_card, jobs_card, result_card, stems_card
 from bot.i18n import speaking, tr
 from bot.router import on_press
 from bot.widgets import Card, note_card
@@ -127,7 +126,7 @@ async def draw(
     if path is not None and path.is_file():
         files.append(discord.File(path, filename=PICTURE))
     listed = None
-    if track.origin == "upload" and bot.settings.library.recommend_uploads:
+    if track.source.member_owned and bot.settings.library.recommend_uploads:
         server = await bot.library.upload_guild(track.id)
         listed = await bot.library.is_listed(track.id) if server is not None else None
     return result_card(job, track, analysis, near, picture=bool(files), listed=listed), files

@@ -12,12 +12,18 @@ INSERT INTO counter (name, value) VALUES ('job', 0), ('library', 0);
 
 -- The library
 
+-- What SQL asks of the sources of music (core.library.sources), stored anew when a database is opened.
+CREATE TABLE source (
+    origin        TEXT PRIMARY KEY,
+    member_owned  INTEGER NOT NULL CHECK (member_owned IN (0, 1))
+) STRICT, WITHOUT ROWID;
+
 -- A track is the content of one file; the same bytes twice are one track.
 CREATE TABLE track (
     id            INTEGER PRIMARY KEY AUTOINCREMENT,
     content_hash  TEXT NOT NULL UNIQUE,
     path          TEXT NOT NULL,
-    origin        TEXT NOT NULL CHECK (origin IN ('sample', 'folder', 'upload')),
+    origin        TEXT NOT NULL, -- of the table source
     title         TEXT NOT NULL,
     artist        TEXT,
     genre         TEXT,
@@ -430,7 +436,6 @@ CREATE TABLE profile (
     updated_at  INTEGER NOT NULL DEFAULT (unixepoch())
 ) STRICT;
 
--- Likes and dislikes.
 -- Who uploaded a track, and what they called its file. A job's result names a track, too, but gives no claim on it.
 CREATE TABLE upload_owner (
     track_id    INTEGER NOT NULL REFERENCES track (id) ON DELETE CASCADE,
@@ -442,6 +447,7 @@ CREATE TABLE upload_owner (
 
 CREATE INDEX upload_owner_user ON upload_owner (user_id);
 
+-- Likes and dislikes.
 CREATE TABLE feedback (
     user_id     INTEGER NOT NULL,
     track_id    INTEGER NOT NULL REFERENCES track (id) ON DELETE CASCADE,
@@ -553,13 +559,13 @@ CREATE INDEX playlist_entry_place ON playlist_entry (playlist_id, position);
 CREATE INDEX playlist_entry_track ON playlist_entry (track_id);
 CREATE INDEX playlist_entry_lost ON playlist_entry (content_hash) WHERE track_id IS NULL;
 
-CREATE TRIGGER playlist_track_gone BEFORE DELETE ON track WHEN old.origin <> 'upload' BEGIN
+CREATE TRIGGER playlist_track_gone BEFORE DELETE ON track WHEN old.origin NOT IN (SELECT origin FROM source WHERE member_owned) BEGIN
     UPDATE playlist_entry SET content_hash = old.content_hash, title = old.title, artist = old.artist,
         duration_s = old.duration_s
     WHERE track_id = old.id;
 END;
 -- Of an upload that its owner erased, nothing stays in anybody's list.
-CREATE TRIGGER playlist_upload_gone BEFORE DELETE ON track WHEN old.origin = 'upload' BEGIN
+CREATE TRIGGER playlist_upload_gone BEFORE DELETE ON track WHEN old.origin IN (SELECT origin FROM source WHERE member_owned) BEGIN
     DELETE FROM playlist_entry WHERE track_id = old.id;
 END;
 CREATE TRIGGER playlist_track_back AFTER INSERT ON track BEGIN

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from core.audio.vocabulary import compared, descriptors, phrases, scales
-from core.library.bundled import shipped_analyses
 from core.library.catalog import DERIVED
+from core.library.sources.samples import shipped_analyses
 
 
 def test_every_descriptor_has_a_table_and_every_table_a_descriptor() -> None:

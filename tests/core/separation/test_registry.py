@@ -19,11 +19,11 @@ from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.errors import UserError
 from core.i18n import speaking
-from core.library.bundled import ensure_samples
 from core.library.loading import load_catalog
 from core.library.schema import open_database
 from core.library.scope import LibraryScope
 from core.library.search import hit
+from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
 from core.recommend.explain import heard_by

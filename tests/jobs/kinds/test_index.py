@@ -14,17 +14,16 @@ import pytest
 from bot.words.say import say
 from core.errors import fact
 from core.library.database import Database
+from core.library.indexing import Place, scan
 from core.library.scope import LibraryScope, restrict_folders, scoped_hash
 from core.library.search import complete
+from core.library.sources.folder import SOURCE, audio_files, is_gone
 from core.library.tracks import Library, Track
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Request
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
-from jobs.kinds.files import audio_files, is_gone
 from jobs.kinds.index import IndexProgress, IndexReport, index_folder
-from jobs.kinds.places import Place
-from jobs.kinds.scan import scan
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
 from tests.make import write_tone
@@ -184,7 +183,7 @@ async def test_only_one_batch_is_ever_in_memory(database: Database, tmp_path: Pa
             file = folder / str(index % 7) / f"{index}.ogg"
             file.parent.mkdir(parents=True, exist_ok=True)
             file.touch()
-        place = Place(number, folder, 1, "none", "1", 1)
+        place = Place(SOURCE, number, folder, 1, "none", "1", 1)
         await database.write("INSERT INTO folder (id, path, scan) VALUES (?, ?, 1)", [number, str(folder)])
         tracemalloc.start()
         assert await scan(database, place, lambda: None, allow_empty=False) == []
@@ -260,9 +259,8 @@ async def test_an_uploaded_track_that_turns_up_in_the_folder(
     assert (found.id, found.origin) == (track.id, "folder")
 
 
-async def as_uploads(database: Database, name: str, servers: list[int], *, plain: bool = False) -> list[int]:
-    """The folder is forgotten, and its file one that was uploaded in these servers, as "secret"; `plain`: as it was kept
-    when uploads were everybody's."""
+async def as_uploads(database: Database, name: str, servers: list[int]) -> list[int]:
+    """The folder is forgotten, and its file one that was uploaded in these servers, as "secret"."""
     track = (await tracks(database))[name]
     await database.write("DELETE FROM folder")
     made = [track.id]
@@ -278,11 +276,11 @@ async def as_uploads(database: Database, name: str, servers: list[int], *, plain
             " separator_version, analyser_version, data FROM analysis WHERE track_id = ?",
             [row["id"], track.id],
         )
-    own = track.content_hash if plain else scoped_hash(track.content_hash, servers[0], 1)
+    own = scoped_hash(track.content_hash, servers[0], 1)
     await database.write(
         "UPDATE track SET origin = 'upload', path = 'uploads/x', title = 'secret', guild_id = ?, content_hash = ?,"
         " audio_hash = ? WHERE id = ?",
-        [servers[0], own, None if plain else track.content_hash, track.id],
+        [servers[0], own, track.content_hash, track.id],
     )
     return made
 
@@ -309,12 +307,11 @@ async def test_uploads_of_two_servers_that_turn_up_in_a_folder_for_all(
     assert counts(await index()) == {"unchanged": 3}
 
 
-@pytest.mark.parametrize("plain", [False, True])
 async def test_an_upload_of_a_server_that_does_not_find_the_folder_stays_as_it_is(
-    index: Index, database: Database, music: Path, counting: Counting, plain: bool
+    index: Index, database: Database, music: Path, counting: Counting
 ) -> None:
     await index()
-    [upload] = await as_uploads(database, "b.ogg", [10], plain=plain)
+    [upload] = await as_uploads(database, "b.ogg", [10])
     await restrict_folders(database, [music], {music: [20]})
     assert counts(await index()) == {"added": 3}
     assert counting.analysed == []

@@ -1,4 +1,4 @@
-"""Which files of a folder are music, and whether they are still the same."""
+"""Folders of music: which files are music, and whether they are still the same. The job 'index' keeps them up to date."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from core.library.sources.base import Entry, Source
 from core.track_analysis import content_hash
 
 EXTENSIONS = tuple(
@@ -18,8 +19,8 @@ EXTENSIONS = tuple(
 """Files that are taken for music."""
 
 
-def audio_files(folder: Path, unreadable: list[str]) -> Iterator[tuple[str, int, int]]:
-    """(path inside `folder`, size, mtime in ns) of every audio file; folders that cannot be read go to `unreadable`."""
+def audio_files(folder: Path, unreadable: list[str]) -> Iterator[Entry]:
+    """Yield every audio file below `folder`; folders that cannot be read go to `unreadable`."""
     waiting = [""]
     while waiting:
         inside = waiting.pop()
@@ -32,13 +33,13 @@ def audio_files(folder: Path, unreadable: list[str]) -> Iterator[tuple[str, int,
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(path)
                     elif (facts := _facts(entry, folder)) is not None:
-                        yield path, facts.st_size, facts.st_mtime_ns
+                        yield Entry(path, facts.st_size, facts.st_mtime_ns)
         except OSError:
             unreadable.append(inside)
 
 
 def _facts(entry: os.DirEntry[str], folder: Path) -> os.stat_result | None:
-    """Size and time, where it is an audio file that lies in the folder itself."""
+    """Return size and time of an audio file that lies in the folder itself, None for anything else."""
     try:
         entry.name.encode()  # a name that is not UTF-8 cannot be stored
         if not entry.name.lower().endswith(EXTENSIONS) or not entry.is_file():
@@ -51,7 +52,7 @@ def _facts(entry: os.DirEntry[str], folder: Path) -> os.stat_result | None:
 
 
 def is_gone(folder: Path, path: str) -> bool:
-    """Is the file away while its folder is there (and not only unmounted, or closed to us)?"""
+    """True when the file is away while its folder is there (and not only unmounted, or closed to us)."""
     try:
         if not folder.is_dir():
             return False
@@ -63,12 +64,20 @@ def is_gone(folder: Path, path: str) -> bool:
     return False
 
 
-def take(walk: Iterator[tuple[str, int, int]], count: int) -> list[tuple[str, int, int]]:
-    """The next `count` of a walk, fewer at its end."""
-    return [found for _, found in zip(range(count), walk, strict=False)]
-
-
 def fingerprint(path: Path) -> tuple[str, int, int]:
-    """Content hash, size in bytes and time of change in ns. Raises OSError when it cannot be read."""
+    """Return content hash, size in bytes and time of change in ns. Raises OSError when it cannot be read."""
     facts = path.stat()
     return content_hash(path), facts.st_size, facts.st_mtime_ns
+
+
+SOURCE = Source(
+    origin="folder",
+    rank=1,
+    in_scope_sql="""(:guild IS NULL OR NOT EXISTS (SELECT 1 FROM folder_server) OR EXISTS (
+    SELECT 1 FROM folder_file AS file WHERE file.track_id = {track}.id AND (
+        NOT EXISTS (SELECT 1 FROM folder_server AS some WHERE some.folder_id = file.folder_id)
+        OR EXISTS (SELECT 1 FROM folder_server AS some
+                   WHERE some.folder_id = file.folder_id AND some.guild_id = :guild))))""",
+    entries=audio_files,
+    is_gone=is_gone,
+)

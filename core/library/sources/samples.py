@@ -1,4 +1,4 @@
-"""The sample pieces in the database, with the analyses that ship with them, so that the first answer needs no wait."""
+"""The sample pieces, with the analyses that ship with them, so that the first recommendation needs no wait."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from core.library.samples import sample_folder
+from core.library.sources.base import Source
 from core.library.tags import read_tags
 from core.library.tracks import Library, put_analysis, put_track
 from core.track_analysis import TrackAnalysis, content_hash
+
+SOURCE = Source(origin="sample", rank=2, in_scope_sql="1", placeholder=True)
 
 ANALYSES = "analyses.json.gz"
 
@@ -29,7 +32,7 @@ def shipped_analyses() -> dict[str, dict[str, Any]]:
 async def ensure_samples(library: Library) -> None:
     """Add the samples or bring them up to date; write nothing if they are."""
     samples = await asyncio.to_thread(_samples)
-    known = {track.content_hash: track for track in await library.tracks("sample")}
+    known = {track.content_hash: track for track in await library.tracks(SOURCE.origin)}
     shown = {
         row["track_id"]: (row["separator_version"], row["analyser_version"])
         for row in await library.database.fetch(
@@ -55,7 +58,7 @@ async def ensure_samples(library: Library) -> None:
                 transaction,
                 digest,
                 str(path),
-                "sample",
+                SOURCE.origin,
                 tags.title,
                 tags.artist,
                 tags.genre,
