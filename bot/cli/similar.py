@@ -13,6 +13,7 @@ import click
 from bot.cli.root import print_json, settings_of
 from bot.cli.separators import separator_of
 from bot.cli.shared import JSON, SERVER, progress_bar, the_catalog
+from bot.words.prominence import prominence_text
 from bot.words.say import say
 from core.analysis import analyse
 from core.errors import UserError
@@ -155,7 +156,7 @@ async def _similar(
             "artist": one.track.artist,
             "similarity": one.prominence,
             **near.get(one.track.id, {}),
-            "reasons": [one.text, *near.get(one.track.id, {}).get("reasons", [])],
+            "reasons": [prominence_text(one), *near.get(one.track.id, {}).get("reasons", [])],
             "prominence": one.prominence,
             "activity": one.activity,
             "energy": one.energy,

@@ -17,9 +17,7 @@ import numpy as np
 
 from core.audio.types import STEMS
 from core.errors import Refusal
-from core.i18n import mark, tr
 from core.library.catalog import Catalog, TrackLike
-from core.recommend import wording
 from core.recommend.rule import Matrix
 from core.recommend.table import trust
 from core.separation.base import HEARD
@@ -27,22 +25,15 @@ from core.separation.base import HEARD
 
 @dataclass(frozen=True)
 class Prominent:
-    """A track with the prominence of an instrument in it, 0..1, what it is made of, and both in a sentence."""
+    """A track with the prominence of an instrument in it, 0..1, and what it is made of; `estimate` where its
+    separator cannot tell the instrument from others (see `trust`)."""
 
     track: TrackLike
     prominence: float
     activity: float
     energy: float
-    text: str
-
-
-SENTENCES = {
-    (False, False): mark("{stem} sounds {activity} of the time and holds {energy} of the energy."),
-    (False, True): mark("{stem} sounds about {activity} of the time and holds {energy} of the energy."),
-    (True, False): mark("{stem} sound {activity} of the time and hold {energy} of the energy."),
-    (True, True): mark("{stem} sound about {activity} of the time and hold {energy} of the energy."),
-}
-"""By (the name is a plural, an estimate)."""
+    instrument: str
+    estimate: bool
 
 
 def checked_instrument(name: str) -> str:
@@ -75,14 +66,10 @@ def prominent(
 ) -> list[Prominent]:
     """The `count` tracks (of the ids `among`, where given) in which the instrument stands out most, most first, equal ones
     by id; none in which it is not `HEARD`.
-
-    A stem that its separator cannot tell from others (see `trust`) is said to be an estimate.
     """
     values, activity, energy = prominence(catalog, instrument)
     ids = np.array([track.id for track in catalog.tracks], dtype=np.int64)
     order = np.lexsort((ids, -values))
-    name = wording.the_source(instrument)
-    name = name[:1].upper() + name[1:]
     found: list[Prominent] = []
     for row in order:
         if values[row] <= 0 or len(found) >= count:
@@ -92,12 +79,6 @@ def prominent(
         if among is not None and catalog.tracks[row].id not in among:
             continue
         estimate = trust(catalog.separators[row], instrument, "activity") == 0
-        numbers = {
-            "activity": wording.formatted(float(activity[row]), "%"),
-            "energy": wording.formatted(float(energy[row]), "%"),
-        }
-        text = tr(SENTENCES[wording.is_plural(instrument), estimate], stem=name, **numbers)
-        found.append(
-            Prominent(catalog.tracks[row], float(values[row]), float(activity[row]), float(energy[row]), text)
-        )
+        shares = float(values[row]), float(activity[row]), float(energy[row])
+        found.append(Prominent(catalog.tracks[row], *shares, instrument, estimate))
     return found

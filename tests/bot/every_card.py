@@ -12,7 +12,7 @@ from bot.features.similar.cards import Question
 from bot.words.reasons import reason_text
 from core.audio.types import STEMS
 from core.errors import fact
-from core.i18n import percent, tr
+from core.i18n import tr
 from core.library.audit import Entry as Logged
 from core.library.guild_limits import LIMITS
 from core.library.history import Moment
@@ -30,7 +30,7 @@ from core.recommend.feedback import KINDS
 from core.recommend.journey_store import Made, Stop
 from core.recommend.journey_store import Question as Way
 from core.recommend.party_store import Guest, Heard, Opened
-from core.recommend.prominence import SENTENCES, Prominent
+from core.recommend.prominence import Prominent
 from core.recommend.recommendation_store import AGAINST, FOR, Pick, RecommendationQuery, Recommended
 from core.recommend.rules import Reason, occasions
 from core.recommend.similar import Similar
@@ -85,11 +85,9 @@ def similar(words: str) -> list[Similar]:
 
 
 def prominent(words: str) -> list[Prominent]:
-    text = max(
-        (tr(one, stem="other", activity=percent(0.99), energy=percent(0.99)) for one in SENTENCES.values()),
-        key=len,
-    )
-    return [Prominent(replace(track(words), id=BIG + place), 0.99, 0.9, 0.9, text) for place in range(5)]
+    return [
+        Prominent(replace(track(words), id=BIG + place), 0.99, 0.9, 0.9, "other", True) for place in range(5)
+    ]
 
 
 def reasons(words: str) -> list[Reason]:

@@ -14,6 +14,7 @@ from bot.i18n import inside, joined, mark, number, tr
 from bot.router import Choose, Press
 from bot.theme import STEM_EMOJI, plain
 from bot.widgets import Card, Style, gallery, line, row, text
+from bot.words.prominence import prominence_text
 from core.audio.types import STEMS
 from core.library.tracks import Track
 from core.names import stem_name
@@ -76,7 +77,7 @@ def answer_card(
             (
                 one.track,
                 tr("prominence {value:.2f}", value=one.prominence),
-                [one.text, *_first(reasons.get(one.track.id))],
+                [prominence_text(one), *_first(reasons.get(one.track.id))],
             )
             for one in standing
         ]

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from threadpoolctl import threadpool_limits
 
+from bot.words.prominence import prominence_text
 from core.analysis import analyse
 from core.audio.descriptors import describe
 from core.genre.neighbours import unit
@@ -229,7 +230,7 @@ def test_prominence_is_time_and_energy() -> None:
         3,
         2,
     ]  # the silent one and the one with a trace of it are left out
-    assert found[0].text == "The guitar sounds 90% of the time and holds 50% of the energy."
+    assert prominence_text(found[0]) == "The guitar sounds 90% of the time and holds 50% of the energy."
     assert [one.track.id for one in prominent(world, "guitar", 9, among={2, 3})] == [3, 2]
 
 
