@@ -40,7 +40,7 @@ def check_installed() -> None:
 
 
 class RayEngine:
-    """See above. `separator`, `weights_dir`, `threads`, `htdemucs`, `device`, `warm` and `extra_tasks` are LocalEngine's."""
+    """See above. `separator`, `weights_dir`, `genre_model`, `threads`, `htdemucs`, `device`, `warm` and `extra_tasks` are LocalEngine's."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class RayEngine:
         cluster: Cluster | None = None,
         limits: Limits | None = None,
         weights_dir: Path | None = None,
+        genre_model: Path | None = None,
         threads: int = 1,
         htdemucs: Mapping[str, Any] | None = None,
         device: str = "auto",
@@ -61,6 +62,7 @@ class RayEngine:
         self.options: dict[str, Any] = {
             "separator": separator,
             "weights_dir": weights_dir,
+            "genre_model": genre_model,
             "threads": threads,
             "htdemucs": htdemucs,
             "device": device,
