@@ -21,10 +21,15 @@ from discord.ext import commands
 from bot import background, features
 from bot.consent import Again, Gate, from_short, must_ask, run_command, short_command, short_press
 from bot.errors import name_of, report
-from bot.i18n import LANGUAGES, Words, language_of, mark, speak
+from bot.i18n import LANGUAGES, Words, language_of, mark, speak, tr
 from bot.metrics import Metrics
 from bot.router import Handler, marked, route
 from bot.service.catalogs import Catalogs
+from bot.service.job_cards import JobCards
+from bot.service.listening import Listening
+from bot.service.notices import Notices
+from bot.service.recommending import Recommending
+from bot.service.uploading import Uploading
 from core.errors import UserError
 from core.i18n import catalogue
 from core.library.command_sync import save_synced_commands, synced_commands
@@ -43,7 +48,6 @@ from core.recommend.recommendation_store import Recommendations
 from jobs.queue import Queue
 
 if TYPE_CHECKING:
-    from bot.features.upload.job_cards import JobCards
     from core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -119,7 +123,11 @@ class Moodstem(commands.Bot):
     recommendations: Recommendations
     journeys: Journeys
     parties: Parties
+    recommending: Recommending
+    listening: Listening
+    uploading: Uploading
     job_cards: JobCards
+    notices: Notices
 
     def __init__(self, settings: Settings, **options: Any) -> None:
         self.metrics = Metrics()
@@ -158,6 +166,11 @@ class Moodstem(commands.Bot):
         self.recommendations = Recommendations(self.database)
         self.journeys = Journeys(self.database)
         self.parties = Parties(self.database)
+        self.recommending = Recommending(self.catalogs, self.moods, self.recommendations, self.feedback)
+        self.listening = Listening(self.settings, self.database, self.history)
+        self.uploading = Uploading(self.settings, self.database, self.queue, self.library)
+        self.job_cards = JobCards(self.database, self.queue, self.serves)
+        self.notices = Notices(self.database, self.queue, self.serves)
         await ensure_samples(self.library)
         await restrict_folders(self.database, self.settings.library.folders, self.settings.library.servers)
         for language in LANGUAGES:  # read now, so that no answer waits for it
@@ -227,7 +240,7 @@ class Moodstem(commands.Bot):
             self._answered.popitem(last=False)
         speak(await language_of(self.database, interaction))
         if self.closing:
-            await report(interaction, UserError("I am being restarted; please try again in a minute."))
+            await report(interaction, UserError(tr("I am being restarted; please try again in a minute.")))
         return not self.closing
 
     async def add_cog(self, cog: commands.Cog, /, **options: Any) -> None:
@@ -248,7 +261,7 @@ class Moodstem(commands.Bot):
             if await self.admit(interaction):
                 pressed = route(interaction.data or {})
                 if pressed is None:
-                    raise UserError(OUT_OF_DATE)
+                    raise UserError(tr(OUT_OF_DATE))
                 await self.press(interaction, *pressed)
         except Exception as error:
             await report(interaction, error)
@@ -271,11 +284,11 @@ class Moodstem(commands.Bot):
         """Run the handler. Raises UserError when this version of the bot knows no such button."""
         handler = self.handlers.get(action)
         if handler is None:
-            raise UserError("This button is from another version of me; run the command again.")
+            raise UserError(tr("This button is from another version of me; run the command again."))
         try:
             inspect.signature(handler).bind(interaction, *arguments)
         except TypeError:
-            raise UserError("This card is from another version of me; run the command again.") from None
+            raise UserError(tr("This card is from another version of me; run the command again.")) from None
         await handler(interaction, *arguments)
 
     def again(self, short: str) -> Again | None:

@@ -149,11 +149,13 @@ async def chosen_track(interaction: Interaction, value: str) -> Track:
     if kind == "track" and number.isdecimal():
         track = await search.visible(bot.database, scope, min(int(number), 2**62))
         if track is None:
-            raise UserError("This track is no longer in the library here; choose another one from the list.")
+            raise UserError(
+                tr("This track is no longer in the library here; choose another one from the list.")
+            )
         return track
     found = await search.complete(bot.database, scope, value, limit=1) if value.strip() else []
     if not found:
-        raise UserError("No track is called that; begin to type and choose one from the list.")
+        raise UserError(tr("No track is called that; begin to type and choose one from the list."))
     return found[0]
 
 
@@ -174,7 +176,7 @@ async def chosen_playlist(interaction: Interaction, value: str) -> Playlist:
     playlist = await lists.named(interaction.user.id, value)
     if playlist is None:
         raise UserError(
-            "You have no playlist of that name; choose one from the list, or /playlist create it."
+            tr("You have no playlist of that name; choose one from the list, or /playlist create it.")
         )
     return playlist
 
@@ -189,7 +191,7 @@ def chosen_entry(entries: list[Entry], value: str) -> Entry:
     for entry in entries:
         if wanted and kind != "entry" and wanted in fold(entry.title):
             return entry
-    raise UserError("That track is not in the playlist; choose one from the list.")
+    raise UserError(tr("That track is not in the playlist; choose one from the list."))
 
 
 def choice(name: str, value: str) -> app_commands.Choice[str]:

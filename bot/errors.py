@@ -14,6 +14,7 @@ from discord import app_commands
 
 from bot.i18n import tr
 from bot.widgets import problem_card
+from bot.words.say import say as telling
 from core.errors import UserError, is_disk_full
 
 log = logging.getLogger(__name__)
@@ -82,7 +83,7 @@ def sentence_for(error: BaseException) -> str | None:
     """The sentence for an error that is the person's or the server's to mend, None for a bug."""
     match error:
         case UserError():
-            return error.said()
+            return telling(error)
         case app_commands.MissingPermissions():
             return tr("Only members who may manage this server can do that; ask one of them.")
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():

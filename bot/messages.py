@@ -21,7 +21,7 @@ from core.separation.registry import BUNDLED
 ROOT = Path(__file__).parent.parent
 CATALOGUES = ROOT / "core" / "locales"
 
-MARKS = {"tr": 1, "mark": 1, "UserError": 1, "trn": 2}
+MARKS = {"tr": 1, "mark": 1, "trn": 2}
 """Calls whose first arguments are messages."""
 
 DESCRIBING = {"description", "group_description"}
@@ -128,8 +128,13 @@ def _of_call(call: ast.Call) -> Iterator[str | tuple[str, str]]:
             yield text
 
 
-def _of_tables() -> Iterator[str]:
-    """The sentences of rules, steers, aims and descriptors."""
+def _of_tables() -> Iterator[str | tuple[str, str]]:
+    """The sentences of facts, rules, steers, aims and descriptors."""
+    for sentence in _toml(ROOT / "bot" / "words" / "sentences.toml").values():
+        if isinstance(sentence, list):
+            yield sentence[0], sentence[1]
+        elif _WORD.search(re.sub(r"\{[^}]*\}", "", sentence)):
+            yield sentence
     moods = ROOT / "core" / "moods"
     for rule in _toml(moods / "rules.toml")["rule"]:
         yield rule["text"]
@@ -214,7 +219,7 @@ class _Checker(ast.NodeVisitor):
     def visit_Call(self, node: ast.Call) -> None:
         name = _name(node)
         if name in MARKS:
-            if name != "mark" and name != "UserError" and not self.depth:
+            if name != "mark" and not self.depth:
                 self.fault(node, f"{name}() while the module is loaded is always English; use mark()")
             for argument in node.args[: MARKS[name]]:
                 if isinstance(argument, ast.JoinedStr):

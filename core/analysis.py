@@ -11,9 +11,8 @@ from core.audio.decode import DecodeLimits, decode
 from core.audio.descriptors import describe
 from core.audio.device import fastest_device
 from core.audio.spectrum import resample
-from core.errors import UserError
+from core.errors import UserError, fact
 from core.genre.model import current
-from core.i18n import mark
 from core.separation.base import Progress, Separator
 from core.track_analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
 
@@ -21,8 +20,6 @@ log = logging.getLogger(__name__)
 
 DECODED, SEPARATED = 0.05, 0.95
 """Progress once the file is decoded and once the stems are there."""
-
-UNHEARD = mark("Nothing in it sounds long or loud enough, in left and right together, to be described.")
 
 
 def analyse(
@@ -49,8 +46,8 @@ def analyse(
     described = describe({"mix": mix, **stems}, separator.rate, separator.gate, fastest_device())
     say(1.0)
     notes = list(audio.notes)
-    if "mix" not in described.descriptors and not any("silent" in note for note in notes):
-        notes.append(UNHEARD)
+    if "mix" not in described.descriptors and not any(note["code"] == "silent" for note in notes):
+        notes.append(fact("nothing-heard"))
     analysis = TrackAnalysis(
         content_hash=digest,
         duration_s=audio.seconds,
@@ -79,5 +76,5 @@ def _latent(power_mel: Any, analysis: TrackAnalysis, genre_model: Path | None) -
         return None
     if model is None or power_mel is None:
         return None
-    heard = model.hear(power_mel, analysis.features(), analysis.separated_by)
-    return heard.to_json() if heard is not None else None
+    result = model.classify(power_mel, analysis.features(), analysis.separated_by)
+    return result.to_json() if result is not None else None

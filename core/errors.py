@@ -1,29 +1,59 @@
-"""The one error that users read, and how to tell a full disk from a fault."""
+"""The errors that people read, as facts, and how to tell a full disk from a fault."""
 
 from __future__ import annotations
 
 import errno
+from functools import partial
+from typing import Any
 
-from core.i18n import retold, tr
+Fact = dict[str, Any]
+"""What there is to say, as JSON data: {"code": ..., and values by name}; a value may be another fact. bot.words makes
+a sentence of it (bot/words/sentences.toml)."""
+
+
+def fact(code: str, /, **values: Any) -> Fact:
+    """Return the fact of this code; `values` must be JSON data."""
+    return {"code": code, **values}
 
 
 class UserError(Exception):
     """The input or the environment is at fault, not the program.
 
-    Its text is one clear sentence that says what to do next; the command line prints it and exits with 1,
-    the bot shows it on the card. Anything else that is raised is a bug and shows up as one.
-
-    Where members may read it, values stand in placeholders: UserError("There is no form {form!r}.", form=form).
-    `str` is the English sentence, for logs and the command line; `said` is the reader's.
+    Its text is one clear English sentence for whoever runs Moodstem, which says what to do next; the command line
+    prints it and exits with 1. What members may meet is a Refusal. Anything else that is raised is a bug and shows up
+    as one.
     """
 
-    def __init__(self, sentence: str = "", **values: object) -> None:
-        super().__init__(sentence.format(**values) if values else sentence)
-        self.template, self.values = sentence, values
+    @property
+    def fact(self) -> Fact:
+        """The error as JSON data, to cross processes and to be stored."""
+        return fact("plain", sentence=str(self))
 
-    def said(self) -> str:
-        """In the reader's language."""
-        return tr(self.template, **self.values) if self.values else retold(self.template)
+
+class Refusal(UserError):  # noqa: N818 - the word for it
+    """An error that members may meet: a code and its values. The sentence is made where it is shown (bot.words.say).
+
+    `str` is for logs.
+    """
+
+    def __init__(self, code: str, /, **values: Any) -> None:
+        super().__init__(f"{code} {values}" if values else code)
+        self.code, self.values = code, values
+
+    @property
+    def fact(self) -> Fact:
+        """The error as JSON data, to cross processes and to be stored."""
+        return fact(self.code, **self.values)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), self.code, **self.values), ()
+
+
+def error_of(told: Fact) -> UserError:
+    """Return the error whose fact came from another process."""
+    if told["code"] == "plain":
+        return UserError(told["sentence"])
+    return Refusal(told["code"], **{name: value for name, value in told.items() if name != "code"})
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.audio.activity import SILENT_DB
+from core.errors import Fact
 
 ANALYSER_VERSION = 2
 """Raise it whenever a descriptor's value may change: stored analyses are then made anew in the background."""
@@ -35,7 +36,7 @@ class TrackAnalysis:
     instruments: dict[str, dict[str, float]]
     descriptors: dict[str, dict[str, dict[str, Any]]]
     activity_curve: dict[str, list[float]]
-    notes: list[str] = field(default_factory=list)
+    notes: list[Fact] = field(default_factory=list)
     latent: dict[str, Any] | None = None
     """What the genre network says of its middle half minute (core.genre.model.Heard); kept in a table of its own, so that
     an analysis from the library has none."""

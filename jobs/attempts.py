@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import dataclass, field
 
+from core.errors import Fact, fact
 from core.library.connection import Row
 from core.library.database import Transaction
 from jobs.order import LONGEST_BACKOFF_S
@@ -36,7 +38,7 @@ class Patience:
 async def end_attempt(
     transaction: Transaction,
     row: Row,
-    error: str,
+    error: Fact,
     code: str,
     *,
     permanent: bool,
@@ -45,23 +47,31 @@ async def end_attempt(
 ) -> None:
     """Queue the running job of this row again, or end it: cancelled meanwhile, hopeless, or out of attempts."""
     counter, limit, verdict = {
-        "crash": ("crashes", patience.crashes, "It made the worker crash {} times and was set aside."),
-        "timeout": ("crashes", patience.crashes, "It took too long {} times and was set aside."),
-        "lost": ("losses", patience.losses, "Its worker was lost {} times and it was set aside."),
-    }.get(code, ("failures", patience.failures, "It failed {} times and was set aside."))
+        "crash": ("crashes", patience.crashes, "crashed-times"),
+        "timeout": ("crashes", patience.crashes, "timed-out-times"),
+        "lost": ("losses", patience.losses, "lost-times"),
+    }.get(code, ("failures", patience.failures, "failed-times"))
     count = row[counter] + (code not in BLAMELESS)
-    text: str | None = error
+    told: Fact | None = error
     if row["cancel_requested"]:
-        state, code, text = "cancelled", "cancelled", None
+        state, code, told = "cancelled", "cancelled", None
     elif permanent:
         state = "failed"
     elif code not in BLAMELESS and count >= limit:
-        state, text = "failed", f"{error} {verdict.format(count)}"
+        state, told = "failed", fact("set-aside", error=error, verdict=fact(verdict, count=count))
     else:
         state = "queued"
     wait = patience.wait_s(code, count) if state == "queued" else 0.0
     await transaction.run(
         f"UPDATE job SET state = ?, {counter} = ?, error = ?, error_code = ?, owner = NULL, lease_until = NULL,"
         " run_at = ?, progress = 0, stage = '', finished_at = ? WHERE id = ?",
-        [state, count, text, code, now + wait, None if state == "queued" else now, row["id"]],
+        [
+            state,
+            count,
+            told and json.dumps(told),
+            code,
+            now + wait,
+            None if state == "queued" else now,
+            row["id"],
+        ],
     )

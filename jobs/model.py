@@ -6,8 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from core.errors import UserError
-from core.i18n import tr, trn
+from core.errors import Fact, Refusal, fact
 from core.library.connection import Row
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
@@ -43,8 +42,8 @@ class Job:
     attempt: int
     error_code: str | None
     """'input' (the file or request is at fault), 'crash', 'timeout', 'bug', 'lost', 'disk' (it is full), 'busy' (the database is), 'cancelled'."""
-    error: str | None
-    """One sentence for the user; None unless it failed (or failed before and waits for another try)."""
+    error: Fact | None
+    """What the user is told; None unless it failed (or failed before and waits for another try)."""
     result: dict[str, Any] | None
     cancel_requested: bool
     created_at: float
@@ -73,7 +72,7 @@ class Job:
             eta_s=eta_s,
             attempt=row["attempt"],
             error_code=row["error_code"],
-            error=row["error"],
+            error=json.loads(row["error"]) if row["error"] else None,
             result=json.loads(row["result"]) if row["result"] else None,
             cancel_requested=bool(row["cancel_requested"]),
             created_at=row["created_at"],
@@ -128,71 +127,11 @@ class Quotas:
     daily_per_guild: int | None = None
 
 
-class QuotaError(UserError):
-    """A quota of the user, the server or the whole queue is used up.
+class QuotaError(Refusal):
+    """A quota of the user, the server or the whole queue is used up: the codes quota-{user,guild,total}-{waiting,day}."""
 
-    `scope` is 'user', 'guild' or 'total', `period` 'waiting' or 'day', `retry_s` the seconds to wait, if known;
-    it is said in the language of the one who asked.
-    """
-
-    def __init__(self, scope: str, period: str, limit: int, retry_s: float | None) -> None:
-        self.scope, self.period, self.limit, self.retry_s = scope, period, limit, retry_s
-        if retry_s is None:
-            when = tr("try again when one of them is done")
-        else:
-            when = tr("try again in about {wait}", wait=in_words(retry_s))
-        super().__init__("{held}: {when}.", held=_held(scope, period, limit), when=when)
-
-
-def _held(scope: str, period: str, limit: int) -> str:
-    """What is used up, as the beginning of a sentence in the asker's language."""
-    match scope, period:
-        case "user", "waiting":
-            return trn(
-                "You already have {count} job waiting or running",
-                "You already have {count} jobs waiting or running",
-                limit,
-            )
-        case "guild", "waiting":
-            return trn(
-                "This server already has {count} job waiting or running",
-                "This server already has {count} jobs waiting or running",
-                limit,
-            )
-        case "total", "waiting":
-            return trn(
-                "The queue already holds {count} job waiting or running",
-                "The queue already holds {count} jobs waiting or running",
-                limit,
-            )
-        case "user", "day":
-            return trn(
-                "You have used all {count} job of the last 24 hours",
-                "You have used all {count} jobs of the last 24 hours",
-                limit,
-            )
-        case "guild", "day":
-            return trn(
-                "This server has used all {count} job of the last 24 hours",
-                "This server has used all {count} jobs of the last 24 hours",
-                limit,
-            )
-        case "total", "day":
-            return trn(
-                "All servers together have used all {count} job of the last 24 hours",
-                "All servers together have used all {count} jobs of the last 24 hours",
-                limit,
-            )
-        case _:
-            raise ValueError(f"no such quota: {scope}, {period}")
-
-
-def in_words(seconds: float) -> str:
-    """'40 seconds', '3 minutes', '2 hours': a duration as people say it, rounded up."""
-    if seconds > 5400:
-        return tr("{count} hours", count=-int(-seconds // 3600))
-    if seconds > 90:
-        return tr("{count} minutes", count=-int(-seconds // 60))
-    if seconds > 50:
-        return tr("a minute")
-    return tr("{count} seconds", count=max(5, -int(-seconds // 5) * 5))
+    @classmethod
+    def of(cls, scope: str, period: str, limit: int, retry_s: float | None) -> QuotaError:
+        """`scope` is 'user', 'guild' or 'total', `period` 'waiting' or 'day', `retry_s` the seconds to wait, if known."""
+        when = fact("quota-when-done") if retry_s is None else fact("quota-wait", wait=retry_s)
+        return cls("quota", held=fact(f"quota-{scope}-{period}", count=limit), when=when)

@@ -70,7 +70,7 @@ class RunnerOptions:
     genre_model: Path | None = None
     threads: int = 1
     htdemucs: dict[str, Any] | None = None
-    """See core.separation.load_separator."""
+    """See core.separation.registry.load_separator."""
     engine: str = "local"
     """'local' or 'ray'; what it means is in core.settings.JobSettings, as for the next four."""
     workers: int = 0

@@ -19,6 +19,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import asdict
 from typing import Any
 
+from core.errors import Fact, fact
 from core.library.connection import Row
 from core.library.database import Database, Transaction
 from jobs.attempts import Patience, end_attempt
@@ -268,9 +269,11 @@ class Queue:
                 )
         return True
 
-    async def fail(self, claimed: Claimed, error: str, *, code: str = "bug", permanent: bool = False) -> bool:
+    async def fail(
+        self, claimed: Claimed, error: Fact, *, code: str = "bug", permanent: bool = False
+    ) -> bool:
         """End an attempt badly: queued again after a jittered wait, or failed for good when `permanent`, cancelled
-        meanwhile, or out of attempts. `error` is one sentence for the user. False when the lease was lost."""
+        meanwhile, or out of attempts. `error` is what the user is told. False when the lease was lost."""
         async with self.database.transaction() as transaction:
             rows = await transaction.run(
                 "SELECT * FROM job WHERE id = ? AND token = ? AND state = 'running'",
@@ -315,9 +318,7 @@ class Queue:
                     not now < row["lease_until"] <= now + LONGEST_LEASE_S
                 )  # the clock may have jumped back
                 if expired or (dead is not None and dead(row["owner"])):
-                    await self._end_attempt(
-                        transaction, row, "The worker stopped in the middle.", "lost", False
-                    )
+                    await self._end_attempt(transaction, row, fact("worker-stopped"), "lost", False)
                     taken += 1
             for row in await transaction.run("SELECT owner, seen_at FROM runner"):
                 if row["seen_at"] < now - DAY or (dead is not None and dead(row["owner"])):
@@ -358,7 +359,7 @@ class Queue:
         )
 
     async def _end_attempt(
-        self, transaction: Transaction, row: Row, error: str, code: str, permanent: bool
+        self, transaction: Transaction, row: Row, error: Fact, code: str, permanent: bool
     ) -> None:
         await end_attempt(
             transaction, row, error, code, permanent=permanent, now=self.clock(), patience=self.patience

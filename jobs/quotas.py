@@ -43,7 +43,7 @@ async def check_quotas(
             )
             if len(rows) >= waiting:
                 eta_s = (await forecast(database, rows[0], now)).eta_s if rows else None
-                raise QuotaError(scope, "waiting", waiting, eta_s)
+                raise QuotaError.of(scope, "waiting", waiting, eta_s)
         if daily is not None:
             rows = await database.fetch(
                 f"SELECT created_at FROM job WHERE {condition} AND kind = :kind AND created_at > :since"
@@ -52,4 +52,4 @@ async def check_quotas(
             )
             if len(rows) >= daily:
                 freed = rows[len(rows) - daily]["created_at"] if daily else now
-                raise QuotaError(scope, "day", daily, freed + DAY - now)
+                raise QuotaError.of(scope, "day", daily, freed + DAY - now)

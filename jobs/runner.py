@@ -14,8 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from core.errors import UserError, is_disk_full
-from core.i18n import mark
+from core.errors import UserError, fact, is_disk_full
 from core.library.database import Transaction
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Engine, TaskFailed, TimedOut, Unavailable
@@ -29,9 +28,6 @@ from jobs.totals import StageClock, add_stages
 log = logging.getLogger(__name__)
 
 REAP_EVERY_S = 15.0
-
-DATABASE_BUSY = mark("My database is busy, so this waits.")
-DISK_FULL = mark("My disk is full, so this waits until there is room.")
 
 
 @dataclass(frozen=True)
@@ -220,20 +216,20 @@ class Runner:
                 held = await queue.give_back(claimed)
             case Exception() if is_disk_full(outcome):
                 log.error("The disk is full: job %d waits", claimed.id)
-                held = await queue.fail(claimed, DISK_FULL, code="disk")
+                held = await queue.fail(claimed, fact("disk-full"), code="disk")
             case sqlite3.OperationalError():
                 log.error("The database cannot be used (%s): job %d waits", outcome, claimed.id)
-                held = await queue.fail(claimed, DATABASE_BUSY, code="busy")
+                held = await queue.fail(claimed, fact("database-busy"), code="busy")
             case UserError():
-                held = await queue.fail(claimed, str(outcome), code="input", permanent=True)
+                held = await queue.fail(claimed, outcome.fact, code="input", permanent=True)
             case Crashed():
-                held = await queue.fail(claimed, str(outcome), code="crash")
+                held = await queue.fail(claimed, outcome.fact, code="crash")
             case TimedOut():
-                held = await queue.fail(claimed, str(outcome), code="timeout")
+                held = await queue.fail(claimed, outcome.fact, code="timeout")
             case _:
                 details = outcome.details if isinstance(outcome, TaskFailed) else ""
                 log.error("Job %d failed: %s\n%s", claimed.id, outcome, details, exc_info=outcome)
-                held = await queue.fail(claimed, mark("Something went wrong inside Moodstem."), code="bug")
+                held = await queue.fail(claimed, fact("bug"), code="bug")
         if held and isinstance(outcome, Done):
             if outcome.tidy is not None:
                 await asyncio.to_thread(outcome.tidy)

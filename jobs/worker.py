@@ -70,7 +70,7 @@ class Worker:
                 self._warm(separator)
         except UserError as error:
             refusal = error
-            self._tell(event="refused", message=str(error))
+            self._tell(event="refused", fact=error.fact)
         for request in iter(self._inbox.get, None):
             self._tell(event="begun", id=request["id"])
             self._tell(**self._answer(request, separator, refusal), id=request["id"])
@@ -107,7 +107,7 @@ class Worker:
         except Cancelled:
             return {"event": "cancelled"}
         except UserError as error:
-            return {"event": "refused", "message": str(error)}
+            return {"event": "refused", "fact": error.fact}
         except MemoryError:
             return {"event": "memory"}
         except Exception as error:

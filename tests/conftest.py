@@ -74,30 +74,12 @@ class ByGroup(LoadScopeScheduling):
         return together(nodeid.partition("::")[0]) or nodeid
 
 
-LONGEST = (
-    "bot/test_tour.py",
-    "research/training/test_train_genre.py",
-    "jobs/engines/test_cluster.py",
-    "research/training/test_training.py",
-    "bot/cli/test_browser.py",
-    "core/audio/test_filters.py",  # and with it all that librosa compiles for
-    "bot/test_random_kills.py",
-    "core/separation/test_htdemucs.py",
-    "bot/cli/test_run.py",
-    "bot/cli/test_run_faults.py",
-    "jobs/test_kill.py",
-    "bot/features/test_upload.py",
-)
-"""Files with tests, or groups of tests, of ten seconds and more, the longest first."""
-
-
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Several processes begin with what takes longest, so that none is left alone with it at the end; all else comes in
-    the random order that it has."""
+    """Several processes begin with what is slow, so that none is left alone with it at the end; all else comes in the
+    random order that it has."""
     if PROCESS != "alone":
-        rank = {ROOT / "tests" / name: number for number, name in enumerate(LONGEST)}
-        items.sort(key=lambda item: rank.get(item.path, len(rank)))
+        items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @cache
@@ -105,7 +87,7 @@ def together(file: str) -> str | None:
     """What keeps the tests of a file in one process: its group, or what its module makes once (a trained model, analysed
     songs), which each process would make again."""
     text = (ROOT / file).read_text(encoding="utf-8")
-    named = re.search(r'pytestmark = pytest.mark.xdist_group\("(\w+)"\)', text)
+    named = re.search(r'pytest\.mark\.xdist_group\("(\w+)"\)', text)
     if named:
         return named[1]
     return file if 'scope="module"' in text else None

@@ -11,6 +11,7 @@ import click
 from bot.cli.root import print_json, settings_of
 from bot.cli.separators import SeparatorName, separator_of
 from bot.cli.shared import JSON, progress_bar
+from bot.words.say import say
 from core.analysis import analyse
 from core.errors import UserError
 from core.separation.base import HEARD
@@ -37,9 +38,10 @@ def analyze(ctx: click.Context, files: Sequence[Path], separator: str | None, as
                     path, loaded, advance, settings.decode_limits, genre_model=settings.jobs.genre_model
                 )
             except UserError as error:
-                rows.append({"path": str(path), "error": " ".join(str(error).split())})
+                rows.append({"path": str(path), "error": " ".join(say(error).split())})
                 continue
-        rows.append({"path": str(path), **analysis.to_json()})
+        notes = [say(note) for note in analysis.notes]
+        rows.append({"path": str(path), **analysis.to_json(), "notes": notes})
     if as_json:
         print_json(rows)
     else:

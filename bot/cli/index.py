@@ -10,6 +10,7 @@ import click
 
 from bot.cli.root import print_json, settings_of
 from bot.cli.shared import JSON, progress_bar
+from bot.words.say import say
 from core.library.schema import open_database
 from core.library.scope import restrict_folders
 from core.settings import Settings
@@ -58,4 +59,4 @@ async def _index(settings: Settings, folder: Path, allow_empty: bool) -> dict[st
                 )
         finally:
             await engine.stop()
-    return report.to_json()
+    return {**report.to_json(), "failed": [(path, say(why)) for path, why in report.failed]}

@@ -96,6 +96,4 @@ def write_picture(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise UserError(
-            "{path} cannot be written ({reason}): choose another file.", path=path, reason=error.strerror
-        ) from error
+        raise UserError(f"{path} cannot be written ({error.strerror}): choose another file.") from error

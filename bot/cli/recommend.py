@@ -10,6 +10,7 @@ import click
 
 from bot.cli.root import print_json, settings_of
 from bot.cli.shared import JSON, SERVER, mood_weights, the_catalog
+from bot.words.say import say
 from core.errors import UserError
 from core.moods.aim import aim_sentence, aimed
 from core.moods.profile import MOODS, Profile
@@ -28,7 +29,7 @@ def _steers(ctx: click.Context, parameter: click.Parameter, values: Sequence[str
     try:
         return checked(values)
     except UserError as error:
-        raise click.BadParameter(str(error)) from None
+        raise click.BadParameter(say(error)) from None
 
 
 @click.command()

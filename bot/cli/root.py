@@ -79,7 +79,9 @@ class Root(ExtensibleGroup):
         try:
             return super().invoke(ctx)
         except UserError as error:
-            raise click.ClickException(" ".join(str(error).split())) from error
+            from bot.words.say import say
+
+            raise click.ClickException(" ".join(say(error).split())) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*COMMANDS, *LABORATORY, *super().list_commands(ctx)})

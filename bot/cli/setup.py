@@ -15,7 +15,7 @@ from typing import TextIO
 import click
 import tomlkit
 
-from bot.cli.doctor_discord import NEEDED, id_in, invite_link, look
+from bot.cli.doctor_discord import NEEDED, Seen, id_in, invite_link, look
 from bot.cli.root import main, settings_of
 from bot.cli.templates import compose_override, systemd_unit, template
 from bot.token import cleaned, keep_token, read_token
@@ -28,7 +28,11 @@ SERVICES = ("systemd", "compose", "none")
 
 
 @click.command()
-@click.option("--token-file", type=click.File(), help="Take the token from this file; - is standard input.")
+@click.option(
+    "--token-file",
+    type=click.File(errors="replace"),
+    help="Take the token from this file; - is standard input.",
+)
 @click.option("--music", type=click.Path(path_type=Path), multiple=True, help="Add this folder of music.")
 @click.option(
     "--language", type=click.Choice(list(LANGUAGES)), help="Where neither member, server nor Discord say one."
@@ -75,7 +79,25 @@ def _ask_again(error: UserError, asks: bool) -> None:
 
 
 def _token(settings: Settings, given: TextIO | None, asks: bool) -> None:
-    """Ask until Discord knows the token or cannot be asked, keep it, and print the invitation."""
+    """Keep a token that is good, as far as one can say, and print the invitation."""
+    token, seen = _good_token(settings, given, asks)
+    try:
+        file = keep_token(settings.data, token)
+    except OSError as error:
+        raise UserError(f"The token cannot be kept ({error.strerror}): {error.filename}.") from error
+    if seen.problem:
+        click.echo(f"Token: could not be checked, for Discord {seen.problem[2]}.")
+    else:
+        click.echo(f"Token: good, of the bot {seen.me['username']}.")
+    click.echo(f"  kept in {file}, which only its owner can read")
+    if os.environ.get("DISCORD_TOKEN", "").strip() not in ("", token):
+        click.echo("  but DISCORD_TOKEN holds another one, which comes first: unset it")
+    click.echo(f"Invitation, to {', '.join(NEEDED.values())}; open it and choose your server:")
+    click.echo(f"  {invite_link(seen.me.get('id') or id_in(token))}")
+
+
+def _good_token(settings: Settings, given: TextIO | None, asks: bool) -> tuple[str, Seen]:
+    """The given token, the answer, or the one that is there; asks until Discord knows it or cannot be asked."""
     present = ""
     try:
         present = read_token(settings.data)
@@ -99,23 +121,10 @@ def _token(settings: Settings, given: TextIO | None, asks: bool) -> None:
             seen = asyncio.run(look(settings, token))
             if seen.is_wrong and seen.problem:
                 raise UserError(f"The token is not good: {seen.problem[2]}.")
-            break
+            return token, seen
         except UserError as error:
             _ask_again(error, asks)
             given = None
-    try:
-        file = keep_token(settings.data, token)
-    except OSError as error:
-        raise UserError(f"The token cannot be kept ({error.strerror}): {error.filename}.") from error
-    if seen.problem:
-        click.echo(f"Token: could not be checked, for Discord {seen.problem[2]}.")
-    else:
-        click.echo(f"Token: good, of the bot {seen.me['username']}.")
-    click.echo(f"  kept in {file}, which only its owner can read")
-    if os.environ.get("DISCORD_TOKEN", "").strip() not in ("", token):
-        click.echo("  but DISCORD_TOKEN holds another one, which comes first: unset it")
-    click.echo(f"Invitation, to {', '.join(NEEDED.values())}; open it and choose your server:")
-    click.echo(f"  {invite_link(seen.me.get('id') or id_in(token))}")
 
 
 def _music(settings: Settings, given: tuple[Path, ...], asks: bool) -> None:

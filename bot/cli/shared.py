@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from bot.words.say import say
 from core.errors import UserError
 from core.library.catalog import Catalog
 from core.library.loading import load_catalog
@@ -43,7 +44,7 @@ def mood_weights(ctx: click.Context, parameter: click.Parameter, values: Sequenc
     try:
         Profile(moods)
     except UserError as error:
-        raise click.BadParameter(str(error)) from None
+        raise click.BadParameter(say(error)) from None
     return moods
 
 

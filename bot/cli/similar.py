@@ -13,9 +13,10 @@ import click
 from bot.cli.root import print_json, settings_of
 from bot.cli.separators import separator_of
 from bot.cli.shared import JSON, SERVER, progress_bar, the_catalog
+from bot.words.say import say
 from core.analysis import analyse
 from core.errors import UserError
-from core.genre.model import hear_file
+from core.genre.model import classify_file
 from core.library.latents import load_latents, model_of, told
 from core.library.schema import open_database
 from core.library.tracks import Library
@@ -30,12 +31,11 @@ POOL = 5
 
 def _stems(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     """Names of stems, checked where usage errors belong (exit code 2)."""
-
     for name in value if isinstance(value, tuple) else [value] if value else []:
         try:
             checked_instrument(name)
         except UserError as error:
-            raise click.UsageError(str(error), ctx) from None
+            raise click.UsageError(say(error), ctx) from None
     return value
 
 
@@ -199,7 +199,7 @@ async def _by_latent(
         if path is not None:
             known = await Library(database).find_by_hash(content_hash(path))
             track = known.id if known else None
-            heard = hear_file(path, chosen=settings.jobs.genre_model)
+            heard = classify_file(path, chosen=settings.jobs.genre_model)
             if heard is None:
                 raise UserError(f"Nothing is to be heard in the middle of {path}: choose another file.")
             query, own, model = np.array(heard.vector, np.float32), heard.genres, heard.model

@@ -22,8 +22,7 @@ from typing import IO, Any
 import numpy as np
 
 from core.audio.types import Samples
-from core.errors import UserError
-from core.i18n import mark
+from core.errors import Fact, Refusal, fact
 
 RATE, MAX_RATE = 44100, 192_000
 MOST_TAG_SECONDS = 5
@@ -49,11 +48,11 @@ class DecodeLimits:
 
 @dataclass(frozen=True)
 class Audio:
-    """Decoded audio: `samples` (2, n) float32 at `rate` Hz, full scale +-1; `notes` for the user, whole sentences."""
+    """Decoded audio: `samples` (2, n) float32 at `rate` Hz, full scale +-1; `notes` for the user."""
 
     samples: Samples
     rate: int = RATE
-    notes: list[str] = field(default_factory=list)
+    notes: list[Fact] = field(default_factory=list)
 
     @property
     def seconds(self) -> float:
@@ -147,30 +146,24 @@ def decode(path: Path, limits: DecodeLimits = DecodeLimits(), rate: int | None =
     """Decode one file to stereo at 44.1 kHz, or at another `rate`; None keeps the file's own.
 
     Mono is doubled; of more channels each side is the mean of its group (centre in both, no subwoofer). Raises
-    UserError with one sentence when there is nothing to analyse. Blocks for about 0.2 s plus 1 ms for each second of
+    Refusal when there is nothing to analyse. Blocks for about 0.2 s plus 1 ms for each second of
     audio; an interrupt (KeyboardInterrupt, a cancelled thread) takes the child with it. OSError (ENOSPC) when there
     is no room for the decoded audio: not the file's fault.
     """
     try:
         file = path.open("rb")
     except OSError as error:
-        raise UserError("The file cannot be opened; check that it is there and may be read.") from error
+        raise Refusal("file-not-opened") from error
     with file:
         size = os.fstat(file.fileno()).st_size
         if size == 0:
-            raise UserError("The file is empty; send the recording again.")
+            raise Refusal("file-empty")
         if size > limits.max_bytes:
-            raise UserError(
-                "The file has {size:.0f} MB and {allowed:.0f} MB are allowed; send it in a smaller format such as Ogg, Opus or MP3.",
-                size=size / 1e6,
-                allowed=limits.max_bytes / 1e6,
-            )
+            raise Refusal("file-too-large", size=size / 1e6, allowed=limits.max_bytes / 1e6)
         head, tagged = _head(file)
         ways = sniff(head) or ((_SOUNDFILE, "mp3") if tagged else ())
         if not ways:
-            raise UserError(
-                "This is not an audio file that Moodstem knows; send MP3, FLAC, WAV, Ogg, Opus, M4A, AIFF or WMA."
-            )
+            raise Refusal("not-audio")
         if _comments_cost_too_much(file, head):
             raise _refusal({"error": "tags"}, limits)
         broken = _breaks_off(file, head, size)
@@ -285,30 +278,23 @@ def _kill(child: subprocess.Popen[bytes]) -> None:
 
 
 REFUSALS = {
-    "too_long": mark("The recording is longer than {minutes:g} minutes; send a shorter piece of it."),
-    "too_short": mark("The recording lasts only {number:.2f} s; send at least one second of music."),
-    "not_finite": mark(
-        "The file holds values that are not numbers (NaN or infinite); export it again from your audio program."
-    ),
-    "rate": mark("A sample rate of {number:g} Hz is outside 8 to 192 kHz; export the recording at 44.1 kHz."),
-    "channels": mark("The file has {number:g} channels and at most 8 are understood; export it in stereo."),
-    "no_audio": mark("The file holds no sound track; send one with audio."),
-    "memory": mark(
-        "The file needs more memory than one upload may use; export it again as FLAC, Ogg or MP3."
-    ),
-    "time": mark(
-        "The file takes too long to decode and is probably damaged; export it again as FLAC, Ogg or MP3."
-    ),
-    "tags": mark("The file's tags have more than 1 MB of text; save it with shorter ones and send it again."),
-    "damaged": mark(
-        "The file looks like audio but cannot be decoded, so it is probably damaged; export it again as FLAC, Ogg or MP3."
-    ),
+    "too_long": "recording-too-long",
+    "too_short": "recording-too-short",
+    "not_finite": "recording-not-finite",
+    "rate": "sample-rate",
+    "channels": "too-many-channels",
+    "no_audio": "no-sound-track",
+    "memory": "decoding-memory",
+    "time": "decoding-time",
+    "tags": "tags-too-long",
+    "damaged": "recording-damaged",
 }
+"""The child's answers and the refusals' codes."""
 
 
-def _refusal(answer: dict[str, Any], limits: DecodeLimits) -> UserError:
+def _refusal(answer: dict[str, Any], limits: DecodeLimits) -> Refusal:
     detail = answer.get("detail")
-    return UserError(
+    return Refusal(
         REFUSALS.get(str(answer.get("error")), REFUSALS["damaged"]),
         number=detail if isinstance(detail, int | float) else 0.0,
         minutes=limits.max_seconds / 60,
@@ -318,42 +304,27 @@ def _refusal(answer: dict[str, Any], limits: DecodeLimits) -> UserError:
 def _finish(samples: Samples, rate: int, answer: dict[str, Any]) -> Audio:
     """What the whole recording tells: offset, level, clipping, silence."""
     notes = []
-    seconds = samples.shape[1] / rate
     if answer["truncated"]:
-        notes.append(
-            mark(
-                "The file breaks off or is damaged in places; the {seconds:.0f} s that could be read were analysed."
-            ).format(seconds=seconds)
-        )
+        notes.append(fact("breaks-off", seconds=samples.shape[1] / rate))
     if answer["channels"] > 2:
-        notes.append(
-            mark("The {channels} channels were mixed down to stereo.").format(channels=answer["channels"])
-        )
+        notes.append(fact("mixed-down", channels=answer["channels"]))
     peak = float(np.abs(samples).max())
     if peak > 8:  # float files may exceed full scale a little; this one is scaled like integers
         samples = samples / np.float32(peak)
-        notes.append(
-            mark("The level was {over:.0f} dB over full scale and was brought down.").format(
-                over=20 * math.log10(peak)
-            )
-        )
+        notes.append(fact("brought-down", over=20 * math.log10(peak)))
         peak = 1.0
     offset = samples.mean(axis=1, dtype=np.float64)
     if np.abs(offset).max() > 0.005:
         samples = samples - offset.astype(np.float32)[:, None]
-        notes.append(mark("A constant offset in the recording was removed."))
+        notes.append(fact("offset-removed"))
         peak = float(np.abs(samples).max())
     if peak < 1e-4:
-        notes.append(mark("The recording is silent."))
+        notes.append(fact("silent"))
     elif peak > 0.5:
         level = np.abs(samples)
         at_top, near = float(np.mean(level >= 0.999 * peak)), float(np.mean(level >= 0.99 * peak))
         if (
             at_top > 0.01 and at_top > near - at_top
         ):  # a pure tone is often near its peak, too, but rounds off
-            notes.append(
-                mark("The recording is clipped: {share:.0%} of it is at the highest level.").format(
-                    share=at_top
-                )
-            )
+            notes.append(fact("clipped", share=at_top))
     return Audio(samples, rate, notes)

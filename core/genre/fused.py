@@ -118,7 +118,7 @@ class Fused:
     separator: str = ""
     """Name and version of the separator that they are from."""
 
-    def tell(
+    def classify(
         self, texture: Floats, heard: Floats, stems: Mapping[str, float] | None = None, separator: str = ""
     ) -> Doubles:
         """(genres,) probabilities; with `stems`, those of this separator, by all three kinds."""

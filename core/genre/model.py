@@ -27,12 +27,12 @@ from core.genre.fused import Fused, course
 from core.genre.model_file import NO_MODEL, changed, model_file, read, version_of
 from core.genre.network import Genre, build
 
-HEARD = 10
+SLICES = 10
 """Slices of a half minute that a network hears, side by side."""
 
 
 @dataclass(frozen=True)
-class Heard:
+class GenreResult:
     """Latent vector and genres of one recording. `vector` has length 1; `genres` sum to 1."""
 
     model: str
@@ -57,9 +57,9 @@ class Model:
         self.network, self.genres, self.version, self.facts = network.eval(), genres, version, facts
         self.width, self.fused = network.width, fused
 
-    def hear(
+    def classify(
         self, power_mel: Floats, stems: Mapping[str, float] | None = None, separator: str = ""
-    ) -> Heard | None:
+    ) -> GenreResult | None:
         """Return vector and genres of the middle of a (128, T) mel power spectrogram; None where it is silent.
 
         The latent vector is the mean over ten slices of half a minute, scaled to length 1; genres are the mean of the slices'
@@ -69,13 +69,13 @@ class Model:
         mel = excerpt(power_mel, SECONDS)
         if mel is None:
             return None
-        latent, shares = outputs(self.network, slices(mel, HEARD))
+        latent, shares = outputs(self.network, slices(mel, SLICES))
         vector = latent.mean(axis=0)
         vector = vector / max(float(np.linalg.norm(vector)), 1e-12)
         mean = shares.mean(axis=0)
         if self.fused is not None and (minute := excerpt(power_mel, MINUTE)) is not None:
-            mean = self.fused.tell(texture(minute), course(minute), stems, separator)
-        return Heard(
+            mean = self.fused.classify(texture(minute), course(minute), stems, separator)
+        return GenreResult(
             self.version,
             [round(float(value), 6) for value in vector],
             {genre: round(float(share), 4) for genre, share in zip(self.genres, mean, strict=True)},
@@ -89,13 +89,13 @@ def texture(mel: Mel) -> Floats:
         return np.asarray(measured.mean(0).numpy())
 
 
-def hear_file(
+def classify_file(
     path: Path,
     stems: Mapping[str, float] | None = None,
     separator: str = "",
     *,
     chosen: Path | None = None,
-) -> Heard | None:
+) -> GenreResult | None:
     """Return vector and genres of an audio file by the chosen model, or the bundled one, without separating or
     describing it; None for silence.
 
@@ -117,7 +117,7 @@ def hear_file(
     # A few frames more on each side, so that the first and last ones hear what they hear in the whole track.
     first = max(part.start - 4, 0)
     whole = analyse_frames(signal[first * HOP : (part.stop + 4) * HOP]).power_mel
-    return model.hear(whole[:, part.start - first : part.stop - first], stems, separator)
+    return model.classify(whole[:, part.start - first : part.stop - first], stems, separator)
 
 
 def outputs(network: Genre, heard: Any) -> tuple[Floats, Floats]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
+from core.errors import Fact
 from core.library.database import Database
 
 
@@ -13,22 +15,27 @@ class Entry:
 
     user_id: int
     action: str
-    detail: str
+    detail: Fact | None
     at: int
 
 
-async def record(database: Database, guild_id: int, user_id: int, action: str, detail: str = "") -> None:
-    """Write down what an admin did on a server; the first 500 characters of the detail are kept."""
+async def record(
+    database: Database, guild_id: int, user_id: int, action: str, detail: Fact | None = None
+) -> None:
+    """Record what an admin did in a guild; `action` is a word of English."""
     await database.write(
         "INSERT INTO audit (guild_id, user_id, action, detail) VALUES (?, ?, ?, ?)",
-        (guild_id, user_id, action, detail[:500]),
+        (guild_id, user_id, action, json.dumps(detail) if detail else ""),
     )
 
 
 async def entries(database: Database, guild_id: int, limit: int = 20, skip: int = 0) -> list[Entry]:
-    """The newest first."""
+    """Return the entries of a guild, newest first."""
     rows = await database.fetch(
         "SELECT user_id, action, detail, at FROM audit WHERE guild_id=? ORDER BY id DESC LIMIT ? OFFSET ?",
         (guild_id, limit, skip),
     )
-    return [Entry(*row) for row in rows]
+    return [
+        Entry(row["user_id"], row["action"], json.loads(row["detail"]) if row["detail"] else None, row["at"])
+        for row in rows
+    ]

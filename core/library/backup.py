@@ -52,7 +52,7 @@ def _backup(source: Path, folder: Path, keep: int, now: float) -> Path:
 
 
 def backups(folder: Path) -> list[Path]:
-    """The backups in `folder`, newest first."""
+    """Return the backups in `folder`, newest first."""
     return sorted(folder.glob(_PATTERN), key=lambda path: path.name, reverse=True)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.vocabulary import descriptors
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.reference import quantiles
 from core.track_analysis import TrackAnalysis
 
@@ -53,14 +53,14 @@ class _Table:
 
 
 class _Place:
-    """Where a catalog's features lie; copies of the catalog share it, so all of them move together."""
+    """Holds a catalog's features; copies of the catalog share it, so that all of them move together."""
 
     def __init__(self, table: _Table) -> None:
         self.table = table
 
 
 class Catalog:
-    """Tracks x features, float32; NaN where a track has no such value (a stem that does not sound).
+    """A table of tracks x features, float32; NaN where a track has no such value (a silent stem).
 
     The features may be some rows of a larger matrix (`part`), so that many servers' catalogs need one copy of it.
     """
@@ -106,7 +106,7 @@ class Catalog:
 
     @classmethod
     def build(cls, rows: Iterable[tuple[TrackLike, TrackAnalysis]]) -> Catalog:
-        """A catalog of these tracks with their analyses, in the order given."""
+        """Return a catalog of these tracks with their analyses, in the order given."""
         tracks: list[TrackLike] = []
         separators: list[str] = []
         values: list[dict[str, float]] = []
@@ -143,8 +143,7 @@ class Catalog:
         return _once(self._scored, compute, self)
 
     def part(self, rows: NDArray[np.intp]) -> Catalog:
-        """The tracks of these rows, in rising order: a catalog of its own, with percentiles among these tracks, over the
-        same features."""
+        """Return a catalog of these rows (ascending) over the same features, with percentiles among these tracks."""
         table = self._place.table
         taken = rows if table.rows is None else table.rows[rows]
         names = [name for name in self.names if not np.isnan(table.matrix[taken, table.column[name]]).all()]
@@ -161,8 +160,8 @@ class Catalog:
         return found
 
     def move(self, whole: Catalog, rows: NDArray[np.intp]) -> None:
-        """Read the same features from these rows of another catalog from now on, so that the old one can go. What was
-        worked out still holds, since the values are the same."""
+        """Read the same features from these rows of another catalog from now on, so that the old matrix can be freed.
+        Derived values still hold, since the features are the same."""
         table = whole._place.table
         self._place.table = _Table(table.matrix, table.column, rows) if len(rows) < len(whole) else table
 
@@ -185,9 +184,9 @@ class Catalog:
         return track_id in self._index
 
     def index(self, track_id: int) -> int:
-        """The row of a track; UserError when it is not in the catalog."""
+        """Return the row of a track. Raises UserError when it is not in the catalog."""
         if track_id not in self._index:
-            raise UserError("There is no track {track_id} in the library (any more).", track_id=track_id)
+            raise Refusal("no-track", track_id=track_id)
         return self._index[track_id]
 
     def track(self, track_id: int) -> TrackLike:
@@ -197,7 +196,7 @@ class Catalog:
         return name in self._known
 
     def values(self, name: str) -> Column:
-        """One feature of all tracks, (n,); all NaN when nobody has it."""
+        """Return one feature of all tracks, shape (tracks,); all NaN when no track has it."""
         if name not in self._known:
             return self._unknown
         table = self._place.table
@@ -205,8 +204,11 @@ class Catalog:
         return column if table.rows is None else column[table.rows]
 
     def percentiles(self, name: str) -> Column:
-        """The share of tracks below, 0..1, (n,), for one feature: mid-ranks within the same separator (ties share
-        their mean rank), blended with the reference. NaN where the value is missing. Computed once."""
+        """Return the share of tracks below each, 0..1, shape (tracks,), for one feature; computed once.
+
+        These are mid-ranks within the same separator (ties share their mean rank), blended with the reference; NaN where
+        the value is missing.
+        """
         if name not in self._percentiles:
             values = self.values(name)
             result = np.full(len(self), np.nan, dtype=np.float32)
@@ -218,7 +220,7 @@ class Catalog:
         return self._percentiles[name]
 
     def percentile_of(self, name: str, value: float, separator: str) -> float:
-        """Where a value from outside (an upload) would stand among the tracks of this separator, 0..1."""
+        """Return the percentile, 0..1, that a value from outside (an upload) has among the tracks of this separator."""
         if separator in self.separator_kinds:
             values = self.values(name)[self.separator_codes == self.separator_kinds.index(separator)]
         else:
@@ -227,7 +229,7 @@ class Catalog:
         return float(blended_percentiles(asked, values[~np.isnan(values)], separator, name)[0])
 
     def standing(self, analysis: TrackAnalysis, names: Iterable[str]) -> dict[str, float]:
-        """The percentile of each of these features, 0..1, for a track from anywhere; what it lacks is left out."""
+        """Return {feature: percentile, 0..1} for any track, without the features that it lacks."""
         own = features_of(analysis)
         return {
             name: self.percentile_of(name, own[name], analysis.separator)
@@ -247,7 +249,7 @@ def _once(known: dict[Callable[[Catalog], Any], Any], compute: Callable[[Catalog
 
 
 def features_of(analysis: TrackAnalysis) -> dict[str, float]:
-    """TrackAnalysis.features() and what the catalog derives from them, for every source that has chroma:
+    """Return TrackAnalysis.features() and what the catalog derives from them, for every source that has chroma:
 
     - harmonic_movement: how far the harmony travels, 0..1: the root of the summed variances of the twelve chroma
       CENS (Müller & Ewert 2011). Clear chords that change give much; a drone, noise or one riff gives little.
@@ -271,7 +273,7 @@ def features_of(analysis: TrackAnalysis) -> dict[str, float]:
 
 
 def units_of(analysis: TrackAnalysis) -> dict[str, str]:
-    """{feature: unit} under the names of TrackAnalysis.features(), without the statistics' suffixes."""
+    """Return {feature: unit} under the names of TrackAnalysis.features(), without the statistics' suffixes."""
     units = {
         f"{source}.{name}": str(statistics["unit"])
         for source, descriptors in analysis.descriptors.items()
@@ -286,7 +288,7 @@ def units_of(analysis: TrackAnalysis) -> dict[str, str]:
 
 
 def blended_percentiles(asked: Column, library: Column, separator: str, name: str) -> Column:
-    """Percentiles of `asked` within `library`, blended with the reference distribution where there is one."""
+    """Return the percentiles of `asked` within `library`, 0..1, blended with the reference distribution where there is one."""
     ordered = np.sort(library)
     below = np.searchsorted(ordered, asked, side="left")
     ranks = (below + np.searchsorted(ordered, asked, side="right")) / 2
@@ -303,5 +305,5 @@ def blended_percentiles(asked: Column, library: Column, separator: str, name: st
 def _interp_right(
     asked: Column, grid: NDArray[np.float64], steps: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """np.interp, but among equal grid points from the other side."""
+    """Return np.interp, but among equal grid points from the other side."""
     return 1 - np.interp(-asked.astype(np.float64), -grid[::-1], steps, left=0, right=1)

@@ -9,13 +9,13 @@ WORDING = 1
 
 
 async def agreed(database: Database, user_id: int) -> bool:
-    """Did the member agree to the present wording?"""
+    """Return whether the member agreed to the present wording."""
     row = await database.fetch_one("SELECT wording FROM consent WHERE user_id = ?", [user_id])
     return row is not None and row["wording"] >= WORDING
 
 
 async def agree(database: Database, user_id: int) -> None:
-    """Remember that they did."""
+    """Record that the member agreed to the present wording."""
     await database.write(
         "INSERT INTO consent (user_id, wording) VALUES (?, ?) ON CONFLICT (user_id) DO UPDATE SET"
         " wording = excluded.wording, at = unixepoch()",

@@ -17,7 +17,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from core.library.connection import Connection, Parameters, Row, fetch, prepare_reader, prepare_writer
+from core.library.connection import Connection, Parameters, Row, fetch, resolve
 
 _VACUUM_STEP = 500  # pages
 
@@ -48,47 +48,37 @@ class _PendingWrite:
 
     def execute(self, connection: sqlite3.Connection) -> None:
         """Execute all of the statements or none. Raises only where SQLite gave up the whole transaction (a full disk)."""
-        connection.execute("SAVEPOINT pending")
+        several = len(self.statements) > 1  # SQLite itself undoes a single statement that fails
+        if several:
+            connection.execute("SAVEPOINT pending")
         try:
             self.rows = [fetch(connection, *statement) for statement in self.statements]
         except Exception as error:
             if not connection.in_transaction:
                 raise
             self.error = error
-            connection.execute("ROLLBACK TO pending")
-        connection.execute("RELEASE pending")
-
-    def resolve(self) -> None:
-        """Hand the rows, or the error, to whoever waits."""
-        if self.written.done():
-            return  # cancelled meanwhile
-        if self.error is not None:
-            self.written.set_exception(self.error)
-        else:
-            self.written.set_result(self.rows)
+            if several:
+                connection.execute("ROLLBACK TO pending")
+        if several:
+            connection.execute("RELEASE pending")
 
 
 class Database:
     """One database as one process uses it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, writer: Connection, reader: Connection) -> None:
         self.path = path
-        self._writer = Connection(path)
-        self._reader = Connection(path)
+        self._writer = writer
+        self._reader = reader
         self._write_lock = asyncio.Lock()
         self._pending: deque[_PendingWrite] = deque()
 
     @classmethod
     async def connect(cls, path: Path) -> Database:
         """Open or create the file as it is; `schema.open_database` also brings it up to date. Raises sqlite3.Error."""
-        database = cls(path)
-        try:
-            await database._writer.run(prepare_writer)
-            await database._reader.run(prepare_reader)
-        except BaseException:
-            await database.close()
-            raise
-        return database
+        writer, reader = [await Connection.open(path) for _ in range(2)]
+        await reader.fetch("PRAGMA query_only=ON")
+        return cls(path, writer, reader)
 
     async def close(self) -> None:
         await self._reader.close()
@@ -139,24 +129,23 @@ class Database:
 
     def _write_pending(self) -> None:
         """Have the thread write all that is pending when its turn comes."""
-        self._writer.run(_write_together, self._pending).add_done_callback(_resolve)
+        self._writer.run(_write_together, self._pending).add_done_callback(_hand_out)
 
     async def maintain(self) -> None:
         """Gather statistics for the query planner, give free pages back to the file system, and empty the log.
 
         In short steps, between which others write.
         """
-        async with self._write_lock:
-            await self._writer.fetch("PRAGMA optimize")
         [[free]] = await self.fetch("PRAGMA freelist_count")
-        for _ in range(free // _VACUUM_STEP + 1):
+        # Freeing takes one page for each step of the statement, and only a script is stepped to its end.
+        free_some = f"PRAGMA incremental_vacuum({_VACUUM_STEP})"
+        for script in (
+            "PRAGMA optimize",
+            *[free_some] * (free // _VACUUM_STEP + 1),
+            "PRAGMA wal_checkpoint(TRUNCATE)",
+        ):
             async with self._write_lock:
-                # One page for each step of the statement, and only a script is stepped to its end.
-                await self._writer.run(
-                    sqlite3.Connection.executescript, f"PRAGMA incremental_vacuum({_VACUUM_STEP})"
-                )
-        async with self._write_lock:
-            await self._writer.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
+                await self._writer.run(sqlite3.Connection.executescript, script)
 
 
 def _write_together(connection: sqlite3.Connection, pending: deque[_PendingWrite]) -> list[_PendingWrite]:
@@ -165,6 +154,8 @@ def _write_together(connection: sqlite3.Connection, pending: deque[_PendingWrite
         return []
     batch = [pending.popleft() for _ in range(len(pending))]
     waiting = [one for one in batch if not one.written.cancelled()]
+    if not waiting:
+        return []  # written together with one that came before
     try:
         connection.execute("BEGIN IMMEDIATE")
         for one in waiting:
@@ -177,6 +168,5 @@ def _write_together(connection: sqlite3.Connection, pending: deque[_PendingWrite
     return waiting
 
 
-def _resolve(written: asyncio.Future[list[_PendingWrite]]) -> None:
-    for one in written.result():
-        one.resolve()
+def _hand_out(written: asyncio.Future[list[_PendingWrite]]) -> None:
+    resolve([(one.written, one.rows, one.error) for one in written.result()])

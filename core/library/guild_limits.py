@@ -1,24 +1,17 @@
-"""What each server decided for itself: limits that are stricter than the operator's."""
+"""Limits that the managers of a guild set: never above the operator's."""
 
 from __future__ import annotations
 
-from core.errors import UserError
-from core.i18n import mark, tr
+from core.errors import Refusal
 from core.library.database import Database
 from core.settings import LimitSettings
 
-LIMITS = {
-    "upload_mb": mark("size of an upload in MB"),
-    "queued_per_user": mark("uploads of one member that wait or run"),
-    "queued_per_server": mark("uploads of this server that wait or run"),
-    "daily_per_user": mark("uploads of one member a day"),
-    "daily_per_server": mark("uploads of this server a day"),
-}
-"""What a server may set, in words."""
+LIMITS = ("upload_mb", "queued_per_user", "queued_per_server", "daily_per_user", "daily_per_server")
+"""What a server may set."""
 
 
 async def limits_of(database: Database, guild_id: int | None, limits: LimitSettings) -> LimitSettings:
-    """The operator's limits, with the server's own where these are stricter."""
+    """Return the operator's limits, with the guild's own where these are stricter."""
     return limits.model_copy(
         update={
             name: _stricter(getattr(limits, name), value)
@@ -28,7 +21,7 @@ async def limits_of(database: Database, guild_id: int | None, limits: LimitSetti
 
 
 async def own_limits(database: Database, guild_id: int | None) -> dict[str, float]:
-    """{name: value} that the server has set."""
+    """Return {name: value} of the limits that the guild has set."""
     if guild_id is None:
         return {}
     rows = await database.fetch("SELECT name, value FROM server_limit WHERE guild_id=?", (guild_id,))
@@ -38,28 +31,20 @@ async def own_limits(database: Database, guild_id: int | None) -> dict[str, floa
 async def set_limit(
     database: Database, guild_id: int, name: str, value: float | None, limits: LimitSettings
 ) -> None:
-    """Set a limit of a server, or with None go back to the operator's.
+    """Set a guild's limit, or with None go back to the operator's.
 
     Raises UserError for an unknown name and for values that are no limit or more than the operator allows.
     """
     if name not in LIMITS:
-        raise UserError(
-            "There is no limit {name!r}; choose from {limits}.", name=name, limits=", ".join(LIMITS)
-        )
+        raise Refusal("no-limit", name=name, limits=", ".join(LIMITS))
     if value is None:
         await database.write("DELETE FROM server_limit WHERE guild_id=? AND name=?", (guild_id, name))
         return
     most = float(getattr(limits, name))
     lowest = 0.1 if name == "upload_mb" else 1
     if value < lowest or (most and value > most) or (name != "upload_mb" and value != int(value)):
-        raise UserError(
-            "{limit}: from {lowest:g} to {most:g} is possible here; choose a number between."
-            if most
-            else "{limit}: {lowest:g} is the least that is possible here; choose a larger number.",
-            limit=tr(LIMITS[name]),
-            lowest=lowest,
-            most=most,
-        )
+        code = "limit-out-of-range" if most else "limit-too-low"
+        raise Refusal(code, limit=name, lowest=lowest, most=most)
     await database.write(
         "INSERT INTO server_limit (guild_id, name, value) VALUES (?, ?, ?)"
         " ON CONFLICT (guild_id, name) DO UPDATE SET value=excluded.value",
@@ -68,6 +53,6 @@ async def set_limit(
 
 
 def _stricter(operators: float, servers: float) -> float:
-    """0 stands for no limit in the operator's settings."""
+    """Return the stricter of two limits; 0 stands for no limit in the operator's settings."""
     chosen = servers if not operators else min(operators, servers)
     return int(chosen) if isinstance(operators, int) else chosen

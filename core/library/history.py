@@ -17,7 +17,7 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class Moment:
-    """One thing that happened at `at` (Unix seconds): a track was played, or tracks were recommended.
+    """One event at `at` (Unix seconds): a track was played, or tracks were recommended.
 
     `kind` is 'played' (id and title of the track) or 'recommended' (id of the recommendation, the first titles, the
     occasion, and how many tracks it has).
@@ -45,19 +45,19 @@ FROM recommendation WHERE user_id = :user AND :kind IN ('', 'recommended')
 
 
 class History:
-    """Reads and writes what happened; rows go with the member and after their time (jobs.retention)."""
+    """Reads and writes events; rows are deleted with the member and after their time (jobs.retention)."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def played(self, user_id: int, track_id: int) -> None:
-        """The member listened to the track; nothing happens when it is no longer there."""
+        """Record that the member listened to the track, if the track still exists."""
         await self._database.write(
             "INSERT INTO play (user_id, track_id) SELECT ?, id FROM track WHERE id = ?", [user_id, track_id]
         )
 
     async def skipped(self, user_id: int, track_id: int) -> None:
-        """The member went on within SKIP_S of pressing Play; later than that, the track was heard."""
+        """Record that the member left the preview within SKIP_S; later than that, it counts as heard."""
         await self._database.write(
             "UPDATE play SET skipped_at = unixepoch() WHERE id = (SELECT max(id) FROM play WHERE user_id = ? AND track_id = ?)"
             " AND at > unixepoch() - ?",
@@ -65,7 +65,7 @@ class History:
         )
 
     async def passed_over(self, user_id: int, track_id: int) -> None:
-        """The member skipped the track where it was only shown; nothing happens when it is no longer there."""
+        """Record that the member skipped the track where it was only shown, if the track still exists."""
         await self._database.write(
             "INSERT INTO play (user_id, track_id, skipped_at, heard) SELECT ?, id, unixepoch(), 0 FROM track WHERE id = ?",
             [user_id, track_id],
@@ -74,7 +74,7 @@ class History:
     async def moments(
         self, user_id: int, kind: str = "", *, limit: int = 8, offset: int = 0
     ) -> tuple[list[Moment], int]:
-        """A page of what happened, the latest first, and how much there is in all; `kind` as in Moment, '' for all."""
+        """Return a page of events, latest first, and the total number; `kind` as in Moment, '' for all."""
         parameters = {"user": user_id, "kind": kind, "limit": limit, "offset": offset}
         rows = await self._database.fetch(
             f"{_MOMENTS} ORDER BY at DESC, nth DESC LIMIT :limit OFFSET :offset", parameters
@@ -97,7 +97,7 @@ class History:
         return found, count[0]
 
     async def searched(self, user_id: int, asked: dict[str, Any]) -> int:
-        """Keep what was asked, for the buttons of its answer; returns its id."""
+        """Store a search for the buttons of its answer, and return its id."""
         [row] = await self._database.write(
             "INSERT INTO search (user_id, asked) VALUES (?, ?) RETURNING id",
             [user_id, json.dumps(asked, allow_nan=False)],
@@ -105,6 +105,6 @@ class History:
         return int(row["id"])
 
     async def search(self, search_id: int) -> tuple[int, dict[str, Any]] | None:
-        """Whose search it was and what was asked; None when it is no longer kept."""
+        """Return the user and the query of a search, or None when it is no longer kept."""
         row = await self._database.fetch_one("SELECT user_id, asked FROM search WHERE id = ?", [search_id])
         return (row["user_id"], json.loads(row["asked"])) if row else None

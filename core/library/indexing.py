@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import UserError
+from core.errors import Fact, Refusal
 from core.library.connection import Row
 from core.library.database import Database, Transaction
 from core.library.sources import sources
@@ -74,7 +75,7 @@ async def scan(
 ) -> list[str]:
     """Note every entry of the source; return the folders that could not be read, whose files are not forgotten.
 
-    Nothing but one batch is ever in memory. `check` may raise to stop. Raises UserError when a folder that had music
+    Nothing but one batch is ever in memory. `check` may raise to stop. Raises Refusal when a folder that had music
     has none now, unless `allow_empty`.
     """
     unreadable: list[str] = []
@@ -87,11 +88,7 @@ async def scan(
             await transaction.run_many(NOTE, [place.note(entry) for entry in batch])
     [known] = await database.fetch("SELECT count(*) FROM folder_file WHERE folder_id = ?", [place.id])
     if not found and known[0] and not allow_empty:
-        raise UserError(
-            "{folder} holds no audio file now, though {known} were indexed: check that its volume is mounted, or index it with --allow-empty to forget them.",
-            folder=place.folder,
-            known=known[0],
-        )
+        raise Refusal("folder-empty", folder=str(place.folder), known=known[0])
     return unreadable
 
 
@@ -130,13 +127,13 @@ class Found:
     mtime_ns: int
 
 
-async def fail(transaction: Transaction, place: Place, found: Found, sentence: str) -> None:
+async def fail(transaction: Transaction, place: Place, found: Found, error: Fact) -> None:
     """Remember why an entry cannot be analysed, so that the same file is not tried again until it or the analyser changes."""
     row = found.row
     await transaction.run(
         "UPDATE folder_file SET size = ?, mtime_ns = ?, content_hash = ?, track_id = NULL, error = ?,"
         " made_by = ?, pending = 0 WHERE folder_id = ? AND path = ?",
-        [found.size, found.mtime_ns, found.digest, sentence, place.made_by, place.id, row["path"]],
+        [found.size, found.mtime_ns, found.digest, json.dumps(error), place.made_by, place.id, row["path"]],
     )
     if row["track_id"] is not None:
         await _forget_unless_used(transaction, place, row["track_id"])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.i18n import LANGUAGES
 from core.library.database import Database
 
 
 async def chosen(database: Database, user_id: int, guild_id: int | None) -> str | None:
-    """The member's own choice, else the server's, else None."""
+    """Return the member's own choice, else the guild's, else None."""
     row = await database.fetch_one(
         "SELECT coalesce((SELECT language FROM member_language WHERE user_id=?),"
         " (SELECT language FROM server_language WHERE guild_id=?)) AS language",
@@ -18,12 +18,12 @@ async def chosen(database: Database, user_id: int, guild_id: int | None) -> str 
 
 
 async def choose(database: Database, user_id: int, language: str | None) -> None:
-    """For this member everywhere; None: no choice of their own any more. Raises UserError for an unknown language."""
+    """Set the member's language everywhere, or with None remove their choice. Raises UserError for an unknown language."""
     await _set(database, "member_language", "user_id", user_id, language)
 
 
 async def choose_for_server(database: Database, guild_id: int, language: str | None) -> None:
-    """For all who made no choice of their own. Raises UserError for an unknown language."""
+    """Set the language of all members of a guild who made no choice of their own. Raises UserError for an unknown language."""
     await _set(database, "server_language", "guild_id", guild_id, language)
 
 
@@ -32,11 +32,7 @@ async def _set(database: Database, table: str, column: str, key: int, language: 
         await database.write(f"DELETE FROM {table} WHERE {column}=?", (key,))
         return
     if language not in LANGUAGES:
-        raise UserError(
-            "I don't speak {language!r}; choose one of {known}.",
-            language=language,
-            known=", ".join(LANGUAGES),
-        )
+        raise Refusal("no-language", language=language, known=", ".join(LANGUAGES))
     await database.write(
         f"INSERT INTO {table} ({column}, language) VALUES (?, ?)"
         f" ON CONFLICT ({column}) DO UPDATE SET language=excluded.language",

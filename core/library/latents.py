@@ -36,7 +36,7 @@ class Latents:
     def near(
         self, query: Vectors, count: int, visible: Container[int], exclude: int | None = None
     ) -> list[tuple[int, float]]:
-        """(track id, cosine) of the `count` visible tracks nearest to a vector of length 1, nearest first; exact."""
+        """Return (track id, cosine) of the `count` visible tracks nearest to a vector of length 1, nearest first; exact."""
         wanted = count + 1
         while True:  # hardly ever more than once: looking at each id would take longer than the search
             rows, found = neighbours(self.vectors, query, wanted)
@@ -61,7 +61,7 @@ async def model_of(database: Database, track_id: int) -> str | None:
 
 
 async def load_latents(database: Database, model: str | None = None) -> Latents:
-    """All vectors of a model, by default of that which has most of the tracks. Raises UserError where there are none."""
+    """Return all vectors of a model, by default of the one with most tracks. Raises UserError where there are none."""
     if model is None:
         row = await database.fetch_one(
             "SELECT model FROM latent GROUP BY model ORDER BY count(*) DESC, model LIMIT 1"
@@ -83,6 +83,6 @@ def _latents(model: str, rows: list[Row]) -> Latents:
 
 
 async def told(database: Database, track_id: int) -> dict[str, float]:
-    """{genre: probability} as the network has it for a track; empty where it was not asked."""
+    """Return {genre: probability} as the network predicts for a track; empty where it has not run."""
     row = await database.fetch_one("SELECT genres FROM latent WHERE track_id = ?", [track_id])
     return dict(json.loads(row["genres"])) if row else {}

@@ -38,14 +38,14 @@ _COLUMNS = "track.id, title, artist, duration_s, path"
 
 @dataclass(frozen=True)
 class Match:
-    """What an entry was found to be; `track_id` is None when the library has no such track."""
+    """The track that an imported entry means; `track_id` is None if the library has no such track."""
 
     item: Item
     track_id: int | None
 
 
 async def match(database: Database, scope: LibraryScope, items: Sequence[Item]) -> list[Match]:
-    """A track of the visible library for each item, in their order."""
+    """Return a match for each item, in their order, among the tracks listed in this scope."""
     found = [Match(item, await _by_names(database, item, scope)) for item in items]
     names = {_name(one.item.file_name) for one in found if one.track_id is None and one.item.file_name}
     if names:
@@ -87,7 +87,7 @@ async def _by_names(database: Database, item: Item, scope: LibraryScope) -> int 
 
 
 def _readings(item: Item) -> Iterable[tuple[str, str | None]]:
-    """(title, artist) as they stand, and otherwise divided: 'A - B - C' may be two of three."""
+    """Yield (title, artist) as given, then otherwise divided: 'A - B - C' may be two of three."""
     if not item.title:
         return
     yield item.title, item.artist
@@ -100,7 +100,7 @@ def _readings(item: Item) -> Iterable[tuple[str, str | None]]:
 
 
 async def _titled(database: Database, title: str, scope: LibraryScope) -> list[Row]:
-    """Visible tracks with this title, whatever else stands in theirs."""
+    """Return listed tracks with this title, also with additions to it."""
     parameters = {"title": title, "most": MOST, **scope.parameters}
     rows = await database.fetch(
         f"SELECT {_COLUMNS} FROM track WHERE title = :title COLLATE NOCASE AND {scope.listed_sql} LIMIT :most",
@@ -118,7 +118,7 @@ async def _titled(database: Database, title: str, scope: LibraryScope) -> list[R
 
 
 async def _by_file(database: Database, names: set[str], scope: LibraryScope) -> dict[str, list[Row]]:
-    """{file name, folded: the tracks whose file is called so}, in one pass over the library."""
+    """Return {file name, folded: tracks with that file name}, in one pass over the library."""
     rows = await database.fetch(
         f"SELECT {_COLUMNS} FROM track WHERE origin NOT IN {MEMBER_OWNED_SQL} AND {scope.listed_sql}",
         scope.parameters,
@@ -139,7 +139,7 @@ async def _by_file_words(database: Database, item: Item, scope: LibraryScope) ->
 
 
 def _nearest(rows: Iterable[Row], duration_s: float | None) -> int | None:
-    """The id of the row whose length is nearest, the first one where the length is not known."""
+    """Return the id of the row whose duration is nearest, or the first one if the duration is unknown."""
     ordered = sorted(
         rows, key=lambda row: (abs(row["duration_s"] - duration_s) if duration_s else 0.0, row["id"])
     )
@@ -151,7 +151,7 @@ def _agree(row: Row, item: Item, seconds: float) -> bool:
 
 
 def _same_artist(one: str | None, other: str) -> bool:
-    """Also 'The Beatles' and 'Beatles', 'Simon & Garfunkel' and 'Simon and Garfunkel', and a first artist alone."""
+    """Return True for equal artists, also for 'The Beatles' and 'Beatles', 'Simon & Garfunkel' and 'Simon and Garfunkel', and a first artist alone."""
     if not one:
         return False
     ours, theirs = _artists(one), _artists(other)

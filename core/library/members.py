@@ -12,8 +12,8 @@ from core.folders import DataFolder
 from core.library.database import Database
 from core.library.playlists import Playlists
 from core.library.scope import SHARED, LibraryScope
-from core.library.sources import MEMBER_OWNED_SQL
 from core.library.tracks import picture_name
+from core.library.uploads import disclaim
 
 # In the order in which rows must go. A test fails when a table with a user column is missing here.
 TABLES = (
@@ -27,6 +27,7 @@ TABLES = (
     "playlist",
     "play",
     "feedback",
+    "upload_owner",
     "search",
     "audit",
     "rule_change",
@@ -38,12 +39,9 @@ TABLES = (
     "job",
 )
 
-_UPLOADED = f"""
-SELECT DISTINCT track.id, track.path, track.content_hash
-FROM job JOIN track ON track.id = json_extract(job.result, '$.track_id')
-WHERE job.user_id = :user AND job.kind = 'analyse' AND track.origin IN {MEMBER_OWNED_SQL}
-  AND NOT EXISTS (SELECT 1 FROM job AS other WHERE other.user_id <> :user
-                  AND json_extract(other.result, '$.track_id') = track.id)
+_UPLOADED = """
+SELECT track.id, track.path, track.content_hash
+FROM upload_owner JOIN track ON track.id = upload_owner.track_id WHERE upload_owner.user_id = ?
 """
 
 
@@ -58,7 +56,7 @@ async def export_member(database: Database, user_id: int) -> dict[str, Any]:
         entries = await Playlists(database).seen(kept, LibraryScope(SHARED), user_id)
         playlist["shared"] = kept.shared
         playlist["entries"] = [{"title": entry.title, "artist": entry.artist} for entry in entries]
-    tracks = await database.fetch(_UPLOADED, {"user": user_id})
+    tracks = await database.fetch(_UPLOADED, [user_id])
     found["uploaded_tracks"] = [{"track_id": row["id"], "path": row["path"]} for row in tracks]
     return found
 
@@ -71,14 +69,13 @@ async def erase_rows(
     A recording that somebody else uploaded as well stays theirs. Rows go first: a crash in between leaves files
     that the retention run removes, never rows that point nowhere.
     """
-    uploads = await database.fetch(_UPLOADED, {"user": user_id})
     counts: dict[str, int] = {}
     async with database.transaction() as transaction:
-        for row in uploads:
-            await transaction.run("DELETE FROM track WHERE id=?", (row["id"],))
-        counts["track"] = len(uploads)
+        owned = await transaction.run(_UPLOADED, [user_id])
+        uploads = [row for row in owned if await disclaim(transaction.run, row["id"], user_id)]
+        counts["track"], counts["upload_owner"] = len(uploads), len(owned)
         for table in TABLES:
-            counts[table] = len(
+            counts[table] = counts.get(table, 0) + len(
                 await transaction.run(f"DELETE FROM {table} WHERE user_id=? RETURNING 1", (user_id,))
             )
     files = [*more_files]

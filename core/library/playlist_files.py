@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.playlists import Entry
 from core.library.tags import one_line
 
@@ -87,10 +87,7 @@ def read(data: bytes) -> PlaylistFile:
     Raises UserError with one clear sentence when it cannot be read.
     """
     if len(data) > MOST_BYTES:
-        raise UserError(
-            "That file is larger than {most} MB; a playlist is a small text file.",
-            most=MOST_BYTES // 1_000_000,
-        )
+        raise Refusal("playlist-file-too-large", most=MOST_BYTES // 1_000_000)
     text = _decoded(data)
     start = text.lstrip()[:1]
     if start == "<":
@@ -98,11 +95,11 @@ def read(data: bytes) -> PlaylistFile:
     elif start == "{":
         found = _read_jspf(text)
     elif "\0" in text:
-        raise UserError("That is not a playlist: send an M3U, M3U8, XSPF or JSPF file.")
+        raise Refusal("no-playlist-file")
     else:
         found = _read_m3u(text)
     if not found.items:
-        raise UserError("That playlist names no track: send an M3U, M3U8, XSPF or JSPF file with entries.")
+        raise Refusal("playlist-file-empty")
     return found
 
 
@@ -187,15 +184,11 @@ def _read_xspf(data: bytes) -> PlaylistFile:
     try:
         root = fromstring(data, forbid_dtd=True)
     except DefusedXmlException:
-        raise UserError(
-            "That XML file declares entities of its own, which I do not read; export it anew."
-        ) from None
+        raise Refusal("xspf-entities") from None
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise UserError(
-            "That XSPF file is broken ({reason}); export it anew.", reason=_reason(error)
-        ) from error
+        raise Refusal("xspf-broken", reason=_reason(error)) from error
     if _tag(root) != "playlist":
-        raise UserError("That XML file is no XSPF playlist: send an M3U, M3U8, XSPF or JSPF file.")
+        raise Refusal("no-xspf")
     name: str | None = None
     items: list[Item] = []
     left_out = 0
@@ -236,13 +229,11 @@ def _read_jspf(text: str) -> PlaylistFile:
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(
-            "That JSPF file is broken ({reason}); export it anew.", reason=_reason(error)
-        ) from error
+        raise Refusal("jspf-broken", reason=_reason(error)) from error
     playlist = data.get("playlist")
     tracks = playlist.get("track") if isinstance(playlist, dict) else None
     if not isinstance(playlist, dict) or not isinstance(tracks, list):
-        raise UserError("That JSON file is no JSPF playlist: send an M3U, M3U8, XSPF or JSPF file.")
+        raise Refusal("no-jspf")
     rows = [track for track in tracks if isinstance(track, dict)]
     items = [
         _from_fields({key: value if isinstance(value, list) else [value] for key, value in row.items()})

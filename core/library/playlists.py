@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.connection import Row
 from core.library.database import Database, Transaction
 from core.library.query import fold
@@ -19,7 +19,7 @@ MOST_LISTS, MOST_ENTRIES = 100, 500
 
 @dataclass(frozen=True)
 class Playlist:
-    """A list as a whole. `count` and `duration_s` are of all entries."""
+    """A playlist as a whole. `count` and `duration_s` are of all entries."""
 
     id: int
     user_id: int
@@ -31,7 +31,7 @@ class Playlist:
 
 @dataclass(frozen=True)
 class Entry:
-    """One place in a list. `track_id` is None while the track is not in the library."""
+    """One entry of a playlist. `track_id` is None while the track is not in the library."""
 
     id: int
     track_id: int | None
@@ -63,40 +63,38 @@ WHERE playlist_id = :playlist ORDER BY position, entry.id
 
 
 class Playlists:
-    """Reads and changes playlists; each change is one transaction and asks whose the list is."""
+    """Reads and changes playlists; each change is one transaction that checks the playlist's owner."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def of(self, user_id: int) -> list[Playlist]:
-        """A member's lists, the one changed last first."""
+        """Return a member's playlists, the most recently changed first."""
         rows = await self._database.fetch(_LIST.format(where="user_id = ?"), [user_id])
         return [_playlist(row) for row in rows]
 
     async def named(self, user_id: int, name: str) -> Playlist | None:
-        """The member's list of this name, however it is capitalised."""
+        """Return the member's playlist of this name, ignoring case."""
         rows = await self._database.fetch(
             _LIST.format(where="user_id = ? AND folded = ?"), [user_id, _folded(name)]
         )
         return _playlist(rows[0]) if rows else None
 
     async def own(self, playlist_id: int, user_id: int) -> Playlist:
-        """The list, for the member who made it. Raises UserError for everybody else."""
+        """Return the playlist if the member owns it. Raises UserError for everybody else."""
         playlist = await self._get(playlist_id)
         if playlist is None:
-            raise UserError("This playlist was deleted; /playlist show lists yours.")
+            raise Refusal("playlist-deleted")
         if playlist.user_id != user_id:
-            raise UserError(
-                "Only the member who made this playlist can change it; copy it to change the copy."
-            )
+            raise Refusal("playlist-not-yours")
         return playlist
 
     async def visible(self, playlist_id: int, user_id: int, place: int) -> Playlist:
-        """The list, for the member who made it and for everybody in the place (see `share`) where it was shared.
+        """Return the playlist for its owner, and for everybody in the place (see `share`) where it was shared.
         Raises UserError."""
         playlist = await self._get(playlist_id)
         if playlist is None or not (playlist.user_id == user_id or await self._shared(playlist_id, place)):
-            raise UserError("This playlist is no longer shared; ask the member who made it.")
+            raise Refusal("playlist-not-shared")
         return playlist
 
     async def _shared(self, playlist_id: int, place: int) -> bool:
@@ -107,12 +105,12 @@ class Playlists:
         )
 
     async def entries(self, playlist_id: int) -> list[Entry]:
-        """The places of a list in their order, wherever its tracks are found; for members see `seen`."""
+        """Return all entries in their order, whichever guild finds their tracks; see `seen` for what members see."""
         rows = await self._database.fetch(_ENTRIES.format(away="0", here="1"), {"playlist": playlist_id})
         return [Entry(*row) for row in rows]
 
     async def seen(self, playlist: Playlist, scope: LibraryScope, user_id: int) -> list[Entry]:
-        """The places of a list as a member finds them in a server: what is of another one's library is away, and for
+        """Return the entries as a member sees them in a scope: tracks of other guilds' libraries are away, and for
         others than the list's owner not there at all. `user_id` 0 is anybody."""
         sql = _ENTRIES.format(
             away="track.id IS NULL AND track_id IS NOT NULL", here=f"{scope.in_scope_sql} OR {OWN_UPLOAD_SQL}"
@@ -122,15 +120,12 @@ class Playlists:
         return [entry for entry in entries if not entry.away or user_id == playlist.user_id]
 
     async def create(self, user_id: int, name: str, track_ids: Iterable[int] = ()) -> Playlist:
-        """A new list. Raises UserError when the name is empty, too long or taken."""
+        """Create a playlist. Raises UserError when the name is empty, too long or taken."""
         name = _checked(name)
         async with self._database.transaction() as transaction:
             [count] = await transaction.run("SELECT count(*) FROM playlist WHERE user_id = ?", [user_id])
             if count[0] >= MOST_LISTS:
-                raise UserError(
-                    "You have {most} playlists, which is the most I keep; delete one first.",
-                    most=MOST_LISTS,
-                )
+                raise Refusal("too-many-playlists", most=MOST_LISTS)
             await _free(transaction, user_id, name)
             [row] = await transaction.run(
                 "INSERT INTO playlist (user_id, name, folded) VALUES (?, ?, ?) RETURNING id",
@@ -140,7 +135,7 @@ class Playlists:
         return await self.own(row["id"], user_id)
 
     async def free_name(self, user_id: int, wanted: str) -> str:
-        """The name, with a number behind it where the member has a list of that name already."""
+        """Return the name, with a number appended if the member has a playlist of that name already."""
         wanted = (one_line(wanted) or "Playlist")[:LONGEST_NAME].strip()
         taken = {_folded(playlist.name) for playlist in await self.of(user_id)}
         name, number = wanted, 2
@@ -149,13 +144,13 @@ class Playlists:
         return name
 
     async def add(self, playlist_id: int, user_id: int, track_ids: Iterable[int]) -> int:
-        """Append the tracks that are not in the list yet; returns how many that were."""
+        """Append the tracks that are not in the playlist yet, and return how many those were."""
         await self.own(playlist_id, user_id)
         async with self._database.transaction() as transaction:
             return await _add(transaction, playlist_id, track_ids)
 
     async def remove(self, playlist_id: int, user_id: int, entry_id: int) -> Entry:
-        """Take one entry out; returns it. Raises UserError when it is not there."""
+        """Remove one entry and return it. Raises UserError when it is not there."""
         await self.own(playlist_id, user_id)
         entry = await self._entry(playlist_id, entry_id)
         async with self._database.transaction() as transaction:
@@ -164,7 +159,7 @@ class Playlists:
         return entry
 
     async def move(self, playlist_id: int, user_id: int, entry_id: int, place: int) -> int:
-        """Put an entry at a place, counted from 1; beyond the ends means the end. Returns where it stands now."""
+        """Move an entry to a position, counted from 1 and clipped to the ends, and return its new position."""
         await self.own(playlist_id, user_id)
         await self._entry(playlist_id, entry_id)
         async with self._database.transaction() as transaction:
@@ -180,7 +175,7 @@ class Playlists:
         return place
 
     async def arrange(self, playlist_id: int, user_id: int, entry_ids: Sequence[int]) -> None:
-        """Put the entries in this order; those that it does not name stay behind them as they were."""
+        """Put the entries in this order; entries that it does not name follow in their old order."""
         await self.own(playlist_id, user_id)
         wanted = {entry_id: place for place, entry_id in enumerate(entry_ids)}
         async with self._database.transaction() as transaction:
@@ -193,7 +188,7 @@ class Playlists:
             await _touch(transaction, playlist_id)
 
     async def rename(self, playlist_id: int, user_id: int, name: str) -> Playlist:
-        """Raises UserError when the name is empty, too long or taken."""
+        """Rename the playlist. Raises UserError when the name is empty, too long or taken."""
         name = _checked(name)
         await self.own(playlist_id, user_id)
         async with self._database.transaction() as transaction:
@@ -205,7 +200,7 @@ class Playlists:
         return await self.own(playlist_id, user_id)
 
     async def share(self, playlist_id: int, user_id: int, place: int) -> Playlist:
-        """Let everybody see the list who has a card of it in this place: a server, or the channel of a direct message."""
+        """Share the playlist with everybody who has a card of it in this place: a guild, or the channel of a direct message."""
         await self.own(playlist_id, user_id)
         await self._database.write(
             "INSERT INTO playlist_place (playlist_id, place) VALUES (?, ?) ON CONFLICT DO NOTHING",
@@ -214,19 +209,19 @@ class Playlists:
         return await self.own(playlist_id, user_id)
 
     async def unshare(self, playlist_id: int, user_id: int) -> Playlist:
-        """Nobody else sees it any more, anywhere."""
+        """Stop sharing the playlist anywhere."""
         await self.own(playlist_id, user_id)
         await self._database.write("DELETE FROM playlist_place WHERE playlist_id = ?", [playlist_id])
         return await self.own(playlist_id, user_id)
 
     async def delete(self, playlist_id: int, user_id: int) -> Playlist:
-        """Returns what the list was."""
+        """Delete the playlist and return it."""
         playlist = await self.own(playlist_id, user_id)
         await self._database.write("DELETE FROM playlist WHERE id = ?", [playlist_id])
         return playlist
 
     async def copy(self, playlist_id: int, user_id: int, place: int, scope: LibraryScope) -> Playlist:
-        """A list of the member's own with the same tracks, as far as they are found here."""
+        """Copy a playlist into one of the member's own, with the tracks that this scope finds."""
         playlist = await self.visible(playlist_id, user_id, place)
         entries = await self.seen(playlist, scope, user_id)
         tracks = [entry.track_id for entry in entries if entry.track_id is not None]
@@ -240,7 +235,7 @@ class Playlists:
         for entry in await self.entries(playlist_id):
             if entry.id == entry_id:
                 return entry
-        raise UserError("That track is not in the playlist any more; open the list again.")
+        raise Refusal("not-in-playlist")
 
 
 async def _add(transaction: Transaction, playlist_id: int, track_ids: Iterable[int]) -> int:
@@ -251,10 +246,7 @@ async def _add(transaction: Transaction, playlist_id: int, track_ids: Iterable[i
     added = 0
     for track_id in dict.fromkeys(track_ids):
         if count + added >= MOST_ENTRIES:
-            raise UserError(
-                "A playlist holds at most {most} tracks; begin another one.",
-                most=MOST_ENTRIES,
-            )
+            raise Refusal("playlist-full", most=MOST_ENTRIES)
         rows = await transaction.run(
             "INSERT INTO playlist_entry (playlist_id, position, track_id, content_hash, title, artist, duration_s)"
             " SELECT ?, ?, id, content_hash, title, artist, duration_s FROM track WHERE id = ?"
@@ -277,15 +269,15 @@ async def _free(transaction: Transaction, user_id: int, name: str, but: int | No
         [user_id, _folded(name), but],
     )
     if rows:
-        raise UserError("You have a playlist called “{name}” already; choose another name.", name=name)
+        raise Refusal("playlist-name-taken", name=name)
 
 
 def _checked(name: str) -> str:
     cleaned = one_line(name)
     if not cleaned:
-        raise UserError("A playlist needs a name with at least one visible character.")
+        raise Refusal("playlist-name-empty")
     if len(cleaned) > LONGEST_NAME:
-        raise UserError("That name is too long: use at most {most} characters.", most=LONGEST_NAME)
+        raise Refusal("playlist-name-too-long", most=LONGEST_NAME)
     return cleaned
 
 

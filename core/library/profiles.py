@@ -38,7 +38,7 @@ class Moods:
         )
 
     async def finish(self, user_id: int, profile: Profile) -> None:
-        """Keep the profile and end the sitting, both or neither."""
+        """Store the profile and end the questionnaire, both or neither."""
         await self._database.write_all(
             (
                 "INSERT INTO profile (user_id, data) VALUES (?, ?) ON CONFLICT (user_id) DO UPDATE"
@@ -53,7 +53,7 @@ class Moods:
         return Profile.from_json(json.loads(row["data"])) if row else None
 
     async def forget(self, user_id: int) -> None:
-        """Forget the member's answers, profile and past recommendations."""
+        """Delete the member's answers, profile and past recommendations."""
         await self._database.write_all(
             *(
                 (f"DELETE FROM {table} WHERE user_id=?", (user_id,))

@@ -33,7 +33,7 @@ _TEMPO = re.compile(r"\b(\d{2,3})(?:\s?(?:-|–|to)\s?(\d{2,3}))?\s?bpm\b", re.I
 
 @dataclass(frozen=True)
 class Meaning:
-    """How a word sounds. `kind` is 'mood', 'occasion', 'instrument', 'without', 'high', 'low', 'key' or 'tempo'; `name`
+    """The sound that a word means. `kind` is 'mood', 'occasion', 'instrument', 'without', 'high', 'low', 'key' or 'tempo'; `name`
     what of it: for a key 'D minor', for a tempo '116-124', from and to in beats a minute."""
 
     kind: str
@@ -71,7 +71,7 @@ class Query:
 
     @property
     def meant(self) -> tuple[Term, ...]:
-        """Terms that a sound can meet; names may meet them as well."""
+        """Return the terms that a sound can meet; names may meet them as well."""
         return tuple(term for term in self.terms if term.meaning is not None)
 
     def __bool__(self) -> bool:
@@ -79,7 +79,7 @@ class Query:
 
 
 def parse(text: str) -> Query:
-    """The query behind a text such as 'calm piano in D minor' or '"so what" 136 bpm'. Quotes keep words together."""
+    """Return the query of a text such as 'calm piano in D minor' or '"so what" 136 bpm'. Quotes keep words together."""
     text = unicodedata.normalize("NFKC", text[:LONGEST])
     terms: list[Term] = []
     for place, part in enumerate(text.split('"')):
@@ -122,7 +122,7 @@ def _tempo_meaning(found: re.Match[str]) -> Meaning | None:
 
 
 def parse_key(text: str) -> Key | None:
-    """'D minor', 'bb maj', 'F#', a key, a tonic or a mode; None for anything else."""
+    """Return the key of 'D minor', 'bb maj', 'F#' (a key, a tonic or a mode), or None for anything else."""
     words = re.sub(r"(?<=[A-Ga-g])\s?-?(sharp|♯)", "#", re.sub(r"(?<=[A-Ga-g])\s?-?(flat|♭)", "b", text, flags=re.I), flags=re.I)  # fmt: skip
     parts = words.replace("-", " ").split()
     mode = _MODES.get(parts[-1].lower()) if parts else None
@@ -136,18 +136,18 @@ def parse_key(text: str) -> Key | None:
 
 
 def keys() -> list[Key]:
-    """Every key there is, and the two modes."""
+    """Return every key, and the two modes."""
     pairs = [Key(tonic, mode) for mode in ("major", "minor") for tonic in TONICS]
     return [Key(None, "major"), Key(None, "minor"), *pairs]
 
 
 def split(text: str) -> list[str]:
-    """The words of a text: runs of letters, digits and their accents; apostrophes keep a word together."""
+    """Return the words of a text: runs of letters, digits and their accents; apostrophes keep a word together."""
     return re.findall(r"\w+(?:['’]\w+)*", text.replace("_", " "))
 
 
 def fold(text: str) -> str:
-    """The text without accents and case, as words are compared: 'Größe' and 'grosse' are one."""
+    """Return the text without accents and case, as words are compared: 'Größe' and 'grosse' are one."""
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 
@@ -174,7 +174,7 @@ def _terms(words: list[str]) -> list[Term]:
 
 @cache
 def _table() -> tuple[dict[str, Meaning], frozenset[str], frozenset[str]]:
-    """{folded words: meaning}, filler words, negations."""
+    """Return {folded words: meaning}, filler words and negations."""
     table = tomllib.loads(files("core.library").joinpath("words.toml").read_text("utf-8"))
     meanings = {
         fold(word): Meaning(kind, name)
@@ -186,5 +186,5 @@ def _table() -> tuple[dict[str, Meaning], frozenset[str], frozenset[str]]:
 
 
 def meanings() -> dict[str, Meaning]:
-    """{word, folded: what it means}."""
+    """Return {folded word: meaning}."""
     return dict(_table()[0])

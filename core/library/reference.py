@@ -37,7 +37,7 @@ class Reference:
 
 @cache
 def references() -> dict[str, Reference]:
-    """{separator: Reference} as bundled; empty where the file is missing."""
+    """Return {separator: Reference} as bundled; empty where the file is missing."""
     path = files("core.library").joinpath("reference.json")
     if not path.is_file():
         return {}
@@ -53,7 +53,7 @@ def references() -> dict[str, Reference]:
 
 
 def quantiles(separator: str, name: str) -> list[float] | None:
-    """The feature's quantiles. The whole track measures alike whichever separator ran, a stem does not."""
+    """Return the feature's quantiles. The whole track measures alike whichever separator ran, a stem does not."""
     found = references().get(separator)
     if found is not None and name in found.quantiles:
         return found.quantiles[name]
@@ -63,7 +63,7 @@ def quantiles(separator: str, name: str) -> list[float] | None:
 
 
 def summarise(matrix: NDArray[np.float32], names: Sequence[str]) -> dict[str, Any]:
-    """The JSON form of one separator's reference from features (tracks, names); NaN is missing.
+    """Return the JSON form of one separator's reference from features (tracks, names); NaN is missing.
 
     Features that fewer than 20 tracks have, or that are the same for most of them, say nothing and are left out.
     """
@@ -106,7 +106,7 @@ def write(separator: str, matrix: NDArray[np.float32], names: Sequence[str]) -> 
 
 
 def draw(separator: str, count: int, seed: int) -> tuple[NDArray[np.float32], tuple[str, ...]]:
-    """`count` made-up tracks with the reference's distribution and rank correlations (a Gaussian copula).
+    """Draw `count` made-up tracks with the reference's distribution and rank correlations (a Gaussian copula).
 
     Returns features (count, names) and the names. Raises UserError without a reference for this separator.
     """
@@ -139,7 +139,7 @@ def _square(upper: list[float], size: int) -> NDArray[np.float64]:
 
 
 def _normal_scores(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Ranks as standard normal quantiles; a missing value is average."""
+    """Return ranks as standard normal quantiles; a missing value is average."""
     from scipy.stats import norm, rankdata
 
     known = np.isfinite(values)

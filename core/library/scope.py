@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from core.library.database import Database
-from core.library.sources import MEMBER_OWNED_SQL, sources
+from core.library.sources import sources
 from core.library.sources.base import Source
 
 SHARED = 0
 """The guild id of direct messages: what every guild finds, and nothing else."""
 
 
-OWN_UPLOAD_SQL = f"""(track.origin IN {MEMBER_OWNED_SQL} AND track.id IN (
-    SELECT json_extract(result, '$.track_id') FROM job WHERE user_id = :user AND kind = 'analyse'))"""
+OWN_UPLOAD_SQL = "track.id IN (SELECT track_id FROM upload_owner WHERE user_id = :user)"
 """A condition: the track is an upload of the user :user, wherever it was made."""
 
 

@@ -41,7 +41,7 @@ _SOUND = "track_sound.tempo_bpm, track_sound.key, track_sound.mode, track_sound.
 
 @dataclass(frozen=True)
 class Filters:
-    """What a track must have. `genre` is met by its words in the track's genre: 'rock' finds 'Punk Rock'; where the
+    """The conditions that a track must meet. `genre` is met by its words in the track's genre: 'rock' finds 'Punk Rock'; where the
     tags name no genre, by what the genre network takes the track for."""
 
     genre: str | None = None
@@ -79,7 +79,7 @@ class Found:
 
 
 class Sounds(Protocol):
-    """{track id: strength 0..1} of the tracks that sound as a meaning says."""
+    """Return {track id: strength 0..1} of the tracks that sound like a meaning."""
 
     def __call__(self, meaning: Meaning) -> Mapping[int, float]: ...
 
@@ -94,7 +94,7 @@ async def search(
     limit: int = 10,
     offset: int = 0,
 ) -> Found:
-    """One page of the visible tracks that meet the query and the filters, best first.
+    """Return one page of the listed tracks that meet the query and the filters, best first.
 
     Without `sounds`, moods, instruments and the like are looked for in names only. An empty query without filters
     finds everything.
@@ -117,7 +117,7 @@ async def search(
 
 
 async def complete(database: Database, scope: LibraryScope, text: str, *, limit: int = 25) -> list[Track]:
-    """Tracks for an autocomplete: titles that begin with the text first, then names that have all its words.
+    """Return tracks for an autocomplete: titles that begin with the text first, then names that have all its words.
 
     The last word may be unfinished. Without text, the newest tracks. Nothing is ranked, so that the answer takes a
     few milliseconds whatever is typed.
@@ -154,7 +154,7 @@ async def complete(database: Database, scope: LibraryScope, text: str, *, limit:
 
 
 async def visible(database: Database, scope: LibraryScope, track_id: int) -> Track | None:
-    """The track, where members may find it."""
+    """Return the track if it is listed in this scope."""
     row = await database.fetch_one(
         f"SELECT {TRACK_COLUMNS} FROM track WHERE track.id = :id AND {scope.listed_sql}",
         {"id": track_id, **scope.parameters},
@@ -163,7 +163,7 @@ async def visible(database: Database, scope: LibraryScope, track_id: int) -> Tra
 
 
 async def uploads_of(database: Database, user_id: int, *, limit: int = 25) -> list[Track]:
-    """What a member uploaded and is still kept, the newest first, whether others can find it or not."""
+    """Return the uploads of a member that are still kept, newest first, whether others find them or not."""
     rows = await database.fetch(
         f"SELECT {TRACK_COLUMNS} FROM track WHERE {OWN_UPLOAD_SQL} ORDER BY track.id DESC LIMIT :limit",
         {"user": user_id, "limit": limit},
@@ -172,13 +172,13 @@ async def uploads_of(database: Database, user_id: int, *, limit: int = 25) -> li
 
 
 async def hit(database: Database, track_id: int) -> Hit | None:
-    """What is known of one track's sound."""
+    """Return one track with its measurements."""
     found = await _hits(database, [(0.0, track_id)], {})
     return found[0] if found else None
 
 
 async def genres(database: Database, scope: LibraryScope, text: str = "", *, limit: int = 25) -> list[str]:
-    """The genres of visible tracks that have all words of the text, in alphabetical order."""
+    """Return the genres of listed tracks that contain all words of the text, in alphabetical order."""
     # One step of the index for each genre, not for each track.
     rows = await database.fetch(
         "WITH RECURSIVE one (genre) AS (SELECT min(genre) FROM track UNION ALL"
@@ -205,7 +205,7 @@ async def genres(database: Database, scope: LibraryScope, text: str = "", *, lim
 async def _everything(
     database: Database, filters: Filters, scope: LibraryScope, limit: int, offset: int
 ) -> Found:
-    """A page of everything that passes the filters, by artist and title."""
+    """Return a page of everything that passes the filters, by artist and title."""
     where, parameters = _conditions(filters)
     source = f"{_source('track', where)} WHERE {' AND '.join([scope.listed_sql, *where])}"
     parameters |= {**scope.parameters, "limit": limit, "offset": offset}
@@ -226,7 +226,7 @@ async def _ranked(
     scope: LibraryScope,
     how: str,
 ) -> list[tuple[float, int]]:
-    """(score, track id) of everything that meets the query, best first."""
+    """Return (score, track id) of everything that meets the query, best first."""
     plain = [term for term in query.terms if term not in heard]
     names = await _named(database, plain, filters, scope, how)
     alone = {term: await _named(database, [term], filters, scope, how) for term in heard}
@@ -261,7 +261,7 @@ async def _named(
     scope: LibraryScope,
     how: str,
 ) -> list[Row]:
-    """(id, bm25, title) of the visible tracks that pass the filters and whose words hold all terms."""
+    """Return (id, bm25, title) of the listed tracks that pass the filters and whose words contain all terms."""
     where, parameters = _conditions(filters)
     parameters |= scope.parameters
     source, rank = "track", "0.0"
@@ -285,13 +285,13 @@ async def _named(
 
 
 def _source(tables: str, where: Sequence[str]) -> str:
-    """The tables, with the measured sound where a condition asks for it."""
+    """Return the tables to select from, with the measurements where a condition needs them."""
     asked = any("track_sound." in condition for condition in where)
     return f"{tables} JOIN track_sound ON track_sound.track_id = track.id" if asked else tables
 
 
 def _conditions(filters: Filters) -> tuple[list[str], dict[str, Any]]:
-    """SQL conditions and their parameters."""
+    """Return SQL conditions and their parameters."""
     where: list[str] = []
     parameters: dict[str, Any] = {}
     words = split(filters.genre or "")
@@ -320,7 +320,7 @@ def _conditions(filters: Filters) -> tuple[list[str], dict[str, Any]]:
 
 
 async def _measured(database: Database, meaning: Meaning) -> dict[int, float]:
-    """{track id: 1} of the tracks in a key or of a tempo."""
+    """Return {track id: 1} of the tracks in a key or of a tempo."""
     if meaning.kind == "key":
         filters = Filters(key=parse_key(meaning.name))
     else:
@@ -379,7 +379,7 @@ def _hit(row: Row, score: float, told: tuple[str, ...], met: dict[Meaning, float
 
 
 def quoted(text: str) -> str:
-    """An FTS5 string: nothing in it is syntax."""
+    """Return the text as an FTS5 string, in which nothing is syntax."""
     return '"' + text.replace('"', "").replace("\0", "") + '"'
 
 

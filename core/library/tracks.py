@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -15,10 +15,8 @@ from core.library.database import Database, Transaction
 from core.library.scope import OWN_UPLOAD_SQL, SHARED, LibraryScope, scoped_hash
 from core.library.sources import MEMBER_OWNED_SQL, sources
 from core.library.sources.base import Source
+from core.library.uploads import ExecuteSQL, disclaim
 from core.track_analysis import TrackAnalysis
-
-ExecuteSQL = Callable[[str, Any], Awaitable[list[Row]]]
-"""`Database.fetch` or `Transaction.run`: a statement and its parameters to its rows."""
 
 
 @dataclass(frozen=True)
@@ -134,6 +132,11 @@ class Library:
         )
         return [(Track.from_row(row), TrackAnalysis.from_json(json.loads(row["data"]))) for row in rows]
 
+    async def disclaim(self, track_id: int, user_id: int) -> bool:
+        """End the user's claim on an upload, and return whether the track is gone, since nobody else has one."""
+        async with self.database.transaction() as transaction:
+            return await disclaim(transaction.run, track_id, user_id)
+
     async def remove(self, track_id: int) -> bool:
         """Delete the track and its analyses, and return whether there was one; its audio file is not touched."""
         return bool(await self.database.write("DELETE FROM track WHERE id = ? RETURNING id", [track_id]))
@@ -151,6 +154,15 @@ class Library:
             await self.database.fetch_one(
                 f"SELECT {TRACK_COLUMNS} FROM track WHERE id = :id AND ({scope.in_scope_sql} OR {OWN_UPLOAD_SQL})",
                 {"id": track_id, "user": user_id, **scope.parameters},
+            )
+        )
+
+    async def result_of_upload(self, track_id: int, user_id: int) -> Track | None:
+        """Return the track that an upload of the user has become; None when it is gone, or no longer theirs."""
+        return _track(
+            await self.database.fetch_one(
+                f"SELECT {TRACK_COLUMNS} FROM track WHERE id = :id AND (origin NOT IN {MEMBER_OWNED_SQL} OR {OWN_UPLOAD_SQL})",
+                {"id": track_id, "user": user_id},
             )
         )
 
@@ -303,7 +315,7 @@ async def put_analysis(transaction: Transaction, track_id: int, analysis: TrackA
 
 
 async def put_latent(transaction: Transaction, track_id: int, heard: dict[str, Any]) -> None:
-    """Store a genre network's answer (core.genre.model.Heard as JSON) in place of the previous one."""
+    """Store a genre network's answer (core.genre.model.GenreResult as JSON) in place of the previous one."""
     vector = np.asarray(heard["vector"], "<f4").tobytes()
     genres = json.dumps(heard["genres"], separators=(",", ":"))
     await transaction.run("DELETE FROM latent WHERE track_id = ?", [track_id])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.i18n import joined, mark, tr
 from core.moods.profile import MOODS, Profile, mood_adjective, tables, translated
 
@@ -21,7 +21,7 @@ NAMES = {"match": mark("Match"), "lift": mark("Lift"), "settle": mark("Settle")}
 
 def _row(aim: str) -> Mapping[str, Any]:
     if aim not in AIMS:
-        raise UserError("There is no aim {aim!r}: choose from {aims}.", aim=aim, aims=", ".join(AIMS))
+        raise Refusal("no-aim", name=aim, aims=", ".join(AIMS))
     row: Mapping[str, Any] = tables("aims")["aim"][aim]
     return row
 
@@ -46,10 +46,7 @@ def aimed(profile: Profile, aim: str) -> Profile:
     if aim == "match":
         return profile
     if not any(profile.moods.values()):
-        raise UserError(
-            "For “{aim}” I must know where you start: choose a mood, or answer /mood first.",
-            aim=aim_label(aim),
-        )
+        raise Refusal("aim-without-mood", aim=aim)
     target = _target(profile.moods, row)
     highest = max(1.0, *target.values())
     return Profile(

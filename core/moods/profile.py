@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.i18n import LANGUAGES as SPOKEN
 from core.i18n import spoken
 
@@ -71,20 +71,9 @@ class Profile:
         ):
             for name, value in values.items():
                 if name not in names:
-                    raise UserError(
-                        "There is no {what} {name!r}: choose from {names}.",
-                        what=what,
-                        name=name,
-                        names=", ".join(names),
-                    )
+                    raise Refusal("no-such-name", what=what, name=name, names=", ".join(names))
                 if not (isinstance(value, int | float) and math.isfinite(value) and low <= value <= 1):
-                    raise UserError(
-                        "The {what} {name} must be a number from {low:g} to 1, not {value!r}.",
-                        what=what,
-                        name=name,
-                        low=low,
-                        value=value,
-                    )
+                    raise Refusal("weight-out-of-range", what=what, name=name, low=low, value=value)
 
     def to_json(self) -> dict[str, dict[str, float]]:
         return {

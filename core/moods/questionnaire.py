@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.i18n import spoken
 from core.moods.profile import MOODS, PREFERENCES, Profile, tables, translated
 
@@ -112,7 +112,7 @@ def next_question(answers: Answers, form: str = "short", language: str | None = 
             (question for question in questions(language or spoken()) if question.id not in asked), None
         )
     if form != "short":
-        raise UserError("There is no form {form!r}: choose short or long.", form=form)
+        raise Refusal("no-form", form=form)
     found = _next_of_short_form(_key(answers))
     return None if found is None else question(found, language)
 
@@ -221,7 +221,7 @@ def _asked(answers: Answers) -> set[str]:
     known = {question.id for question in questions()}
     asked = {str(answer["question"]) for answer in answers}
     if unknown := asked - known:
-        raise UserError("There is no question {unknown!r}: start the questions again.", unknown=min(unknown))
+        raise Refusal("no-question", unknown=min(unknown))
     return asked
 
 
@@ -231,7 +231,7 @@ def _answered(answers: Answers) -> list[Mapping[str, Any]]:
     latest = {answer["question"]: answer for answer in answers}
     for answer in latest.values():
         if answer["answer"] is not None and answer["answer"] not in range(5):
-            raise UserError("An answer is a number from 0 to 4, not {answer!r}.", answer=answer["answer"])
+            raise Refusal("no-answer", answer=answer["answer"])
     return [answer for answer in latest.values() if answer["answer"] is not None]
 
 

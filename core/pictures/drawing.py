@@ -22,7 +22,7 @@ from pathlib import Path
 
 from core.audio.types import SOURCES
 from core.audio.vocabulary import compared, scales
-from core.errors import UserError
+from core.errors import Refusal
 from core.i18n import spoken
 from core.track_analysis import TrackAnalysis
 
@@ -124,7 +124,7 @@ def _run(order: bytes, given_up: threading.Event) -> bytes:
             deadline = time.monotonic() + LONGEST_S
             while child.poll() is None and not given_up.wait(0.02):
                 if time.monotonic() > deadline:
-                    raise UserError("Drawing takes too long just now; try again in a minute.")
+                    raise Refusal("drawing-slow")
         finally:
             if child.poll() is None:
                 child.kill()
@@ -132,6 +132,6 @@ def _run(order: bytes, given_up: threading.Event) -> bytes:
         if child.returncode != 0:
             errors.seek(0)
             log.error("drawing failed: %s", errors.read()[-2000:].decode(errors="replace"))
-            raise UserError("The pictures could not be drawn; try again in a minute.")
+            raise Refusal("drawing-failed")
         out.seek(0)
         return out.read()

@@ -41,8 +41,8 @@ def profile_picture(
 ) -> bytes:
     """PNG of 1000 x 900 pixels.
 
-    `percentiles` has the share of the library's tracks below this one, 0..1, for core.pictures.drawing.profile_features(); what is missing there
-    (a stem that does not sound) stays empty. `tracks` is the number of tracks compared with.
+    `percentiles` has the share of the library's tracks below this one, 0..1, for core.pictures.drawing.profile_features();
+    what is missing there (a stem that does not sound) stays empty. `tracks` is the number of tracks compared with.
     """
     sources = ["mix", *(stem for stem in STEMS if stem in analysis.instruments)]
     heard = [source for source in sources if source in analysis.descriptors]

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.types import STEMS
-from core.errors import UserError
+from core.errors import Refusal
 from core.i18n import mark, number, tr
 from core.library.catalog import Catalog
 from core.library.reference import quantiles
@@ -157,11 +157,7 @@ class SoundSpace:
     def similarities(self, own: Fixed, metric: str = "cosine") -> Wide:
         """(tracks,), -1..1. Raises UserError for an unknown metric."""
         if metric not in METRICS:
-            raise UserError(
-                "There is no metric {metric!r}: choose from {metrics}.",
-                metric=metric,
-                metrics=", ".join(METRICS),
-            )
+            raise Refusal("no-metric", metric=metric, metrics=", ".join(METRICS))
         asked = wide(own)
         length = np.float32(math.sqrt(_squares(own)))
         result = np.empty(len(self.vectors), dtype=np.float32)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.i18n import joined, mark, speaking, spoken
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile, mood_adjective
@@ -86,7 +86,7 @@ def journey(
     if len(free) < max(SHORTEST, min(count, len(catalog))):
         free = list(range(len(catalog)))
     if len(free) < SHORTEST:
-        raise UserError("A journey needs at least {fewest} tracks; add some music first.", fewest=SHORTEST)
+        raise Refusal("journey-too-few", fewest=SHORTEST)
     lengths = np.array([getattr(track, "duration_s", 0.0) for track in catalog.tracks])
     if minutes is not None:
         count = round(60 * minutes / max(float(np.median(lengths[free])), 1.0))
@@ -113,13 +113,11 @@ def _ends(start: Profile, goal: Profile) -> tuple[NDArray[np.float64], NDArray[n
     for profile in (start, goal):
         weights = np.array([profile.moods.get(mood, 0.0) for mood in MOODS])
         if not weights.sum() > 0:
-            raise UserError("I must know the moods at both ends: choose them, or answer /mood first.")
+            raise Refusal("journey-without-mood")
         ends.append(weights / weights.sum())
     cosine = float(ends[0] @ ends[1] / np.linalg.norm(ends[0]) / np.linalg.norm(ends[1]))
     if cosine > SIMILAR:
-        raise UserError(
-            "You are there already: choose another mood to go to, or use /recommend for this one."
-        )
+        raise Refusal("journey-no-way")
     return ends[0], ends[1]
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.connection import Row
 from core.library.database import Database
 from core.moods.profile import Profile
@@ -89,9 +89,9 @@ class Journeys:
         """Raises UserError when it is no longer kept, and for everybody else."""
         row = await self._database.fetch_one("SELECT * FROM journey WHERE id = ?", (journey_id,))
         if row is None:
-            raise UserError("This journey is no longer kept; use /journey for a new one.")
+            raise Refusal("journey-gone")
         if row["user_id"] != user_id:
-            raise UserError("This journey is somebody else's; use /journey for your own.")
+            raise Refusal("journey-not-yours")
         return _made(row)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.i18n import mark
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, mood_adjective
@@ -75,7 +75,7 @@ class MusicMap:
 def music_map(catalog: Catalog) -> MusicMap:
     """The catalog's map, made once. Raises UserError for fewer than FEWEST tracks."""
     if len(catalog) < FEWEST:
-        raise UserError("A map needs at least {fewest} tracks; add some music first.", fewest=FEWEST)
+        raise Refusal("map-too-few", fewest=FEWEST)
     return catalog.scored(_turned)
 
 

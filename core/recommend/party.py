@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.catalog import Catalog
 from core.moods.profile import Profile
 from core.recommend.rules import Recommendation, best_first, explain_tracks, prepare, topic_weights
@@ -65,7 +65,7 @@ def party(
     occasion.
     """
     if not profiles:
-        raise UserError("Nobody has joined yet; press Join first.")
+        raise Refusal("party-empty")
     count = min(count, len(catalog))
     if count < 1:
         return Party([], dict.fromkeys(profiles, 0.5))

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.audio.types import STEMS
-from core.errors import UserError
+from core.errors import Refusal
 from core.i18n import mark, tr
 from core.library.catalog import Catalog, TrackLike
 from core.recommend import wording
@@ -48,9 +48,7 @@ SENTENCES = {
 def checked_instrument(name: str) -> str:
     """Raises UserError for what is no stem."""
     if name not in STEMS:
-        raise UserError(
-            "There is no instrument {name!r}: choose from {stems}.", name=name, stems=", ".join(STEMS)
-        )
+        raise Refusal("no-instrument", name=name, stems=", ".join(STEMS))
     return name
 
 

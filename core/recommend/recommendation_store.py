@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.connection import Row
 from core.library.database import Database
 from core.moods.aim import aimed
@@ -157,7 +157,7 @@ class Recommendations:
         """Raises UserError when it is no longer kept."""
         row = await self._database.fetch_one("SELECT * FROM recommendation WHERE id=?", (recommendation_id,))
         if row is None:
-            raise UserError("These picks are no longer kept; use /recommend for new ones.")
+            raise Refusal("picks-gone")
         return _recommended(row)
 
     async def latest_with(self, user_id: int, track_id: int) -> Recommended | None:

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.catalog import Catalog, TrackLike
 from core.moods.profile import MOODS, PREFERENCES, Profile, tables
 from core.recommend import diversity, wording
@@ -174,11 +174,7 @@ def topic_weights(
 ) -> dict[str, float]:
     """{topic: weight}: moods in proportion to the profile and together 1, the occasion, the preferences, the steers."""
     if occasion is not None and occasion not in occasions():
-        raise UserError(
-            "There is no occasion {occasion!r}: choose from {occasions}.",
-            occasion=occasion,
-            occasions=", ".join(occasions()),
-        )
+        raise Refusal("no-occasion", occasion=occasion, occasions=", ".join(occasions()))
     total = sum(profile.moods.values())
     topics = {mood: profile.moods[mood] / total for mood in MOODS if profile.moods.get(mood, 0) > NEGLIGIBLE}
     if occasion is not None:

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from core.audio.types import STEMS
 from core.audio.vocabulary import phrases
-from core.errors import UserError
-from core.i18n import joined, tr
+from core.errors import Refusal
+from core.i18n import tr
 from core.library.catalog import Catalog, TrackLike
 from core.library.reference import quantiles
 from core.recommend import acoustic_similarity, wording
@@ -73,29 +73,13 @@ def similar(
     compared can be heard in the track: all tracks without them would be acoustic_similarity.
     """
     if by not in KINDS:
-        raise UserError(
-            "There is no similarity by {by!r}: choose from {kinds}.",
-            by=by,
-            kinds=", ".join(KINDS),
-        )
+        raise Refusal("no-similarity", by=by, kinds=", ".join(KINDS))
     if metric not in acoustic_similarity.METRICS:
-        raise UserError(
-            "There is no metric {metric!r}: choose from {metrics}.",
-            metric=metric,
-            metrics=", ".join(acoustic_similarity.METRICS),
-        )
+        raise Refusal("no-metric", metric=metric, metrics=", ".join(acoustic_similarity.METRICS))
     if metric != "cosine" and by not in MEASURED:
-        raise UserError(
-            "By {by} there is the cosine only: choose {measured} for other metrics.",
-            by=by,
-            measured=" or ".join(MEASURED),
-        )
+        raise Refusal("metric-not-here", by=by, measured=" or ".join(MEASURED))
     if instruments and (unknown := [name for name in instruments if name not in STEMS]):
-        raise UserError(
-            "There is no instrument {unknown!r}: choose from {stems}.",
-            unknown=unknown[0],
-            stems=", ".join(STEMS),
-        )
+        raise Refusal("no-instrument", name=unknown[0], stems=", ".join(STEMS))
     if not len(catalog) or count < 1:
         return []
     if by == "sound":
@@ -217,11 +201,8 @@ def _check_heard(features: Mapping[str, float], chosen: Sequence[str]) -> None:
     if any((features.get(f"{stem}.activity") or 0.0) >= HEARD for stem in chosen or STEMS):
         return
     if not chosen:
-        raise UserError("No instrument stands out in this track: compare it by sound.")
-    raise UserError(
-        "In this track there is next to nothing of {instruments}: compare other instruments, or by sound.",
-        instruments=joined([wording.the_source(stem) for stem in chosen]),
-    )
+        raise Refusal("no-instrument-heard")
+    raise Refusal("instruments-not-heard", instruments=list(chosen))
 
 
 def _shared_instruments(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from core.audio.vocabulary import phrases
-from core.errors import UserError
+from core.errors import Refusal
 from core.i18n import lowered, tr, trn
 from core.library.catalog import Catalog
 from core.moods.profile import tables, translated
@@ -41,9 +41,7 @@ def steers() -> tuple[str, ...]:
 
 def _row(name: str) -> dict[str, Any]:
     if name not in tables("steers"):
-        raise UserError(
-            "There is no steer {name!r}: choose from {steers}.", name=name, steers=", ".join(steers())
-        )
+        raise Refusal("no-steer", name=name, steers=", ".join(steers()))
     found: dict[str, Any] = tables("steers")[name]
     return found
 
@@ -81,21 +79,16 @@ def pressed(applied: Sequence[str], name: str) -> tuple[str, ...]:
     if name == SURPRISE and name in steered:
         return tuple(steered)
     if steered.count(name) >= MOST_EACH:
-        raise UserError(
-            "“{steer}” is as strong as it gets; take a step back or try another.",
-            steer=steer_label(name),
-        )
+        raise Refusal("steer-strongest", steer=name)
     if len(steered) >= MOST:
-        raise UserError("These are {most} steers already; take one back first.", most=MOST)
+        raise Refusal("too-many-steers", most=MOST)
     return (*steered, name)
 
 
 def taken_back(applied: Sequence[str], name: str) -> tuple[str, ...]:
     """The steers without the last tap on this one."""
     if name not in applied:
-        raise UserError(
-            "“{steer}” was taken back already; look at the newest picks.", steer=steer_label(name)
-        )
+        raise Refusal("steer-taken-back-already", steer=name)
     last = len(applied) - 1 - list(applied)[::-1].index(name)
     return (*applied[:last], *applied[last + 1 :])
 

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.connection import Row
 from core.library.database import Database, Transaction
 from core.recommend.rule import Rule
@@ -47,7 +47,7 @@ def the_rule(rule_id: str) -> Rule:
     for rule in load_rules():
         if rule.id == rule_id:
             return rule
-    raise UserError("This rule is from another version of me; choose it again with /admin rules.")
+    raise Refusal("rule-of-other-version")
 
 
 def weight_from(text: str) -> float:
@@ -57,7 +57,7 @@ def weight_from(text: str) -> float:
     except ValueError:
         weight = math.nan
     if not 0 <= weight <= MOST:
-        raise UserError("A weight is a number from 0 (off) to {most:g}, such as 0.5; try again.", most=MOST)
+        raise Refusal("no-weight", most=MOST)
     return float(f"{weight:.3g}")
 
 
@@ -74,12 +74,12 @@ def changed(weights: Mapping[str, float], rule_id: str, weight: float | None) ->
     """
     rule = the_rule(rule_id)
     if weight is not None and not 0 <= weight <= MOST:
-        raise UserError("A weight is a number from 0 (off) to {most:g}, such as 0.5; try again.", most=MOST)
+        raise Refusal("no-weight", most=MOST)
     after = {name: value for name, value in weights.items() if name != rule_id}
     if weight is not None and weight != rule.weight:
         after[rule_id] = weight
     if not any(after.get(other.id, other.weight) for other in load_rules() if other.topic == rule.topic):
-        raise UserError("This is the last rule of its kind that counts; give another one a weight first.")
+        raise Refusal("last-rule")
     return after
 
 
@@ -99,11 +99,9 @@ async def set_weight(
     async with database.transaction() as transaction:
         weights = await _weights(transaction, guild_id)
         if token(weights) != seen:
-            raise UserError(
-                "The rules have been changed since this was worked out; look at it again, then apply it."
-            )
+            raise Refusal("rules-changed-since")
         if changed(weights, rule_id, weight) == weights:
-            raise UserError("That is the weight that it has; choose another one.")
+            raise Refusal("weight-the-same")
         return await _set(transaction, guild_id, user_id, rule_id, weight)
 
 
@@ -117,16 +115,16 @@ async def undo(database: Database, guild_id: int, user_id: int, change_id: int) 
             "SELECT * FROM rule_change WHERE guild_id=? AND id=?", (guild_id, change_id)
         )
         if not rows:
-            raise UserError("This change is not one of this server, or no longer kept; look at /admin rules.")
+            raise Refusal("no-rule-change")
         change = _change(rows[0])
         if change.undone or change.undoes is not None:
-            raise UserError("This was undone already.")
+            raise Refusal("rule-change-undone")
         [row] = await transaction.run(
             "SELECT max(id) AS newest FROM rule_change WHERE guild_id=? AND undoes IS NULL AND NOT undone",
             (guild_id,),
         )
         if row["newest"] != change_id:
-            raise UserError("Somebody changed a rule after this; undo the newest change first.")
+            raise Refusal("rule-changed-after")
         await transaction.run("UPDATE rule_change SET undone=1 WHERE id=?", (change_id,))
         return await _set(transaction, guild_id, user_id, change.rule, change.before, undoes=change_id)
 

@@ -1,4 +1,4 @@
-"""The U-Net's view of a spectrogram: 256 bands, one bin each at the bottom, a fixed share of an octave above.
+"""The U-Net's frequency scale: 256 bands, one bin each at the bottom, a fixed share of an octave above.
 
 Low partials of bass, guitar and piano need every bin (10.8 Hz); two octaves up the same instrument spreads the
 same pattern over more bins, so bands grow with frequency (as in a constant-Q transform, Brown 1991) and the
@@ -19,12 +19,12 @@ HOP = 1024
 BINS = FFT // 2 + 1
 BANDS = 256
 _KNEE = 55.0
-"""Bin number up to which a band is one bin; chosen so that 256 bands reach the last bin."""
+"""Number of the bin up to which a band is one bin; chosen so that 256 bands reach the last bin."""
 
 
 @functools.cache
 def band_edges() -> NDArray[np.int64]:
-    """First bin of each band and, at the end, BINS; shape (BANDS + 1,), strictly increasing."""
+    """Return the first bin of each band and, at the end, BINS; shape (BANDS + 1,), strictly increasing."""
     top = _KNEE * (1 + np.log(BINS / _KNEE))
     position = np.arange(BANDS + 1) * top / BANDS
     edges = np.where(position < _KNEE, position, _KNEE * np.exp(position / _KNEE - 1))
@@ -54,7 +54,7 @@ def band_sum(power: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def band_widths() -> NDArray[np.float32]:
-    """Bins in each band, shape (BANDS,)."""
+    """Return the number of bins in each band, shape (BANDS,)."""
     return np.diff(band_edges()).astype(np.float32)
 
 
@@ -68,8 +68,8 @@ def to_bins(masks: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def loudness(power: NDArray[np.float32], reference: float) -> NDArray[np.float32]:
-    """Network input: summed power per band -> decibels per bin against `reference` (mean power per bin of
-    the whole track), floored at -80 dB and scaled to about -1..1."""
+    """Convert summed power per band to decibels per bin relative to `reference` (mean power per bin of the whole
+    track), at least -80 dB, scaled to about -1..1; same shape."""
     mean = power / band_widths()
     decibels = 10 * np.log10(mean / max(reference, 1e-12) + 1e-8)
     scaled: NDArray[np.float32] = (np.clip(decibels, -80, 40) / 40 + 0.75).astype(np.float32)
@@ -79,7 +79,7 @@ def loudness(power: NDArray[np.float32], reference: float) -> NDArray[np.float32
 def position(
     left: NDArray[np.float32], right: NDArray[np.float32], cross: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Where each band lies between the loudspeakers: (..., BANDS) powers of the two channels and the real part of their
+    """Return where each band lies between the loudspeakers: (..., BANDS) powers of the two channels and the real part of their
     cross-spectrum -> (2, ..., BANDS), balance (-1 left .. 1 right) and width (0 the same in both, 1 unrelated or on one
     side, 2 in opposite phase), after the panning and similarity indices of Avendano (2003). Silence lies in the middle.
     """

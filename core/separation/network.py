@@ -1,4 +1,4 @@
-"""The bundled U-Net's layers. Imports torch: import this module inside functions only."""
+"""The layers of the bundled U-Net. Imports torch, so `unet` imports this module inside functions only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _convolution(inputs: int, outputs: int, size: int = 3, stride: int = 1) -> n
 
 
 def _moving_mean(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Mean over a neighbourhood of (bands, frames), shorter at the edges; same shape."""
+    """Return the mean over a neighbourhood of (bands, frames), shorter at the edges; same shape."""
     padding = (size[0] // 2, size[1] // 2)
     return nn.functional.avg_pool2d(x.unsqueeze(1), size, 1, padding, count_include_pad=False).squeeze(1)
 
@@ -44,7 +44,7 @@ class FrequencyMixer(nn.Module):
 
 
 class Prior(nn.Module):
-    """What each band says on its own: logits linear in level and contrasts, with coefficients per stem and band.
+    """Logits from each band alone: linear in level and contrasts, with coefficients per stem and band.
 
     Low bands favour bass, sudden ones drums: this much needs no depth, is learned within minutes, and leaves the
     network to correct it.
@@ -78,7 +78,7 @@ class Block(nn.Module):
 
 
 class Context(nn.Module):
-    """What sounds within about three seconds, in all bands at once, told to every frame; same shape.
+    """Adds to every frame a summary of all bands over about three seconds; same shape.
 
     Whether a chord is a guitar's or a piano's is hard to tell from one moment of it.
     """

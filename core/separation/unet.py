@@ -1,9 +1,9 @@
 """The bundled separator: a small U-Net's masks on the mix's own spectrum, on any machine and without a download.
 
-The mix is cut into overlapping STFT frames (93 ms, hop 23 ms); the network sees the loudness of 256 bands
-(`core.separation.bands`) and where they lie between the loudspeakers, about 12 s at a time, and answers with six masks
-for each channel that sum to one; each mask times the complex spectrum of its channel is a stem, so stems keep the mix's phase and panning and add up to the mix.
-Work and memory beyond the stems themselves are those of one chunk.
+The mix is cut into overlapping STFT frames (93 ms, hop 23 ms). The network gets the loudness of 256 bands
+(`core.separation.bands`) and where they lie between the loudspeakers, about 12 s at a time, and returns six masks for
+each channel that sum to one. Each mask times the complex spectrum of its channel is a stem, so stems keep the mix's
+phase and panning and add up to the mix. Memory beyond the stems themselves is that of one chunk.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class UNetSeparator:
         return stems
 
     def _masks(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
-        """(3, frames, BANDS) -> (stems, 2, frames, BANDS)."""
+        """Return the masks, (stems, 2, frames, BANDS), for the network's input, (3, frames, BANDS)."""
         import torch
 
         from core.separation.network import REDUCTION
@@ -98,7 +98,7 @@ class UNetSeparator:
 
 
 def network_input(spectra: NDArray[np.complex64], reference: float) -> NDArray[np.float32]:
-    """What the network sees of an STFT, (2, frames, BINS): loudness against `reference`, balance and width,
+    """Return the network's input for an STFT, (2, frames, BINS): loudness relative to `reference`, balance and width,
     (3, frames, BANDS)."""
     left, right = band_sum(spectra.real**2 + spectra.imag**2)
     cross = band_sum(spectra[0].real * spectra[1].real + spectra[0].imag * spectra[1].imag)
@@ -106,7 +106,7 @@ def network_input(spectra: NDArray[np.complex64], reference: float) -> NDArray[n
 
 
 def reference_power(mix: Samples) -> float:
-    """Mean power per STFT bin of the parts that sound (blocks of 0.4 s within 40 dB of the loudest).
+    """Return the mean power per STFT bin of the parts that sound (blocks of 0.4 s within 40 dB of the loudest).
 
     By Parseval's theorem the mean of |STFT|^2 is the mean square of the samples times the window's energy.
     """
@@ -128,7 +128,7 @@ def _window() -> NDArray[np.float32]:
 
 
 def _spectra(mix: Samples, start: int, count: int, threads: int | None) -> NDArray[np.complex64]:
-    """STFT frames start..start+count of both channels, (2, count, BINS); frame 0 ends HOP samples into the mix."""
+    """Return STFT frames start..start+count of both channels, (2, count, BINS); frame 0 ends HOP samples into the mix."""
     from scipy.fft import rfft
 
     first = start * HOP - (FFT - HOP)
@@ -142,7 +142,7 @@ def _spectra(mix: Samples, start: int, count: int, threads: int | None) -> NDArr
 
 
 def _add(target: Samples, spectra: NDArray[np.complex64], start: int, threads: int | None) -> None:
-    """Inverse STFT by weighted overlap-add into `target` (Hann twice at 75% overlap adds up to 1.5)."""
+    """Add the inverse STFT by weighted overlap-add to `target` (Hann twice at 75% overlap adds up to 1.5)."""
     from scipy.fft import irfft
 
     frames = irfft(spectra, FFT, axis=-1, workers=threads, overwrite_x=True)
@@ -199,7 +199,7 @@ def detector_file(weights: Path) -> Path:
 
 
 def _detector(data: bytes) -> Gating:
-    """Raises KeyError or ValueError unless `data` holds a detector for STEMS."""
+    """Return the detector in `data`. Raises KeyError or ValueError unless it is one for STEMS."""
     from safetensors.numpy import load
 
     from core.audio.detector import VIEWS, Detector  # with scipy, which the bot does without

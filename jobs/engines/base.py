@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from core.errors import UserError
+from core.errors import Fact, UserError
 
 OnProgress = Callable[[str, float], None]
 """Called with the stage, a short word, and the share that is done, 0..1."""
@@ -44,11 +44,19 @@ class Limits:
 
 
 class Crashed(Exception):  # noqa: N818 - an outcome
-    """The worker ended in the middle: a signal, out of memory, a fault in native code. Its text says which."""
+    """The worker ended in the middle: a signal, out of memory, a fault in native code. `fact` says which."""
+
+    def __init__(self, why: Fact) -> None:
+        super().__init__(why)
+        self.fact = why
 
 
 class TimedOut(Exception):  # noqa: N818 - an outcome
-    """The worker showed no progress for too long, or took too long in all, and was killed."""
+    """The worker showed no progress for too long, or took too long in all, and was killed; `fact` says which."""
+
+    def __init__(self, why: Fact) -> None:
+        super().__init__(why)
+        self.fact = why
 
 
 class TaskFailed(Exception):  # noqa: N818 - an outcome

@@ -20,8 +20,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from core.errors import UserError
-from core.i18n import mark
+from core.errors import UserError, error_of, fact
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Limits, OnProgress, Request, ShouldStop, TaskFailed, TimedOut
 
@@ -36,8 +35,8 @@ of memory grows by 2%. Other C libraries do not read these variables."""
 class LocalEngine:
     """One worker on this machine.
 
-    `separator`, `weights_dir`, `threads` and `htdemucs` go to core.separation.load_separator in the worker, which sees the GPU
-    of `device` ('auto', 'cpu', 'cuda', 'cuda:N') and no other. After `recycle_after` runs, the worker is started
+    `separator`, `weights_dir`, `threads` and `htdemucs` go to core.separation.registry.load_separator in the worker, which
+    sees the GPU of `device` ('auto', 'cpu', 'cuda', 'cuda:N') and no other. After `recycle_after` runs, the worker is started
     afresh, which frees whatever leaked. With `warm` it does the slow first steps before the first request.
     `extra_tasks` is a Python file with more tasks; only tests pass one.
     """
@@ -136,16 +135,14 @@ class LocalEngine:
                     child.facts = event["facts"]
                 elif event["event"] == "refused":
                     await self.stop()
-                    raise UserError(event["message"])
+                    raise error_of(event["fact"])
             if child.facts is not None:
                 break
             child.check_alive()
             if should_stop is not None and should_stop():
                 raise Cancelled
             if time.monotonic() > deadline:
-                raise TimedOut(
-                    mark("The worker was not ready after {count:.0f} seconds.").format(count=START_S)
-                )
+                raise TimedOut(fact("worker-not-ready", count=START_S))
             await asyncio.sleep(POLL_S)
         return child
 
@@ -187,13 +184,11 @@ class LocalEngine:
             if asked_to_stop is not None and now - asked_to_stop > self.limits.grace_s:
                 raise Cancelled
             if now - alive > self.limits.stall_s:
-                raise TimedOut(mark("No progress for {count:.0f} seconds.").format(count=self.limits.stall_s))
+                raise TimedOut(fact("no-progress", count=self.limits.stall_s))
             if now - begun > self.limits.time_s:
-                raise TimedOut(mark("Not done after {count:.0f} seconds.").format(count=self.limits.time_s))
+                raise TimedOut(fact("not-done", count=self.limits.time_s))
             if self.limits.memory_mb is not None and child.memory_mb() > self.limits.memory_mb:
-                raise Crashed(
-                    mark("It needs more than {count:.0f} MB of memory.").format(count=self.limits.memory_mb)
-                )
+                raise Crashed(fact("memory-limit", count=self.limits.memory_mb))
             await asyncio.sleep(POLL_S)
 
 
@@ -218,9 +213,9 @@ def _result(outcome: str, event: dict[str, Any]) -> dict[str, Any]:
         case "cancelled":
             raise Cancelled
         case "refused":
-            raise UserError(event["message"])
+            raise error_of(event["fact"])
         case "memory":
-            raise Crashed(mark("There is not enough memory for it."))
+            raise Crashed(fact("memory"))
         case _:
             raise TaskFailed(event["message"], event["details"])
 
@@ -269,7 +264,7 @@ class _Child:
         if code is None or self._reader.is_alive() or self._received:
             return
         how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-        raise Crashed(mark("The worker ended in the middle ({how}).").format(how=how))
+        raise Crashed(fact("worker-ended", how=how))
 
     def memory_mb(self) -> float:
         """Resident memory in MB, read at most every 0.2 s; 0 where /proc does not tell."""

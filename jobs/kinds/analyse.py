@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.audio.decode import DecodeLimits, decode
-from core.errors import UserError
+from core.errors import Refusal, UserError
 from core.folders import DataFolder
 from core.i18n import speaking
 from core.library.database import Transaction
@@ -29,6 +29,7 @@ from core.library.tracks import (
     put_track,
     set_upload_guild,
 )
+from core.library.uploads import claim
 from core.track_analysis import ANALYSER_VERSION, TrackAnalysis, content_hash
 from jobs.engines.base import Request
 from jobs.kinds.base import Context, Done, Kind, Work
@@ -73,7 +74,7 @@ async def run(work: Work[Spec]) -> Done[Result]:
     try:
         digest = await asyncio.to_thread(content_hash, source)
     except OSError as error:
-        raise UserError("The uploaded file is no longer here: please upload it again.") from error
+        raise Refusal("upload-gone") from error
     facts = await work.engine.start()
     place = digest, work.claimed.guild_id, work.claimed.user_id
     track, name = await find_upload(work.database.fetch, *place)
@@ -139,6 +140,7 @@ async def run(work: Work[Spec]) -> Done[Result]:
             await set_upload_guild(transaction, track_id, work.claimed.guild_id, digest)
             if spec.kept_back:
                 await transaction.run("UPDATE track SET listed = 0 WHERE id = ?", [track_id])
+        await claim(transaction.run, track_id, work.claimed.user_id, spec.name)
         if known is None or track_id != source_id:
             await put_analysis(transaction, track_id, analysis)
         if known is not None and source_id is not None and track_id != source_id:
@@ -162,7 +164,7 @@ def upload_path(folder: DataFolder, spec: Spec) -> Path:
     """Return the uploaded file. Raises UserError for a name that would leave the uploads folder."""
     name = spec.path
     if Path(name).name != name or name in ("", ".", ".."):
-        raise UserError("The upload has no proper name of ours: please upload it again.")
+        raise Refusal("upload-misnamed")
     return folder.uploads / name
 
 

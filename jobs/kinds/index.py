@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import UserError, is_disk_full
+from core.errors import Fact, Refusal, UserError, fact, is_disk_full
 from core.folders import access_to
 from core.library.connection import Row
 from core.library.database import Database
@@ -48,7 +48,7 @@ class Spec:
 
 @dataclass
 class IndexReport:
-    """What a run did. `failed` holds (path in the folder, sentence); `rate` is analysed files per minute."""
+    """What a run did. `failed` holds (path in the folder, why); `rate` is analysed files per minute."""
 
     folder: str
     separator: str = ""
@@ -63,7 +63,7 @@ class IndexReport:
     """New files with the content of one that is there already: they share its track."""
     unchanged: int = 0
     failures: int = 0
-    failed: list[tuple[str, str]] = field(default_factory=list)
+    failed: list[tuple[str, Fact]] = field(default_factory=list)
     seconds: float = 0.0
     rate: float | None = None
 
@@ -108,12 +108,9 @@ async def index_folder(
     folder = await asyncio.to_thread(lambda: folder.expanduser().resolve())
     access = await asyncio.to_thread(access_to, folder)
     if access == "missing":
-        raise UserError("There is no folder {folder}: check the path.", folder=folder)
+        raise Refusal("no-folder", folder=str(folder))
     if access != "open":
-        raise UserError(
-            "The folder {folder} cannot be opened: let the user who runs Moodstem read it, and enter what it lies in.",
-            folder=folder,
-        )
+        raise Refusal("folder-not-opened", folder=str(folder))
     return await _Index(
         folder, database, engine, progress, cancel, max_seconds, allow_empty, watched, between
     ).run()
@@ -167,7 +164,7 @@ class _Index:
             "SELECT path, error FROM folder_file WHERE folder_id = ? AND error IS NOT NULL ORDER BY path LIMIT ?",
             [self.place.id, LISTED_FAILURES],
         ):
-            self.report.failed.append((failed["path"], failed["error"]))
+            self.report.failed.append((failed["path"], json.loads(failed["error"])))
         [count] = await self.database.fetch(
             "SELECT count(*) FROM folder_file WHERE folder_id = ? AND error IS NOT NULL", [self.place.id]
         )
@@ -249,7 +246,7 @@ class _Index:
             return None  # it vanished since the scan; the next run settles it
         except OSError as error:
             unread = Found(row, None, row["size"], row["mtime_ns"])
-            return await self._failed(unread, f"It cannot be read ({error.strerror}).")
+            return await self._failed(unread, fact("unreadable", reason=error.strerror))
         assert found.digest is not None
         while other := self.in_work.get(found.digest):
             await asyncio.wait([other])
@@ -286,7 +283,7 @@ class _Index:
             except UserError as error:
                 if is_disk_full(error):
                     raise
-                return await self._failed(found, str(error))
+                return await self._failed(found, error.fact)
             self.analysed += measured is None
             if answer["analysis"]["content_hash"] != found.digest:
                 return None  # it is being written to: stays pending until the next run
@@ -295,9 +292,9 @@ class _Index:
         setattr(self.report, happened, getattr(self.report, happened) + 1)
         return None
 
-    async def _failed(self, found: Found, sentence: str) -> None:
+    async def _failed(self, found: Found, error: Fact) -> None:
         async with self.database.transaction() as transaction:
-            await fail(transaction, self.place, found, sentence)
+            await fail(transaction, self.place, found, error)
 
     async def _analyse(self, path: Path, measured: dict[str, Any] | None) -> dict[str, Any]:
         """The engine's answer, where `measured` is an analysis that still holds, with the tags alone. A file that crashes the worker or takes too long twice is the file's fault."""
@@ -313,9 +310,9 @@ class _Index:
                 return await self.engine.run(request, None, self.cancel)
             except (Crashed, TimedOut) as error:
                 if attempt == 2:
-                    raise UserError("{error} It was tried twice: check the file.", error=error) from error
+                    raise Refusal("tried-twice", error=error.fact) from error
             except TaskFailed as error:
-                raise UserError("Something went wrong inside Moodstem ({error}).", error=error) from error
+                raise Refusal("bug-with", error=str(error)) from error
         raise AssertionError
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from core.errors import UserError, is_disk_full
+from core.errors import Refusal, UserError, is_disk_full
 from core.library.connection import Row
 from core.library.database import Database
 from core.library.sources import MEMBER_OWNED_SQL
@@ -172,13 +172,13 @@ async def _hear(
 
 
 def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
-    """{"path"} -> {"latent": core.genre.model.Heard as JSON or None, "content_hash"}."""
-    from core.genre.model import hear_file
+    """{"path"} -> {"latent": core.genre.model.GenreResult as JSON or None, "content_hash"}."""
+    from core.genre.model import classify_file
 
     path = Path(arguments["path"])
     if not path.is_file():
-        raise UserError("The audio is no longer there.")
-    heard = hear_file(path, chosen=context.genre_model)
+        raise Refusal("audio-gone")
+    heard = classify_file(path, chosen=context.genre_model)
     return {"latent": heard.to_json() if heard else None, "content_hash": content_hash(path)}
 
 

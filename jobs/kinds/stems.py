@@ -16,16 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import UserError
+from core.errors import Refusal
 from core.folders import DataFolder
-from core.i18n import mark
 from core.library.tracks import Library
 from jobs.engines.base import Request
 from jobs.kinds.base import Context, Done, Kind, Work
 
 FORMS = ("flac", "ogg")
 
-GONE = mark("The audio of this track is no longer kept: upload it again to have its stems.")
 
 SEPARATED = 0.8
 """Progress once the stems are there; the rest is writing them."""
@@ -62,7 +60,7 @@ async def run(work: Work[Spec]) -> Done[Result]:
     track = await Library(work.database).get(spec.track_id)
     source = work.settings.data / track.path if track else None
     if track is None or source is None or not await asyncio.to_thread(source.is_file):
-        raise UserError(GONE)
+        raise Refusal("stems-gone")
     facts = await work.engine.start()
     archive = work.settings.stems / archive_name(track.content_hash, facts["separator"])
 
@@ -134,7 +132,7 @@ def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
     mix = resample(audio.samples, audio.rate, separator.rate)
     stems = separator.separate(mix, lambda share: context.report("separate", SEPARATED * share))
     if not stems:
-        raise UserError("I run without a separator, so there are no stems: ask whoever runs me for one.")
+        raise Refusal("no-stems-without-separator")
     # One factor for all, so that together they still make the mix.
     peak = max(float(np.abs(samples).max()) for samples in stems.values())
     gain = 1.0 if peak <= 1.0 else 1.0 / peak

@@ -273,10 +273,12 @@ async def running_bot(discord: StandIn, folder: Path) -> AsyncIterator[Bot]:
     Raises RuntimeError when it ends before it answers.
     """
     port = _free_port()
+    config = folder / "config.toml"
+    config.touch()
     environment = {
         **os.environ,
         "DISCORD_TOKEN": TOKEN,
-        "MOODSTEM_CONFIG": str(folder / "none.toml"),
+        "MOODSTEM_CONFIG": str(config),
         "MOODSTEM_DATA": str(folder / "data"),
         "MOODSTEM_DISCORD__LOOPBACK": str(discord.port),
         "MOODSTEM_MONITOR__PORT": str(port),

@@ -13,6 +13,7 @@ import click
 
 from bot.cli.root import print_json, settings_of
 from bot.cli.shared import JSON, progress_bar, the_catalog
+from bot.words.say import say
 from core.errors import UserError
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def fma(ctx: click.Context, folder: Path | None, out: Path, as_json: bool) -> No
         for count, (file, (track_id, found)) in enumerate(zip(files, described, strict=True), 1):
             advance(count / len(files))
             if isinstance(found, UserError):
-                failed.append((str(file.path), " ".join(str(found).split())))
+                failed.append((str(file.path), " ".join(say(found).split())))
             else:
                 done.append(file)
                 yield track_id, found

@@ -15,7 +15,7 @@ from typing import Any
 
 import click
 
-from core.genre.model import hear_file
+from core.genre.model import classify_file
 from core.library.samples import sample_folder
 from core.library.sources.samples import ANALYSES, shipped_analyses
 from core.separation.registry import load_separator
@@ -43,7 +43,7 @@ def hear_samples() -> None:
     for path in sorted(sample_folder().glob("*.ogg")):
         digest = content_hash(path)
         known = TrackAnalysis.from_json(analyses[digest])
-        heard = hear_file(path, known.features(), known.separated_by)
+        heard = classify_file(path, known.features(), known.separated_by)
         analyses[digest]["latent"] = heard.to_json() if heard else None
     _write(analyses)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.features.similar.cards import Question
 from core.audio.types import STEMS
+from core.errors import fact
 from core.i18n import percent, tr
 from core.library.audit import Entry as Logged
 from core.library.guild_limits import LIMITS
@@ -63,7 +64,7 @@ def job(words: str, state: str = "running", kind: str = "analyse", **more: Any) 
     fields: dict[str, Any] = {
         "id": BIG, "kind": kind, "spec": job_spec(kind, words), "user_id": BIG,
         "guild_id": BIG, "priority": 1, "cost": 1.0, "state": state, "stage": "separate", "progress": 0.999,
-        "position": 9999, "eta_s": 359_999.0, "attempt": 3, "error_code": "input", "error": words, "result": {},
+        "position": 9999, "eta_s": 359_999.0, "attempt": 3, "error_code": "input", "error": fact("plain", sentence=words), "result": {},
         "cancel_requested": False, "created_at": 1e9, "started_at": 1e9, "finished_at": 1e9,
     }  # fmt: skip
     return Job(**{**fields, **more})
@@ -73,7 +74,7 @@ def analysis(words: str) -> TrackAnalysis:
     facts = {stem: {"activity": 0.99} for stem in STEMS}
     return make.analysis(
         content_hash="f" * 64, duration_s=86_399.0, separator="unet", tempo_bpm=239.9, key="C#", mode="minor",
-        instruments=facts, notes=[words] * 5,
+        instruments=facts, notes=[fact("plain", sentence=words)] * 5,
     )  # fmt: skip
 
 
@@ -253,17 +254,17 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
     ]  # fmt: skip
     return {
         "bot.features.help.cards:help_card": [()],
-        "bot.features.help.cards:jobs_card": [([],), *[([replace(job(words, state), id=BIG + n) for n in range(5)], True) for state in states]],
+        "bot.features.upload.cards:jobs_card": [([],), *[([replace(job(words, state), id=BIG + n) for n in range(5)], True) for state in states]],
         "bot.features.admin.cards:jobs_card": [([], counted), ([replace(job(words, state), id=BIG + n) for n in range(10) for state in ("queued",)], counted)],
         "bot.features.admin.cards:stats_card": [(Stats(results["tracks"], counted, "htdemucs_6s", "auto", runners, 9e5, 9e5, last),) for runners in (0, 99) for last in (None, BIG)],
         "bot.features.admin.cards:limits_card": [(LimitSettings(), set(LIMITS))],
-        "bot.features.admin.cards:log_card": [([], 0, False), ([Logged(BIG, "cancelled a job of a member", f"{words}: {words}", 10**9)] * 10, 1, True)],
+        "bot.features.admin.cards:log_card": [([], 0, False), ([Logged(BIG, "cancelled a job of a member", fact("plain", sentence=f"{words}: {words}"), 10**9)] * 10, 1, True)],
         "bot.widgets:note_card": [(tr("Deleted **{name}**. The tracks stay in the library.", name=words[:80]),)],
         "bot.widgets:problem_card": [(words * 10,)],
         "bot.features.library.details_card:details_card": [(track(words), ["profile", "contrast", "chroma"], True), (track(words), ["profile"], False)],
         "bot.features.upload.cards:job_card": [(job(words, state, kind),) for state in states for kind in ("analyse", "index", "renew", "stems")],
         "bot.features.upload.cards:result_card": [(job(words, "done"), replace(track(words), id=1), analysis(words), similar(words)[:3], {"picture": True, "listed": listed}) for listed in (None, True, False)],
-        "bot.features.upload.cards:index_card": [(job(words, "done", "index", result={**indexed, "failed": [[words, words]] * 99}),)],
+        "bot.features.upload.cards:index_card": [(job(words, "done", "index", result={**indexed, "failed": [[words, fact("plain", sentence=words)]] * 99}),)],
         "bot.features.journey.cards:where_card": [(action, ("joyful_activation", 40, 240), {"known": known}) for action in ("jr_to", "jr_from") for known in (True, False)],
         "bot.features.journey.cards:journey_card": [(journey(words), page, {"picture": True}) for page in (0, 7)],
         "bot.features.journey.cards:why_card": [(journey(words), place) for place in (0, 39)],

@@ -31,6 +31,8 @@ from tests.conftest import ROOT
 from tests.jobs.helpers import is_running
 from tests.jobs.test_kill import children
 
+pytestmark = pytest.mark.slow
+
 UPLOADS = int(os.environ.get("MOODSTEM_TEST_UPLOADS", "24"))
 WEIGHTS = {"worker": 6, "runner": 3, "bot": 1}
 """The bot takes longest to come back."""

@@ -10,6 +10,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from bot import create_bot
 from bot.background.clock import Clock
+from core.errors import fact
 from core.library import job_messages
 from core.library.job_messages import Promise, promise_card
 from core.library.samples import manifest
@@ -135,7 +136,9 @@ async def test_a_member_is_told_once_by_the_process_of_the_jobs_server(tmp_path:
                     for _ in range(2):
                         claimed = await queue.claim("me", 60.0)
                         assert claimed is not None
-                        await queue.fail(claimed, "No luck.", code="input", permanent=True)
+                        await queue.fail(
+                            claimed, fact("plain", sentence="No luck."), code="input", permanent=True
+                        )
                     for discord in (first, second):
                         await comes(discord, lambda d=discord, n=times: len(told(d)) >= n)  # type: ignore[misc]
                 assert [len(told(discord)) for discord in (first, second)] == [2, 2]

@@ -19,6 +19,8 @@ from jobs.runner import Runner
 from tests.bot.conftest import World, discord_set_to, previews_ready, raw, tick, walk, within_budget
 from tests.make import plucked
 
+pytestmark = pytest.mark.slow
+
 OPTIONS: dict[str, Any] = {
     "track": "Letters from Trieste", "playlist": "tour", "query": "calm piano", "language": "auto", "name": "tour",
     "place": 1,

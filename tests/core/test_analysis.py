@@ -12,17 +12,18 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
-from core.analysis import UNHEARD, analyse
+from bot.words.say import say
+from core.analysis import analyse
 from core.audio.activity import Gate
 from core.audio.decode import DecodeLimits, decode
 from core.audio.types import RATE, STEMS, Samples
-from core.errors import UserError
 from core.separation.base import Cancelled, Progress
 from core.separation.registry import load_separator
 from core.track_analysis import TrackAnalysis, content_hash
 from tests.core.audio import rhythms
 from tests.data import SAMPLES, SONGS
 from tests.make import tone
+from tests.refusals import refusal
 
 SECONDS = 12
 
@@ -183,7 +184,11 @@ def test_level_does_not_change_what_it_sounds_like(song: Path, tmp_path: Path) -
 def test_silence_is_analysed_with_a_note(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "s.wav", np.zeros((3 * 44100, 2), np.float32), 44100)
     found = analyse(tmp_path / "s.wav", TrueStems({}))
-    assert found.notes == ["The recording is silent."] and found.descriptors == {} and found.tempo_bpm is None
+    assert (
+        [say(note) for note in map(say, found.notes)] == ["The recording is silent."]
+        and found.descriptors == {}
+        and found.tempo_bpm is None
+    )
 
 
 DICE = np.random.default_rng(11)
@@ -192,10 +197,10 @@ ODD: dict[str, tuple[NDArray[np.float32], int, str]] = {
     "constant": (np.full((88200, 2), 0.4, np.float32), 44100, "offset"),
     "clipped": (np.clip(tone(220, 3, level=5.0), -1, 1), 44100, "clipped"),
     "far too loud": (tone(220, 3, level=20_000.0), 44100, "over full scale"),
-    "one click": (np.eye(1, 132300, 60000, dtype=np.float32)[0], 44100, UNHEARD),
+    "one click": (np.eye(1, 132300, 60000, dtype=np.float32)[0], 44100, "to be described"),
     "white noise": (DICE.uniform(-1, 1, (88200, 2)).astype(np.float32), 44100, ""),
-    "barely above silence": (tone(440, 3, level=2e-4), 44100, UNHEARD),
-    "sides that cancel": (np.stack([tone(440, 3), -tone(440, 3)], axis=1), 44100, UNHEARD),
+    "barely above silence": (tone(440, 3, level=2e-4), 44100, "to be described"),
+    "sides that cancel": (np.stack([tone(440, 3), -tone(440, 3)], axis=1), 44100, "to be described"),
     "telephone": (DICE.uniform(-0.3, 0.3, 24000).astype(np.float32), 8000, ""),
     "studio": (tone(440, 1.5, 192000), 192000, ""),
     "cinema": (DICE.uniform(-0.3, 0.3, (96000, 8)).astype(np.float32), 48000, "8 channels"),
@@ -209,18 +214,18 @@ def test_odd_sound_is_analysed(kind: str, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", samples, rate, subtype="FLOAT")
     found = analyse(tmp_path / "a.wav", load_separator("none"))
     json.dumps(found.to_json(), allow_nan=False)
-    assert [one for one in found.notes if note in one] if note else not found.notes
+    assert [one for one in map(say, found.notes) if note in one] if note else not found.notes
     heard = kind not in ("constant", "one click", "barely above silence", "sides that cancel")
     assert ("mix" in found.descriptors) is heard
 
 
 def test_bad_files_and_limits(song: Path, tmp_path: Path, separator: TrueStems) -> None:
     (tmp_path / "no.mp3").write_text("hello")
-    with pytest.raises(UserError, match="not an audio file"):
+    with refusal("not an audio file"):
         analyse(tmp_path / "no.mp3", separator)
-    with pytest.raises(UserError, match="cannot be opened"):
+    with refusal("cannot be opened"):
         analyse(tmp_path / "nowhere.mp3", separator)
-    with pytest.raises(UserError, match=r"longer than 0\.1 minutes"):
+    with refusal(r"longer than 0\.1 minutes"):
         analyse(song, separator, limits=DecodeLimits(max_seconds=6))
 
 

@@ -14,12 +14,9 @@ from babel.messages.pofile import read_po
 
 from bot import messages
 from bot.messages import CATALOGUES, faults, found
-from core.errors import UserError
-from core.i18n import LANGUAGES, joined, nearest, number, percent, retold, speaking, spoken, tr, trn
+from core.i18n import LANGUAGES, joined, nearest, number, percent, speaking, spoken, tr, trn
 from core.moods.profile import Profile, mood_label
 from core.moods.questionnaire import next_question
-
-CHOOSE = "I don't speak {language!r}; choose one of {known}."
 
 
 def test_english_is_what_the_code_says() -> None:
@@ -32,22 +29,6 @@ def test_english_is_what_the_code_says() -> None:
 def test_a_text_without_a_translation_stays_english() -> None:
     with speaking("de"):
         assert tr("Nobody translated {this:.1f}.", this=1.25) == "Nobody translated 1,2."
-
-
-def test_errors_are_english_in_logs_and_translated_on_cards() -> None:
-    error = UserError(CHOOSE, language="fr", known="en, de")
-    assert str(error) == "I don't speak 'fr'; choose one of en, de."
-    with speaking("de"):
-        assert error.said() == "Ich spreche kein 'fr'; wähle aus: en, de."
-    assert error.said() == str(error)
-
-
-def test_a_finished_sentence_is_recognised_by_its_template() -> None:
-    sentence = str(UserError(CHOOSE, language="fr", known="en, de"))
-    with speaking("de"):
-        assert retold(sentence) == "Ich spreche kein 'fr'; wähle aus: en, de."
-        assert retold("Nobody has ever said this.") == "Nobody has ever said this."
-    assert retold(sentence) == sentence
 
 
 @pytest.mark.parametrize(
@@ -175,18 +156,6 @@ def test_what_is_not_marked_is_noticed(tmp_path: Path, monkeypatch: pytest.Monke
     assert all(
         any(word in fault for fault in found_faults) for word in ("Unmarked", "hello", "Go", "mark()", "f'")
     )
-
-
-@pytest.mark.parametrize("language", ["de", "es"])
-def test_finished_sentences_are_told_again_whatever_they_hold(language: str) -> None:
-    """Every refusal and note with placeholders is recognised among all the others."""
-    from core.audio.decode import REFUSALS
-
-    with speaking(language):
-        for template in REFUSALS.values():
-            sentence = template.format(number=1.5, minutes=12.0)
-            assert retold(sentence) != sentence
-            assert retold(sentence) == tr(template, number=1.5, minutes=12.0)
 
 
 def read(language: str) -> Any:

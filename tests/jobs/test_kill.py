@@ -23,6 +23,8 @@ from tests.jobs.helpers import effects, is_running, put_stub, until
 from tests.jobs.stub_runner import EFFECTS
 from tests.make import write_tone
 
+pytestmark = pytest.mark.slow
+
 Start = Callable[[], subprocess.Popen[bytes]]
 
 

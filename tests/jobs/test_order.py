@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 
-from core.errors import UserError
+from bot.words.say import say
+from core.errors import UserError, fact
 from jobs.model import BACKGROUND, INTERACTIVE, NOBODY, QuotaError, Quotas
 from jobs.queue import Queue
 from tests.jobs.helpers import LEASE, put, take
+from tests.refusals import refusal
 
 
 async def test_what_somebody_waits_for_goes_first(queue: Queue) -> None:
@@ -61,7 +63,7 @@ async def test_quota_says_how_many_and_when(queue: Queue, clock: Any) -> None:
     with pytest.raises(QuotaError) as refused:
         await put(queue, 1, limits=limits)
     assert (
-        str(refused.value)
+        say(refused.value)
         == "You already have 2 jobs waiting or running: try again when one of them is done."
     )
     assert isinstance(refused.value, UserError)
@@ -70,19 +72,19 @@ async def test_quota_says_how_many_and_when(queue: Queue, clock: Any) -> None:
     clock.forward(60)
     await queue.finish(first, {})
     await put(queue, 1, limits=limits)
-    with pytest.raises(QuotaError, match=r"try again in about a minute\.$"):
+    with refusal(r"try again in about a minute\.$", QuotaError):
         await put(queue, 1, limits=limits)
     await put(queue, 2, guild_id=5, limits=limits)
     await put(queue, 3, guild_id=5, limits=limits)
     with pytest.raises(QuotaError) as refused:
         await put(queue, 4, guild_id=5, limits=limits)
-    assert refused.value.scope == "total"
+    assert "The queue already holds 4 jobs" in say(refused.value)
 
 
 async def test_daily_quota_ignores_what_was_refused(queue: Queue, clock: Any) -> None:
     limits = Quotas(daily_per_user=2)
     await put(queue, 1, limits=limits)
-    await queue.fail(await take(queue), "Not audio.", code="input", permanent=True)
+    await queue.fail(await take(queue), fact("plain", sentence="Not audio."), code="input", permanent=True)
     job = await put(queue, 1, limits=limits)
     await queue.cancel(job.id)
     for _ in range(2):
@@ -91,7 +93,7 @@ async def test_daily_quota_ignores_what_was_refused(queue: Queue, clock: Any) ->
         await queue.finish(await take(queue), {})
     with pytest.raises(QuotaError) as refused:
         await put(queue, 1, limits=limits)
-    assert str(refused.value) == "You have used all 2 jobs of the last 24 hours: try again in about 23 hours."
+    assert say(refused.value) == "You have used all 2 jobs of the last 24 hours: try again in about 23 hours."
     clock.forward(23 * 3600 + 1)
     await put(queue, 1, limits=limits)
 
@@ -114,7 +116,7 @@ async def test_a_server_has_a_day_of_its_own(queue: Queue, clock: Any) -> None:
     limits = Quotas(waiting_per_user=None, waiting_per_guild=None, daily_per_guild=3)
     for user in (1, 2, 3):
         await put(queue, user, guild_id=5, limits=limits)
-    with pytest.raises(QuotaError, match="This server has used all 3 jobs"):
+    with refusal("This server has used all 3 jobs", QuotaError):
         await put(queue, 4, guild_id=5, limits=limits)
     await put(queue, 4, guild_id=6, limits=limits)
     await put(queue, 4, limits=limits)  # in a direct message
@@ -126,9 +128,8 @@ async def test_so_many_of_a_server_wait(queue: Queue) -> None:
     limits = Quotas(waiting_per_user=None, waiting_per_guild=2)
     for user in (1, 2):
         await put(queue, user, guild_id=5, limits=limits)
-    with pytest.raises(QuotaError, match="This server already has 2 jobs waiting") as refused:
+    with refusal("This server already has 2 jobs waiting", QuotaError):
         await put(queue, 3, guild_id=5, limits=limits)
-    assert (refused.value.scope, refused.value.period, refused.value.limit) == ("guild", "waiting", 2)
     await put(queue, 3, guild_id=6, limits=limits)
     await put(queue, 3, limits=limits)  # in a direct message
 
@@ -146,7 +147,7 @@ async def test_so_many_of_a_server_wait(queue: Queue) -> None:
 async def test_who_may_nothing_is_told_so(queue: Queue, limits: Quotas, scope: str, period: str) -> None:
     with pytest.raises(QuotaError) as refused:
         await put(queue, guild_id=5, limits=limits)
-    assert (refused.value.scope, refused.value.period, refused.value.limit) == (scope, period, 0)
+    assert refused.value.values["held"] == fact(f"quota-{scope}-{period}", count=0)
     if scope == "guild":
         await put(queue, limits=limits)  # a direct message is in no server
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from core.errors import fact
 from core.library.database import Database, Transaction
 from jobs.model import BACKGROUND, INTERACTIVE, QuotaError, Quotas
 from jobs.queue import LONGEST_LEASE_S, Queue
 from tests.jobs.helpers import LEASE, put, take
+from tests.refusals import refusal
 
 
 async def test_a_claim_holds_all_that_its_work_needs(queue: Queue) -> None:
@@ -36,8 +38,8 @@ async def test_what_the_effect_returns_joins_the_result(queue: Queue) -> None:
 async def test_writes_say_whether_they_counted(queue: Queue) -> None:
     await put(queue)
     claimed = await take(queue)
-    assert await queue.fail(claimed, "It broke.") is True
-    assert await queue.fail(claimed, "It broke.") is False
+    assert await queue.fail(claimed, fact("plain", sentence="It broke.")) is True
+    assert await queue.fail(claimed, fact("plain", sentence="It broke.")) is False
     assert await queue.finish(claimed, {}) is False
     assert await queue.get(4711) is None
 
@@ -60,14 +62,14 @@ async def test_limits_are_those_that_it_was_made_with(database: Database, clock:
     await put(queue)
     claimed = await take(queue)
     assert await queue.claim("another", LEASE) is None, "one of a member at once"
-    await queue.fail(claimed, "Passing.")
+    await queue.fail(claimed, fact("plain", sentence="Passing."))
     other = await take(queue)
     assert other.id != job.id, "the first one waits"
     await queue.finish(other, {})
     clock.forward(49)
     assert await queue.claim("me", LEASE) is None, "half of 100 seconds at least"
     clock.forward(52)
-    await queue.fail(await take(queue), "Passing.")
+    await queue.fail(await take(queue), fact("plain", sentence="Passing."))
     seen = await queue.get(job.id)
     assert seen is not None and seen.state == "failed", "out of two attempts"
 
@@ -75,7 +77,7 @@ async def test_limits_are_those_that_it_was_made_with(database: Database, clock:
 async def test_asking_first_is_refused_for_the_server_as_well(queue: Queue) -> None:
     limits = Quotas(waiting_per_guild=1)
     await put(queue, 1, guild_id=5, limits=limits)
-    with pytest.raises(QuotaError, match="This server"):
+    with refusal("This server", QuotaError):
         await queue.admit("analyse", limits, user_id=2, guild_id=5)
     await queue.admit("analyse", limits, user_id=2, guild_id=6)
 

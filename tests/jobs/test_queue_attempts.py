@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from core.errors import fact
 from core.library.database import Transaction
 from jobs.queue import Queue
 from tests.jobs.helpers import LEASE, put, state, take
+from tests.refusals import spoken
 
 
 async def test_a_lost_lease_fences_every_write_off(queue: Queue, clock: Any) -> None:
@@ -27,7 +29,7 @@ async def test_a_lost_lease_fences_every_write_off(queue: Queue, clock: Any) -> 
     assert await queue.look(zombie) is None
     assert not await queue.progress(zombie, "late", 0.9)
     assert not await queue.finish(zombie, {"who": "zombie"}, effect)
-    assert not await queue.fail(zombie, "too late")
+    assert not await queue.fail(zombie, fact("plain", sentence="too late"))
     assert not await queue.give_back(zombie)
     assert not await queue.cancelled(zombie)
     assert wrote == []
@@ -60,25 +62,27 @@ async def test_a_dead_owner_is_reaped_before_the_lease_ends(queue: Queue) -> Non
 async def test_passing_errors_are_tried_again_later_and_then_given_up(queue: Queue, clock: Any) -> None:
     job = await put(queue)
     for attempt in (1, 2):
-        await queue.fail(await take(queue), "No luck.")
+        await queue.fail(await take(queue), fact("plain", sentence="No luck."))
         seen = await queue.get(job.id)
         assert seen is not None
-        assert (seen.state, seen.error, seen.attempt) == ("queued", "No luck.", attempt)
+        assert (seen.state, spoken(seen), seen.attempt) == ("queued", "No luck.", attempt)
         clock.forward(4.9 * 2 ** (attempt - 1))  # at least half of 10, 20 seconds
         assert await queue.claim("me", LEASE) is None
         clock.forward(5.2 * 2 ** (attempt - 1))
-    await queue.fail(await take(queue), "No luck.")
+    await queue.fail(await take(queue), fact("plain", sentence="No luck."))
     seen = await queue.get(job.id)
     assert seen is not None
-    assert (seen.state, seen.error) == ("failed", "No luck. It failed 3 times and was set aside.")
+    assert (seen.state, spoken(seen)) == ("failed", "No luck. It failed 3 times and was set aside.")
 
 
 async def test_permanent_errors_are_not_tried_again(queue: Queue) -> None:
     job = await put(queue)
-    await queue.fail(await take(queue), "The file is empty.", code="input", permanent=True)
+    await queue.fail(
+        await take(queue), fact("plain", sentence="The file is empty."), code="input", permanent=True
+    )
     seen = await queue.get(job.id)
     assert seen is not None
-    assert (seen.state, seen.error, seen.error_code, seen.attempt) == (
+    assert (seen.state, spoken(seen), seen.error_code, seen.attempt) == (
         "failed",
         "The file is empty.",
         "input",
@@ -91,11 +95,11 @@ async def test_a_poisonous_job_is_set_aside(queue: Queue, clock: Any, code: str,
     job = await put(queue)
     for _ in range(limit):
         clock.forward(700)
-        await queue.fail(await take(queue), "Boom.", code=code)
+        await queue.fail(await take(queue), fact("plain", sentence="Boom."), code=code)
     seen = await queue.get(job.id)
     assert seen is not None
     assert seen.state == "failed"
-    assert f"{limit} times" in str(seen.error)
+    assert f"{limit} times" in spoken(seen)
     clock.forward(700)
     assert await queue.claim("me", LEASE) is None
 
@@ -142,7 +146,7 @@ async def test_a_cancelled_job_never_comes_back(queue: Queue, clock: Any, way: s
             clock.forward(LEASE + 1)
             await queue.reap()
         case "fail":
-            await queue.fail(claimed, "Something else went wrong meanwhile.")
+            await queue.fail(claimed, fact("plain", sentence="Something else went wrong meanwhile."))
         case "give_back":
             await queue.give_back(claimed)
     clock.forward(700)
@@ -152,7 +156,7 @@ async def test_a_cancelled_job_never_comes_back(queue: Queue, clock: Any, way: s
 
 async def test_backoff_survives_a_jump_back(queue: Queue, clock: Any) -> None:
     await put(queue)
-    await queue.fail(await take(queue), "No luck.")
+    await queue.fail(await take(queue), fact("plain", sentence="No luck."))
     clock.forward(-86400)
     assert await queue.claim("me", LEASE) is not None
 
@@ -163,10 +167,10 @@ async def test_a_full_disk_or_a_locked_database_is_not_the_jobs_fault(
 ) -> None:
     job = await put(queue)
     for _ in range(20):
-        await queue.fail(await take(queue), "The disk is full.", code=code)
+        await queue.fail(await take(queue), fact("plain", sentence="The disk is full."), code=code)
         seen = await queue.get(job.id)
         assert seen is not None
-        assert (seen.state, seen.error) == ("queued", "The disk is full.")
+        assert (seen.state, spoken(seen)) == ("queued", "The disk is full.")
         clock.forward(at_least - 0.1)
         assert await queue.claim("me", LEASE) is None
         clock.forward(at_most - at_least + 0.2)
@@ -192,7 +196,7 @@ async def test_reaping_counts_what_it_took_and_says_why(queue: Queue, clock: Any
     assert await queue.reap(lambda owner: owner in ("a", "b")) == 2
     assert [await state(queue, job) for job in jobs] == ["queued", "queued", "running"]
     seen = await queue.get(jobs[0].id)
-    assert seen is not None and seen.error == "The worker stopped in the middle."
+    assert seen is not None and spoken(seen) == "The worker stopped in the middle."
     clock.forward(2)
     assert await queue.reap(lambda _: False) == 1, "its lease ran out"
 
@@ -212,10 +216,10 @@ async def test_attempts_end_with_a_sentence_and_the_time(
     job = await put(queue)
     for number in range(1, limit + 1):
         clock.forward(700)
-        await queue.fail(await take(queue), "Boom.", code=code)
+        await queue.fail(await take(queue), fact("plain", sentence="Boom."), code=code)
         seen = await queue.get(job.id)
         assert seen is not None and (seen.finished_at is None) == (number < limit)
-    assert (seen.state, seen.finished_at, seen.error) == ("failed", clock.now, f"Boom. {said}")
+    assert (seen.state, seen.finished_at, spoken(seen)) == ("failed", clock.now, f"Boom. {said}")
 
 
 async def test_a_cancelled_attempt_has_its_end_and_no_error(queue: Queue, clock: Any) -> None:
@@ -223,10 +227,10 @@ async def test_a_cancelled_attempt_has_its_end_and_no_error(queue: Queue, clock:
     claimed = await take(queue)
     await queue.cancel(job.id)
     clock.forward(1)
-    await queue.fail(claimed, "Boom.", code="crash")
+    await queue.fail(claimed, fact("plain", sentence="Boom."), code="crash")
     seen = await queue.get(job.id)
     assert seen is not None
-    assert (seen.state, seen.error, seen.error_code, seen.finished_at) == (
+    assert (seen.state, spoken(seen), seen.error_code, seen.finished_at) == (
         "cancelled",
         None,
         "cancelled",

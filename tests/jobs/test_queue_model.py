@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
 
+from core.errors import fact
 from core.library.database import Database, Transaction
 from core.library.schema import open_database
 from jobs.model import Claimed
@@ -127,7 +128,12 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(claimed=consumes(claims), code=st.sampled_from(["input", "crash"]))
     def fail(self, claimed: Claimed, code: str) -> None:
         held = self.holds(claimed)
-        assert self.do(self.queue.fail(claimed, "No.", code=code, permanent=code == "input")) == held
+        assert (
+            self.do(
+                self.queue.fail(claimed, fact("plain", sentence="No."), code=code, permanent=code == "input")
+            )
+            == held
+        )
         if held:
             job = self.jobs[claimed.id]
             if code == "crash":

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bot.features.upload.cards import job_title
-from bot.i18n import mark, number, percent, retold, tr
+from bot.i18n import mark, number, percent, tr
 from bot.router import Press
 from bot.theme import plain, roughly
 from bot.widgets import Card, Style, note_card, row, text
-from core.library.guild_limits import LIMITS
+from bot.words.say import LIMITS, say
 
 if TYPE_CHECKING:
     from core.library.audit import Entry
@@ -153,7 +153,7 @@ def log_card(entries: Sequence[Entry], page: int, more: bool) -> Card:
     if not entries:
         return note_card(tr("Nothing yet: what admins change with my commands will be listed here."))
     lines = [
-        f"<t:{entry.at}:d> <@{entry.user_id}> **{plain(retold(entry.action))}** {plain(': '.join(retold(part) for part in entry.detail.split(': ')), 160)}"
+        f"<t:{entry.at}:d> <@{entry.user_id}> **{plain(tr(entry.action))}** {plain(say(entry.detail) if entry.detail else '', 160)}"
         for entry in entries
     ]
     return Card(

@@ -16,27 +16,29 @@ from bot.errors import answer_refusals
 from bot.features.admin.cards import PAGE, Stats, jobs_card, limits_card, log_card, stats_card
 from bot.features.language.commands import AUTOMATIC, CHOICES
 from bot.features.rules.commands import rules_view
+from bot.features.upload.job_cards import open_card
 from bot.i18n import LANGUAGES, language_of, mark, speak, tr
-from bot.permissions import must_manage
+from bot.permissions import admin_only, must_manage
 from bot.router import on_press
 from bot.widgets import note_card
-from core.errors import UserError
+from bot.words.say import LIMITS
+from core.errors import UserError, fact
 from core.library import languages
 from core.library.audit import entries, record
 from core.library.backup import backup, backups, rehearse
-from core.library.guild_limits import LIMITS, limits_of, own_limits, set_limit
+from core.library.guild_limits import limits_of, own_limits, set_limit
 from core.separation.registry import at_hand
 from jobs.kinds import index
 from jobs.model import BACKGROUND
 
 
-async def reindex(interaction: discord.Interaction[Moodstem]) -> None:
+async def enqueue_folders(interaction: discord.Interaction[Moodstem]) -> None:
     """A job for each music folder, with its card."""
     bot = interaction.client
     folders = bot.settings.library.folders_of(must_manage(interaction))
     if not folders:
         raise UserError(
-            "No music folder is set yet; name one under [library] folders in config.toml and restart me."
+            tr("No music folder is set yet; name one under [library] folders in config.toml and restart me.")
         )
     await interaction.response.defer(ephemeral=True, thinking=True)
     for folder in folders:
@@ -48,13 +50,13 @@ async def reindex(interaction: discord.Interaction[Moodstem]) -> None:
             priority=BACKGROUND,
             dedup=f"index:{folder.resolve()}",
         )
-        await bot.job_cards.open(interaction, job)
+        await open_card(interaction, job)
     await record(
         bot.database,
         must_manage(interaction),
         interaction.user.id,
         mark("re-index"),
-        ", ".join(folder.name for folder in folders),
+        fact("plain", sentence=", ".join(folder.name for folder in folders)[:400]),
     )
 
 
@@ -73,12 +75,11 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         return True
 
     @app_commands.command(
-        name="reindex",
-        description="Look through the music folders for new, changed, moved and deleted files.",
+        description="Look through the music folders for new, changed, moved and deleted files."
     )
     @answer_refusals
-    async def reindex_(self, interaction: discord.Interaction[Moodstem]) -> None:
-        await reindex(interaction)
+    async def reindex(self, interaction: discord.Interaction[Moodstem]) -> None:
+        await enqueue_folders(interaction)
 
     @app_commands.command(
         description="What waits and runs on this server; cancel what should not.", extras=stores_nothing
@@ -97,14 +98,14 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         guild_id = must_manage(interaction)
         job = await self.bot.queue.get(int(job_id))
         if job is None or job.guild_id != guild_id:
-            raise UserError("This job is not one of this server, or no longer kept; press Refresh.")
+            raise UserError(tr("This job is not one of this server, or no longer kept; press Refresh."))
         if await self.bot.queue.cancel(job.id):
             await record(
                 self.bot.database,
                 guild_id,
                 interaction.user.id,
                 mark("cancelled a job"),
-                str(job.spec.get("name", job.kind)),
+                fact("plain", sentence=str(job.spec.get("name", job.kind))[:400]),
             )
         await interaction.response.edit_message(view=await self.jobs_view(guild_id))
 
@@ -149,7 +150,13 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         settings = self.bot.settings
         copy = await backup(self.bot.database, settings.backups, keep=settings.retention.backups)
         rows = await rehearse(copy)
-        await record(self.bot.database, guild_id, interaction.user.id, mark("backup"), copy.name)
+        await record(
+            self.bot.database,
+            guild_id,
+            interaction.user.id,
+            mark("backup"),
+            fact("plain", sentence=copy.name),
+        )
         sentence = tr(
             "💾 {name} is written and was restored on trial: {rows} rows in {tables} tables.",
             name=copy.name,
@@ -172,10 +179,10 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
     ) -> None:
         guild_id, limits = must_manage(interaction), self.bot.settings.limits
         if name is None and value is not None:
-            raise UserError("Say which limit that number is for: choose a name as well.")
+            raise UserError(tr("Say which limit that number is for: choose a name as well."))
         if name is not None:
             await set_limit(self.bot.database, guild_id, name, value, limits)
-            change = f"{LIMITS[name]}: {mark('the usual') if value is None else f'{value:g}'}"
+            change = fact("limit", limit=name, value=fact("the-usual") if value is None else value)
             await record(self.bot.database, guild_id, interaction.user.id, mark("limit"), change)
         here = await limits_of(self.bot.database, guild_id, limits)
         card = limits_card(here, set(await own_limits(self.bot.database, guild_id)))
@@ -198,7 +205,13 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         guild_id = must_manage(interaction)
         chosen = None if language == AUTOMATIC else language
         await languages.choose_for_server(self.bot.database, guild_id, chosen)
-        await record(self.bot.database, guild_id, interaction.user.id, mark("language"), chosen or "")
+        await record(
+            self.bot.database,
+            guild_id,
+            interaction.user.id,
+            mark("language"),
+            fact("plain", sentence=chosen or ""),
+        )
         speak(await language_of(self.bot.database, interaction))
         sentence = (
             tr("I speak {language} here with everybody who chose nothing else.", language=LANGUAGES[chosen])
@@ -224,5 +237,18 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         return log_card(found[:PAGE], page, len(found) > PAGE)
 
 
+class Reindex(commands.Cog):
+    """/reindex: the shortcut of /admin reindex."""
+
+    @app_commands.command(
+        description="Look through the music folders for new, changed, moved and deleted files."
+    )
+    @admin_only
+    @answer_refusals
+    async def reindex(self, interaction: discord.Interaction[Moodstem]) -> None:
+        await enqueue_folders(interaction)
+
+
 async def setup(bot: Moodstem) -> None:
     await bot.add_cog(Admin(bot))
+    await bot.add_cog(Reindex())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
@@ -14,6 +14,7 @@ from discord.ext import commands
 from bot.app import Moodstem
 from bot.errors import answer_refusals
 from bot.features.journey.cards import PICTURE, journey_card, where_card, why_card
+from bot.features.playlists.showing import save_as_playlist
 from bot.i18n import spoken, tr
 from bot.router import on_press
 from bot.service.drawings import Drawings
@@ -24,7 +25,6 @@ from core.recommend.journey import Journey, drawn, journey
 from core.recommend.journey_store import Made, Question
 
 if TYPE_CHECKING:
-    from bot.features.playlists.commands import PlaylistCommands
     from core.library.catalog import Catalog
     from core.recommend.diversity import Term
 
@@ -146,12 +146,7 @@ class JourneyCommands(commands.Cog, name="Journey"):
         await interaction.response.defer(ephemeral=True, thinking=True)
         start, goal = made.ends(spoken())
         wanted = tr("From {start} to {goal}", start=start, goal=goal)
-        name = await self.bot.playlists.free_name(interaction.user.id, wanted)
-        tracks = [stop.pick.track_id for stop in made.stops]
-        playlist = await self.bot.playlists.create(interaction.user.id, name, tracks)
-        lists = cast("PlaylistCommands", self.bot.get_cog("PlaylistCommands"))
-        note = tr("Saved; give it another name with /playlist rename.")
-        await lists.show(interaction, playlist, note)
+        await save_as_playlist(interaction, wanted, [stop.pick.track_id for stop in made.stops])
 
 
 def _chosen(

@@ -17,7 +17,7 @@ from bot.consent import stores_nothing
 from bot.errors import answer_refusals
 from bot.features.library.cards import PAGE, PICTURE, Asked, hits_card, nothing_card, track_card
 from bot.features.library.map import Maps
-from bot.i18n import LANGUAGES, spoken
+from bot.i18n import LANGUAGES, spoken, tr
 from bot.router import on_press
 from bot.widgets import Card
 from core.errors import UserError
@@ -122,9 +122,9 @@ class LibraryCommands(
         beginning and for an unknown key."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         if tempo_from and tempo_to and tempo_from > tempo_to:
-            raise UserError("The tempo ends below its beginning: give the slower one first.")
+            raise UserError(tr("The tempo ends below its beginning: give the slower one first."))
         if key is not None and parse_key(key) is None:
-            raise UserError("I don't know that key: write it like D minor, F# major, or minor.")
+            raise UserError(tr("I don't know that key: write it like D minor, F# major, or minor."))
         asked = {
             "text": text,
             "genre": genre,
@@ -142,7 +142,7 @@ class LibraryCommands(
     async def turn(self, interaction: discord.Interaction[Moodstem], search_id: str, page: str) -> None:
         kept = await self.bot.history.search(int(search_id))
         if kept is None or kept[0] != interaction.user.id:
-            raise UserError("This search is no longer kept; use /library search again.")
+            raise UserError(tr("This search is no longer kept; use /library search again."))
         await interaction.response.defer()
         view = await self.page(kept[1], int(search_id), int(page), interaction.guild_id)
         await interaction.edit_original_response(view=view)
@@ -184,7 +184,7 @@ class LibraryCommands(
         await interaction.response.defer(ephemeral=True, thinking=True)
         track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         if track is None:
-            raise UserError("This track is no longer in the library here; search again.")
+            raise UserError(tr("This track is no longer in the library here; search again."))
         await self.show_track(interaction, track)
 
     async def show_track(self, interaction: discord.Interaction[Moodstem], track: Track) -> None:

@@ -12,6 +12,7 @@ from discord.ext import commands
 
 from bot.app import Moodstem
 from bot.features.library.details_card import details_card
+from bot.i18n import tr
 from bot.router import on_press
 from bot.service.drawings import Drawings
 from core.errors import UserError
@@ -39,7 +40,7 @@ class Details(commands.Cog):
         track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         analysis = await self.bot.library.analysis(track.id) if track else None
         if track is None or analysis is None:
-            raise UserError("This track is no longer in the library here; use /recommend for new picks.")
+            raise UserError(tr("This track is no longer in the library here; use /recommend for new picks."))
         audio = self.bot.settings.data / track.path
         there = await asyncio.to_thread(audio.is_file)
         catalog = await self.bot.catalogs.of(interaction.guild_id)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
-
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -12,12 +10,11 @@ from bot.app import Moodstem
 from bot.consent import stores_nothing
 from bot.errors import answer_refusals
 from bot.features.library.cards import MOMENTS, history_card
+from bot.features.listen.commands import play, track_named
+from bot.features.recommend.commands import picks_view
 from bot.i18n import mark, tr
 from bot.router import on_press
 from bot.widgets import Card, note_card
-
-if TYPE_CHECKING:
-    from bot.features.recommend.commands import Recommend
 
 KINDS = {"played": mark("what I heard"), "recommended": mark("what you picked for me")}
 
@@ -58,15 +55,15 @@ class HistoryCommands(commands.Cog):
         self, interaction: discord.Interaction[Moodstem], track_id: str, _place: str
     ) -> None:
         """As the button Play anywhere else; a track may stand on this card twice, a button's id may not."""
-        await self.bot.handlers["play"](interaction, track_id)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await play(interaction, await track_named(interaction, track_id))
 
     @on_press("hist_open", consent=False)
     async def reopen(self, interaction: discord.Interaction[Moodstem], recommendation_id: str) -> None:
         """The picks of then, as they were shown."""
-        recommend = cast("Recommend", self.bot.get_cog("Recommend"))
-        made = await recommend.own(interaction, recommendation_id)
+        made = await self.bot.recommending.own(interaction.user.id, int(recommendation_id))
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await interaction.edit_original_response(view=await recommend.card(interaction, made))
+        await interaction.edit_original_response(view=await picks_view(interaction, made))
 
 
 async def setup(bot: Moodstem) -> None:

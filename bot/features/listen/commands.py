@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 
 import discord
 from discord.ext import commands
@@ -11,13 +12,49 @@ from bot.app import Moodstem
 from bot.features.recommend.cards import next_button, opinion_buttons, similar_card
 from bot.i18n import tr
 from bot.router import Buttons, on_press
-from bot.service.clips import clip
+from bot.service.listening import file_name
 from bot.theme import plain
 from bot.widgets import note_card
 from core.errors import UserError
-from core.library.consent import agreed
 from core.library.tracks import Track
 from core.recommend.similar import similar
+
+Interaction = discord.Interaction[Moodstem]
+
+
+async def track_named(interaction: Interaction, track_id: int | str) -> Track:
+    """The track that a button names. Raises UserError where it is gone, or of another server's library."""
+    catalogs = interaction.client.catalogs
+    track = await catalogs.track(interaction.guild_id, interaction.user.id, track_id)
+    if track is None:
+        raise UserError(tr("This track is no longer in the library here; use /recommend for new picks."))
+    return track
+
+
+async def preview_file(bot: Moodstem, track: Track) -> discord.File:
+    """The preview as an ordinary attachment: Discord shows its player for those. Raises UserError."""
+    sound = await bot.listening.preview(track)
+    return discord.File(io.BytesIO(sound), filename=f"{file_name(track.title)}.ogg")
+
+
+async def play(interaction: Interaction, track: Track) -> None:
+    """Thirty seconds to hear, in place of the deferred answer or of the preview whose button was pressed."""
+    bot = interaction.client
+    await interaction.edit_original_response(
+        content=f"▶️ **{plain(track.title)}**" + (f" · {plain(track.artist)}" if track.artist else ""),
+        attachments=[await preview_file(bot, track)],
+        view=await buttons(bot, interaction.user.id, track.id),
+    )
+    await bot.listening.heard(interaction.user.id, track.id)
+
+
+async def buttons(bot: Moodstem, user_id: int, track_id: int) -> Buttons:
+    """Under a preview: 👍 👎, and ⏭ where the track is one of the member's picks of now."""
+    found = opinion_buttons(track_id, await bot.feedback.said(user_id, track_id))
+    made = await bot.recommendations.latest_with(user_id, track_id)
+    if made is not None and len(made.picks) > 1:
+        found.append(next_button(made, track_id))
+    return Buttons(*found)
 
 
 class Tracks(commands.Cog):
@@ -27,31 +64,20 @@ class Tracks(commands.Cog):
         self.bot = bot
 
     @on_press("play", consent=False)
-    async def play(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
+    async def play(self, interaction: Interaction, track_id: str) -> None:
         """Thirty seconds to hear, as an ordinary attachment: Discord shows its player for those."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await self.listen(interaction, await self.track(interaction, track_id))
-
-    async def listen(self, interaction: discord.Interaction[Moodstem], track: Track) -> None:
-        """In place of the deferred answer, or of the preview whose button was pressed."""
-        sound = await clip(self.bot.settings, track)
-        await interaction.edit_original_response(
-            content=f"▶️ **{plain(track.title)}**" + (f" · {plain(track.artist)}" if track.artist else ""),
-            attachments=[sound],
-            view=await self.buttons(interaction.user.id, track.id),
-        )
-        if await agreed(self.bot.database, interaction.user.id):
-            await self.bot.history.played(interaction.user.id, track.id)
+        await play(interaction, await track_named(interaction, track_id))
 
     @on_press("rate")
-    async def rate(self, interaction: discord.Interaction[Moodstem], track_id: str, liked: str) -> None:
+    async def rate(self, interaction: Interaction, track_id: str, liked: str) -> None:
         """👍 or 👎, which counts from the next picks on; the same again takes it back."""
-        track = await self.track(interaction, track_id)
+        track = await track_named(interaction, track_id)
         before = await self.bot.feedback.said(interaction.user.id, track.id)
         said = None if before is (liked == "1") else liked == "1"
         await self.bot.feedback.say(interaction.user.id, track.id, said)
         if interaction.message is not None and not interaction.message.flags.components_v2:
-            view = await self.buttons(interaction.user.id, track.id)
+            view = await buttons(self.bot, interaction.user.id, track.id)
             await interaction.response.edit_message(view=view)
             return
         name = plain(track.title)
@@ -63,32 +89,17 @@ class Tracks(commands.Cog):
         await interaction.response.send_message(view=note_card(sentence), ephemeral=True)
 
     @on_press("like_this", consent=False)
-    async def like_this(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
+    async def like_this(self, interaction: Interaction, track_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        track = await self.track(interaction, track_id)
+        track = await track_named(interaction, track_id)
         analysis = await self.bot.library.analysis(track.id)
         if analysis is None:
-            raise UserError("This track's analysis is gone; upload it again to compare it.")
+            raise UserError(tr("This track's analysis is gone; upload it again to compare it."))
         catalog = await self.bot.catalogs.of(interaction.guild_id)
         near = await asyncio.to_thread(
             similar, catalog, analysis.features(), "timbre", count=5, exclude=[track.id]
         )
         await interaction.edit_original_response(view=similar_card(track, near))
-
-    async def buttons(self, user_id: int, track_id: int) -> Buttons:
-        """Under a preview: 👍 👎, and ⏭ where the track is one of the member's picks of now."""
-        buttons = opinion_buttons(track_id, await self.bot.feedback.said(user_id, track_id))
-        made = await self.bot.recommendations.latest_with(user_id, track_id)
-        if made is not None and len(made.picks) > 1:
-            buttons.append(next_button(made, track_id))
-        return Buttons(*buttons)
-
-    async def track(self, interaction: discord.Interaction[Moodstem], track_id: str) -> Track:
-        """Raises UserError where it is gone, or of another server's library."""
-        track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
-        if track is None:
-            raise UserError("This track is no longer in the library here; use /recommend for new picks.")
-        return track
 
 
 async def setup(bot: Moodstem) -> None:

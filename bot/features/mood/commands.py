@@ -115,7 +115,7 @@ class Mood(commands.Cog):
         for one in filter(None, given):
             question_id, _, answer = one.rpartition("=")
             if not answer.isdecimal():
-                raise UserError("This form is from another version of me; use `/mood` to answer again.")
+                raise UserError(tr("This form is from another version of me; use `/mood` to answer again."))
             sitting.answers.append({"question": question_id, "answer": int(answer)})
         card = await self.finish(interaction.user.id, sitting)
         message = interaction.message
@@ -182,7 +182,7 @@ class Mood(commands.Cog):
     async def finish_early(self, interaction: discord.Interaction[Moodstem]) -> None:
         sitting = await self.open_sitting(interaction)
         if not any(answer["answer"] is not None for answer in sitting.answers):
-            raise UserError("Answer at least one question first, then I can work with it.")
+            raise UserError(tr("Answer at least one question first, then I can work with it."))
         await interaction.response.edit_message(view=await self.finish(interaction.user.id, sitting))
 
     @on_press("mood_restart")
@@ -197,7 +197,7 @@ class Mood(commands.Cog):
         """Match, lift or settle: the occasion buttons then ask for that."""
         found = await self.bot.moods.profile(interaction.user.id)
         if found is None:
-            raise UserError("I don't keep your mood any more; use `/mood` to answer again.")
+            raise UserError(tr("I don't keep your mood any more; use `/mood` to answer again."))
         await interaction.response.edit_message(view=profile_card(found, aim))
 
     @on_press("mood_forget", consent=False)
@@ -209,7 +209,7 @@ class Mood(commands.Cog):
         """Raises UserError when the member has none."""
         sitting = await self.bot.moods.sitting(interaction.user.id)
         if sitting is None:
-            raise UserError("This questionnaire is finished; use `/mood` to answer again.")
+            raise UserError(tr("This questionnaire is finished; use `/mood` to answer again."))
         return sitting
 
     async def show(

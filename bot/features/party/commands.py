@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, cast
 
 import discord
 from discord import app_commands
@@ -12,6 +11,7 @@ from discord.ext import commands
 from bot.app import Moodstem
 from bot.errors import answer_refusals
 from bot.features.party.cards import playlist_card, waiting_card, why_card
+from bot.features.playlists.showing import save_as_playlist
 from bot.i18n import tr
 from bot.router import Press, on_press
 from bot.widgets import note_card
@@ -20,9 +20,6 @@ from core.library.consent import agreed
 from core.recommend.party import party
 from core.recommend.party_store import Opened
 from core.recommend.rules import occasion_label, occasions
-
-if TYPE_CHECKING:
-    from bot.features.playlists.commands import PlaylistCommands
 
 MOST_GUESTS = 20
 
@@ -60,11 +57,13 @@ class PartyCog(commands.Cog, name="Party"):
         opened = await self.stored(interaction, party_id)
         here = {guest.user_id for guest in opened.guests}
         if interaction.user.id in here:
-            raise UserError("You are in already; `/mood` changes what you bring.")
+            raise UserError(tr("You are in already; `/mood` changes what you bring."))
         if len(here) >= MOST_GUESTS:
             raise UserError(
-                "{most_guests} is the most that one playlist can please; start another with /party.",
-                most_guests=MOST_GUESTS,
+                tr(
+                    "{most_guests} is the most that one playlist can please; start another with /party.",
+                    most_guests=MOST_GUESTS,
+                )
             )
         known = await self.bot.moods.profile(interaction.user.id) is not None
         if not known or not await agreed(self.bot.database, interaction.user.id):
@@ -81,7 +80,7 @@ class PartyCog(commands.Cog, name="Party"):
     async def leave(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
         opened = await self.stored(interaction, party_id)
         if interaction.user.id not in {guest.user_id for guest in opened.guests}:
-            raise UserError("You are not in this one; press Join if you want to be.")
+            raise UserError(tr("You are not in this one; press Join if you want to be."))
         await self.bot.parties.leave(opened.id, interaction.user.id)
         await self.show(interaction, party_id)
 
@@ -90,14 +89,14 @@ class PartyCog(commands.Cog, name="Party"):
         opened = await self.stored(interaction, party_id)
         if interaction.user.id != opened.host and not interaction.permissions.manage_guild:
             raise UserError(
-                "Only the person who started this can make the playlist; /party starts one of your own."
+                tr("Only the person who started this can make the playlist; /party starts one of your own.")
             )
         await interaction.response.defer()
         profiles = {guest.user_id: await self.bot.moods.profile(guest.user_id) for guest in opened.guests}
         known = {user_id: profile for user_id, profile in profiles.items() if profile is not None}
         catalog = await self.bot.catalogs.of(interaction.guild_id)
         if not len(catalog):
-            raise UserError("The library is empty; ask an admin to index a folder with /reindex.")
+            raise UserError(tr("The library is empty; ask an admin to index a folder with /reindex."))
         made = await asyncio.to_thread(party, catalog, known, opened.occasion, opened.count)
         await self.bot.parties.make(opened.id, made)
         await interaction.edit_original_response(view=playlist_card(await self.stored(interaction, party_id)))
@@ -112,7 +111,7 @@ class PartyCog(commands.Cog, name="Party"):
     async def why(self, interaction: discord.Interaction[Moodstem], party_id: str, place: str) -> None:
         opened = await self.stored(interaction, party_id)
         if int(place) >= len(opened.tracks):
-            raise UserError("This playlist was made again and is shorter now; look at the card above.")
+            raise UserError(tr("This playlist was made again and is shorter now; look at the card above."))
         await interaction.response.send_message(view=why_card(opened, int(place)), ephemeral=True)
 
     @on_press("party_save")
@@ -120,15 +119,10 @@ class PartyCog(commands.Cog, name="Party"):
         """The party's tracks as a playlist of one's own: for everybody who sees the card."""
         opened = await self.stored(interaction, party_id)
         if not opened.tracks:
-            raise UserError("There is no playlist yet; who started this makes it.")
+            raise UserError(tr("There is no playlist yet; who started this makes it."))
         await interaction.response.defer(ephemeral=True, thinking=True)
-        playlists = self.bot.playlists
-        name = await playlists.free_name(interaction.user.id, tr("Our party"))
-        playlist = await playlists.create(
-            interaction.user.id, name, [track["track_id"] for track in opened.tracks]
-        )
-        lists = cast("PlaylistCommands", self.bot.get_cog("PlaylistCommands"))
-        await lists.show(interaction, playlist, tr("Saved; give it another name with /playlist rename."))
+        tracks = [track["track_id"] for track in opened.tracks]
+        await save_as_playlist(interaction, tr("Our party"), tracks)
 
     async def show(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
         opened = await self.stored(interaction, party_id)
@@ -139,7 +133,7 @@ class PartyCog(commands.Cog, name="Party"):
         """For those of the server where it is. Raises UserError."""
         opened = await self.bot.parties.get(int(party_id), interaction.guild_id)
         if opened is None:
-            raise UserError("This party is no longer kept; start another with /party.")
+            raise UserError(tr("This party is no longer kept; start another with /party."))
         return opened
 
 

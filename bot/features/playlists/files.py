@@ -12,7 +12,7 @@ import discord
 from bot.autocomplete import entries_of
 from bot.features.playlists.cards import import_card
 from bot.i18n import tr
-from bot.service.clips import file_name
+from bot.service.listening import file_name
 from bot.theme import plain
 from core.errors import UserError
 from core.library.matching import match
@@ -29,14 +29,16 @@ async def bring_in(
     """A playlist from a file, of what is in the library. Raises UserError."""
     if file.size > MOST_BYTES:
         raise UserError(
-            "That file is larger than {most} MB; a playlist is a small text file.",
-            most=MOST_BYTES // 1_000_000,
+            tr(
+                "That file is larger than {most} MB; a playlist is a small text file.",
+                most=MOST_BYTES // 1_000_000,
+            )
         )
     await interaction.response.defer(ephemeral=True, thinking=True)
     try:
         data = await file.read()
     except discord.HTTPException as error:
-        raise UserError("Discord did not hand me that file; please send it again.") from error
+        raise UserError(tr("Discord did not hand me that file; please send it again.")) from error
     found = await asyncio.to_thread(read, data)
     matches = await match(bot.database, bot.catalogs.scope(interaction.guild_id), found.items)
     tracks = list(dict.fromkeys(one.track_id for one in matches if one.track_id is not None))
@@ -57,7 +59,7 @@ async def hand_out(
     """The playlist as a file of each form, in place of the deferred answer. Raises UserError when it is empty."""
     entries = await entries_of(interaction, playlist)
     if not entries:
-        raise UserError("There is nothing in this playlist yet; add a track before you export it.")
+        raise UserError(tr("There is nothing in this playlist yet; add a track before you export it."))
     items = [item_of(entry) for entry in entries]
     name = file_name(playlist.name)
     await interaction.edit_original_response(

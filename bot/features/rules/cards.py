@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import discord
 
 from bot.features.admin.cards import newer_older
-from bot.i18n import inside, mark, tr, trn
+from bot.i18n import inside, tr, trn
 from bot.router import Choose, Form, Press
 from bot.theme import STEM_EMOJI, plain
 from bot.widgets import Card, Style, mood_colour, note_card, row, text
+from bot.words.rules import preference_label, rule_about, rule_named, topic_label
 from core.audio.types import STEMS
-from core.library.glossary import end, label, meaning
+from core.library.glossary import meaning
 from core.moods.profile import MOODS, PREFERENCES, mood_label
-from core.recommend.explain import WISHES
 from core.recommend.rules import occasion_label, occasions
 from core.recommend.table import occasion_emoji
 from core.recommend.tuning import MOST, share, token
@@ -33,15 +33,6 @@ PAGE = 8
 
 SOURCES = ("all", "mix", *STEMS)
 
-OF = {
-    "drums": mark(" of the drums"),
-    "bass": mark(" of the bass"),
-    "vocals": mark(" of the voice"),
-    "guitar": mark(" of the guitar"),
-    "piano": mark(" of the piano"),
-    "other": mark(" of the other instruments"),
-}
-
 
 def topics() -> tuple[str, ...]:
     """All that rules speak about; a list of Discord has room for 25."""
@@ -55,7 +46,7 @@ def rules_card(
     pages = max(-(-len(rules) // PAGE), 1)
     shown = rules[page * PAGE : (page + 1) * PAGE]
     lines = [
-        f"**{place}. {_about(rule)}**: {_why(rule)}\n-# {_counts(rule, weights)}"
+        f"**{place}. {rule_about(rule)}**: {_why(rule)}\n-# {_counts(rule, weights)}"
         for place, rule in enumerate(shown, page * PAGE + 1)
     ]
     about = trn("{count} rule", "{count} rules", len(rules))
@@ -72,7 +63,7 @@ def rules_card(
     ]  # fmt: skip
     if shown:
         options = [
-            (rule.id, f"{place}. {_about(rule)}"[:100], None)
+            (rule.id, f"{place}. {rule_about(rule)}"[:100], None)
             for place, rule in enumerate(shown, page * PAGE + 1)
         ]
         items.append(row(_list("rules_open", (), tr("Change one of these"), options)))
@@ -104,7 +95,7 @@ def rule_card(
     return Card(
         *([text(note)] if note else []),
         text(
-            f"## {_heading(_about(rule))}",
+            f"## {_heading(rule_about(rule))}",
             tr("Speaks for **{topic}**: {why}.", topic=topic_label(rule.topic), why=_why(rule)),
             tr("-# {about}. The direction is the literature's and stays.", about='; '.join(part for part in (about, rule.citation) if part)),
         ),
@@ -138,7 +129,7 @@ def preview_card(
     options = [(str(i), sample_label(outcome.sample), None) for i, outcome in enumerate(outcomes)]
     return Card(
         text(
-            tr("## {rule}: what would change", rule=_heading(_about(rule))),
+            tr("## {rule}: what would change", rule=_heading(rule_about(rule))),
             tr("Now {now}.\nThen {then}.", now=_counts(rule, weights), then=_counts(rule, after)),
         ),
         text(tr("**The top {top} of sample listeners**", top=TOP), *(f"-# {one}" for one in summary)),
@@ -189,7 +180,7 @@ def number_form(rule: Rule, now: float) -> Form:
     return Form(
         "rules_typed",
         rule.id,
-        title=_heading(_about(rule)),
+        title=_heading(rule_about(rule)),
         fields=[
             discord.ui.TextInput(
                 label=tr("Weight, 0 (off) to {most:g}", most=MOST),
@@ -207,18 +198,6 @@ def weight_text(weight: float | None) -> str:
     return "usual" if weight is None else f"{weight:.3g}"
 
 
-def preference_label(name: str) -> str:
-    """A preference as a wish, in the reader's language."""
-    return tr(WISHES[name])
-
-
-def topic_label(topic: str) -> str:
-    """What a rule speaks for: a mood, an occasion, or 'wish: singing'."""
-    if topic.startswith("preference."):
-        return tr("wish: {preference}", preference=preference_label(topic.partition(".")[2]))
-    return mood_label(topic) if topic in MOODS else occasion_label(topic)
-
-
 def sample_label(sample: Sample) -> str:
     """'tenderness', 'tenderness, study', 'power, wishes for more vocals'."""
     parts = [inside(mood_label(sample.mood))]
@@ -227,27 +206,6 @@ def sample_label(sample: Sample) -> str:
     if sample.preference:
         parts.append(tr("wishes for more {preference}", preference=preference_label(sample.preference)))
     return ", ".join(parts)
-
-
-def rule_named(rule: Rule) -> str:
-    """For the log: 'low tempo (the music) for Tenderness'."""
-    return tr("{rule} for {topic}", rule=_about(rule), topic=topic_label(rule.topic))
-
-
-def _about(rule: Rule) -> str:
-    """'low tempo of the drums', 'tempo from 60 to 80'."""
-    of = "" if rule.source == "mix" else tr(OF[rule.source])
-    what = label(rule.feature) + of
-    if rule.range is not None:
-        return tr(
-            "{what} from {low:g} to {high:g}",
-            what=what,
-            low=rule.range[0],
-            high=rule.range[1],
-        )
-    if own := end(rule.feature, rule.direction):
-        return own + of
-    return tr("low {what}", what=what) if rule.direction == "low" else tr("high {what}", what=what)
 
 
 def _heading(words: str) -> str:

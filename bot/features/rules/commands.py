@@ -15,7 +15,6 @@ from bot.features.rules.cards import (
     number_form,
     preview_card,
     rule_card,
-    rule_named,
     rules_card,
     topics,
     weight_text,
@@ -24,7 +23,7 @@ from bot.i18n import mark, tr
 from bot.permissions import must_manage
 from bot.router import on_press
 from bot.widgets import Card
-from core.errors import UserError
+from core.errors import UserError, fact
 from core.library.audit import record
 from core.moods.profile import MOODS
 from core.recommend.rule import Rule
@@ -48,7 +47,7 @@ async def rules_view(
 ) -> Card:
     """One page of the rules as this server has them; a page that is not there is the first."""
     if topic not in topics() or source not in SOURCES:
-        raise UserError("This card is from another version of me; use /admin rules again.")
+        raise UserError(tr("This card is from another version of me; use /admin rules again."))
     rules = [rule for rule in load_rules() if rule.topic == topic and source in ("all", rule.source)]
     page = page if page * PAGE < len(rules) else 0
     return rules_card(rules, await weights_of(bot.database, guild_id), topic, source, page)
@@ -162,10 +161,10 @@ class Rules(commands.Cog):
 
     async def log(self, guild_id: int, user_id: int, action: str, change: Change) -> None:
         """Into the server's log: who changed which rule, from what to what."""
-        was, now = (
-            tr("as shipped") if weight is None else f"{weight:g}" for weight in (change.before, change.after)
+        before, after = (
+            fact("as-shipped") if weight is None else weight for weight in (change.before, change.after)
         )
-        detail = f"{rule_named(the_rule(change.rule))}: {was} → {now}"
+        detail = fact("rule-weight", rule=change.rule, before=before, after=after)
         await record(self.bot.database, guild_id, user_id, action, detail)
 
 
@@ -176,7 +175,7 @@ def _weight(wanted: str) -> float | None:
 def _whole(text: str) -> int:
     """A number that one of our buttons carries. Raises UserError for what no button of ours says."""
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise UserError("This card is from another version of me; use /admin rules again.")
+        raise UserError(tr("This card is from another version of me; use /admin rules again."))
     return int(text)
 
 

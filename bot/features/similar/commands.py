@@ -71,7 +71,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
         practise: str | None = None,
     ) -> None:
         if track is None and practise is None:
-            raise UserError("Name a track to compare with, or an instrument to practise.")
+            raise UserError(tr("Name a track to compare with, or an instrument to practise."))
         await interaction.response.defer(ephemeral=True, thinking=True)
         found = await choices.chosen_track_or_own(interaction, track) if track else None
         question = Question(
@@ -103,7 +103,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
         own = latents.of(track.id)
         if own is None:
             raise UserError(
-                "The network has not heard this track yet: compare it by sound, or try again tomorrow."
+                tr("The network has not heard this track yet: compare it by sound, or try again tomorrow.")
             )
         count = COUNT * POOL if question.practise else COUNT
         near = await asyncio.to_thread(latents.near, own, count, catalog, track.id)
@@ -180,7 +180,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
         track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         analysis = await self.bot.library.analysis(track.id) if track else None
         if track is None or analysis is None:
-            raise UserError("This track is no longer in the library here; use /similar with another one.")
+            raise UserError(tr("This track is no longer in the library here; use /similar with another one."))
         return track, analysis
 
 
@@ -230,7 +230,7 @@ def find(
 
 def _question(*arguments: str) -> Question:
     if len(arguments) != 5 or not arguments[0].isdecimal():
-        raise UserError("This card is from another version of me; run the command again.")
+        raise UserError(tr("This card is from another version of me; run the command again."))
     return Question.of(*arguments)
 
 

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from bot.features.library.cards import estimate_note, overview
 from bot.features.recommend.cards import similar_section
-from bot.i18n import inside, mark, percent, retold, tr
+from bot.i18n import inside, mark, percent, tr
 from bot.router import Press
 from bot.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, plain, roughly
-from bot.widgets import Card, Style, line, row, text
+from bot.widgets import Card, Style, line, note_card, row, text
+from bot.words.say import say
 from core.names import key_name, stem_name
 from core.separation.base import HEARD
 from jobs.kinds import analyse, index, stems
@@ -42,6 +43,15 @@ FOUND = {
     "unchanged": mark("{count} unchanged"),
 }
 """What a re-index did with files, by the names in its result."""
+
+
+STATES = {
+    "queued": mark("waiting"),
+    "running": mark("being analysed"),
+    "done": mark("done"),
+    "failed": mark("failed"),
+    "cancelled": mark("cancelled"),
+}
 
 
 def job_title(job: Job) -> str:
@@ -89,7 +99,7 @@ def job_card(job: Job) -> Card:
                 text(
                     tr(
                         "{error} I'll try again in a moment{left}.",
-                        error=plain(retold(job.error), 200),
+                        error=plain(say(job.error), 200),
                         left=left,
                     )
                 ),
@@ -110,7 +120,7 @@ def job_card(job: Job) -> Card:
                 row(refresh, cancel, tell),
             )
         case "failed":
-            return Card(title, text(f"⚠️ {plain(retold(job.error or ''), 300)}"), colour=BAD)
+            return Card(title, text(f"⚠️ {plain(say(job.error) if job.error else '', 300)}"), colour=BAD)
         case "cancelled":
             return Card(title, text(tr("Cancelled; nothing was kept.")), colour=NEUTRAL)
         case _:
@@ -156,11 +166,7 @@ def result_card(
             else tr("-# No instrument stands out.")
         ),
         *([text(note)] if note else []),
-        *(
-            [text(*(f"-# {plain(retold(note), 200)}" for note in analysis.notes[:3]))]
-            if analysis.notes
-            else []
-        ),
+        *([text(*(f"-# {plain(say(note), 200)}" for note in analysis.notes[:3]))] if analysis.notes else []),
         *([overview(track)] if picture else []),
         *([line(), text(tr("**Goes well with**")), *(similar_section(one) for one in near)] if near else []),
         row(
@@ -190,7 +196,7 @@ def index_card(job: Job) -> Card:
     report = index.KIND.result(job)
     counts = [tr(words, count=count) for name, words in FOUND.items() if (count := getattr(report, name))]
     failed = report.failed
-    lines = [f"-# {plain(path, 60)}: {plain(retold(sentence), 120)}" for path, sentence in failed[:5]]
+    lines = [f"-# {plain(path, 60)}: {plain(say(why), 120)}" for path, why in failed[:5]]
     more = [tr("-# … and {count} more", count=len(failed) - 5)] if len(failed) > 5 else []
     return Card(
         text(
@@ -200,3 +206,37 @@ def index_card(job: Job) -> Card:
         *([text(tr("⚠️ {count} could not be read:", count=len(failed)), *lines, *more)] if failed else []),
         colour=GOOD,
     )
+
+
+def jobs_card(jobs: Sequence[Job], always: bool = False) -> Card:
+    """A member's latest jobs and how far they are; `always`: they are told of the end of each."""
+    if not jobs:
+        return note_card(tr("Nothing yet: give me a track with /upload."), always_button(always))
+    told = (
+        tr("-# I send you a direct message when one of your tracks is done.")
+        if always
+        else tr("-# I can send you a direct message when one of your tracks is done.")
+    )
+    return Card(
+        text(
+            tr("### Your latest jobs"),
+            *(
+                f"{place}\\. **{job_title(job)}**: {_state(job.state, job.eta_s)} · <t:{int(job.created_at)}:R>"
+                for place, job in enumerate(jobs, 1)
+            ),
+        ),
+        row(
+            *(
+                Press("job_show", job.id, label=tr("Show {place}", place=place))
+                for place, job in enumerate(jobs, 1)
+            )
+        ),
+        text(told),
+        row(always_button(always)),
+    )
+
+
+def _state(state: str, eta_s: float | None) -> str:
+    left = tr(", {time} to go", time=roughly(eta_s)) if eta_s else ""
+    word = tr(STATES.get(state, state))
+    return f"{word}{left}" if state in ("queued", "running") else word

@@ -8,7 +8,6 @@ result waits in /jobs.
 from __future__ import annotations
 
 import logging
-import time
 
 import discord
 from discord.ext import commands, tasks
@@ -16,6 +15,7 @@ from discord.ext import commands, tasks
 from bot.app import Moodstem
 from bot.errors import TROUBLE
 from bot.features.upload.cards import always_button, job_title
+from bot.features.upload.job_cards import channel_of
 from bot.i18n import speaking, spoken, tr
 from bot.router import Press, on_press
 from bot.theme import BAD, GOOD
@@ -27,19 +27,13 @@ from jobs.model import Job
 
 log = logging.getLogger(__name__)
 
-AGAIN_S = 30.0
-"""After trouble with Discord, before a notice is tried again."""
-FEW = 5
-"""Notices in one second: opening many direct messages at once gets a bot blocked."""
-
 
 class Notices(commands.Cog):
     """Tells members of the end of their jobs."""
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
-        self.seen_change = -1
-        self.not_before: dict[int, float] = {}
+        self.notices = bot.notices
 
     async def cog_load(self) -> None:
         self.follow.start()
@@ -52,17 +46,15 @@ class Notices(commands.Cog):
         """Tell me, or, pressed once more, don't."""
         job = await self.bot.queue.get(int(job_id))
         if job is None:
-            raise UserError("This job is no longer kept; nothing was changed.")
+            raise UserError(tr("This job is no longer kept; nothing was changed."))
         if job.user_id != interaction.user.id:
             raise UserError(
-                "Only the person who started this can be told; use /upload for a track of your own."
+                tr("Only the person who started this can be told; use /upload for a track of your own.")
             )
         if job.ended:
-            raise UserError("It is done already: look at its card, or at /jobs.")
-        channel = interaction.channel_id if self.bot.job_cards.may_write(interaction) else None
-        stands = await job_messages.toggle_notice(
-            self.bot.database, Notice(job.id, interaction.user.id, channel, spoken())
-        )
+            raise UserError(tr("It is done already: look at its card, or at /jobs."))
+        notice = Notice(job.id, interaction.user.id, channel_of(interaction), spoken())
+        stands = await job_messages.toggle_notice(self.bot.database, notice)
         sentence = (
             tr("🔔 I'll send you a direct message when **{title}** is done.", title=job_title(job))
             if stands
@@ -86,23 +78,10 @@ class Notices(commands.Cog):
 
     @tasks.loop(seconds=1)
     async def follow(self) -> None:
-        """Tells members of ended jobs, a few at a time, when the queue has changed or something was put off."""
-        latest = await self.bot.queue.latest_change()
-        if latest == self.seen_change and not self.not_before:
-            return
-        self.seen_change = latest
-        due = await job_messages.due_notices(self.bot.database)
-        jobs = {one.job_id for one in due}
-        self.not_before = {job_id: at for job_id, at in self.not_before.items() if job_id in jobs}
-        waiting = [one for one in due if time.monotonic() >= self.not_before.get(one.job_id, 0.0)]
-        ended = [(notice, await self.bot.queue.get(notice.job_id)) for notice in waiting]
-        # Of several processes, the one that has the card of the job tells of its end, too.
-        mine = [(notice, job) for notice, job in ended if job is not None and self.bot.serves(job.guild_id)]
-        for notice, job in mine[:FEW]:
+        """Tell members of ended jobs."""
+        for notice, job in await self.notices.due():
             with speaking(notice.language):
                 await self.tell(notice, job)
-        if len(mine) > FEW:
-            self.seen_change = -1
 
     @follow.before_loop
     async def wait_for_discord(self) -> None:
@@ -111,34 +90,31 @@ class Notices(commands.Cog):
     @follow.error
     async def go_on(self, error: BaseException) -> None:
         log.error("telling members failed", exc_info=error)
-        self.seen_change = -1
+        self.notices.look_again()
         self.follow.restart()
 
     async def tell(self, notice: Notice, job: Job) -> None:
         """By direct message, or in the channel where that is closed; whatever Discord says, no error is raised."""
-        self.not_before.pop(job.id, None)
         if job.state == "cancelled":  # they did that themselves
-            return await job_messages.set_notice_state(self.bot.database, job.id, "told")
+            return await self.notices.settle(job, "told")
         try:
             direct = await self.bot.create_dm(discord.Object(notice.user_id))
             await direct.send(view=ended_card(job), nonce=f"job-{job.id}-told")
         except discord.Forbidden:
             told = await self.tell_in_channel(notice, job)
-            return await job_messages.set_notice_state(
-                self.bot.database, job.id, "told" if told else "unheard"
-            )
+            return await self.notices.settle(job, "told" if told else "unheard")
         except discord.HTTPException as error:
             if error.status < 500 and error.status != 429:  # there is no such member any more, say
                 log.warning("the member of job %d cannot be told: %s", job.id, error)
-                return await job_messages.set_notice_state(self.bot.database, job.id, "unheard")
+                return await self.notices.settle(job, "unheard")
             return self.later(job, error)
         except TROUBLE as error:
             return self.later(job, error)
-        return await job_messages.set_notice_state(self.bot.database, job.id, "told")
+        return await self.notices.settle(job, "told")
 
     def later(self, job: Job, error: Exception) -> None:
         log.warning("the member of job %d is told later: %s", job.id, error)
-        self.not_before[job.id] = time.monotonic() + AGAIN_S
+        self.notices.put_off(job)
 
     async def tell_in_channel(self, notice: Notice, job: Job) -> bool:
         """Where the member pressed the button; the name of their file is on the card there already."""

@@ -16,9 +16,10 @@ from discord.ext import commands
 
 from bot.app import Moodstem
 from bot.errors import TOO_LARGE
+from bot.features.upload.job_cards import open_privately, promise
 from bot.i18n import tr
 from bot.router import Press, on_press
-from bot.service.clips import audio, file_name
+from bot.service.listening import file_name
 from bot.theme import STEM_EMOJI, plain
 from bot.widgets import problem_card
 from core.audio.types import STEMS
@@ -46,12 +47,14 @@ class Stems(commands.Cog):
         """From a result card: the stems if they are there, else a job that makes them."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         analysed = await self.own(interaction, job_id, "analyse")
-        track = await self.bot.library.get(analyse.KIND.result(analysed).track_id)
+        track = await self.bot.uploading.track_of(analysed)
         if track is None:
-            raise UserError("This track was removed, and its stems with it; upload it again to have them.")
+            raise UserError(
+                tr("This track was removed, and its stems with it; upload it again to have them.")
+            )
         made = await self.made(interaction.user.id, track.id)
         if made is None:
-            await asyncio.to_thread(audio, self.bot.settings, track)
+            await asyncio.to_thread(self.bot.listening.audio, track)
             here = await limits_of(self.bot.database, interaction.guild_id, self.bot.settings.limits)
             made = await self.bot.queue.enqueue(
                 "stems",
@@ -63,9 +66,9 @@ class Stems(commands.Cog):
                 dedup=f"stems:{track.id}:{interaction.user.id}",
                 subject=f"audio:{track.content_hash}",
                 limits=quotas(here),
-                alongside=self.bot.job_cards.promise(interaction, card=False),
+                alongside=promise(interaction, card=False),
             )
-        await self.bot.job_cards.open_privately(interaction, made)
+        await open_privately(interaction, made)
 
     async def made(self, user_id: int, track_id: int) -> Job | None:
         """Return the member's latest job that made this track's stems, if its archive still exists."""
@@ -80,7 +83,7 @@ class Stems(commands.Cog):
         job = await self.own(interaction, job_id, "stems")
         sizes = stems.KIND.result(job).sizes.get(stem)
         if sizes is None or stem not in STEMS:
-            raise UserError("There is no such stem of this track; choose one on the card.")
+            raise UserError(tr("There is no such stem of this track; choose one on the card."))
         title = plain(stems.KIND.spec(job).name)
         for form in self.fitting(interaction, sizes):
             try:
@@ -105,8 +108,10 @@ class Stems(commands.Cog):
             ):
                 return None
         raise UserError(
-            "Even compressed this stem has {mb:.1f} MB, more than Discord lets me send here; upload a shorter part of the song.",
-            mb=sizes["ogg"] / 1e6,
+            tr(
+                "Even compressed this stem has {mb:.1f} MB, more than Discord lets me send here; upload a shorter part of the song.",
+                mb=sizes["ogg"] / 1e6,
+            )
         )
 
     @on_press("stem_all", consent=False)
@@ -129,7 +134,7 @@ class Stems(commands.Cog):
             ]
             if await self.send(interaction, "\n".join(told), f"{file_name(title)}-stems.zip", content):
                 return None
-        raise UserError("Together they are more than Discord lets me send here; take them one by one.")
+        raise UserError(tr("Together they are more than Discord lets me send here; take them one by one."))
 
     def fitting(self, interaction: Interaction, sizes: dict[str, int]) -> list[str]:
         """The forms, best first, that this place takes as far as it says. It may say too much (for members with
@@ -162,9 +167,14 @@ class Stems(commands.Cog):
         """The member's own job of this kind. Raises UserError for everybody else."""
         job = await self.bot.queue.get(int(job_id))
         if job is None or job.kind != kind or job.state != "done":
-            raise UserError("This is no longer kept; upload the track again to have its stems.")
+            raise UserError(tr("This is no longer kept; upload the track again to have its stems."))
         if job.user_id != interaction.user.id:
-            raise UserError("Only who uploaded this gets its stems; use /upload for a track of your own.")
+            raise UserError(tr("Only who uploaded this gets its stems; use /upload for a track of your own."))
+        made = stems.KIND.result(job) if kind == stems.KIND.name else analyse.KIND.result(job)
+        if await self.bot.library.result_of_upload(made.track_id, job.user_id) is None:
+            raise UserError(
+                tr("This track was removed, and its stems with it; upload it again to have them.")
+            )
         return job
 
     def archive(self, job: Job) -> Path:

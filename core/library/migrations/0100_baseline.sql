@@ -437,6 +437,17 @@ CREATE TABLE profile (
 ) STRICT;
 
 -- Likes and dislikes.
+-- Who uploaded a track, and what they called its file. A job's result names a track, too, but gives no claim on it.
+CREATE TABLE upload_owner (
+    track_id    INTEGER NOT NULL REFERENCES track (id) ON DELETE CASCADE,
+    user_id     INTEGER NOT NULL,
+    file_name   TEXT NOT NULL,
+    uploaded_at INTEGER NOT NULL DEFAULT (unixepoch()),
+    PRIMARY KEY (track_id, user_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX upload_owner_user ON upload_owner (user_id);
+
 CREATE TABLE feedback (
     user_id     INTEGER NOT NULL,
     track_id    INTEGER NOT NULL REFERENCES track (id) ON DELETE CASCADE,

@@ -21,7 +21,7 @@ ANALYSES = "analyses.json.gz"
 
 
 def shipped_analyses() -> dict[str, dict[str, Any]]:
-    """Return {content hash: analysis} as shipped."""
+    """Return {content hash: analysis} of the shipped samples."""
     path = files("core.library.samples").joinpath(ANALYSES)
     if not path.is_file():
         return {}
@@ -30,7 +30,7 @@ def shipped_analyses() -> dict[str, dict[str, Any]]:
 
 
 async def ensure_samples(library: Library) -> None:
-    """Add the samples, or bring them up to date; writes nothing when they are."""
+    """Add the samples or bring them up to date; write nothing if they are."""
     samples = await asyncio.to_thread(_samples)
     known = {track.content_hash: track for track in await library.tracks(SOURCE.origin)}
     shown = {

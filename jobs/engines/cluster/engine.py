@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from core.errors import UserError
+from core.errors import UserError, error_of, fact
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Limits, OnProgress, Request, ShouldStop, TaskFailed, TimedOut
 from jobs.engines.cluster.actors import POLL_S, Cluster, Fleet, Lost, Seat
@@ -121,7 +121,7 @@ class RayEngine:
                     fleet.lose(seat)
                     losses += call.begun
                     if losses >= LOSSES:
-                        raise Crashed(f"Its worker was lost {losses} times.") from error
+                        raise Crashed(fact("worker-lost", count=losses)) from error
                     continue
                 except BaseException:  # nobody waits for it any more
                     fleet.lose(seat)
@@ -212,12 +212,12 @@ def _conclude(outcome: Outcome, request: Request) -> dict[str, Any]:
             write_back(outcome.files, request.arguments)
             return outcome.result
         case "refused":
-            raise UserError(outcome.message)
+            raise error_of(outcome.fact)
         case "cancelled":
             raise Cancelled
         case "timeout":
-            raise TimedOut(outcome.message)
+            raise TimedOut(outcome.fact)
         case "crashed":
-            raise Crashed(outcome.message)
+            raise Crashed(outcome.fact)
         case _:
             raise TaskFailed(outcome.message, outcome.details)

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from core.errors import UserError
+from core.errors import Fact, UserError
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Limits, Request, TaskFailed, TimedOut
 from jobs.engines.cluster.transfer import Astray, Parcel, unpack
@@ -35,13 +35,15 @@ Kind = Literal["result", "refused", "cancelled", "timeout", "crashed", "failed",
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a request ended, in words that travel; `files` holds what the task wrote, by argument."""
+    """How a request ended; `files` holds what the task wrote, by argument."""
 
     kind: Kind
     message: str = ""
     details: str = ""
     result: dict[str, Any] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
+    fact: Fact = field(default_factory=dict)
+    """Of what was refused, crashed or took too long."""
 
 
 @dataclass(frozen=True)
@@ -123,11 +125,11 @@ class Station:
         except Cancelled:
             return Outcome("cancelled")
         except UserError as error:
-            return Outcome("refused", str(error))
+            return Outcome("refused", fact=error.fact)
         except TimedOut as error:
-            return Outcome("timeout", str(error))
+            return Outcome("timeout", fact=error.fact)
         except Crashed as error:
-            return Outcome("crashed", str(error))
+            return Outcome("crashed", fact=error.fact)
         except TaskFailed as error:
             return Outcome("failed", str(error), error.details)
         except (Astray, OSError) as error:

@@ -24,7 +24,7 @@ ARTIFACTS = Path(os.environ.get("MOODSTEM_TEST_ARTIFACTS", ROOT / "artifacts"))
 PATIENCE_MS = 60_000  # a bound for busy machines, not a measurement
 
 pytestmark = [
-    pytest.mark.browser,
+    pytest.mark.slow,
     needs_chromium,
     pytest.mark.timeout(400),
 ]

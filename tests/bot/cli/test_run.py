@@ -27,7 +27,7 @@ from tests.machine import CONFINED, needs_refusals
 RATE_LIMIT = {"message": "You are being rate limited.", "retry_after": 0.05, "global": False}
 
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -18,7 +18,7 @@ from tests.fakes.running_bot import PATIENCE_S, Bot, answered, comes, running, t
 
 VIA = {"Via": "1.1 google"}
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

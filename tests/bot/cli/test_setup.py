@@ -30,6 +30,7 @@ from tests.conftest import ROOT
 from tests.fakes.discord_server import TOKEN, StandIn
 from tests.fakes.discord_wire import APPLICATION
 from tests.fakes.running_bot import PATIENCE_S, running
+from tests.machine import needs_systemd
 
 MOODSTEM = str(Path(sys.executable).with_name("moodstem"))
 WRONG = TOKEN[:-4] + "abcd"
@@ -251,6 +252,8 @@ async def test_without_a_terminal_nothing_is_asked(
     assert "does not know it" in await refused("--token-file", "-", stdin=WRONG)
     broken = await refused("--token-file", "-", stdin=f"{TOKEN}\n{TOKEN}")
     assert "line break" in broken and TOKEN not in broken
+    (tmp_path / "binary").write_bytes(bytes(range(256)))
+    assert "foreign sign" in await refused("--token-file", "binary")
     assert "DISCORD_TOKEN has a line break" in await refused(DISCORD_TOKEN=f"{TOKEN}\n{TOKEN}")
     code, said = await without(unused_tcp_port, tmp_path, "--token-file", "-", stdin=TOKEN)
     assert code == 0 and "could not be checked, for Discord cannot be reached" in said
@@ -284,24 +287,33 @@ async def test_the_token_is_read_from_a_file_that_is_named(stand_in: StandIn, tm
         await bot.ended(0)
 
 
-def test_the_unit_has_this_machines_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with an unusual name, in which setup is run."""
     folder = tmp_path / "a 50% house"
-    folder.mkdir()
+    (folder / "data").mkdir(parents=True)
     monkeypatch.chdir(folder)
     monkeypatch.delenv("MOODSTEM_CONFIG", raising=False)
+    return folder
+
+
+def test_the_unit_has_this_machines_paths(folder: Path) -> None:
     unit = systemd_unit(Settings(data=Path("data")))
     escaped = str(folder).replace("%", "%%")
     assert f'Environment="MOODSTEM_CONFIG={escaped}/config.toml"\n' in unit
     assert f'Environment="DISCORD_TOKEN_FILE={escaped}/data/token"\n' in unit
     assert f'ReadWritePaths="{escaped}/data"\n' in unit and f"WorkingDirectory={escaped}\n" in unit
-    assert "DynamicUser" not in unit and "StateDirectory" not in unit and "/opt/moodstem/bin" not in unit
-    assert "EnvironmentFile" not in unit and "ProtectSystem=strict" in unit
-    (folder / "data").mkdir()
-    file = tmp_path / "moodstem.service"
-    file.write_text(unit)
-    if shutil.which("systemd-analyze"):
-        said = subprocess.run(["systemd-analyze", "verify", file], capture_output=True, text=True, timeout=60)
-        assert said.returncode == 0 and not said.stderr.strip(), said.stderr
+    for shipped in ("DynamicUser", "StateDirectory", "/opt/moodstem", "EnvironmentFile"):
+        assert shipped not in unit
+    assert "ProtectSystem=strict" in unit
+
+
+@needs_systemd
+def test_systemd_understands_the_unit(folder: Path) -> None:
+    file = folder / "moodstem.service"
+    file.write_text(systemd_unit(Settings(data=Path("data"))))
+    said = subprocess.run(["systemd-analyze", "verify", file], capture_output=True, text=True, timeout=60)
+    assert said.returncode == 0 and not said.stderr.strip(), said.stderr
 
 
 def test_containers_find_music_where_the_settings_say(

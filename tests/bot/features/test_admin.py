@@ -111,13 +111,20 @@ async def test_backup_is_written_and_restores(world: World) -> None:
 
 
 async def test_the_log_has_pages_and_survives_a_restart(world: World) -> None:
+    from core.errors import fact
     from core.library.audit import record
 
     guild = world.channel.guild.id
     empty = (await world.admin.slash(world.channel, "admin log")).response
     assert "Nothing yet" in words(empty)
     for number in range(23):
-        await record(world.bot.database, guild, world.admin.id, "changed", f"**thing** {number} " + "x" * 300)
+        await record(
+            world.bot.database,
+            guild,
+            world.admin.id,
+            "changed",
+            fact("plain", sentence=f"**thing** {number} " + "x" * 300),
+        )
     await record(world.bot.database, guild + 1, world.admin.id, "elsewhere")
     card = (await world.admin.slash(world.channel, "admin log")).response
     within_budget(card)

@@ -12,6 +12,8 @@ from typing import Any
 import discord
 import pytest
 
+from bot.features.upload.job_cards import send_card
+from core.errors import fact
 from core.library.consent import agree
 from core.library.schema import open_database
 from core.settings import Settings
@@ -41,7 +43,7 @@ async def stand_in(world: World, count: int = 1) -> list[Job]:
         job = await world.bot.queue.enqueue(
             "analyse", {"path": "x", "name": f"{number}.wav"}, user_id=1000 + number
         )
-        await world.bot.job_cards.send(world.channel.id, job.user_id, job)
+        await send_card(world.bot, world.channel.id, job.user_id, job)
         jobs.append(job)
     return jobs
 
@@ -123,7 +125,10 @@ async def test_discord_refuses_edits_of_an_old_card(world: World) -> None:
     old = await card(world)
     world.env.inject_error("PATCH", "/channels/*/messages/*", status=400, code=30046, times=None)
     await world.bot.queue.fail(
-        await world.bot.queue.claim("me", LEASE), "No luck.", code="input", permanent=True
+        await world.bot.queue.claim("me", LEASE),
+        fact("plain", sentence="No luck."),
+        code="input",
+        permanent=True,
     )
     await tick(world)
     new = await card(world)
@@ -146,7 +151,9 @@ async def test_who_waited_long_is_told_by_a_new_message(world: World, waited: in
     shown = await card(world)
     claimed = await world.bot.queue.claim("me", LEASE)
     clock.offset += waited
-    await world.bot.queue.fail(claimed, "That is not music.", code="input", permanent=True)
+    await world.bot.queue.fail(
+        claimed, fact("plain", sentence="That is not music."), code="input", permanent=True
+    )
     await tick(world)
     last = await card(world)
     assert (last.id != shown.id) == told

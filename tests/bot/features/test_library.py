@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import discord
 import pytest
 
+from bot.features.library.cards import estimate_note
+from core.audio.types import STEMS
 from core.library.tracks import put_latent
 from tests.bot.conftest import World, labels, press_ids, previews_ready, raw, walk, within_budget, words
 from tests.bot.features.test_recommend import with_mood
+from tests.fakes.separator_plugin import installed_plugin, write_plugin
 
 
 async def ask(world: World, command: str, **options: Any) -> Any:
@@ -234,3 +238,13 @@ def test_a_list_is_offered_wherever_a_track_playlist_or_genre_is_asked_for(world
         and parameter.type is discord.AppCommandOptionType.string
     ]
     assert len(asked) >= 15 and all(offered for *_, offered in asked), asked
+
+
+def test_stems_are_called_an_estimate_by_the_label_of_what_made_them(tmp_path: Path) -> None:
+    said = "-# The instruments were told apart by {}: take this as an estimate."
+    assert estimate_note("unet") == said.format("the bundled U-Net")
+    assert not estimate_note("htdemucs_6s") and not estimate_note("none") and not estimate_note(None)
+    with installed_plugin(write_plugin(tmp_path / "poor")):
+        assert estimate_note("halves") == said.format("Halves 1.0")
+    with installed_plugin(write_plugin(tmp_path / "good", reliability=dict.fromkeys(STEMS, 0.9))):
+        assert not estimate_note("halves")

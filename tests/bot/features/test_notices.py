@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from core.errors import fact
 from core.library.consent import agree
 from core.library.members import export_member
 from jobs.model import Job
@@ -54,7 +55,9 @@ async def asked(world: World, dora: Dora) -> Job:
 async def ends(world: World, state: str = "failed") -> None:
     claimed = await world.bot.queue.claim("me", LEASE)
     if state == "failed":
-        await world.bot.queue.fail(claimed, "That is not music.", code="input", permanent=True)
+        await world.bot.queue.fail(
+            claimed, fact("plain", sentence="That is not music."), code="input", permanent=True
+        )
     else:
         [track, *_] = await world.bot.library.tracks()
         await world.bot.queue.finish(claimed, analysed(track.id))
@@ -135,7 +138,7 @@ async def test_where_nothing_can_be_written_the_next_command_tells(world: World,
 async def test_trouble_of_discords_only_delays_it(
     world: World, dora: Dora, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["bot.features.upload.notices"], "AGAIN_S", 0.0)
+    monkeypatch.setattr(sys.modules["bot.service.notices"], "AGAIN_S", 0.0)
     await asked(world, dora)
     world.env.inject_error("POST", dora.mailbox, status=503, times=1)
     await ends(world)

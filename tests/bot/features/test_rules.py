@@ -16,10 +16,10 @@ from bot.features.rules.cards import (
     number_form,
     preview_card,
     rule_card,
-    rule_named,
     rules_card,
     topics,
 )
+from bot.words.rules import rule_named
 from core.i18n import LANGUAGES, speaking
 from core.library.consent import agree
 from core.moods.profile import Profile

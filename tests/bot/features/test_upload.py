@@ -31,6 +31,8 @@ from tests.bot.conftest import (
 )
 from tests.make import plucked
 
+pytestmark = pytest.mark.slow
+
 
 async def test_from_upload_to_result(world: World, runner: Runner) -> None:
     sample = manifest()[0].path

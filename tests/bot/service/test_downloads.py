@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 from aiohttp import web
 from discord.http import HTTPClient
 
+from bot.features.upload.attachments import pieces
 from bot.service import downloads
 from bot.service.downloads import Kept, keep
 from core.errors import UserError
@@ -52,7 +54,8 @@ async def fetch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         }
         http = HTTPClient(asyncio.get_running_loop())
         attachment = discord.Attachment(data=data, state=type("State", (), {"http": http})())
-        return await keep(attachment, folder or tmp_path / "uploads", http, limit=limit)
+        read = partial(pieces, attachment, http)
+        return await keep(read, announced, folder or tmp_path / "uploads", limit=limit)
 
     yield run
     await runner.cleanup()

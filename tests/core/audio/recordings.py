@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from numpy.typing import NDArray
 
+from bot.words.say import say
 from core.audio.decode import DecodeLimits, decode
 from core.errors import UserError
 from tests.make import tone
@@ -69,7 +70,7 @@ def encode_layout(path: Path, container: str, codec: str, layout: str, rate: int
 def refusal(path: Path, limits: DecodeLimits = DecodeLimits()) -> str:  # noqa: B008 - frozen
     with pytest.raises(UserError) as caught:
         decode(path, limits)
-    sentence = str(caught.value)
+    sentence = say(caught.value)
     assert sentence.endswith(".") and "\n" not in sentence and str(path.parent) not in sentence
     return sentence
 

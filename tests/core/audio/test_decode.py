@@ -8,6 +8,7 @@ import av
 import numpy as np
 import pytest
 
+from bot.words.say import say
 from core.audio.decode import decode
 from tests.core.audio.recordings import (
     AV_KINDS,
@@ -125,7 +126,9 @@ def test_surround_is_averaged(channels: int, left: list[int], right: list[int], 
     offset = np.float32(0.005)
     np.testing.assert_allclose(audio.samples[0], samples[:, left].mean(axis=1), atol=offset)
     np.testing.assert_allclose(audio.samples[1], samples[:, right].mean(axis=1), atol=offset)
-    assert audio.notes == [f"The {channels} channels were mixed down to stereo."]
+    assert [say(note) for note in map(say, audio.notes)] == [
+        f"The {channels} channels were mixed down to stereo."
+    ]
 
 
 def test_name_does_not_matter(tmp_path: Path) -> None:
@@ -155,7 +158,7 @@ def test_truncated(kind: dict[str, str], tmp_path: Path) -> None:
     whole.write_bytes(whole.read_bytes()[: whole.stat().st_size * 6 // 10])
     audio = decode(whole)
     assert 2.5 < audio.seconds < 3.5
-    assert any("breaks off" in note for note in audio.notes)
+    assert any("breaks off" in note for note in map(say, audio.notes))
 
 
 def test_truncated_m4a_without_its_index(tmp_path: Path) -> None:
@@ -165,16 +168,19 @@ def test_truncated_m4a_without_its_index(tmp_path: Path) -> None:
 
 
 def test_silence_offset_clipping_and_level(tmp_path: Path) -> None:
-    assert decode(write(tmp_path / "s.wav", np.zeros((88200, 2), np.float32))).notes == [
-        "The recording is silent."
-    ]
+    assert [
+        say(note) for note in decode(write(tmp_path / "s.wav", np.zeros((88200, 2), np.float32))).notes
+    ] == ["The recording is silent."]
     still = decode(write(tmp_path / "d.wav", np.full((88200, 2), 0.4, np.float32)))
-    assert still.notes == ["A constant offset in the recording was removed.", "The recording is silent."]
+    assert [say(note) for note in still.notes] == [
+        "A constant offset in the recording was removed.",
+        "The recording is silent.",
+    ]
     clipped = decode(write(tmp_path / "c.wav", np.clip(STEREO * 10, -1, 1)))
-    assert any("clipped" in note for note in clipped.notes)
+    assert any("clipped" in note for note in map(say, clipped.notes))
     for hertz in (50, 440, 5000):  # a tone at full level is no clipping
         assert not decode(write(tmp_path / "f.wav", tone(hertz, 2, level=0.999))).notes
     loud = decode(write(tmp_path / "l.wav", STEREO * 32768, subtype="FLOAT"))
     assert np.abs(loud.samples).max() == pytest.approx(1) and any(
-        "over full scale" in note for note in loud.notes
+        "over full scale" in note for note in map(say, loud.notes)
     )

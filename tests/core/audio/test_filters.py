@@ -9,7 +9,8 @@ import pytest
 from core.audio import filters
 from core.audio.filters import k_weighting
 
-pytestmark = pytest.mark.xdist_group("librosa")  # what it compiles, it compiles in each process
+# What it compiles, it compiles in each process.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("librosa")]
 
 
 @pytest.mark.parametrize(("rate", "bands"), [(22050, 128), (44100, 64), (16000, 40)])

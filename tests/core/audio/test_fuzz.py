@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bot.words.say import say
 from core.audio import decode as decoding
 from core.audio.decode import decode
 from core.errors import UserError
@@ -97,7 +98,7 @@ def test_mutations_through_the_whole_way(kind: str, tmp_path: Path) -> None:
         try:
             audio = decode(tmp_path / "mutated")
         except UserError as error:
-            assert str(error).endswith(".") and "\n" not in str(error)
+            assert say(error).endswith(".") and "\n" not in say(error)
         else:
             assert audio.samples.shape[0] == 2 and audio.samples.shape[1] >= 44000
             assert np.isfinite(audio.samples).all() and np.abs(audio.samples).max() < 10

@@ -75,13 +75,15 @@ def test_kept_in_the_model_file_and_told_as_before(
     rows = music()[0]
     stems = dict(zip(rows.names, rows.tables["stems"][3], strict=True))
     asked = rows.tables["texture"][3].astype(np.float32), rows.tables["course"][3].astype(np.float32)
-    whole = back.fused.tell(*asked, stems, "unet 1")
-    np.testing.assert_allclose(whole, fused.tell(*asked, stems, "unet 1"), atol=1e-4)
+    whole = back.fused.classify(*asked, stems, "unet 1")
+    np.testing.assert_allclose(whole, fused.classify(*asked, stems, "unet 1"), atol=1e-4)
     np.testing.assert_allclose(whole, tell(fused, rows, "stems", [3])[0], atol=1e-4)
-    alone = back.fused.tell(*asked)
-    assert np.array_equal(alone, back.fused.tell(*asked, stems, "unet 2")) and not np.allclose(alone, whole)
+    alone = back.fused.classify(*asked)
+    assert np.array_equal(alone, back.fused.classify(*asked, stems, "unet 2")) and not np.allclose(
+        alone, whole
+    )
     silent = {name: value for name, value in stems.items() if value == value}
-    assert np.array_equal(whole, back.fused.tell(*asked, silent, "unet 1")), "what is missing is unknown"
+    assert np.array_equal(whole, back.fused.classify(*asked, silent, "unet 1")), "what is missing is unknown"
 
 
 def test_a_damaged_file_is_refused(learned: tuple[Fused, dict[str, Any]], tmp_path: Path) -> None:
@@ -118,7 +120,7 @@ def test_random_directions_are_those_that_weights_were_learned_for() -> None:
 
 
 def test_the_samples_were_told_by_the_bundled_model_with_their_stems() -> None:
-    from core.genre.model import hear_file
+    from core.genre.model import classify_file
     from core.genre.model_file import BUNDLED
 
     model = load(BUNDLED)
@@ -131,6 +133,6 @@ def test_the_samples_were_told_by_the_bundled_model_with_their_stems() -> None:
     from core.track_analysis import content_hash
 
     [own] = [one for one in analyses if one.content_hash == content_hash(path)]
-    heard = hear_file(path, own.features(), own.separated_by)
+    heard = classify_file(path, own.features(), own.separated_by)
     assert heard is not None and own.latent is not None
     assert heard.genres == pytest.approx(own.latent["genres"], abs=0.01)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.errors import UserError
 from core.library import catalog as module
 from core.library.catalog import Catalog
 from tests.core.recommend.worlds import Track, catalog
 from tests.make import analysis
+from tests.refusals import refusal
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_features_are_found_by_name_and_missing_ones_are_nan() -> None:
     assert built.values("drums.activity")[0] == 0.5 and np.isnan(built.values("drums.activity")[1])
     assert np.isnan(built.values("kazoo.activity")).all()
     assert built.units["mix.spectral_centroid"] == "Hz" and built.units["drums.level_db"] == "dB"
-    with pytest.raises(UserError, match="no track 99"):
+    with refusal("no track 99"):
         built.index(99)
 
 

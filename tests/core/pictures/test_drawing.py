@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from core.errors import UserError
 from core.library.samples import manifest
 from core.pictures import drawing
 from tests.core.pictures.test_spectrograms import analysis
+from tests.refusals import refusal
 
 
 async def drawn(audio: Path | None, **changes: object) -> dict[str, bytes]:
@@ -31,7 +31,7 @@ async def test_unreadable_audio_leaves_the_profile(tmp_path: Path) -> None:
 
 
 async def test_a_child_that_fails_is_one_sentence() -> None:
-    with pytest.raises(UserError, match="could not be drawn"):
+    with refusal("could not be drawn"):
         await drawn(manifest()[0].path, musical_contrast={})
 
 
@@ -55,5 +55,5 @@ async def test_a_cancelled_drawing_takes_its_child_along(monkeypatch: pytest.Mon
 
 async def test_too_slow_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drawing, "LONGEST_S", 0.0)
-    with pytest.raises(UserError, match="too long just now"):
+    with refusal("too long just now"):
         await drawn(None)

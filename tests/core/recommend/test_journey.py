@@ -9,7 +9,6 @@ import math
 import numpy as np
 import pytest
 
-from core.errors import UserError
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile
 from core.recommend.affect import plane, ranked
@@ -17,6 +16,7 @@ from core.recommend.journey import drawn, journey
 from core.recommend.rules import prepare
 from core.recommend.transitions import KEY, TEMPO, flow, ordered
 from tests.core.recommend.worlds import catalog, random_catalog
+from tests.refusals import refusal
 
 
 def moods(**weights: float) -> Profile:
@@ -102,11 +102,11 @@ def cost_of_unminded(world: Catalog) -> list[list[int]]:
 
 
 def test_ends_that_are_none_or_the_same_are_refused(samples: Catalog) -> None:
-    with pytest.raises(UserError, match="both ends"):
+    with refusal("both ends"):
         journey(samples, Profile(), moods(power=1.0))
-    with pytest.raises(UserError, match="there already"):
+    with refusal("there already"):
         journey(samples, moods(power=0.7), moods(power=1.0))
-    with pytest.raises(UserError, match="at least 3 tracks"):
+    with refusal("at least 3 tracks"):
         journey(random_catalog(2), moods(power=0.7), moods(sadness=1.0))
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from core.errors import UserError
 from core.library.catalog import Catalog
 from core.pictures.library_map import apart, map_picture
 from core.recommend.acoustic_similarity import ONE, sound_space
@@ -18,6 +17,7 @@ from core.recommend.affect import plane
 from core.recommend.music_map import MOST, components, corner, drawn, music_map
 from core.recommend.rules import prepare
 from tests.core.recommend.worlds import random_catalog
+from tests.refusals import refusal
 
 
 def test_components_are_those_of_a_singular_value_decomposition(samples: Catalog) -> None:
@@ -69,7 +69,7 @@ def test_the_same_every_time_and_for_few(samples: Catalog) -> None:
         samples.tracks, samples.separators, samples.names, samples.features, samples.units, samples.keys
     )
     assert np.array_equal(music_map(samples).points, music_map(again).points)
-    with pytest.raises(UserError, match="at least 3"):
+    with refusal("at least 3"):
         music_map(random_catalog(2))
     assert len(music_map(random_catalog(3)).points) == 3
 

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.errors import UserError
 from core.moods.profile import MOODS, Profile
 from core.recommend.party import party, satisfactions
 from core.recommend.rules import prepare, recommend, topic_weights
 from tests.core.recommend.worlds import random_catalog
+from tests.refusals import refusal
 
 WORLD = random_catalog(300, separators=("unet", "htdemucs_6s"))
 CALM, WILD, SAD = Profile({"peacefulness": 1.0}), Profile({"power": 1.0}), Profile({"sadness": 1.0})
@@ -58,5 +58,5 @@ def test_small_libraries_and_no_guests() -> None:
     tiny = random_catalog(3)
     assert len(party(tiny, {1: CALM}, None, 10).tracks) == 3
     assert party(random_catalog(0), {1: CALM}, None, 10).tracks == []
-    with pytest.raises(UserError, match="Join"):
+    with refusal("Join"):
         party(tiny, {}, None, 10)

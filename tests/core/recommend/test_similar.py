@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.errors import UserError
 from core.recommend.similar import similar, timbre_vectors
 from tests.core.recommend.worlds import catalog, random_catalog
+from tests.refusals import refusal
 
 
 def row(world: object, index: int) -> dict[str, float]:
@@ -45,9 +45,7 @@ def test_an_instrument_that_the_track_lacks_is_no_likeness() -> None:
     """All tracks without a guitar would agree at +1.000; one sentence says so instead."""
     world = catalog({"guitar.activity": [0.0, 0.6, 0.1], "drums.activity": [0.5, 0.9, 0.0]})
     here = {"guitar.activity": 0.0, "drums.activity": 0.7}
-    with pytest.raises(
-        UserError, match=r"next to nothing of the guitar: compare other instruments, or by sound\."
-    ):
+    with refusal(r"next to nothing of the guitar: compare other instruments, or by sound\."):
         similar(world, here, "instruments", ["guitar"])
     found = similar(world, here, "instruments", ["guitar", "drums"], 1)
     assert found[0].track.id == 1 and found[0].reasons == [
@@ -56,7 +54,7 @@ def test_an_instrument_that_the_track_lacks_is_no_likeness() -> None:
     assert similar(world, here, "instruments", ["drums"], 3)[2].reasons == [
         "The drums can be heard 0% of the time here and 70% there."
     ]
-    with pytest.raises(UserError, match="No instrument stands out"):
+    with refusal("No instrument stands out"):
         similar(world, {"guitar.activity": 0.04}, "instruments")
 
 
@@ -69,9 +67,9 @@ def test_timbre_reasons_are_words_with_measured_values() -> None:
 def test_the_asking_track_can_be_left_out_and_bad_names_are_refused() -> None:
     world = random_catalog(5)
     assert 1 not in [one.track.id for one in similar(world, row(world, 0), "timbre", count=9, exclude=[1])]
-    with pytest.raises(UserError, match="instruments, sound, timbre"):
+    with refusal("instruments, sound, timbre"):
         similar(world, {}, "colour")
-    with pytest.raises(UserError, match="no instrument 'kazoo'"):
+    with refusal("no instrument 'kazoo'"):
         similar(world, {}, "instruments", ["kazoo"])
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import UserError
 from core.recommend.taste import Interactions, Parameters, Taste, item_weights, strengths
 from research.eval.taste_split import evaluate, measures, read_interactions, split
+from tests.refusals import refusal
 
 
 def camps(users: int = 90, items: int = 60, seed: int = 3, timed: bool = True) -> Interactions:
@@ -98,5 +98,5 @@ def test_the_split_holds_out_the_last_and_nothing_leaks() -> None:
 def test_bad_files_are_refused_in_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:
     file = tmp_path / "interactions.csv"
     file.write_text(text)
-    with pytest.raises(UserError, match=sentence):
+    with refusal(sentence):
         evaluate(read_interactions(file))

@@ -23,6 +23,8 @@ from core.separation.checkpoint import has_weights
 from core.separation.htdemucs import HTDemucsSeparator, load_htdemucs
 from core.separation.registry import load_separator
 
+pytestmark = pytest.mark.slow
+
 RATE = 44_100
 
 
@@ -258,20 +260,20 @@ def test_auto_falls_back_on_damaged_weights(tmp_path: Path, caplog: pytest.LogCa
     assert "takes over" in caplog.text
 
 
-class Shelf:
+class LibraryScope:
     """A web server with one file, and the home of somebody who never used demucs."""
 
     def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.served, self.requests, self.length = b"", 0, None
-        shelf = self
+        scope = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                shelf.requests += 1
+                scope.requests += 1
                 self.send_response(200)
-                self.send_header("Content-Length", str(shelf.length or len(shelf.served)))
+                self.send_header("Content-Length", str(scope.length or len(scope.served)))
                 self.end_headers()
-                self.wfile.write(shelf.served)
+                self.wfile.write(scope.served)
 
             def log_message(self, *_: object) -> None: ...
 
@@ -289,42 +291,44 @@ class Shelf:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
-    made = Shelf(tmp_path, monkeypatch)
+def library_scope(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LibraryScope]:
+    made = LibraryScope(tmp_path, monkeypatch)
     yield made
     made.server.shutdown()
     made.server.server_close()
 
 
-def test_weights_are_fetched_by_name_once(weights: Path, shelf: Shelf, exact: HTDemucsSeparator) -> None:
+def test_weights_are_fetched_by_name_once(
+    weights: Path, scope: LibraryScope, exact: HTDemucsSeparator
+) -> None:
     [file] = weights.glob("*.th")
-    shelf.offer(file.read_bytes())
-    assert load_separator("auto").name == "unet" and not shelf.requests  # auto takes what is at hand
+    scope.offer(file.read_bytes())
+    assert load_separator("auto").name == "unet" and not scope.requests  # auto takes what is at hand
     for _ in range(2):
         assert load_separator("htdemucs_6s", threads=1).name == "htdemucs_6s"
     assert load_separator("auto", threads=1).name == "htdemucs_6s"
-    assert shelf.requests == 1 and len(list(shelf.folder.iterdir())) == 1
+    assert scope.requests == 1 and len(list(scope.folder.iterdir())) == 1
 
 
 @pytest.mark.parametrize("fault", ["checksum", "cut", "hostile", "gone"])
 def test_weights_that_cannot_be_had_leave_the_bundled_separator(
-    weights: Path, shelf: Shelf, fault: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    weights: Path, scope: LibraryScope, fault: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     [file] = weights.glob("*.th")
-    shelf.offer(file.read_bytes(), "00000000" if fault == "checksum" else None)
+    scope.offer(file.read_bytes(), "00000000" if fault == "checksum" else None)
     if fault == "cut":
-        shelf.length = len(shelf.served) + 10
+        scope.length = len(scope.served) + 10
     if fault == "hostile":
-        shelf.offer(pickle.dumps(Trap(tmp_path / "ran")))
+        scope.offer(pickle.dumps(Trap(tmp_path / "ran")))
     if fault == "gone":
-        shelf.server.shutdown()
-        shelf.server.server_close()
+        scope.guild_id.shutdown()
+        scope.guild_id.server_close()
     assert load_separator("htdemucs_6s").name == "unet"
     [said] = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert said.endswith("The bundled separator takes over.") and "\n" not in said
-    assert not (tmp_path / "ran").exists() and not list(shelf.folder.glob("*.part"))
+    assert not (tmp_path / "ran").exists() and not list(scope.folder.glob("*.part"))
     if fault != "hostile":
-        assert not list(shelf.folder.iterdir())
+        assert not list(scope.folder.iterdir())
 
 
 class Trap:

@@ -46,7 +46,7 @@ from tests.jobs.helpers import STUBS, is_running, look, put_stub, until
 from tests.jobs.stub_runner import EFFECTS, KINDS
 from tests.make import write_tone
 
-pytestmark = pytest.mark.xdist_group("ray")  # one cluster at a time
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]  # one cluster at a time
 
 STORE = 80 * 1024 * 1024
 ROOT = Path(__file__).resolve().parents[3]

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from core.errors import UserError
+from core.errors import fact
 from jobs.engines.base import Limits, Request
 from jobs.engines.cluster.station import FOLDER, Outcome, Station
 from jobs.engines.cluster.transfer import Astray, Parcel, check_storage, discard, pack, unpack
 from tests.jobs.helpers import STUBS
 from tests.make import write_tone
+from tests.refusals import refusal
 
 Make = Callable[..., Station]
 
@@ -61,12 +62,13 @@ async def test_says_what_it_has_loaded(station: Make) -> None:
 async def test_every_end_has_its_word(station: Make) -> None:
     worker = station()
     assert (await one(worker, "echo", say="ä")).result["said"] == "ä"
-    assert await one(worker, "refuse") == Outcome("refused", "This file is not music: send another one.")
+    sentence = fact("plain", sentence="This file is not music: send another one.")
+    assert await one(worker, "refuse") == Outcome("refused", fact=sentence)
     failed = await one(worker, "bug")
     assert (failed.kind, failed.message) == ("failed", "ValueError: a bug of ours")
     assert "stub_tasks.py" in failed.details
     crashed = await one(worker, "die")
-    assert (crashed.kind, "SIGKILL" in crashed.message) == ("crashed", True)
+    assert (crashed.kind, crashed.fact) == ("crashed", fact("worker-ended", how="SIGKILL"))
     assert (await one(worker, "echo")).kind == "result"  # the station has another worker
 
 
@@ -156,17 +158,17 @@ def test_other_files_are_staged_and_removed(tmp_path: Path, scheme: str) -> None
 def test_storage_that_cannot_be_used_is_said_at_once(tmp_path: Path) -> None:
     check_storage("")
     check_storage(str(tmp_path))
-    with pytest.raises(UserError, match="is not there: mount it"):
+    with refusal("is not there: mount it"):
         check_storage(str(tmp_path / "nowhere"))
-    with pytest.raises(UserError, match="cannot be used"):
+    with refusal("cannot be used"):
         check_storage("nonsense://bucket/x")
 
 
 def test_what_is_gone_or_too_large_is_the_files_fault(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="cannot be opened"):
+    with refusal("cannot be opened"):
         pack(tmp_path / "nothing.ogg", "")
     large = tmp_path / "large.wav"
     with large.open("wb") as file:
         os.truncate(file.fileno(), 300 * 1024 * 1024)
-    with pytest.raises(UserError, match="315 MB"):
+    with refusal("315 MB"):
         pack(large, "")

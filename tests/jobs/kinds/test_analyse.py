@@ -24,6 +24,7 @@ from jobs.queue import Queue
 from jobs.runner import Runner
 from tests.jobs.helpers import until
 from tests.make import write_tone
+from tests.refusals import spoken
 
 
 async def upload(runner: Runner, file: str, name: str = "Song.ogg", **more: Any) -> Job:
@@ -154,9 +155,8 @@ async def test_bad_files_get_one_sentence_and_leave_nothing(
     (settings.uploads / "bad").write_bytes(content)
     job = await upload(runner, "bad")
     assert (job.state, job.error_code, job.attempt) == ("failed", "input", 1)
-    assert job.error
-    assert job.error.endswith(".")
-    assert "\n" not in job.error
+    assert spoken(job).endswith(".")
+    assert "\n" not in spoken(job)
     assert files_in(settings.data) == set()
     assert (await Library(database).counts())["total"] == 0
 
@@ -180,7 +180,7 @@ async def test_their_name_is_only_shown(runner: Runner, settings: TaskSettings) 
 async def test_a_file_that_went_away(runner: Runner) -> None:
     job = await upload(runner, "nowhere")
     assert (job.state, job.error_code) == ("failed", "input")
-    assert "upload it again" in str(job.error)
+    assert "upload it again" in spoken(job)
 
 
 async def test_a_worker_killed_in_the_middle_leaves_no_file(

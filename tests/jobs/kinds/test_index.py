@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from core.errors import UserError
+from bot.words.say import say
+from core.errors import fact
 from core.library.database import Database
 from core.library.indexing import Place, scan
 from core.library.scope import LibraryScope, restrict_folders, scoped_hash
@@ -26,6 +27,7 @@ from jobs.kinds.index import IndexProgress, IndexReport, index_folder
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
 from tests.make import write_tone
+from tests.refusals import refusal
 
 Index = Callable[..., Awaitable[IndexReport]]
 
@@ -206,7 +208,8 @@ async def test_a_failure_is_said_and_not_tried_again(index: Index, music: Path, 
     (music / "broken.mp3").write_bytes(b"not music at all")
     report = await index()
     assert counts(report) == {"added": 3, "failures": 1}
-    [(path, sentence)] = report.failed
+    [(path, why)] = report.failed
+    sentence = say(why)
     assert path == "broken.mp3"
     assert sentence.endswith(".")
     assert counts(await index()) == {"failures": 1, "unchanged": 4}
@@ -219,13 +222,13 @@ async def test_a_failure_is_said_and_not_tried_again(index: Index, music: Path, 
 async def test_a_file_that_crashes_the_worker_stops_nothing(index: Index, counting: Counting) -> None:
     def fail(name: str) -> None:
         if name == "a.ogg":
-            raise Crashed("The worker ended in the middle (SIGSEGV).")
+            raise Crashed(fact("worker-ended", how="SIGSEGV"))
 
     counting.fail = fail
     report = await index()
     assert counts(report) == {"added": 2, "failures": 1}
     assert counting.analysed.count("a.ogg") == 2
-    assert "SIGSEGV" in report.failed[0][1]
+    assert "SIGSEGV" in say(report.failed[0][1])
 
 
 async def test_another_analyser_version_renews_while_the_old_serves(
@@ -351,10 +354,10 @@ async def test_a_volume_that_is_not_mounted_forgets_nothing(
 ) -> None:
     await index()
     shutil.rmtree(music)
-    with pytest.raises(UserError, match="no folder"):
+    with refusal("no folder"):
         await index()
     music.mkdir()
-    with pytest.raises(UserError, match="mounted"):
+    with refusal("mounted"):
         await index()
     assert (await Library(database).counts())["total"] == 3
     assert counts(await index(allow_empty=True)) == {"removed": 3}

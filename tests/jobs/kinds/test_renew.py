@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from core.errors import fact
 from core.library.database import Database
 from core.library.tracks import Library
 from core.track_analysis import ANALYSER_VERSION
@@ -88,7 +89,7 @@ async def test_an_upload_that_cannot_be_heard_keeps_its_values(
 
     async def run(request: Request, *more: Any) -> dict[str, Any]:
         if Path(request.arguments["path"]).name == "a":
-            raise Crashed("The worker ended in the middle (SIGSEGV).")
+            raise Crashed(fact("worker-ended", how="SIGSEGV"))
         return await real(request, *more)
 
     monkeypatch.setattr(runner.engine, "run", run)

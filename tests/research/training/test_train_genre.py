@@ -21,6 +21,8 @@ from research.training import genre_baselines
 from research.training.train_genre import train
 from tests.core.genre import made_up
 
+pytestmark = pytest.mark.slow
+
 QUICK = {"epochs": 3, "patience": 3, "drawn": 1}
 
 
@@ -89,12 +91,12 @@ def test_the_weights_work(report: tuple[Path, dict], music: Path) -> None:  # ty
     assert model.version == made["weights"]["version"] and model.genres == sorted(made_up.GENRES)
     right = 0
     for genre in made_up.GENRES:
-        heard = model.hear(analyse_frames(made_up.sound(genre, 9, 9)).power_mel)
+        heard = model.classify(analyse_frames(made_up.sound(genre, 9, 9)).power_mel)
         assert heard is not None and abs(np.linalg.norm(heard.vector) - 1) < 1e-4
         assert abs(sum(heard.genres.values()) - 1) < 1e-3
         right += max(heard.genres, key=heard.genres.__getitem__) == genre
     assert right >= 2, "artists that it never heard"
-    assert model.hear(np.zeros((128, 900), np.float32)) is None
+    assert model.classify(np.zeros((128, 900), np.float32)) is None
 
 
 def test_the_same_seed_gives_the_same_weights(music: Path, heard: Path, tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from research.training.singer import sing, speak
 from research.training.train_unet import Schedule, separation_loss, train
 from tests.machine import SOUNDFONT, needs_fluidsynth
 
+pytestmark = pytest.mark.slow
+
 RATE = 44_100
 
 

@@ -1,0 +1,117 @@
+"""What commands and buttons of playlists have in common, and what other features show of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import discord
+
+from bot import autocomplete as choices
+from bot.app import Moodstem
+from bot.features.listen.commands import preview_file
+from bot.features.playlists.cards import player_buttons, playlist_card, shared_card
+from bot.i18n import tr
+from bot.router import Press
+from bot.theme import GOOD, plain
+from bot.widgets import Card, note_card
+from core.errors import UserError
+from core.library.playlists import Entry, Playlist
+from core.library.tracks import Track
+
+Interaction = discord.Interaction[Moodstem]
+
+
+async def save_as_playlist(interaction: Interaction, wanted: str, track_ids: Sequence[int]) -> None:
+    """Tracks that were chosen for the member as a playlist of theirs, in place of the deferred answer."""
+    playlists = interaction.client.playlists
+    name = await playlists.free_name(interaction.user.id, wanted)
+    playlist = await playlists.create(interaction.user.id, name, track_ids)
+    note = tr("Saved; give it another name with /playlist rename.")
+    await show_playlist(interaction, playlist, note)
+
+
+async def put_into(interaction: Interaction, playlist: Playlist, track: Track) -> Card:
+    """Add the track and say so."""
+    added = await interaction.client.playlists.add(playlist.id, interaction.user.id, [track.id])
+    names = {"title": plain(track.title), "playlist": plain(playlist.name)}
+    return note_card(
+        tr("**{title}** is in **{playlist}** now.", **names)
+        if added
+        else tr("**{title}** is in **{playlist}** already.", **names),
+        Press("pl_show", playlist.id, label=tr("Open it")),
+        colour=GOOD,
+    )
+
+
+async def show_playlist(interaction: Interaction, playlist: Playlist, note: str | None = None) -> None:
+    """In place of the deferred answer."""
+    playlist = await visible_playlist(interaction, playlist.id)
+    await interaction.edit_original_response(view=await playlist_view(interaction, playlist, note=note))
+
+
+async def playlist_view(
+    interaction: Interaction, playlist: Playlist, page: int = 0, note: str | None = None
+) -> Card:
+    """For somebody else's eyes without the owner's buttons, and with those tracks only that are found here."""
+    entries = await choices.entries_of(interaction, playlist)
+    own = playlist.user_id == interaction.user.id
+    if not own:
+        playlist = counted_as(playlist, entries)
+    return playlist_card(playlist, entries, page, own=own, note=note)
+
+
+async def visible_playlist(interaction: Interaction, playlist_id: int | str) -> Playlist:
+    """One's own, or one that was shared here. Raises UserError."""
+    return await interaction.client.playlists.visible(
+        int(playlist_id), interaction.user.id, choices.place_of(interaction)
+    )
+
+
+async def post_playlist(interaction: Interaction, playlist: Playlist) -> None:
+    """For everybody here; from now on whoever has this card may look and listen."""
+    entries = await choices.entries_of(interaction, playlist, all_=True)
+    if not entries:
+        raise UserError(tr("There is nothing in this playlist yet; add a track before you share it."))
+    playlist = await interaction.client.playlists.share(
+        playlist.id, interaction.user.id, choices.place_of(interaction)
+    )
+    await interaction.response.send_message(view=shared_card(counted_as(playlist, entries), entries))
+
+
+async def play_from(interaction: Interaction, playlist: Playlist, place: int) -> None:
+    """Half a minute of one track of the list, with buttons to go on; in place of the deferred answer."""
+    entries = await choices.entries_of(interaction, playlist)
+    here = [entry for entry in entries if entry.track_id is not None]
+    if not here:
+        raise UserError(tr("Nothing of this playlist is in the library now; add a track first."))
+    place %= len(here)
+    track = await track_named(interaction, str(here[place].track_id))
+    sound = await preview_file(interaction.client, track)
+    await interaction.client.listening.heard(interaction.user.id, track.id)
+    by = f" · {plain(track.artist)}" if track.artist else ""
+    await interaction.edit_original_response(
+        content=tr(
+            "▶️ **{title}**{by}\n-# {place} of {count} in {name}",
+            title=plain(track.title),
+            by=by,
+            place=place + 1,
+            count=len(here),
+            name=plain(playlist.name),
+        ),
+        attachments=[sound],
+        view=player_buttons(playlist, place, len(here), track.id),
+    )
+
+
+async def track_named(interaction: Interaction, track_id: str) -> Track:
+    """Raises UserError where it is gone, or of another server's library."""
+    track = await interaction.client.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
+    if track is None:
+        raise UserError(tr("This track is no longer in the library here; find another with /library search."))
+    return track
+
+
+def counted_as(playlist: Playlist, entries: Sequence[Entry]) -> Playlist:
+    """The list with the numbers of these entries, which are all that somebody sees."""
+    return replace(playlist, count=len(entries), duration_s=sum(entry.duration_s for entry in entries))

@@ -1,0 +1,44 @@
+"""Rules in a few words: what they measure and what they speak for."""
+
+from __future__ import annotations
+
+from core.i18n import tr
+from core.library.glossary import end, label
+from core.moods.profile import MOODS, mood_label
+from core.recommend.explain import WISHES
+from core.recommend.rule import Rule
+from core.recommend.table import load_rules, occasion_label
+from core.recommend.wording import of
+
+
+def preference_label(name: str) -> str:
+    """A preference as a wish: 'singing'."""
+    return tr(WISHES[name])
+
+
+def topic_label(topic: str) -> str:
+    """What a rule speaks for: a mood, an occasion, or 'wish: singing'."""
+    if topic.startswith("preference."):
+        return tr("wish: {preference}", preference=preference_label(topic.partition(".")[2]))
+    return mood_label(topic) if topic in MOODS else occasion_label(topic)
+
+
+def rule_about(rule: Rule) -> str:
+    """'low tempo of the drums', 'tempo from 60 to 80'."""
+    what = label(rule.feature) + of(rule.source)
+    if rule.range is not None:
+        return tr("{what} from {low:g} to {high:g}", what=what, low=rule.range[0], high=rule.range[1])
+    if own := end(rule.feature, rule.direction):
+        return own + of(rule.source)
+    return tr("low {what}", what=what) if rule.direction == "low" else tr("high {what}", what=what)
+
+
+def rule_named(rule: Rule) -> str:
+    """'low tempo of the drums for Tenderness'."""
+    return tr("{rule} for {topic}", rule=rule_about(rule), topic=topic_label(rule.topic))
+
+
+def rule_of_id(rule_id: str) -> str:
+    """The same of a rule's id; the id itself where the rule is no more."""
+    found = next((rule for rule in load_rules() if rule.id == rule_id), None)
+    return rule_named(found) if found else rule_id

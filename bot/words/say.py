@@ -1,0 +1,75 @@
+"""One fact in one sentence: sentences.toml holds the English, the catalogues the others."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from bot.words.rules import rule_of_id
+from core.errors import Fact, Refusal, UserError
+from core.i18n import joined, mark, tr, trn
+from core.moods.aim import aim_label
+from core.names import short
+from core.recommend.steer import steer_label
+from core.recommend.wording import the_source
+
+LIMITS = {
+    "upload_mb": mark("size of an upload in MB"),
+    "queued_per_user": mark("uploads of one member that wait or run"),
+    "queued_per_server": mark("uploads of this server that wait or run"),
+    "daily_per_user": mark("uploads of one member a day"),
+    "daily_per_server": mark("uploads of this server a day"),
+}
+"""What a server may set (core.library.guild_limits.LIMITS)."""
+
+
+def duration(seconds: float) -> str:
+    """'40 seconds', '3 minutes', '2 hours': a duration as people say it, rounded up."""
+    if seconds > 5400:
+        return tr("{count} hours", count=-int(-seconds // 3600))
+    if seconds > 90:
+        return tr("{count} minutes", count=-int(-seconds // 60))
+    if seconds > 50:
+        return tr("a minute")
+    return tr("{count} seconds", count=max(5, -int(-seconds // 5) * 5))
+
+
+SPOKEN: dict[str, Callable[[Any], str]] = {
+    "aim": aim_label,
+    "instruments": lambda stems: joined([the_source(stem) for stem in stems]),
+    "limit": lambda name: tr(LIMITS[name]),
+    "rule": rule_of_id,
+    "steer": steer_label,
+    "title": short,
+    "wait": duration,
+}
+"""Values of these names are codes or raw, and said in these words; facts in facts are said, all else stands as it is."""
+
+
+def say(told: Fact | UserError) -> str:
+    """The sentence of a fact or an error, in the reader's language."""
+    if isinstance(told, UserError):
+        if not isinstance(told, Refusal):
+            return str(told)
+        told = told.fact
+    values = {name: _spoken(name, value) for name, value in told.items() if name != "code"}
+    sentence = sentences()[told["code"]]
+    if isinstance(sentence, list):
+        one, many = sentence
+        return trn(one, many, values.pop("count"), **values)
+    return tr(sentence, **values)
+
+
+def _spoken(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return say(value)
+    return SPOKEN[name](value) if name in SPOKEN else value
+
+
+@cache
+def sentences() -> dict[str, str | list[str]]:
+    """{code: sentence, or [one, many]}, read once."""
+    return tomllib.loads(files("bot.words").joinpath("sentences.toml").read_text("utf-8"))
