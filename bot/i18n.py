@@ -5,14 +5,15 @@
     tr("Press Join again.")                                   # a sentence
     tr("Uploads go after {days} days.", days=30)              # never an f-string; numbers become 1.234,5 by themselves
     trn("{count} track", "{count} tracks", count)             # counted
-    raise UserError("There is no steer {name!r}.", name=name) # translated where it is shown; no tr()
+    raise UserError(tr("This card is from another version of me."))
     STATES = {"done": mark("finished")} ... tr(STATES[state]) # tables: marked here, translated where shown
 
 `tr` is called while a card is drawn, never when a module is loaded: the language is that of the running task, set once
 for each interaction by `Moodstem.admit`.
 Labels and placeholders of `Press` and `Choose`, and options, take `tr(...)`. Descriptions of commands, options and
 choices stay plain strings: discord.py hands them to `Words` below. Whole sentences, no pieces glued together: other
-languages order them differently. What was stored or comes from the worker is English; show it through `retold`.
+languages order them differently. What was stored or comes
+from core and jobs is a fact; bot.words.say makes its sentence.
 
 Then `make messages` adds the new texts to core/locales/{de,es}.po; fill in the empty msgstr (German informal "du",
 Spanish "tú"; keep the {placeholders}, markdown and /commands as they are). A test fails until both are there, when the
@@ -41,7 +42,6 @@ from core.i18n import (
     nearest,
     number,
     percent,
-    retold,
     speak,
     speaking,
     spoken,
@@ -60,7 +60,6 @@ __all__ = [
     "mark",
     "number",
     "percent",
-    "retold",
     "speak",
     "speaking",
     "spoken",

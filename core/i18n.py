@@ -28,8 +28,6 @@ _language: ContextVar[str] = ContextVar("language", default="en")
 _LISTS = {"en": "en_GB"}
 """Where lists are those of a region: American English has a comma before "and"."""
 
-_FIELD = re.compile(r"\\\{(\w*)[^{}]*?\\\}")
-
 
 def spoken() -> str:
     """The language of the running task: 'en', 'de' or 'es'."""
@@ -135,58 +133,6 @@ def ordinal(place: int) -> str:
         return f"{place}." if spoken() == "de" else f"{place}.º"
     ending = {1: "st", 2: "nd", 3: "rd"}.get(place % 10, "th")
     return f"{place}{'th' if place % 100 in (11, 12, 13) else ending}"
-
-
-def retold(sentence: str) -> str:
-    """A finished English sentence in the reader's language, for what comes from another process or was stored.
-
-    It is recognised by the template that it was made of, so neither has to carry its parts along. What no template
-    fits stays as it is.
-    """
-    language = _language.get()
-    if language == "en" or not sentence:
-        return sentence
-    known = catalogue(language)
-    found = known.gettext(sentence)
-    if found != sentence:
-        return found
-    for template, pattern in _templates(language):
-        if match := pattern.fullmatch(sentence):
-            values = {name: retold(_number_again(value)) for name, value in match.groupdict().items()}
-            return _plain_fields(known.gettext(template)).format(**values)
-    return sentence
-
-
-def _number_again(text: str) -> str:
-    match = re.fullmatch(r"([-+\u2212]?)([\d,]*(?:\.(\d+))?)(%?)", text)
-    if match is None or not match[2]:
-        return text
-    how = f"{',' * (',' in text)}.{len(match[3] or '')}{match[4] or 'f'}"
-    return match[1] + number(float(match[2].replace(",", "")) / (100 if match[4] else 1), how)
-
-
-def _plain_fields(template: str) -> str:
-    """Without format specifications: the values are text already."""
-    return re.sub(r"\{(\w+)[^{}]*\}", r"{\1}", template)
-
-
-@cache
-def _templates(language: str) -> list[tuple[str, re.Pattern[str]]]:
-    """Messages with placeholders and what their sentences look like; those with most words of their own first."""
-    found = []
-    for message in _messages(language):
-        names = [name for _, name, _, _ in string.Formatter().parse(message) if name is not None]
-        words = re.sub(r"\{[^{}]*\}", "", message)
-        if not names or len(set(names)) < len(names) or len(words.split()) < 3:
-            continue
-        pattern = _FIELD.sub(lambda field: f"(?P<{field[1]}>.+?)", re.escape(message))
-        found.append((len(words), message, re.compile(pattern, re.DOTALL)))
-    return [(message, pattern) for _, message, pattern in sorted(found, key=lambda one: -one[0])]
-
-
-def _messages(language: str) -> list[str]:
-    """Every message of a catalogue that is not counted."""
-    return [entry.id for entry in _read(language) if isinstance(entry.id, str) and entry.id]
 
 
 @cache

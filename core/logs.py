@@ -94,9 +94,8 @@ def configure(style: Format, level: Level, stream: IO[str] | None = None) -> Non
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    # At DEBUG, discord.py logs whole events and aiosqlite every statement with its values: what members say is nobody's business.
-    for library in ("discord", "aiosqlite"):
-        logging.getLogger(library).setLevel(max(logging.INFO, root.level))
+    # At DEBUG, discord.py logs whole events: what members say is nobody's business.
+    logging.getLogger("discord").setLevel(max(logging.INFO, root.level))
     logging.getLogger("apscheduler").setLevel(logging.WARNING)  # else a line for each tick of the clock
     logging.captureWarnings(True)
     sys.excepthook = _uncaught

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from bot.cli.root import print_json, settings_of
 from bot.cli.shared import JSON, SERVER, mood_weights, the_catalog
+from bot.words.reasons import reason_json, reason_text
+from bot.words.say import moods_text
 from core.errors import UserError
 from core.moods.profile import Profile
 from core.pictures.journey import journey_picture
-from core.recommend.journey import drawn
+from core.recommend.journey import drawn, moods_at_ends
 from core.recommend.journey import journey as find
 
 
@@ -52,7 +53,15 @@ def journey(
     catalog = asyncio.run(the_catalog(settings_of(ctx), server))
     found = find(catalog, Profile(start), Profile(goal), count, minutes=minutes, all_reasons=all_reasons)
     if picture is not None:
-        write_picture(picture, journey_picture(drawn(catalog, found)))
+        write_picture(
+            picture,
+            journey_picture(
+                {
+                    **drawn(catalog, found),
+                    "ends": [moods_text(end) for end in moods_at_ends(found.start, found.goal)],
+                }
+            ),
+        )
     if as_json:
         print_json(
             {
@@ -68,8 +77,8 @@ def journey(
                         "asked": step.asked,
                         "at": step.at,
                         "aim": step.aim,
-                        "reasons": [asdict(reason) for reason in step.recommendation.reasons],
-                        "against": [asdict(reason) for reason in step.recommendation.against],
+                        "reasons": [reason_json(reason) for reason in step.recommendation.reasons],
+                        "against": [reason_json(reason) for reason in step.recommendation.against],
                     }
                     for step in found.steps
                 ],
@@ -85,7 +94,7 @@ def journey(
         for reason in sorted(one.reasons, key=lambda reason: -abs(reason.contribution))[
             : None if all_reasons else 2
         ]:
-            click.echo(f"      {reason.contribution:+.3f}  {reason.text}")
+            click.echo(f"      {reason.contribution:+.3f}  {reason_text(reason)}")
     click.echo(
         f"{len(found.steps)} tracks, {found.seconds / 60:.0f} minutes" + (f"; {picture}" if picture else "")
     )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict
 
 import click
 
 from bot.cli.root import print_json, settings_of
 from bot.cli.shared import JSON, SERVER, mood_weights, the_catalog
+from bot.words.changes import change_text, change_title
+from bot.words.reasons import reason_json, reason_text
 from bot.words.say import say
-from core.errors import UserError
+from core.errors import UserError, fact
 from core.moods.aim import aim_sentence, aimed
 from core.moods.profile import MOODS, Profile
 from core.recommend.rules import occasions
@@ -102,7 +103,7 @@ def recommend(
                         "title": one.track.title,
                         "artist": one.track.artist,
                         "score": one.score,
-                        "reasons": [asdict(reason) for reason in one.reasons],
+                        "reasons": [reason_json(reason) for reason in one.reasons],
                     }
                     for one in found
                 ],
@@ -115,12 +116,13 @@ def recommend(
         before, after = (
             [one.track.id for one in tracks] for tracks in (choose(catalog, target, occasion, count), found)
         )
-        title = listed(steers).capitalize()
-        click.echo(change(catalog, before, after, title, steers[0] if len(set(steers)) == 1 else None))
+        single = steers[0] if len(set(steers)) == 1 else None
+        changed = change(catalog, before, after, fact("plain", sentence=listed(steers).capitalize()), single)
+        click.echo(f"{change_title(changed)}: {change_text(changed)}")
     for place, one in enumerate(found, 1):
         artist = f" · {one.track.artist}" if one.track.artist else ""
         click.echo(f"{place:2}. {one.track.title}{artist}  ({one.score:+.3f})")
         for reason in sorted(one.reasons, key=lambda reason: -reason.contribution)[
             : None if all_reasons else 3
         ]:
-            click.echo(f"      {reason.contribution:+.3f}  {reason.text}")
+            click.echo(f"      {reason.contribution:+.3f}  {reason_text(reason)}")

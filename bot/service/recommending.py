@@ -1,4 +1,4 @@
-"""Recommendations from the wish to the picks: chosen, kept, steered step by step, and explained by asking again."""
+"""Recommendations from the query to the picks: chosen, kept, steered step by step, and explained by asking again."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import time
 from dataclasses import dataclass
 
 from bot.service.catalogs import Catalogs
-from core.errors import UserError
+from bot.words.ranking import ranks_higher
+from core.errors import Fact, UserError
 from core.i18n import tr
 from core.library.profiles import Moods
 from core.moods.profile import Profile
-from core.recommend.counterfactual import ranks_higher
 from core.recommend.feedback import Feedback
 from core.recommend.recommendation_store import (
     Pick,
+    RecommendationQuery,
     Recommendations,
     Recommended,
-    Wish,
     just_shown,
     reasons_needed,
 )
@@ -37,87 +37,89 @@ class Recommending:
     recommendations: Recommendations
     feedback: Feedback
 
-    async def wish(
+    async def query(
         self, user_id: int, occasion: str | None, aim: str, count: int, mood: str | None = None
-    ) -> Wish | None:
-        """Return the wish by the member's profile, or by the one mood that was named; None when nothing is known to
+    ) -> RecommendationQuery | None:
+        """Return the query by the member's profile, or by the one mood that was named; None when nothing is known to
         choose by."""
         profile = await self.moods.profile(user_id)
         if mood is not None:
             profile = Profile({mood: 1.0}, preferences=profile.preferences if profile else {})
         elif profile is None and occasion is None:
             return None
-        return Wish(profile or Profile(), occasion, aim, count=count, chosen=mood)
+        return RecommendationQuery(profile or Profile(), occasion, aim, count=count, chosen=mood)
 
-    async def recommend(self, user_id: int, guild_id: int | None, wish: Wish) -> Recommended | None:
+    async def recommend(
+        self, user_id: int, guild_id: int | None, query: RecommendationQuery
+    ) -> Recommended | None:
         """Choose and keep. Returns None when there is nothing that was not shown just now.
 
         Raises UserError when the library is empty.
         """
         now = int(time.time())
         before = await self.recommendations.shown_before(user_id, at=now)
-        found = await self._choose(user_id, guild_id, wish, before, now)
-        if not found and wish.others:
+        found = await self._choose(user_id, guild_id, query, before, now)
+        if not found and query.others:
             return None
         if not found:
             raise UserError(tr("The library is empty; ask an admin to index a folder with /reindex."))
-        return await self.recommendations.save(user_id, wish, [Pick.of(one) for one in found], at=now)
+        return await self.recommendations.save(user_id, query, [Pick.of(one) for one in found], at=now)
 
     async def steer(
         self,
         user_id: int,
         guild_id: int | None,
         before: Recommended,
-        wish: Wish,
-        title: str,
+        query: RecommendationQuery,
+        tap: Fact,
         measured: str | None = None,
         *,
         anew: bool = False,
     ) -> Recommended:
-        """Choose and keep other picks after those before, with what changed: `title`, and how far the steer `measured`
+        """Choose and keep other picks after those before, with what changed: the `tap`, and how far the steer `measured`
         moved. `anew`: it is a new question, so that what was just shown counts as shown, and what the member likes
         counts as of now. Raises UserError when nothing is left."""
         root = None if anew else before.root_id
         now = int(time.time())
         shown = await self.recommendations.shown_before(user_id, root, at=now)
         asked = now if root is None else await self.recommendations.asked_at(root) or now
-        found = await self._choose(user_id, guild_id, wish, shown, asked)
+        found = await self._choose(user_id, guild_id, query, shown, asked)
         if not found:
             raise UserError(tr("Nothing is left to steer to; use /recommend to begin again."))
         catalog = await self.catalogs.of(guild_id)
         old, new = [pick.track_id for pick in before.picks], [one.track.id for one in found]
-        changed = await asyncio.to_thread(change, catalog, old, new, title, measured)
+        changed = await asyncio.to_thread(change, catalog, old, new, tap, measured)
         picks = [Pick.of(one) for one in found]
         return await self.recommendations.save(
-            user_id, wish, picks, parent=before, root_id=root, changed=changed, at=now
+            user_id, query, picks, parent=before, root_id=root, changed=changed, at=now
         )
 
     async def _choose(
         self,
         user_id: int,
         guild_id: int | None,
-        wish: Wish,
+        query: RecommendationQuery,
         before: dict[int, float],
         at: int,
         *,
         all_reasons: bool = False,
     ) -> list[Recommendation]:
-        """The tracks for a wish; `before` says what the member was shown, and how many days ago. What the member likes
+        """The tracks for a query; `before` says what the member was shown, and how many days ago. What the member likes
         counts as it stood at `at`, so that the same question has the same answer."""
         catalog = await self.catalogs.of(guild_id)
         terms = await self.feedback.terms(user_id, catalog, at)
         return await asyncio.to_thread(
             recommend,
             catalog,
-            wish.target,
-            wish.occasion,
-            wish.count,
-            steers=wish.steers,
-            exclude={*wish.without, *(just_shown(before) if wish.others else ())},
+            query.target,
+            query.occasion,
+            query.count,
+            steers=query.steers,
+            exclude={*query.without, *(just_shown(before) if query.others else ())},
             recent=before,
-            seed=wish.seed,
+            seed=query.seed,
             terms=terms,
-            reasons=reasons_needed(wish),
+            reasons=reasons_needed(query),
             all_reasons=all_reasons,
         )
 
@@ -129,14 +131,14 @@ class Recommending:
         """Return what would have ranked the pick higher, by asking again; None when the answer is another one by now."""
         before = await self.recommendations.shown_before(made.user_id, made.root_id)
         asked = await self.recommendations.asked_at(made.root_id) or int(time.time())
-        found = await self._choose(made.user_id, guild_id, made.wish, before, asked, all_reasons=True)
+        found = await self._choose(made.user_id, guild_id, made.query, before, asked, all_reasons=True)
         same = len(found) == len(made.picks) and all(
             one.track.id == pick.track_id and abs(one.score - pick.score) < SAME
             for one, pick in zip(found, made.picks, strict=True)
         )
         if not same:
             return None
-        topics = topic_weights(made.wish.target, made.wish.occasion, made.wish.steers)
+        topics = topic_weights(made.query.target, made.query.occasion, made.query.steers)
         return await asyncio.to_thread(
             ranks_higher, await self.catalogs.of(guild_id), topics, found, position
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -12,7 +12,8 @@ from bot.words.rules import rule_of_id
 from core.errors import Fact, Refusal, UserError
 from core.i18n import joined, mark, tr, trn
 from core.moods.aim import aim_label
-from core.names import short
+from core.moods.profile import mood_adjective
+from core.names import key_name, short
 from core.recommend.steer import steer_label
 from core.recommend.wording import the_source
 
@@ -37,11 +38,20 @@ def duration(seconds: float) -> str:
     return tr("{count} seconds", count=max(5, -int(-seconds // 5) * 5))
 
 
+def moods_text(moods: Sequence[str]) -> str:
+    """'sad and tense'."""
+    return joined([mood_adjective(mood) for mood in moods])
+
+
 SPOKEN: dict[str, Callable[[Any], str]] = {
     "aim": aim_label,
+    "goal": moods_text,
     "instruments": lambda stems: joined([the_source(stem) for stem in stems]),
+    "key": key_name,
+    "key_before": key_name,
     "limit": lambda name: tr(LIMITS[name]),
     "rule": rule_of_id,
+    "start": moods_text,
     "steer": steer_label,
     "title": short,
     "wait": duration,

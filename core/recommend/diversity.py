@@ -15,9 +15,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from core.i18n import tr
+from core.errors import Fact, fact
 from core.library.catalog import Catalog
-from core.names import short
 from core.recommend.similar import timbre_vectors
 
 ARTIST_PENALTY = 0.05
@@ -45,7 +44,7 @@ class Share:
     contribution: float
     value: float
     unit: str
-    text: str
+    fact: Fact
 
 
 class Term(Protocol):
@@ -80,11 +79,11 @@ class Freshness:
             return []
         days = self.days[row]
         if days < 0.75:
-            said = tr("You were shown this one today.")
+            said = fact("shown-today")
         elif days < 1.5:
-            said = tr("You were shown this one yesterday.")
+            said = fact("shown-yesterday")
         else:
-            said = tr("You were shown this one {days:.0f} days ago.", days=days)
+            said = fact("shown-days-ago", days=days)
         return [Share("freshness", -self.lost(row), days, "days", said)]
 
 
@@ -107,12 +106,8 @@ class Surprise:
 
     def at(self, row: int) -> list[Share]:
         value = float(self.values[row])
-        text = (
-            tr("You asked for a surprise, and chance speaks for it.")
-            if value >= 0
-            else tr("You asked for a surprise, and chance speaks against it.")
-        )
-        return [Share("surprise", value, value, "score", text)]
+        told = fact("chance-for" if value >= 0 else "chance-against")
+        return [Share("surprise", value, value, "score", told)]
 
 
 def _scrambled(numbers: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -165,11 +160,11 @@ def _lost(
 ) -> list[Share]:
     shares = []
     if alike[pick] > 0:
-        other = short(catalog.tracks[candidates[nearest[pick]]].title)
+        other = catalog.tracks[candidates[nearest[pick]]].title
         shares.append(
             Share(
                 "diversity.similar", -float(alike[pick]), float(alike[pick]), "score",
-                tr("It sounds much like “{title}”, which is already in the list.", title=other),
+                fact("much-like", title=other),
             )
         )  # fmt: skip
     if artist[pick] > 0:
@@ -177,7 +172,7 @@ def _lost(
         shares.append(
             Share(
                 "diversity.artist", -float(artist[pick]), float(times), "tracks",
-                tr("The list already has {count} by the same artist.", count=times),
+                fact("same-artist", count=times),
             )
         )  # fmt: skip
     return shares

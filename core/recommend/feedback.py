@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from core.i18n import mark, tr
+from core.errors import fact
 from core.library.catalog import Catalog
 from core.library.database import Database
-from core.names import short
 from core.recommend.community import ITEMS, USERS, Community, community
 from core.recommend.diversity import Share
 from core.recommend.similar import timbre_vectors
@@ -65,33 +64,6 @@ class Opinions:
     others: tuple[tuple[int, ...], NDArray[np.float32]] | None = None
     kinds: Mapping[int, str] = field(default_factory=dict)
     neighbours: Mapping[int, tuple[float, int]] = field(default_factory=dict)
-
-
-LIKE_IT = {
-    "liked": mark("It sounds like “{title}”, which you like."),
-    "disliked": mark("It sounds like “{title}”, which you did not like."),
-    "saved": mark("It sounds like “{title}”, which you saved (counts {weight:.2f} of 1)."),
-    "replayed": mark("It sounds like “{title}”, which you played again (counts {weight:.2f} of 1)."),
-    "played": mark("It sounds like “{title}”, which you played (counts {weight:.2f} of 1)."),
-    "skipped": mark("It sounds like “{title}”, which you skipped (counts {weight:.2f} of 1)."),
-}
-UNLIKE_IT = {
-    "liked": mark("It sounds unlike “{title}”, which you like."),
-    "disliked": mark("It sounds unlike “{title}”, which you did not like."),
-    "saved": mark("It sounds unlike “{title}”, which you saved (counts {weight:.2f} of 1)."),
-    "replayed": mark("It sounds unlike “{title}”, which you played again (counts {weight:.2f} of 1)."),
-    "played": mark("It sounds unlike “{title}”, which you played (counts {weight:.2f} of 1)."),
-    "skipped": mark("It sounds unlike “{title}”, which you skipped (counts {weight:.2f} of 1)."),
-}
-ITSELF = {
-    "liked": mark("You like this one."),
-    "disliked": mark("You did not like this one."),
-    "saved": mark("You saved this one (counts {weight:.2f} of 1)."),
-    "replayed": mark("You played this one again (counts {weight:.2f} of 1)."),
-    "played": mark("You played this one (counts {weight:.2f} of 1)."),
-    "skipped": mark("You skipped this one (counts {weight:.2f} of 1)."),
-}
-"""Why a track has a term of taste; the number is what is left of the opinion's weight today."""
 
 
 class TasteTerm:
@@ -161,31 +133,23 @@ class TasteTerm:
         parts = SOUND * self.weights * alike
         value = float(parts.sum())
         strongest = int(np.argmax(parts if value >= 0 else -parts))
-        title = short(self.catalog.tracks[self.rows[strongest]].title)
+        title = self.catalog.tracks[self.rows[strongest]].title
         kind, weight = self.said[strongest]
-        told = ITSELF if self.rows[strongest] == row else LIKE_IT if alike[strongest] > 0 else UNLIKE_IT
-        text = tr(told[kind], title=title, weight=weight)
-        shares = [Share("taste.sound", value, float(alike[strongest]), "cosine", text)]
+        which = "it" if self.rows[strongest] == row else "like" if alike[strongest] > 0 else "unlike"
+        told = fact(f"{which}-{kind}", title=title, weight=weight)
+        shares = [Share("taste.sound", value, float(alike[strongest]), "cosine", told)]
         if row in self.community:
             gains = self.community[row]
             total = sum(gain for _, gain in gains)
-            first = short(self.catalog.tracks[max(gains, key=lambda one: one[1] * np.sign(total))[0]].title)
-            text = (
-                tr("Others who like “{title}” like it, too.", title=first)
-                if total > 0
-                else tr("Others who like “{title}” rarely like it.", title=first)
-            )
-            shares.append(Share("taste.others", total, total, "score", text))
+            first = self.catalog.tracks[max(gains, key=lambda one: one[1] * np.sign(total))[0]].title
+            told = fact("others-like" if total > 0 else "others-rarely-like", title=first)
+            shares.append(Share("taste.others", total, total, "score", told))
         if row in self.neighbours:
             gain, count = self.neighbours[row]
-            text = (
-                tr("{count} members with a taste like yours like it.", count=count)
-                if gain > 0
-                else tr("{count} members with a taste like yours do not like it.", count=count)
-            )
-            shares.append(Share("taste.neighbours", gain, float(count), "members", text))
+            told = fact("neighbours-like" if gain > 0 else "neighbours-dislike", count=count)
+            shares.append(Share("taste.neighbours", gain, float(count), "members", told))
         if row in self.refused:
-            shares.append(Share("taste.no", -REFUSED, 1.0, "opinion", tr("You said no to this one.")))
+            shares.append(Share("taste.no", -REFUSED, 1.0, "opinion", fact("refused")))
         return shares
 
 

@@ -22,10 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import Refusal
-from core.i18n import joined, mark, speaking, spoken
+from core.errors import Refusal, fact
 from core.library.catalog import Catalog
-from core.moods.profile import MOODS, Profile, mood_adjective
+from core.moods.profile import MOODS, Profile
 from core.recommend.affect import plane, ranked
 from core.recommend.diversity import ARTIST_PENALTY, Share, Term
 from core.recommend.rules import Recommendation, best_first, explain_rows, topic_weights
@@ -39,9 +38,6 @@ SHORTEST, LONGEST = 3, 40
 
 SIMILAR = 0.98
 """Cosine of the moods' weights from which on the way is no way."""
-
-PLACE_TEXT = mark("It lies {at:.0%} of the way from {start} to {goal}; this step asks for {asked:.0%}.")
-ARTIST_TEXT = mark("The journey already has {count} by the same artist.")
 
 
 @dataclass(frozen=True)
@@ -187,21 +183,19 @@ class _Way:
             t = k / (len(rows) - 1)
             profile = self.profile(t)
             off = abs(float(self.at[row]) - t)
-            text = PLACE_TEXT.format(
-                at=float(self.at[row]),
-                asked=t,
-                start=_names(self.ends[0]),
-                goal=_names(self.ends[1]),
+            at = float(self.at[row])
+            told = fact(
+                "journey-place", at=at, asked=t, start=_moods(self.ends[0]), goal=_moods(self.ends[1])
             )
-            shares = [Share("journey.place", -PLACE * off, float(self.at[row]), "share", text)]
+            shares = [Share("journey.place", -PLACE * off, at, "share", told)]
             if k:
                 shares += self.flow.shares(rows[k - 1], row)
             before = [one for one in rows[:k] if self.artist[one] == self.artist[row] != self.nameless]
             if before:
-                text = ARTIST_TEXT.format(count=len(before))
+                told = fact("journey-same-artist", count=len(before))
                 shares.append(
                     Share(
-                        "diversity.artist", -ARTIST_PENALTY * len(before), float(len(before)), "tracks", text
+                        "diversity.artist", -ARTIST_PENALTY * len(before), float(len(before)), "tracks", told
                     )
                 )
             [recommendation] = explain_rows(
@@ -217,16 +211,14 @@ def _named(weights: NDArray[np.float64]) -> list[int]:
     return order[: 2 if weights[order[1]] > 0.6 * weights[order[0]] else 1]
 
 
-def _names(weights: NDArray[np.float64]) -> str:
-    """Those in words: 'sad and tense'."""
-    return joined([mood_adjective(MOODS[i], spoken()) for i in _named(weights)])
+def _moods(weights: NDArray[np.float64]) -> list[str]:
+    return [MOODS[i] for i in _named(weights)]
 
 
-def ends_in_words(start: Profile, goal: Profile, language: str = "en") -> tuple[str, str]:
-    """The moods at both ends: ('sad and tense', 'joyful'). Raises UserError as `journey` does."""
+def moods_at_ends(start: Profile, goal: Profile) -> tuple[list[str], list[str]]:
+    """Return the one or two moods that name each end. Raises UserError as `journey` does."""
     first, last = _ends(start, goal)
-    with speaking(language):
-        return _names(first), _names(last)
+    return _moods(first), _moods(last)
 
 
 def drawn(catalog: Catalog, made: Journey) -> dict[str, object]:
@@ -246,7 +238,7 @@ def drawn(catalog: Catalog, made: Journey) -> dict[str, object]:
         ends.append([float(value) for value in plane(catalog)[best].mean(axis=0)])
     return {
         "titles": [step.recommendation.track.title for step in made.steps],
-        "ends": list(ends_in_words(made.start, made.goal)),
+        "ends": list(moods_at_ends(made.start, made.goal)),
         "curves": curves,
         "aims": {mood: [step.aim.get(mood, 0.0) for step in made.steps] for mood in moods},
         "plane": [[float(value) for value in plane(catalog)[row]] for row in rows],

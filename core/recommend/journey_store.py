@@ -10,7 +10,7 @@ from core.errors import Refusal
 from core.library.connection import Row
 from core.library.database import Database
 from core.moods.profile import Profile
-from core.recommend.journey import Journey, ends_in_words
+from core.recommend.journey import Journey, moods_at_ends
 from core.recommend.recommendation_store import Pick, fields_of, pick_of
 
 
@@ -54,9 +54,9 @@ class Made:
     stops: list[Stop]
     drawn: dict[str, Any]
 
-    def ends(self, language: str = "en") -> tuple[str, str]:
-        """The moods at both ends in words."""
-        return ends_in_words(self.question.start, Profile({self.question.goal: 1.0}), language)
+    def ends(self) -> tuple[list[str], list[str]]:
+        """The one or two moods that name each end."""
+        return moods_at_ends(self.question.start, Profile({self.question.goal: 1.0}))
 
     @property
     def seconds(self) -> float:

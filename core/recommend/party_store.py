@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from core.library.database import Database
 from core.recommend.explain import in_short
 from core.recommend.party import Party
+from core.recommend.recommendation_store import fields_of
+from core.recommend.rules import Reason
 
 REASONS = 3
 """Reasons kept for each member and track."""
@@ -19,7 +21,7 @@ class Heard:
     """One track for one member."""
 
     score: float
-    reasons: list[str]
+    reasons: list[Reason]
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class Parties:
                 Guest(
                     guest["user_id"],
                     guest["better_than"],
-                    [Heard(**heard) for heard in json.loads(guest["reasons"])],
+                    [_heard_of(heard) for heard in json.loads(guest["reasons"])],
                 )
                 for guest in guests
             ],
@@ -114,8 +116,12 @@ class Parties:
                 heard = _heard(made, user_id)
                 await transaction.run(
                     "UPDATE party_member SET better_than=?, reasons=? WHERE party_id=? AND user_id=?",
-                    (better_than, json.dumps([asdict(one) for one in heard]), party_id, user_id),
+                    (better_than, json.dumps(heard, default=fields_of, allow_nan=False), party_id, user_id),
                 )
+
+
+def _heard_of(data: dict[str, Any]) -> Heard:
+    return Heard(data["score"], [Reason(**reason) for reason in data["reasons"]])
 
 
 def _heard(made: Party, user_id: int) -> list[Heard]:
@@ -126,5 +132,5 @@ def _heard(made: Party, user_id: int) -> list[Heard]:
         one = shared.members[user_id]
         first = in_short(one, 1, said if shared.happiest == user_id else set(said))
         reasons = [*first, *(reason for reason in one.reasons if reason not in first)]
-        found.append(Heard(one.score, [reason.text for reason in reasons[:REASONS]]))
+        found.append(Heard(one.score, reasons[:REASONS]))
     return found

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from core.errors import Refusal
+from core.errors import Fact, Refusal
 from core.library.connection import Row
 from core.library.database import Database
 from core.moods.aim import aimed
@@ -25,8 +25,8 @@ JUST_SHOWN_S = 3600
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What was asked for: enough to ask again, steered or not.
+class RecommendationQuery:
+    """The parameters of one recommendation: enough to make it again, steered or not.
 
     `profile` is the listener's own mood, whatever the aim; `chosen` is a mood that was named with the command instead.
     `others` asks for nothing that was shown just before, `without` (track ids) for nothing that was skipped since.
@@ -51,20 +51,20 @@ class Wish:
         return {**asdict(self), "profile": self.profile.to_json()}
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Wish:
+    def from_json(cls, data: dict[str, Any]) -> RecommendationQuery:
         known = {name: data[name] for name in cls.__dataclass_fields__ if name in data}
         known["profile"] = Profile.from_json(data.get("profile", {}))
         return cls(**{**known, **{name: tuple(data.get(name, ())) for name in ("steers", "without")}})
 
 
-def reasons_needed(wish: Wish) -> int:
-    """So many of a track's strongest reasons hold all that `Pick.of` keeps."""
-    return FOR + UNSTEERED + sum(rule.steer in wish.steers for rule in load_steers())
+def reasons_needed(query: RecommendationQuery) -> int:
+    """Return the number of top reasons that must be computed for `Pick.of`."""
+    return FOR + UNSTEERED + sum(rule.steer in query.steers for rule in load_steers())
 
 
 @dataclass(frozen=True)
 class Pick:
-    """One recommended track as it was shown: the numbers stay what they were."""
+    """One recommended track with its reasons as they were when it was shown."""
 
     track_id: int
     title: str
@@ -103,14 +103,15 @@ class Recommended:
     user_id: int
     occasion: str | None
     picks: list[Pick]
-    wish: Wish
+    query: RecommendationQuery
     root_id: int
     parent_id: int | None = None
-    changed: str | None = None
+    changed: Fact | None = None
+    """What the last tap changed (core.recommend.steer.change)."""
 
 
 class Recommendations:
-    """Recommendations as they were shown, with their reasons: cards, histories and what was shown lately live on them."""
+    """Reads and writes recommendations as they were shown, with their reasons."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -118,36 +119,36 @@ class Recommendations:
     async def save(
         self,
         user_id: int,
-        wish: Wish,
+        query: RecommendationQuery,
         picks: list[Pick],
         *,
         parent: Recommended | None = None,
         root_id: int | None = None,
-        changed: str | None = None,
+        changed: Fact | None = None,
         at: int | None = None,
     ) -> Recommended:
         """`at` (Unix time) is when the question was asked, where that matters (see `shown_before`)."""
         [row] = await self._database.write(
-            "INSERT INTO recommendation (user_id, occasion, tracks, wish, root_id, parent_id, changed, made_at)"
+            "INSERT INTO recommendation (user_id, occasion, tracks, query, root_id, parent_id, changed, made_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, coalesce(?, unixepoch())) RETURNING id",
             (
                 user_id,
-                wish.occasion,
+                query.occasion,
                 json.dumps(picks, default=fields_of, allow_nan=False),
-                json.dumps(wish.to_json(), allow_nan=False),
+                json.dumps(query.to_json(), allow_nan=False),
                 root_id,
                 parent.id if parent else None,
-                changed,
+                json.dumps(changed) if changed else None,
                 at,
             ),
         )
-        occasion = wish.occasion
+        occasion = query.occasion
         return Recommended(
             row["id"],
             user_id,
             occasion,
             picks,
-            wish,
+            query,
             root_id or row["id"],
             parent.id if parent else None,
             changed,
@@ -161,7 +162,7 @@ class Recommendations:
         return _recommended(row)
 
     async def latest_with(self, user_id: int, track_id: int) -> Recommended | None:
-        """The member's last picks, if this track is one of them."""
+        """Return the member's latest recommendation if it contains this track."""
         row = await self._database.fetch_one(
             "SELECT * FROM recommendation WHERE user_id=? ORDER BY id DESC LIMIT 1", (user_id,)
         )
@@ -178,7 +179,7 @@ class Recommendations:
         return [row["id"] for row in rows]
 
     async def asked_at(self, recommendation_id: int) -> int | None:
-        """When it was asked for, Unix time."""
+        """Return when the recommendation was made, in Unix time."""
         row = await self._database.fetch_one(
             "SELECT made_at FROM recommendation WHERE id=?", (recommendation_id,)
         )
@@ -187,7 +188,7 @@ class Recommendations:
     async def shown_before(
         self, user_id: int, root_id: int | None = None, *, at: int | None = None
     ) -> dict[int, float]:
-        """{track id: days since this member was shown it}, of the last FRESHNESS_DAYS before `at` (now).
+        """Return {track id: days since this member was shown it}, of the last FRESHNESS_DAYS before `at` (now).
 
         `root_id` asks for how things stood when that recommendation was made, so that what was steered from it sees
         the same.
@@ -204,31 +205,31 @@ class Recommendations:
 
 
 def just_shown(before: dict[int, float]) -> set[int]:
-    """Those of `shown_before` that 'Other picks' leaves out."""
+    """Return the tracks of `shown_before` that 'Other picks' leaves out."""
     return {track_id for track_id, days in before.items() if days * DAY < JUST_SHOWN_S}
 
 
 def _recommended(row: Row) -> Recommended:
-    wish = Wish.from_json(json.loads(row["wish"]))
+    query = RecommendationQuery.from_json(json.loads(row["query"]))
     return Recommended(
         row["id"],
         row["user_id"],
         row["occasion"],
         [pick_of(pick) for pick in json.loads(row["tracks"])],
-        wish if wish.occasion == row["occasion"] else replace(wish, occasion=row["occasion"]),
+        query if query.occasion == row["occasion"] else replace(query, occasion=row["occasion"]),
         row["root_id"] or row["id"],
         row["parent_id"],
-        row["changed"],
+        json.loads(row["changed"]) if row["changed"] else None,
     )
 
 
 def pick_of(data: dict[str, Any]) -> Pick:
-    """A pick from its JSON; `data` is used up."""
+    """Return a pick from its JSON; `data` is changed."""
     for side in ("reasons", "against"):
         data[side] = [Reason(**reason) for reason in data[side]]
     return Pick(**data)
 
 
 def fields_of(one: Any) -> dict[str, Any]:
-    """A dataclass for JSON; dataclasses.asdict copies everything in depth, which takes ten times as long."""
+    """Return a dataclass' fields for JSON; dataclasses.asdict copies everything in depth, which takes ten times as long."""
     return {name: getattr(one, name) for name in one.__dataclass_fields__}

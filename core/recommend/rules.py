@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import Refusal
+from core.errors import Fact, Refusal, fact
 from core.library.catalog import Catalog, TrackLike
 from core.moods.profile import MOODS, PREFERENCES, Profile, tables
-from core.recommend import diversity, wording
+from core.recommend import diversity
 from core.recommend.rule import Matrix, Rule
 from core.recommend.steer import SURPRISE, steer_topics
 from core.recommend.table import calibration, forget_tables, load_rules, occasion_label, occasions, trust
@@ -77,7 +77,7 @@ class Reason:
     unit: str
     percentile: float | None
     contribution: float
-    text: str
+    fact: Fact
     citation: str
     steer: str | None = None
 
@@ -265,6 +265,8 @@ def _explained(
 def _maker(catalog: Catalog, rule: Rule, *, less: bool) -> Callable[[float, float, float], Reason]:
     unit = catalog.units.get(rule.feature, catalog.units.get(rule.feature.removesuffix(".std"), ""))
 
+    told = fact("rule", less=less)
+
     def make(value: float, percentile: float, contribution: float) -> Reason:
         return Reason(
             rule.id,
@@ -277,7 +279,7 @@ def _maker(catalog: Catalog, rule: Rule, *, less: bool) -> Callable[[float, floa
             unit,
             percentile,
             contribution,
-            wording.sentence(rule, value, unit, percentile, contribution, less=less),
+            told,
             rule.citation,
             rule.steer,
         )
@@ -297,6 +299,6 @@ def _other_reason(share: diversity.Share) -> Reason:
         unit=share.unit,
         percentile=None,
         contribution=share.contribution,
-        text=share.text,
+        fact=share.fact,
         citation="",
     )

@@ -12,12 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from core.audio.vocabulary import phrases
-from core.errors import Refusal
-from core.i18n import lowered, tr, trn
+from core.errors import Fact, Refusal, fact
+from core.i18n import lowered
 from core.library.catalog import Catalog
 from core.moods.profile import tables, translated
-from core.recommend import wording
 from core.recommend.rule import Rule
 from core.recommend.table import load_steers
 from core.recommend.topic_scores import prepare
@@ -123,46 +121,50 @@ def opposite_of(name: str) -> str | None:
 
 
 def change(
-    catalog: Catalog, before: Sequence[int], after: Sequence[int], title: str, name: str | None = None
-) -> str:
-    """What a steer changed between two lists of track ids, as `title` and what follows from it.
+    catalog: Catalog, before: Sequence[int], after: Sequence[int], tap: Fact, name: str | None = None
+) -> Fact:
+    """Return what a `tap` changed between two lists of track ids: how many are new, and what moved most.
 
-    'Calmer: slower (118 → 84 BPM), softer, less drums; 4 of 5 are new.' Numbers are means over the picks. Without the
-    `name` of a steer only the new ones are counted.
+    A move is {"change": the steer's word for it, "descriptor", "before", "after": means over the picks or None}. Without
+    the `name` of a steer only the new ones are counted.
     """
-    fresh = len(set(after) - set(before))
-    new = trn("{count} of {all} is new", "{count} of {all} are new", fresh, all=len(after))
-    if not fresh:
-        same = list(before) == list(after)
-        new = tr("the same picks, in the same order") if same else tr("the same picks, in another order")
     rows = [[catalog.index(track) for track in ids if track in catalog] for ids in (before, after)]
-    moved = [
-        (rule.weight * gain, tr(how["change"]) + numbers)
-        for rule, how in (
-            zip(_rules(name), _row(name).get("rule", ()), strict=True) if name and all(rows) else ()
-        )
-        for gain, numbers in [_moved(catalog, rule, rows)]
-        if gain >= NOTICED
-    ]
-    said = ", ".join(text for _, text in sorted(moved, key=lambda one: -one[0])[:3])
-    return f"{title}: {said}; {new}." if said else f"{title}: {new}."
+    moves = []
+    if name and all(rows):
+        for rule, how in zip(_rules(name), _row(name).get("rule", ()), strict=True):
+            gain, means = _moved(catalog, rule, rows)
+            if gain >= NOTICED:
+                move = {
+                    "change": how["change"],
+                    "descriptor": rule.descriptor,
+                    "before": means[0],
+                    "after": means[1],
+                }
+                moves.append((rule.weight * gain, move))
+    moves.sort(key=lambda one: -one[0])
+    fresh = len(set(after) - set(before))
+    return fact(
+        "changed",
+        tap=tap,
+        fresh=fresh,
+        all=len(after),
+        reordered=list(before) != list(after),
+        moves=[move for _, move in moves[:3]],
+    )
 
 
 def _rules(name: str) -> list[Rule]:
     return [rule for rule in load_steers() if rule.steer == name]
 
 
-def _moved(catalog: Catalog, rule: Rule, rows: Sequence[Sequence[int]]) -> tuple[float, str]:
-    """How much better the second list fits the rule than the first, and both means in numbers."""
+def _moved(
+    catalog: Catalog, rule: Rule, rows: Sequence[Sequence[int]]
+) -> tuple[float, tuple[float, float] | tuple[None, None]]:
+    """How much better the second list fits the rule than the first, and both means; None where one is not known."""
     values = catalog.values(rule.feature)
     fits = rule.fit(values, catalog.percentiles(rule.feature))
     known = [[row for row in some if not np.isnan(values[row])] for some in rows]
     if not all(known):
-        return 0.0, ""
+        return 0.0, (None, None)
     gain = float(fits[known[1]].mean() - fits[known[0]].mean())
-    words = phrases(rule.descriptor)
-    if words is None or words.short is None:
-        return gain, ""
-    first, second = (wording.formatted(float(values[some].mean()), words.format) for some in known)
-    unit = tr(words.short) if words.short else ""
-    return gain, f" ({first} → {second} {unit}".rstrip() + ")" if first != second else ""
+    return gain, (float(values[known[0]].mean()), float(values[known[1]].mean()))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from core.i18n import mark
+from core.errors import fact
 from core.library.catalog import Catalog
 from core.library.query import TONICS
 from core.recommend.diversity import Share
@@ -27,9 +27,6 @@ SAME_TEMPO = 0.03
 WORST_TEMPO = float(np.log2(1.5))
 FIFTHS = 6
 
-TEMPO_TEXT = mark("The tempo goes from {before} to {after} beats a minute.")
-KEY_TEXT = mark("Its key, {key}, lies {steps} of 6 fifths away from {before} before it.")
-ENERGY_TEXT = mark("It is louder than {here:.0%} of the library, the track before than {there:.0%}.")
 PASSES = 6
 
 Rows = NDArray[np.intp]
@@ -69,17 +66,17 @@ class Flow:
         costs = [float(part[0, 0]) for part in self.parts(np.array([before]), np.array([after]))]
         found = []
         if costs[0] > 0:
-            text = TEMPO_TEXT.format(before=round(self.tempo[before]), after=round(self.tempo[after]))
-            found.append(Share("flow.tempo", -costs[0], float(self.tempo[after]), "BPM", text))
+            told = fact("tempo-step", before=round(self.tempo[before]), after=round(self.tempo[after]))
+            found.append(Share("flow.tempo", -costs[0], float(self.tempo[after]), "BPM", told))
         if costs[1] > 0:
             steps = round(costs[1] / KEY * FIFTHS)
             names = [" ".join(self.catalog.keys[row] or ()) for row in (before, after)]
-            text = KEY_TEXT.format(key=names[1], before=names[0], steps=steps)
-            found.append(Share("flow.key", -costs[1], float(steps), "fifths", text))
+            told = fact("key-step", key=names[1], key_before=names[0], steps=steps)
+            found.append(Share("flow.key", -costs[1], float(steps), "fifths", told))
         if costs[2] > 0:
             here, there = float(self.energy[after]), float(self.energy[before])
-            text = ENERGY_TEXT.format(here=here, there=there)
-            found.append(Share("flow.energy", -costs[2], here - there, "share", text))
+            told = fact("energy-step", here=here, there=there)
+            found.append(Share("flow.energy", -costs[2], here - there, "share", told))
         return found
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from itertools import product
 from typing import Any
 
 from bot.features.similar.cards import Question
+from bot.words.reasons import reason_text
 from core.audio.types import STEMS
 from core.errors import fact
 from core.i18n import percent, tr
@@ -24,19 +26,18 @@ from core.moods.aim import AIMS
 from core.moods.profile import MOODS, PREFERENCES, Profile
 from core.moods.questionnaire import AT_ONCE, questions
 from core.names import short
-from core.recommend.feedback import ITSELF, LIKE_IT, UNLIKE_IT
+from core.recommend.feedback import KINDS
 from core.recommend.journey_store import Made, Stop
 from core.recommend.journey_store import Question as Way
 from core.recommend.party_store import Guest, Heard, Opened
 from core.recommend.prominence import SENTENCES, Prominent
-from core.recommend.recommendation_store import AGAINST, FOR, Pick, Recommended, Wish
+from core.recommend.recommendation_store import AGAINST, FOR, Pick, RecommendationQuery, Recommended
 from core.recommend.rules import Reason, occasions
 from core.recommend.similar import Similar
 from core.recommend.steer import MOST, steers
 from core.recommend.table import load_rules, load_steers
 from core.recommend.tuning import Change
 from core.recommend.weight_preview import Outcome, Place, samples
-from core.recommend.wording import sentence
 from core.settings import LimitSettings, RetentionSettings
 from core.track_analysis import TrackAnalysis
 from jobs.kinds import analyse, index, renew, stems
@@ -97,19 +98,19 @@ def reasons(words: str) -> list[Reason]:
     def of_rule(rule: Any) -> Reason:
         return Reason(
             rule.id, rule.mood, rule.occasion, rule.preference, rule.source, rule.descriptor, 12345.678, "LUFS", 0.9,
-            -0.05, sentence(rule, 12345.678, "LUFS", 0.9, -0.05), rule.citation, rule.steer,
+            -0.05, fact("rule"), rule.citation, rule.steer,
         )  # fmt: skip
 
     every = sorted(
-        (of_rule(rule) for rule in (*load_rules(), *load_steers())), key=lambda one: -len(one.text)
+        (of_rule(rule) for rule in (*load_rules(), *load_steers())), key=lambda one: -len(reason_text(one))
     )
     longest = list({(one.source, one.descriptor): one for one in reversed(every)}.values())[::-1]
     taste = [
-        Reason(f"taste.{place}", None, None, None, "mix", "sound", 1.0, "cosine", None, 0.1, tr(text, title=short(words), weight=0.55), "")
-        for place, text in enumerate([*LIKE_IT.values(), *UNLIKE_IT.values(), *ITSELF.values()])
+        Reason(f"taste.{place}", None, None, None, "mix", "sound", 1.0, "cosine", None, 0.1, fact(f"{which}-{kind}", title=words, weight=0.55), "")
+        for place, (which, kind) in enumerate(product(("like", "unlike", "it"), ("liked", "disliked", *KINDS)))
     ]  # fmt: skip
     mixed = [one for pair in zip(taste, longest, strict=False) for one in pair]
-    return sorted(mixed, key=lambda one: -len(one.text.encode()))
+    return sorted(mixed, key=lambda one: -len(reason_text(one).encode()))
 
 
 def picks(words: str, count: int = 20) -> list[Pick]:
@@ -130,9 +131,19 @@ def profile() -> Profile:
 
 
 def recommended(words: str) -> Recommended:
-    wish = Wish(profile(), "celebration", "settle", tuple(sorted(steers(), key=len)[-MOST:]), 2**31 - 1, 20)
-    said = tr("Less like {title}", title=words[:80].replace(":", " ")) + ": " + "x, " * 60
-    return Recommended(BIG, 1, "celebration", picks(words), wish, 1, BIG, said)
+    asked = RecommendationQuery(
+        profile(), "celebration", "settle", tuple(sorted(steers(), key=len)[-MOST:]), 2**31 - 1, 20
+    )
+    move = {
+        "change": "less vocals, more of everything else",
+        "descriptor": "tempo",
+        "before": 1118.0,
+        "after": 1084.0,
+    }
+    said = fact(
+        "changed", tap=fact("less-like", title=words), fresh=20, all=20, reordered=True, moves=[move] * 3
+    )
+    return Recommended(BIG, 1, "celebration", picks(words), asked, 1, BIG, said)
 
 
 def journey(words: str) -> Made:
@@ -142,7 +153,7 @@ def journey(words: str) -> Made:
 
 def party(words: str) -> Opened:
     tracks = [{"track_id": BIG + n, "title": words, "artist": words, "genre": words} for n in range(25)]
-    said = [one.text for one in reasons(words)[:3]]
+    said = reasons(words)[:3]
     guests = [Guest(BIG + number, 0.99, [Heard(-0.99, said) for _ in tracks]) for number in range(20)]
     return Opened(BIG, BIG, "celebration", 25, tracks, guests)
 

@@ -9,10 +9,12 @@ from discord import ui
 
 from bot.features.library.cards import by_line, turning
 from bot.features.recommend.cards import opinion_buttons
-from bot.i18n import percent, retold, spoken, tr, trn
+from bot.i18n import percent, tr, trn
 from bot.router import Choose, Press
 from bot.theme import clock, plain
 from bot.widgets import Card, Style, gallery, line, mood_colour, row, text
+from bot.words.reasons import reason_text
+from bot.words.say import moods_text
 from core.moods.profile import MOODS, mood_label
 from core.recommend.explain import in_short, signed, why
 
@@ -26,7 +28,7 @@ SENTENCE = 300
 
 def where_card(action: str, arguments: tuple[object, ...], *, known: bool) -> Card:
     """A mood to choose: where to (`known`: the present mood is known), or where from."""
-    options = [discord.SelectOption(label=mood_label(mood, spoken()), value=mood) for mood in MOODS]
+    options = [discord.SelectOption(label=mood_label(mood), value=mood) for mood in MOODS]
     if action == "jr_to":
         question = (
             tr("I know how you feel. Where should the music lead you?")
@@ -46,7 +48,7 @@ def where_card(action: str, arguments: tuple[object, ...], *, known: bool) -> Ca
 
 def journey_card(made: Made, page: int = 0, *, picture: bool = False, drawing: bool = False) -> Card:
     """One page of the way: each track, how far along it lies, and why. `drawing`: the picture is on its way."""
-    start, goal = made.ends(spoken())
+    start, goal = map(moods_text, made.ends())
     pages = -(-len(made.stops) // PAGE)
     page %= pages
     first = page * PAGE
@@ -68,7 +70,7 @@ def journey_card(made: Made, page: int = 0, *, picture: bool = False, drawing: b
         lines = [
             f"**{place + 1}. {plain(stop.pick.title, 60)}**",
             by_line(stop.pick.artist, tr("{share:.0%} of the way", share=stop.at), raw=1),
-            *(f"> {plain(retold(reason.text), SENTENCE)}" for reason in reasons),
+            *(f"> {plain(reason_text(reason), SENTENCE)}" for reason in reasons),
         ]
         items.append(
             ui.Section(
@@ -92,7 +94,7 @@ def journey_card(made: Made, page: int = 0, *, picture: bool = False, drawing: b
 
 def described(made: Made) -> str:
     """The picture in words, for those who do not see it."""
-    start, goal = made.ends(spoken())
+    start, goal = map(moods_text, made.ends())
     way = ", ".join(
         f"{place}. {plain(stop.pick.title, 40)} {percent(stop.at)}"
         for place, stop in enumerate(made.stops, 1)
@@ -113,7 +115,7 @@ def why_card(made: Made, place: int) -> Card:
     sources = sorted({reason.citation for reason in (*found.reasons, *found.against) if reason.citation})
 
     def lines(reasons: Any) -> list[str]:
-        return [f"**{signed(one.contribution)}** {plain(retold(one.text), SENTENCE)}" for one in reasons]
+        return [f"**{signed(one.contribution)}** {plain(reason_text(one), SENTENCE)}" for one in reasons]
 
     against = lines(found.against)
     return Card(

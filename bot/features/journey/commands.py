@@ -15,9 +15,10 @@ from bot.app import Moodstem
 from bot.errors import answer_refusals
 from bot.features.journey.cards import PICTURE, journey_card, where_card, why_card
 from bot.features.playlists.showing import save_as_playlist
-from bot.i18n import spoken, tr
+from bot.i18n import tr
 from bot.router import on_press
 from bot.service.drawings import Drawings
+from bot.words.say import moods_text
 from core.errors import UserError
 from core.moods.profile import MOODS, Profile, mood_label
 from core.pictures.drawing import draw_journey
@@ -109,7 +110,7 @@ class JourneyCommands(commands.Cog, name="Journey"):
     async def show(self, interaction: Interaction, made: Made, page: int) -> None:
         """With its picture, drawn in a process of its own; without it when it cannot be drawn."""
         try:
-            told = {**made.drawn, "ends": made.ends(spoken())}
+            told = {**made.drawn, "ends": [moods_text(end) for end in made.ends()]}
             picture = await self.pictures.get(made.id, lambda: draw_journey(told))
         except UserError:
             await interaction.edit_original_response(view=journey_card(made, page), attachments=[])
@@ -144,7 +145,7 @@ class JourneyCommands(commands.Cog, name="Journey"):
         """The way as a playlist, in its order."""
         made = await self.bot.journeys.own(int(journey_id), interaction.user.id)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        start, goal = made.ends(spoken())
+        start, goal = map(moods_text, made.ends())
         wanted = tr("From {start} to {goal}", start=start, goal=goal)
         await save_as_playlist(interaction, wanted, [stop.pick.track_id for stop in made.stops])
 

@@ -8,6 +8,7 @@ from bot.i18n import percent, tr, trn
 from bot.router import Press
 from bot.theme import bar, plain
 from bot.widgets import Card, Style, line, row, text
+from bot.words.reasons import reason_text
 from core.recommend.rules import occasion_label
 
 if TYPE_CHECKING:
@@ -79,7 +80,9 @@ def why_card(opened: Opened, place: int) -> Card:
     lines = [
         f"{mention(guest)} **{one.score:+.2f}** ".replace("-", "−")
         + (
-            " ".join(plain(reason, 120) for reason in one.reasons[: 2 if len(heard) <= FEW else 1])
+            " ".join(
+                plain(reason_text(reason), 120) for reason in one.reasons[: 2 if len(heard) <= FEW else 1]
+            )
             or tr("Nothing speaks for it; others gain more by it.")
         )
         for guest, one in heard[:20]
@@ -111,7 +114,7 @@ def _track(place: int, track: dict[str, Any], served: list[Guest]) -> ui.Section
     by_line = " · ".join(plain(part, 60) for part in (track["artist"], track["genre"]) if part)
     happiest = max(served, key=lambda guest: (guest.heard[place].score, -guest.user_id), default=None)
     reasons = happiest.heard[place].reasons if happiest else []
-    said = [f"> {mention(happiest)}: {plain(reasons[0], 160)}"] if happiest and reasons else []
+    said = [f"> {mention(happiest)}: {plain(reason_text(reasons[0]), 160)}"] if happiest and reasons else []
     lines = [f"**{place + 1}. {plain(track['title'])}**", *([f"-# {by_line}"] if by_line else []), *said]
     return ui.Section(
         "\n".join(lines), accessory=Press("play", track["track_id"], label=tr("Play"), emoji="▶️")

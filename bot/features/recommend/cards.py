@@ -12,6 +12,8 @@ from bot.i18n import inside, tr
 from bot.router import Choose, Press
 from bot.theme import plain
 from bot.widgets import Card, Style, line, mood_colour, row, text
+from bot.words.changes import change_text, change_title
+from bot.words.reasons import reason_text
 from core.i18n import ordinal
 from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
 from core.moods.profile import MOODS, mood_adjective, mood_label
@@ -22,7 +24,7 @@ from core.recommend.steer import SURPRISE, listed, quick_steers, steer_emoji, st
 
 if TYPE_CHECKING:
     from core.library.tracks import Track
-    from core.recommend.recommendation_store import Pick, Recommended, Wish
+    from core.recommend.recommendation_store import Pick, RecommendationQuery, Recommended
     from core.recommend.similar import Similar
 
 PAGE = 5
@@ -43,7 +45,7 @@ def picks_card(made: Recommended, page: int = 0, *, steers: Sequence[str] = (), 
     pages = -(-len(made.picks) // PAGE)
     first = page * PAGE
     shown = made.picks[first : first + PAGE]
-    items: list[ui.Item[Any]] = [text(*(_shared_heading(made.wish) if shared else _heading(made)))]
+    items: list[ui.Item[Any]] = [text(*(_shared_heading(made.query) if shared else _heading(made)))]
     said: set[str] = set()
     for position, pick in enumerate(shown, first):
         items.append(
@@ -52,7 +54,7 @@ def picks_card(made: Recommended, page: int = 0, *, steers: Sequence[str] = (), 
                 f"**{position + 1}. {plain(pick.title)}**",
                 _by_line(pick.artist, pick.genre),
                 *(
-                    f"> {plain(reason.text, SENTENCE)}"
+                    f"> {plain(reason_text(reason), SENTENCE)}"
                     for reason in in_short(pick, 2 if len(shown) <= 3 else 1, said)
                 ),
             )
@@ -83,43 +85,39 @@ def picks_card(made: Recommended, page: int = 0, *, steers: Sequence[str] = (), 
                 Press("pl_save", made.id, label=tr("Save"), emoji="💾"),
             )
         )
-    strongest = None if shared else next(iter(made.wish.target.strongest(1)), (None,))[0]
+    strongest = None if shared else next(iter(made.query.target.strongest(1)), (None,))[0]
     return Card(*items, colour=mood_colour(strongest))
 
 
 def _heading(made: Recommended) -> list[str]:
     """What the picks are for, and what the last steer changed."""
-    wish = made.wish
-    about = [_what_for(wish.occasion) if wish.occasion else tr("Music for the mood of the moment")]
-    if wish.chosen:
-        about.append(mood_adjective(wish.chosen))
-    elif any(wish.profile.moods.values()):
-        about.append(wish.profile.summary())
-    if wish.steers:
-        about.append(tr("steered: {steers}", steers=listed(wish.steers)))
+    query = made.query
+    about = [_what_for(query.occasion) if query.occasion else tr("Music for the mood of the moment")]
+    if query.chosen:
+        about.append(mood_adjective(query.chosen))
+    elif any(query.profile.moods.values()):
+        about.append(query.profile.summary())
+    if query.steers:
+        about.append(tr("steered: {steers}", steers=listed(query.steers)))
     lines = [tr("## For you, now"), f"-# {' · '.join(about)}"]
-    if not any(wish.profile.moods.values()):
+    if not any(query.profile.moods.values()):
         lines.append(tr("-# Answer `/mood`, and I match how you feel, too."))
-    if wish.aim != "match":
-        lines.append(f"-# {aim_sentence(wish.profile, wish.aim, brief=True)}")
+    if query.aim != "match":
+        lines.append(f"-# {aim_sentence(query.profile, query.aim, brief=True)}")
     if made.changed:
-        title, _, changed = made.changed.partition(":")
-        lines.append(f"{_changed_emoji(title)}**{title.removeprefix('↩️ ')}:**{changed}")
+        back = "↩️ " if made.changed["tap"]["code"] == "taken-back" else ""
+        lines.append(f"{back}**{plain(change_title(made.changed), 100)}:** {change_text(made.changed)}")
     return lines
-
-
-def _changed_emoji(title: str) -> str:
-    return "↩️ " if title.startswith("↩️ ") or title.endswith("taken back") else ""
 
 
 def _what_for(occasion: str) -> str:
     return tr("Music for {occasion}", occasion=inside(occasion_label(occasion)))
 
 
-def _shared_heading(wish: Wish) -> list[str]:
+def _shared_heading(query: RecommendationQuery) -> list[str]:
     return [
         tr("## Picked to share"),
-        *([f"-# {_what_for(wish.occasion)}"] if wish.occasion else []),
+        *([f"-# {_what_for(query.occasion)}"] if query.occasion else []),
     ]
 
 
@@ -127,7 +125,7 @@ def _steering(made: Recommended, shown: Sequence[Pick], steers: Sequence[str]) -
     """A row of one-tap steers, and a list of the others, of the aims, of what can be taken back or skipped: buttons to
     skip each would be more than a card holds."""
     quick = [name for name in quick_steers() if name in steers and name != SURPRISE]
-    applied = made.wish.steers
+    applied = made.query.steers
     on_buttons = (*quick[:4], SURPRISE)
     buttons = [
         Press("rec_steer", made.id, name, label=steer_label(name), emoji=steer_emoji(name))
@@ -143,11 +141,11 @@ def _steering(made: Recommended, shown: Sequence[Pick], steers: Sequence[str]) -
         if name != SURPRISE
     ]
     taken = len(options)
-    if any(made.wish.profile.moods.values()):
+    if any(made.query.profile.moods.values()):
         options += [
             discord.SelectOption(label=aim_label(aim), value=f"aim.{aim}", emoji=aim_emoji(aim))
             for aim in AIMS
-            if aim != made.wish.aim
+            if aim != made.query.aim
         ]
     options += [
         discord.SelectOption(label=steer_label(name), value=name, emoji=steer_emoji(name))
@@ -202,9 +200,13 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
     found = why(pick)
     place = tr("{place} of {count}", place=ordinal(position + 1), count=len(made.picks))
     sources = sorted({reason.citation for reason in (*found.reasons, *found.against) if reason.citation})
-    said = [f"**{signed(reason.contribution)}** {plain(reason.text, SENTENCE)}" for reason in found.reasons]
+    said = [
+        f"**{signed(reason.contribution)}** {plain(reason_text(reason), SENTENCE)}"
+        for reason in found.reasons
+    ]
     against = [
-        f"**{signed(reason.contribution)}** {plain(reason.text, SENTENCE)}" for reason in found.against
+        f"**{signed(reason.contribution)}** {plain(reason_text(reason), SENTENCE)}"
+        for reason in found.against
     ]
     small = [
         *(plain(note, SENTENCE) for note in found.notes),
@@ -236,7 +238,7 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
             *([Press("rec_skip", made.id, pick.track_id, emoji="⏭️", label=tr("Skip"))] if own else []),
             Press("pl_pick", pick.track_id, label=tr("Add to playlist"), emoji="➕"),
         ),
-        colour=mood_colour(next(iter(made.wish.target.strongest(1)), (None,))[0] if own else None),
+        colour=mood_colour(next(iter(made.query.target.strongest(1)), (None,))[0] if own else None),
     )
 
 

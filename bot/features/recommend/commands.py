@@ -15,14 +15,13 @@ from bot.features.listen.commands import play, track_named
 from bot.features.recommend.cards import PAGE, no_mood_card, picks_card, why_card
 from bot.i18n import tr
 from bot.router import Press, on_press
-from bot.theme import plain
 from bot.widgets import Card, problem_card
-from core.errors import UserError
+from core.errors import Fact, UserError, fact
 from core.moods.aim import AIMS, aim_label
 from core.moods.profile import MOODS, mood_label
-from core.recommend.recommendation_store import Recommended, Wish
+from core.recommend.recommendation_store import RecommendationQuery, Recommended
 from core.recommend.rules import occasion_label, occasions
-from core.recommend.steer import SURPRISE, opposite_of, pressed, steer_label, taken_back
+from core.recommend.steer import SURPRISE, opposite_of, pressed, taken_back
 
 Interaction = discord.Interaction[Moodstem]
 
@@ -86,19 +85,19 @@ class Recommend(commands.Cog):
         self, interaction: Interaction, occasion: str | None, aim: str, count: int, mood: str | None = None
     ) -> None:
         """Answer by what is known of the member, or ask for a mood; the interaction is deferred already."""
-        wish = await self.recommending.wish(interaction.user.id, occasion, aim, count, mood)
-        if wish is None:
+        query = await self.recommending.query(interaction.user.id, occasion, aim, count, mood)
+        if query is None:
             await interaction.edit_original_response(view=no_mood_card(occasion, aim, count))
         else:
-            await self.answer(interaction, wish)
+            await self.answer(interaction, query)
 
-    async def answer(self, interaction: Interaction, wish: Wish) -> None:
+    async def answer(self, interaction: Interaction, query: RecommendationQuery) -> None:
         """Choose, remember and show; the interaction is deferred already."""
-        made = await self.recommending.recommend(interaction.user.id, interaction.guild_id, wish)
+        made = await self.recommending.recommend(interaction.user.id, interaction.guild_id, query)
         if made is None:
             view = problem_card(
                 tr("That was everything I have for now; come back in an hour, or begin again."),
-                Press("recommend", wish.occasion or "", wish.count, wish.aim, label=tr("Begin again")),
+                Press("recommend", query.occasion or "", query.count, query.aim, label=tr("Begin again")),
             )
         else:
             self.bot.metrics.recommended.inc()
@@ -107,10 +106,10 @@ class Recommend(commands.Cog):
 
     @on_press("rec_more")
     async def more(self, interaction: Interaction, recommendation_id: str) -> None:
-        """Other picks for the same wish: nothing that was shown within the hour."""
+        """Other picks for the same query: nothing that was shown within the hour."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         before = await self.own(interaction, recommendation_id)
-        await self.answer(interaction, replace(before.wish, others=True))
+        await self.answer(interaction, replace(before.query, others=True))
 
     @on_press("rec_steer")
     async def steer(self, interaction: Interaction, recommendation_id: str, name: str) -> None:
@@ -121,8 +120,8 @@ class Recommend(commands.Cog):
             return
         before = await self.own(interaction, recommendation_id)
         await interaction.response.defer()
-        wish, title, measured = _steered(before.wish, kind, what)
-        await self.turn(interaction, before, wish, title, measured, anew=name == SURPRISE)
+        query, tap, measured = _steered(before.query, kind, what)
+        await self.turn(interaction, before, query, tap, measured, anew=name == SURPRISE)
 
     @on_press("rec_skip")
     async def skip(self, interaction: Interaction, recommendation_id: str, track_id: str) -> None:
@@ -133,10 +132,10 @@ class Recommend(commands.Cog):
         places = [place for place, pick in enumerate(before.picks) if pick.track_id == int(track_id)]
         if not places:
             raise UserError(tr("This track is not among these picks; use /recommend for new ones."))
-        title = before.picks[places[0]].title.replace(":", " ")
-        wish = replace(before.wish, without=(*before.wish.without, int(track_id)))
-        said = tr("Skipped {title}", title=plain(title))
-        await self.turn(interaction, before, wish, said, page=places[0] // PAGE)
+        title = before.picks[places[0]].title
+        query = replace(before.query, without=(*before.query.without, int(track_id)))
+        said = fact("skipped", title=title)
+        await self.turn(interaction, before, query, said, page=places[0] // PAGE)
         await self.bot.history.passed_over(interaction.user.id, int(track_id))
 
     @on_press("rec_next")
@@ -155,17 +154,15 @@ class Recommend(commands.Cog):
         await interaction.response.defer()
         track = await track_named(interaction, track_id)
         await self.bot.feedback.say(interaction.user.id, track.id, False)
-        title = tr(
-            "Less like {title}", title=plain(track.title.replace(":", " "))
-        )  # up to the colon, it is bold
-        await self.turn(interaction, before, before.wish, title, anew=True)
+        tap = fact("less-like", title=track.title)
+        await self.turn(interaction, before, before.query, tap, anew=True)
 
     async def turn(
         self,
         interaction: Interaction,
         before: Recommended,
-        wish: Wish,
-        title: str,
+        query: RecommendationQuery,
+        tap: Fact,
         measured: str | None = None,
         *,
         anew: bool = False,
@@ -173,7 +170,7 @@ class Recommend(commands.Cog):
     ) -> None:
         """Other picks in place of those before, and what changed."""
         made = await self.recommending.steer(
-            interaction.user.id, interaction.guild_id, before, wish, title, measured, anew=anew
+            interaction.user.id, interaction.guild_id, before, query, tap, measured, anew=anew
         )
         await interaction.edit_original_response(view=await picks_view(interaction, made, page))
 
@@ -222,21 +219,23 @@ class Recommend(commands.Cog):
         return await self.recommending.own(interaction.user.id, int(recommendation_id))
 
 
-def _steered(wish: Wish, kind: str, what: str) -> tuple[Wish, str, str | None]:
-    """The wish after one tap, what the tap is called, and the steer whose measurements tell what it changed."""
+def _steered(
+    query: RecommendationQuery, kind: str, what: str
+) -> tuple[RecommendationQuery, Fact, str | None]:
+    """The query after one tap, the tap, and the steer whose measurements tell what it changed."""
     if kind == "aim":
-        return replace(wish, aim=what), aim_label(what), None
+        return replace(query, aim=what), fact("aimed", aim=what), None
     if kind == "back":
-        steers = taken_back(wish.steers, what)
+        steers = taken_back(query.steers, what)
         return (
-            replace(wish, steers=steers),
-            tr("↩️ {steer} taken back", steer=steer_label(what)),
+            replace(query, steers=steers),
+            fact("taken-back", steer=what),
             opposite_of(what),
         )
-    wish = replace(wish, steers=pressed(wish.steers, what))
+    query = replace(query, steers=pressed(query.steers, what))
     if what == SURPRISE:
-        wish = replace(wish, seed=secrets.randbelow(2**31))
-    return wish, steer_label(what), what
+        query = replace(query, seed=secrets.randbelow(2**31))
+    return query, fact("steered", steer=what), what
 
 
 async def setup(bot: Moodstem) -> None:

@@ -436,7 +436,6 @@ CREATE TABLE profile (
     updated_at  INTEGER NOT NULL DEFAULT (unixepoch())
 ) STRICT;
 
--- Likes and dislikes.
 -- Who uploaded a track, and what they called its file. A job's result names a track, too, but gives no claim on it.
 CREATE TABLE upload_owner (
     track_id    INTEGER NOT NULL REFERENCES track (id) ON DELETE CASCADE,
@@ -448,6 +447,7 @@ CREATE TABLE upload_owner (
 
 CREATE INDEX upload_owner_user ON upload_owner (user_id);
 
+-- Likes and dislikes.
 CREATE TABLE feedback (
     user_id     INTEGER NOT NULL,
     track_id    INTEGER NOT NULL REFERENCES track (id) ON DELETE CASCADE,
@@ -475,7 +475,7 @@ CREATE INDEX play_track ON play (track_id);
 
 -- Recommendations, journeys and parties
 
--- What was recommended and why, so that its buttons go on working and nothing is recommended twice in a row. `wish` is
+-- What was recommended and why, so that its buttons go on working and nothing is recommended twice in a row. `query` is
 -- what was asked for (mood, occasion, aim, steers, seed), so that it can be steered and undone at any time; `root_id` the
 -- first of its kind, from which "shown lately" counts; `parent_id` the one that it was steered from.
 CREATE TABLE recommendation (
@@ -484,7 +484,7 @@ CREATE TABLE recommendation (
     occasion    TEXT,
     tracks      TEXT NOT NULL CHECK (json_valid(tracks)),
     made_at     INTEGER NOT NULL DEFAULT (unixepoch()),
-    wish        TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(wish)),
+    query       TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(query)),
     root_id     INTEGER,
     parent_id   INTEGER,
     changed     TEXT

@@ -9,11 +9,11 @@ import pytest
 from PIL import Image
 
 from bot.service.member_data import erase_member
-from core.errors import UserError
 from core.library.members import export_member
 from core.moods.profile import Profile
 from tests.bot.conftest import World, press_ids, raw, walk, within_budget, words
 from tests.bot.features.test_similar import choose
+from tests.refusals import refusal
 
 pytestmark = pytest.mark.usefixtures("drawn_here")
 
@@ -83,7 +83,7 @@ async def test_nobody_elses_and_nothing_stays_after_erasing(world: World) -> Non
     assert "there already" in words(await asked(world, start="power", to="power"))
     journeys = world.bot.journeys
     [row] = await world.bot.database.fetch("SELECT id FROM journey")
-    with pytest.raises(UserError, match="somebody else's"):
+    with refusal("somebody else's"):
         await journeys.own(row["id"], world.bob.id)
     assert len((await export_member(world.bot.database, world.alice.id))["journey"]) == 1
     await erase_member(world.bot.database, world.settings.data, world.alice.id)

@@ -6,6 +6,8 @@ import asyncio
 import io
 from typing import Any
 
+from bot.service.catalogs import Catalogs
+from core.library.uploads import claim
 from core.track_analysis import TrackAnalysis
 from tests.bot.conftest import World, labels, press_ids, raw, walk, within_budget, words
 
@@ -65,17 +67,13 @@ async def test_without_anything_it_says_what_to_do(world: World) -> None:
 
 
 async def test_ones_own_upload_though_others_cannot_find_it(world: World) -> None:
-    alone = world.settings.library.model_copy(update={"recommend_uploads": False})
-    world.bot.settings = world.settings.model_copy(update={"library": alone})
+    world.bot.catalogs = Catalogs(world.bot.database, world.bot.library, uploads=False)
     analysis = (await world.bot.library.analysis(1)).to_json() | {"content_hash": "f" * 64}
     track = await world.bot.library.upsert_track(
         content_hash="f" * 64, path="uploads/f.ogg", origin="upload", title="My demo", duration_s=30.0
     )
     await world.bot.library.save_analysis(track, TrackAnalysis.from_json(analysis))
-    job = await world.bot.queue.enqueue("analyse", {"path": "f", "name": "f"}, user_id=world.alice.id)
-    await world.bot.database.write(
-        "UPDATE job SET state = 'done', result = json_object('track_id', ?) WHERE id = ?", (track, job.id)
-    )
+    await claim(world.bot.database.write, track, world.alice.id, "demo.ogg")
     offered = await world.alice.autocomplete(world.channel, "similar", "track", "demo")
     assert [one["value"] for one in offered] == [f"track:{track}"]
     assert await world.bob.autocomplete(world.channel, "similar", "track", "demo") == []

@@ -76,7 +76,7 @@ async def test_skip_beside_the_thumbs(world: World) -> None:
     await world.alice.click(again.message, label="Skip")
     assert set(await kinds(world, world.alice)) >= {track} and len(await kinds(world, world.alice)) == 2
     made = await world.bot.recommendations.get(int(press_ids(again, "rec_more")[0].split(":")[2]))
-    assert len(made.wish.without) == 2 and not set(made.wish.without) & {one.track_id for one in made.picks}
+    assert len(made.query.without) == 2 and not set(made.query.without) & {one.track_id for one in made.picks}
 
 
 async def test_what_was_only_skipped_was_not_heard(world: World) -> None:

@@ -94,7 +94,7 @@ async def test_steers_add_up_and_every_step_can_be_undone(world: World) -> None:
     second = words(card)
     await choose(world, card, "faster")
     assert "steered: less vocals, faster" in words(card)
-    assert (await stored(world, card)).wish.steers == ("less_vocals", "faster")
+    assert (await stored(world, card)).query.steers == ("less_vocals", "faster")
     assert await mean(world, await shown(world, card), "mix.tempo") > await mean(
         world, first_ids, "mix.tempo"
     )
@@ -149,13 +149,13 @@ async def test_surprises_differ_and_are_kept(world: World) -> None:
     first = await shown(world, card)
     await press(world, card, "Surprise me")
     one = await stored(world, card)
-    assert one.wish.seed and await shown(world, card) != first
+    assert one.query.seed and await shown(world, card) != first
     assert all("surprise" in pick.parts for pick in one.picks)
     await press(world, card, "Surprise me")
     two = await stored(world, card)
-    assert two.wish.steers == ("surprise",) and two.wish.seed != one.wish.seed
+    assert two.query.steers == ("surprise",) and two.query.seed != one.query.seed
     await press(world, card, "Calmer")
-    assert (await stored(world, card)).wish.seed == two.wish.seed
+    assert (await stored(world, card)).query.seed == two.query.seed
     await world.restart()
     why = await world.alice.click(card.message, label="Why 3?")
     assert why.response is not None

@@ -16,6 +16,7 @@ from core.audio.decode import REFUSALS
 from core.errors import Refusal, UserError, error_of, fact
 from core.i18n import LANGUAGES, speaking
 from core.library import guild_limits
+from core.recommend.feedback import KINDS
 from jobs.model import QuotaError
 
 ROOT = Path(__file__).parents[3]
@@ -52,18 +53,31 @@ def test_plain_words_are_for_operators_and_stay_as_they_are() -> None:
         assert say(UserError("Set {this} in config.toml.").fact) == "Set {this} in config.toml."
 
 
+ELSEWHERE = {"rule", "changed"}
+"""Facts that bot.words.reasons and bot.words.changes say."""
+
+
+def codes(node: ast.expr) -> list[str]:
+    if isinstance(node, ast.IfExp):
+        return codes(node.body) + codes(node.orelse)
+    return [str(node.value)] if isinstance(node, ast.Constant) else []
+
+
 def calls() -> Iterator[tuple[str, str, set[str] | None]]:
-    """(place, code, names of its values or None where they are not to be seen) of every fact in core and jobs."""
-    for package in ("core", "jobs"):
+    """(place, code, names of its values or None where they are not to be seen) of every fact."""
+    for package in ("core", "jobs", "bot/features"):
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                if not isinstance(node, ast.Call) or not node.args:
-                    continue
-                name, code = getattr(node.func, "id", ""), node.args[0]
-                if name in ("Refusal", "fact") and isinstance(code, ast.Constant):
+                if (
+                    isinstance(node, ast.Call)
+                    and node.args
+                    and getattr(node.func, "id", "") in ("Refusal", "fact")
+                ):
                     names = {keyword.arg for keyword in node.keywords if keyword.arg}
                     whole = all(keyword.arg for keyword in node.keywords)
-                    yield f"{path.name}:{node.lineno}", str(code.value), names if whole else None
+                    for code in codes(node.args[0]):
+                        if code not in ELSEWHERE:
+                            yield f"{path.name}:{node.lineno}", code, names if whole else None
 
 
 def fields(sentence: str) -> set[str]:
@@ -88,11 +102,13 @@ def test_every_sentence_has_its_fact() -> None:
         "lost-times",
         "failed-times",
     }
-    quotas = {
+    built |= {
         f"quota-{scope}-{period}" for scope in ("user", "guild", "total") for period in ("waiting", "day")
     }
-    admins = {"quota", "limit", "the-usual", "rule-weight", "as-shipped"}
-    assert set(sentences()) == made | built | quotas | admins
+    built |= {
+        f"{which}-{kind}" for which in ("it", "like", "unlike") for kind in ("liked", "disliked", *KINDS)
+    }
+    assert set(sentences()) == made | built | {"quota"}
 
 
 def test_every_limit_has_its_words() -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from bot.words.ranking import ranks_higher
+from bot.words.reasons import reason_text
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile
-from core.recommend.counterfactual import ranks_higher, smallest_change
+from core.recommend.counterfactual import smallest_change
 from core.recommend.diversity import Share
 from core.recommend.explain import why
 from core.recommend.rules import Recommendation, recommend, topic_weights
@@ -121,7 +123,7 @@ def test_what_another_track_gains_is_named() -> None:
     first, second = (ranks_higher(world, topic_weights(ask), found, place) for place in (0, 1))
     assert "this one gains 0.50 (it sounds like what you liked)." in first[0]
     assert second[0].startswith("“Track 2” ranks above it (") and "it gains 0.50" in second[0]
-    assert "It sounds like what you liked." in [reason.text for reason in why(found[0]).reasons]
+    assert "It sounds like what you liked." in [reason_text(reason) for reason in why(found[0]).reasons]
 
 
 def test_every_place_has_an_answer() -> None:

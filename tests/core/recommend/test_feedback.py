@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bot.words.say import say
 from core.library.playlists import Playlists
 from core.library.schema import open_database
 from core.library.sources.samples import ensure_samples
@@ -63,8 +64,8 @@ def test_the_term_says_what_it_goes_by() -> None:
     term.add_to(values)
     for row in range(len(WORLD)):
         assert sum(share.contribution for share in term.at(row)) == pytest.approx(values[row], abs=1e-6)
-    assert term.at(WORLD.index(4))[0].text == "You like this one."
-    assert any("You said no" in share.text for share in term.at(WORLD.index(9)))
+    assert say(term.at(WORLD.index(4))[0].fact) == "You like this one."
+    assert any("You said no" in say(share.fact) for share in term.at(WORLD.index(9)))
 
 
 def test_the_community_speaks_through_shared_likes() -> None:
@@ -72,7 +73,7 @@ def test_the_community_speaks_through_shared_likes() -> None:
     table = np.array([[0, 0.6, 0], [0.6, 0, 0], [0, 0, 0]], dtype=np.float32)
     term = TasteTerm(WORLD, Opinions({1: 1.0}, frozenset({1}), (ids, table)))
     [others] = [share for share in term.at(WORLD.index(2)) if share.name == "taste.others"]
-    assert 0 < others.contribution <= OTHERS and "Track 1" in others.text
+    assert 0 < others.contribution <= OTHERS and "Track 1" in say(others.fact)
     assert not [share for share in term.at(WORLD.index(3)) if share.name == "taste.others"]
 
 
@@ -132,7 +133,7 @@ async def test_what_was_played_skipped_and_saved_counts_without_a_word_and_fades
             SKIPPED / 2
         )
         term = TasteTerm(WORLD, found)
-        assert term.at(WORLD.index(3))[0].text == "You played this one again (counts 0.40 of 1)."
+        assert say(term.at(WORLD.index(3))[0].fact) == "You played this one again (counts 0.40 of 1)."
         assert not term.refused  # to skip is not to say no
 
 
@@ -156,7 +157,7 @@ async def test_members_with_the_same_taste_speak_and_nobody_alone(tmp_path: Path
         term = TasteTerm(WORLD, found)
         [share] = [one for one in term.at(WORLD.index(7)) if one.name == "taste.neighbours"]
         assert share.contribution == pytest.approx(OTHERS * USERS)
-        assert share.text == "2 members with a taste like yours like it."
+        assert say(share.fact) == "2 members with a taste like yours like it."
         values = np.zeros(len(WORLD), dtype=np.float32)
         term.add_to(values)
         for row in range(len(WORLD)):

@@ -8,15 +8,15 @@ import pytest
 
 from core.library.schema import open_database
 from core.moods.profile import Profile
-from core.recommend.recommendation_store import Pick, Recommendations, Wish, reasons_needed
+from core.recommend.recommendation_store import Pick, RecommendationQuery, Recommendations, reasons_needed
 from core.recommend.rules import recommend
 from tests.core.recommend.worlds import random_catalog
 
 WORLD = random_catalog(80, seed=2)
 STEERS = ("calmer", "calmer", "less_vocals", "happier", "slower", "more_guitar")
 WISHES = (
-    Wish(Profile({"peacefulness": 1.0}), "study"),
-    Wish(
+    RecommendationQuery(Profile({"peacefulness": 1.0}), "study"),
+    RecommendationQuery(
         Profile({"power": 0.7, "tension": 0.2}, preferences={"vocals": 0.5}),
         None,
         "settle",
@@ -24,20 +24,20 @@ WISHES = (
         seed=3,
         count=9,
     ),
-    Wish(Profile({"power": 1.0}), chosen="power", others=True),
+    RecommendationQuery(Profile({"power": 1.0}), chosen="power", others=True),
 )
 
 
-@pytest.mark.parametrize("wish", WISHES)
-async def test_what_is_saved_is_what_is_read_back(tmp_path: Path, wish: Wish) -> None:
-    found = recommend(WORLD, wish.target, wish.occasion, wish.count, steers=wish.steers, all_reasons=True)
+@pytest.mark.parametrize("query", WISHES)
+async def test_what_is_saved_is_what_is_read_back(tmp_path: Path, query: RecommendationQuery) -> None:
+    found = recommend(WORLD, query.target, query.occasion, query.count, steers=query.steers, all_reasons=True)
     async with await open_database(tmp_path / "one.db") as database:
         store = Recommendations(database)
-        first = await store.save(7, wish, [Pick.of(one) for one in found])
+        first = await store.save(7, query, [Pick.of(one) for one in found])
         assert await store.get(first.id) == first and first.root_id == first.id
         second = await store.save(
             7,
-            wish,
+            query,
             [Pick.of(one) for one in found[:2]],
             parent=first,
             root_id=first.id,
@@ -47,12 +47,12 @@ async def test_what_is_saved_is_what_is_read_back(tmp_path: Path, wish: Wish) ->
         assert (second.root_id, second.parent_id, second.changed) == (first.id, first.id, "Calmer: slower.")
 
 
-@pytest.mark.parametrize("wish", WISHES)
-def test_the_reasons_that_are_asked_for_hold_all_that_are_kept(wish: Wish) -> None:
-    how = {"steers": wish.steers, "seed": wish.seed}
-    every = recommend(WORLD, wish.target, wish.occasion, wish.count, all_reasons=True, **how)  # type: ignore[arg-type]
+@pytest.mark.parametrize("query", WISHES)
+def test_the_reasons_that_are_asked_for_hold_all_that_are_kept(query: RecommendationQuery) -> None:
+    how = {"steers": query.steers, "seed": query.seed}
+    every = recommend(WORLD, query.target, query.occasion, query.count, all_reasons=True, **how)  # type: ignore[arg-type]
     some = recommend(
-        WORLD, wish.target, wish.occasion, wish.count, reasons=reasons_needed(wish), **how  # type: ignore[arg-type]
+        WORLD, query.target, query.occasion, query.count, reasons=reasons_needed(query), **how  # type: ignore[arg-type]
     )  # fmt: skip
     assert [Pick.of(one) for one in some] == [Pick.of(one) for one in every]
     assert every and all(

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.words.reasons import reason_text
 from bot.words.say import say
 from core.errors import UserError
 from core.moods.profile import MOODS, PREFERENCES, Profile, tables
@@ -106,7 +107,7 @@ def test_excluded_tracks_never_appear_and_recent_ones_step_back() -> None:
     [stepped] = [one for one in later if one.track.id == best.track.id]
     assert later[0].track.id != best.track.id
     [term] = [reason for reason in stepped.reasons if reason.rule == "freshness"]
-    assert term.contribution == -FRESHNESS_PENALTY and "today" in term.text
+    assert term.contribution == -FRESHNESS_PENALTY and "today" in reason_text(term)
 
 
 def test_freshness_fades_within_a_week() -> None:
@@ -146,20 +147,17 @@ def test_a_calm_and_a_powerful_listener_get_opposite_answers() -> None:
     assert [one.track.id for one in calm] == [1, 3, 2]
     assert [one.track.id for one in strong] == [2, 3, 1]
     assert calm[0].score > 0.3 > 0 > calm[-1].score
-    text = " ".join(reason.text for reason in why(calm[0], 6).reasons)
+    text = " ".join(reason_text(reason) for reason in why(calm[0], 6).reasons)
     assert "66 beats a minute" in text and "drums" in text
-    assert any("132 beats" in reason.text for reason in why(calm[-1]).against)
+    assert any("132 beats" in reason_text(reason) for reason in why(calm[-1]).against)
 
 
 def test_study_music_has_few_vocals() -> None:
     world = catalog({"vocals.activity": [0.9, 0.0, 0.5], "vocals.level_db": [-3.0, -80.0, -9.0]})
     found = recommend(world, Profile(), "study", 3)
     assert [one.track.id for one in found] == [2, 3, 1]
-    assert (
-        found[0]
-        .reasons[0]
-        .text.startswith("The voice cannot be heard (sounding 0% of the time); lyrics disturb reading")
-    )
+    said = reason_text(found[0].reasons[0])
+    assert said.startswith("The voice cannot be heard (sounding 0% of the time); lyrics disturb reading")
 
 
 def test_preferences_shift_the_order_both_ways() -> None:
@@ -168,10 +166,10 @@ def test_preferences_shift_the_order_both_ways() -> None:
     less = recommend(world, Profile({"wonder": 1}, preferences={"vocals": -1.0}), None, 2)
     assert [one.track.id for one in more] == [2, 1] and [one.track.id for one in less] == [1, 2]
     assert any(reason.preference == "vocals" for reason in more[0].reasons)
-    assert [reason.text for reason in more[0].reasons if reason.preference == "vocals"] == [
+    assert [reason_text(reason) for reason in more[0].reasons if reason.preference == "vocals"] == [
         "The voice can be heard 90% of the time, more than in most tracks; you asked for more singing."
     ]
-    [wished] = [reason.text for reason in less[0].reasons if reason.preference == "vocals"]
+    [wished] = [reason_text(reason) for reason in less[0].reasons if reason.preference == "vocals"]
     assert wished.endswith("; you asked for less singing.")
 
 
@@ -219,7 +217,7 @@ def test_diversity_is_a_visible_term() -> None:
     named = {one.track.id: {reason.rule for reason in one.reasons} for one in found}
     assert found[0].track.id == 1 and not named[1] & {"diversity.artist", "diversity.similar"}
     assert "diversity.artist" in named[2] and "diversity.similar" in named[2]
-    assert all(reason.text for one in found for reason in one.reasons)
+    assert all(reason_text(reason) for one in found for reason in one.reasons)
 
 
 def test_unknown_names_are_refused() -> None:
@@ -324,7 +322,7 @@ def test_what_no_rule_says_is_said_of_the_whole_track() -> None:
     others = [reason for one in found for reason in one.reasons if reason.percentile is None]
     assert {reason.rule.split(".")[0] for reason in others} >= {"diversity", "freshness", "surprise"}
     for reason in others:
-        assert (reason.source, reason.citation) == ("mix", "") and reason.text
+        assert (reason.source, reason.citation) == ("mix", "") and reason_text(reason)
         assert reason.descriptor == reason.rule.split(".")[-1]
 
 

@@ -7,8 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.words.changes import change_text, change_title
 from core.audio.types import SOURCES
 from core.audio.vocabulary import phrases
+from core.errors import fact
+from core.library.catalog import Catalog
 from core.moods.profile import LANGUAGES, MOODS, Profile, tables
 from core.recommend.rules import occasions, recommend, topic_weights
 from core.recommend.steer import (
@@ -31,6 +34,12 @@ from core.recommend.table import load_steers
 from core.recommend.topic_scores import prepare
 from tests.core.recommend.worlds import catalog, random_catalog
 from tests.refusals import refusal
+
+
+def said(world: Catalog, before: list[int], after: list[int], tap: str, name: str | None = None) -> str:
+    changed = change(world, before, after, fact("plain", sentence=tap), name)
+    return f"{change_title(changed)}: {change_text(changed)}"
+
 
 WORLD = random_catalog(120)
 RULED = [name for name in steers() if name != SURPRISE]
@@ -115,14 +124,12 @@ def test_a_steer_and_its_undoing_give_the_same_answer() -> None:
 
 def test_what_changed_is_measured() -> None:
     world = catalog({"mix.tempo": [70.0, 80.0, 120.0, 140.0], "mix.onset_rate": [2.0, 2.0, 2.0, 2.0]})
-    assert (
-        change(world, [3, 4], [1, 4], "Slower", "slower") == "Slower: slower (130 → 105 BPM); 1 of 2 is new."
-    )
-    assert change(world, [3, 4], [1, 2], "Slower", "slower").endswith("; 2 of 2 are new.")
-    assert change(world, [1, 2], [3, 4], "Slower", "slower") == "Slower: 2 of 2 are new."
-    assert change(world, [1, 2], [2, 1], "Slower", "slower") == "Slower: the same picks, in another order."
-    assert change(world, [1, 2], [1, 2], "Surprise me") == "Surprise me: the same picks, in the same order."
-    assert change(world, [98, 99], [1, 2], "Slower", "slower") == "Slower: 2 of 2 are new."
+    assert said(world, [3, 4], [1, 4], "Slower", "slower") == "Slower: slower (130 → 105 BPM); 1 of 2 is new."
+    assert said(world, [3, 4], [1, 2], "Slower", "slower").endswith("; 2 of 2 are new.")
+    assert said(world, [1, 2], [3, 4], "Slower", "slower") == "Slower: 2 of 2 are new."
+    assert said(world, [1, 2], [2, 1], "Slower", "slower") == "Slower: the same picks, in another order."
+    assert said(world, [1, 2], [1, 2], "Surprise me") == "Surprise me: the same picks, in the same order."
+    assert said(world, [98, 99], [1, 2], "Slower", "slower") == "Slower: 2 of 2 are new."
 
 
 def test_only_what_the_separator_can_hear_is_offered() -> None:
