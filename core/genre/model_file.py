@@ -50,7 +50,7 @@ class ModelFile:
 def model_file(chosen: Path | None) -> Path | None:
     """Return the model that the operator chose, which need not be there, else the bundled one, else None."""
     if chosen is not None:
-        return chosen
+        return chosen.expanduser()
     return BUNDLED if BUNDLED.is_file() else None
 
 
