@@ -12,13 +12,12 @@ import pkgutil
 from collections import OrderedDict
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot import background, features
 from bot.consent import Again, Gate, from_short, must_ask, run_command, short_command, short_press
 from bot.errors import name_of, report
 from bot.i18n import LANGUAGES, Words, language_of, mark, speak, tr
@@ -45,10 +44,8 @@ from core.recommend.feedback import Feedback
 from core.recommend.journey_store import Journeys
 from core.recommend.party_store import Parties
 from core.recommend.recommendation_store import Recommendations
+from core.settings import Settings
 from jobs.queue import Queue
-
-if TYPE_CHECKING:
-    from core.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -66,10 +63,11 @@ discord.VoiceClient.warn_dave = False
 
 
 def extensions() -> list[str]:
-    """Return the names of all modules in features and background that have cogs."""
+    """Return the names of all modules in bot.background and bot.features that have cogs."""
+    packages = [importlib.import_module(f"bot.{name}") for name in ("background", "features")]
     modules = (
         module.name
-        for package in (background, features)
+        for package in packages
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
         if not module.ispkg
     )

@@ -29,7 +29,7 @@ DESCRIBING = {"description", "group_description"}
 
 OPERATORS = (
     "bot/background",
-    "bot/monitor",
+    "bot/background/monitoring",
     "bot/cli/",
     "bot/token",
     "core/genre",

@@ -1,4 +1,4 @@
-"""What is counted and timed while the bot runs, in Prometheus' terms; bot/monitor.py serves it.
+"""What is counted and timed while the bot runs, in Prometheus' terms; bot/background/monitoring.py serves it.
 
 Each bot has a registry of its own, so that two bots in one process (tests) do not add up.
 """
@@ -8,14 +8,12 @@ from __future__ import annotations
 import re
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import Any
 
 import aiohttp
 import discord
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-
-if TYPE_CHECKING:
-    from types import SimpleNamespace
 
 OPEN_AT_MOST = 5000
 """Interactions remembered until their answer; older ones were never answered."""

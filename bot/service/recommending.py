@@ -7,7 +7,6 @@ import time
 from dataclasses import dataclass
 
 from bot.service.catalogs import Catalogs
-from bot.words.ranking import ranks_higher
 from core.errors import Fact, UserError
 from core.i18n import tr
 from core.library.profiles import Moods
@@ -21,7 +20,7 @@ from core.recommend.recommendation_store import (
     just_shown,
     reasons_needed,
 )
-from core.recommend.rules import Recommendation, recommend, topic_weights
+from core.recommend.rules import Recommendation, recommend
 from core.recommend.steer import change, possible
 
 SAME = 1e-9
@@ -127,8 +126,8 @@ class Recommending:
         """Return the steers that this library can follow."""
         return await asyncio.to_thread(possible, await self.catalogs.of(guild_id))
 
-    async def ranks_higher(self, guild_id: int | None, made: Recommended, position: int) -> list[str] | None:
-        """Return what would have ranked the pick higher, by asking again; None when the answer is another one by now."""
+    async def asked_again(self, guild_id: int | None, made: Recommended) -> list[Recommendation] | None:
+        """Return the answer to the same question with all reasons, best first; None when it is another one by now."""
         before = await self.recommendations.shown_before(made.user_id, made.root_id)
         asked = await self.recommendations.asked_at(made.root_id) or int(time.time())
         found = await self._choose(made.user_id, guild_id, made.query, before, asked, all_reasons=True)
@@ -136,12 +135,7 @@ class Recommending:
             one.track.id == pick.track_id and abs(one.score - pick.score) < SAME
             for one, pick in zip(found, made.picks, strict=True)
         )
-        if not same:
-            return None
-        topics = topic_weights(made.query.target, made.query.occasion, made.query.steers)
-        return await asyncio.to_thread(
-            ranks_higher, await self.catalogs.of(guild_id), topics, found, position
-        )
+        return found if same else None
 
     async def own(self, user_id: int, recommendation_id: int) -> Recommended:
         """Return a member's own recommendation. Raises UserError when it is somebody else's or no longer kept."""

@@ -114,9 +114,7 @@ class Uploading:
             )
         await self.library.set_listed(track.id, listed)
 
-    async def remove(
-        self, job: Job, user_id: int
-    ) -> Literal["removed", "kept for others", "removed already"]:
+    async def remove(self, job: Job, user_id: int) -> Literal["removed", "kept", "gone"]:
         """Forget an upload's track, audio and pictures; of a recording that others uploaded too, only the user's claim.
 
         An admin's word counts for all who uploaded it.
@@ -125,7 +123,7 @@ class Uploading:
         """
         track = await self.track_of(job)
         if track is None:
-            return "removed already"
+            return "gone"
         if not track.source.member_owned:
             raise UserError(
                 tr("This recording is part of the library, so it stays; your own upload was not kept twice.")
@@ -133,7 +131,7 @@ class Uploading:
         if job.user_id != user_id:
             await self.library.remove(track.id)
         elif not await self.library.disclaim(track.id, user_id):
-            return "kept for others"
+            return "kept"
         await asyncio.to_thread(
             _unlink,
             self.settings.data / track.path,

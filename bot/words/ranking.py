@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from bot.words.explain import signed
 from bot.words.reasons import reason_text
 from core.audio.vocabulary import phrases
 from core.i18n import mark, tr
@@ -12,7 +13,6 @@ from core.library.catalog import Catalog
 from core.names import short
 from core.recommend import wording
 from core.recommend.counterfactual import Needed, smallest_change
-from core.recommend.explain import signed
 from core.recommend.rules import Reason, Recommendation
 
 CLOSE = 1e-9

@@ -1,36 +1,18 @@
-"""Why this track: sentences with measured values, what spoke against it, and what the sum is made of."""
+"""Which reasons to tell: the strongest that each say something else."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
-from core.i18n import inside, joined, lowered, mark, number, percent, tr
-from core.moods.profile import MOODS, mood_adjective
 from core.recommend.rules import Reason
-from core.recommend.steer import steer_label
-from core.recommend.table import PRESENCE, occasion_label, trust
-from core.recommend.wording import the_source
-from core.separation.registry import describe
+from core.recommend.table import PRESENCE
 
 WEIGHS = 0.005
 """A reason against a track is only named when it takes away this much."""
 
 NEARLY = 0.6
 """A reason that counts this share of the strongest may stand for it where that was said already."""
-
-WISHES = {
-    "vocals": mark("singing"),
-    "harmony": mark("harmony"),
-    "rhythm": mark("rhythm"),
-    "brightness": mark("brightness"),
-}
-"""Preferences in words."""
-
-PARTS = 5
-"""The sum is shown in this many parts, the smallest ones together."""
 
 
 class Explained(Protocol):
@@ -50,26 +32,7 @@ class Explained(Protocol):
     def separator(self) -> str: ...
 
 
-@dataclass(frozen=True)
-class Why:
-    """The answer to 'why this?': the strongest reasons on both sides, and `notes` on what could not be counted."""
-
-    total: str
-    reasons: list[Reason]
-    against: list[Reason]
-    notes: list[str]
-
-
-def why(one: Explained, n: int = 3) -> Why:
-    """Up to `n` reasons for the track, each about another measurement, and two against it that weigh."""
-    chosen = distinct(_speaking(one), n)
-    against = [reason for reason in one.against if reason.contribution <= -WEIGHS]
-    against = distinct(against, 2, skip=chosen)
-    notes = [note for note in (left_out(one.missing), heard_by(one.separator, [*chosen, *against])) if note]
-    return Why(total(one.parts, one.score), chosen, against, notes)
-
-
-def _speaking(one: Explained) -> list[Reason]:
+def speaking_for(one: Explained) -> list[Reason]:
     """What speaks for the track; chance says nothing about it."""
     return [reason for reason in one.reasons if reason.contribution > 0 and reason.rule != "surprise"]
 
@@ -98,82 +61,10 @@ def in_short(one: Explained, n: int, said: set[str]) -> list[Reason]:
 
     A rule that stands with an earlier pick (`said`, which grows) is passed over for one that counts nearly as much.
     """
-    chosen = sorted(_speaking(one), key=lambda reason: reason.steer is not None)
+    chosen = sorted(speaking_for(one), key=lambda reason: reason.steer is not None)
     chosen = distinct(chosen, len(chosen))
     strong = [reason for reason in chosen if reason.contribution >= NEARLY * chosen[0].contribution]
     fresh = sorted(strong, key=lambda reason: reason.rule in said)
     shown = [*fresh, *(reason for reason in chosen if reason not in strong)][:n]
     said.update(reason.rule for reason in shown)
     return shown
-
-
-def total(parts: Mapping[str, float], score: float) -> str:
-    """What the score is made of, largest first: '+0.31 calm, +0.12 study, −0.04 shown lately = +0.39'.
-
-    Hundredths are rounded so that they add up to the rounded score (largest remainders).
-    """
-    ordered = sorted(parts.items(), key=lambda part: -abs(part[1]))
-    shown = ordered if len(ordered) <= PARTS else ordered[: PARTS - 1]
-    named = [(part_label(topic), value) for topic, value in shown]
-    if rest := ordered[len(shown) :]:
-        named.append((tr("all else"), sum(value for _, value in rest)))
-    whole = [math.floor(100 * value) for _, value in named]
-    remainders = sorted(range(len(named)), key=lambda i: whole[i] - 100 * named[i][1])
-    shown_score = round(100 * round(score, 2))  # as it is written; 100 * 0.265 alone would be 26
-    for i in remainders[: max(shown_score - sum(whole), 0)]:
-        whole[i] += 1
-    said = [f"{signed(cents / 100)} {label}" for (label, _), cents in zip(named, whole, strict=True) if cents]
-    return f"{', '.join(said)} = {signed(score)}" if said else signed(score)
-
-
-def part_label(topic: str) -> str:
-    """A part of the sum in one or two words: 'calm', 'Study', 'your wish on vocals', 'calmer', 'shown lately'."""
-    kind, _, name = topic.partition(".")
-    if topic in MOODS:
-        return mood_adjective(topic)
-    if kind == "preference":
-        return tr("your wish: {preference}", preference=tr(WISHES[name]))
-    if kind == "steer":
-        return lowered(steer_label(name))
-    named = {
-        "freshness": tr("shown lately"),
-        "surprise": tr("chance"),
-        "diversity": tr("like others here"),
-        "journey": tr("off the way"),
-        "flow": tr("the step to it"),
-        "taste": tr("your taste"),
-    }
-    return named[topic] if topic in named else inside(occasion_label(topic))
-
-
-def signed(value: float) -> str:
-    """'+0.08' or '−0.08'."""
-    return number(value, "+.2f").replace("-", "\u2212")
-
-
-def left_out(missing: Sequence[str]) -> str | None:
-    """Which stems' rules were left out of the sum."""
-    if not missing:
-        return None
-    return tr(
-        "Left out of the sum, in part: {instruments} (not heard here, or not told apart for sure).",
-        instruments=joined([the_source(stem) for stem in missing]),
-    )
-
-
-def heard_by(separator: str, reasons: Sequence[Reason]) -> str | None:
-    """Who told the instruments apart, and how far the reasons could rely on it."""
-    info = describe(separator)
-    if not info.reliability:
-        return tr("No instruments were told apart in this track, so only the music as a whole speaks.")
-    stems = dict.fromkeys(
-        reason.source for reason in reasons if reason.percentile is not None and reason.source != "mix"
-    )
-    if not stems:
-        return None
-    shares = [f"{the_source(stem)} {percent(trust(separator, stem))}" for stem in stems]
-    return tr(
-        "The instruments were told apart by {separator}, and count that much: {shares}.",
-        separator=tr(info.label),
-        shares=", ".join(shares),
-    )

@@ -11,13 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from core.i18n import inside, mark, number, percent, tr
 from core.library.catalog import Catalog
 from core.library.query import Meaning
 from core.library.search import SOUNDS
-from core.moods.profile import mood_adjective
 from core.recommend.rule import Matrix
-from core.recommend.rules import occasion_label, prepare, trust
+from core.recommend.rules import prepare, trust
 from core.separation.base import HEARD
 
 CLEAR = 0.6
@@ -45,44 +43,6 @@ def _values(catalog: Catalog, meaning: Meaning) -> tuple[Matrix, np.ndarray]:
     share = ranks if meaning.kind == "high" else 1 - ranks
     with np.errstate(invalid="ignore"):
         return share, share >= CLEAR
-
-
-def in_words(meaning: Meaning, strength: float, *, estimate: bool = False) -> str:
-    """How a card says it: 'calm +0.61', 'piano 91% of the time', 'slower than 74%'; an `estimate` says so."""
-    share = percent(strength)
-    match meaning.kind:
-        case "mood":
-            return f"{mood_adjective(meaning.name)} {number(2 * strength - 1, '+.2f')}"
-        case "occasion":
-            return f"{inside(occasion_label(meaning.name))} {number(2 * strength - 1, '+.2f')}"
-        case "instrument":
-            stem = tr(NAMES[meaning.name])
-            if estimate:
-                return tr("{stem} about {share} of the time", stem=stem, share=share)
-            return tr("{stem} {share} of the time", stem=stem, share=share)
-        case "without":
-            stem = tr(NAMES[meaning.name])
-            return tr("no {stem}", stem=stem) if strength > 0.995 else tr("almost no {stem}", stem=stem)
-        case _:
-            how = tr(_COMPARATIVES[meaning.name][meaning.kind == "low"])
-            return tr("{how} than {share}", how=how, share=share)
-
-
-NAMES = {
-    "drums": mark("drums"),
-    "bass": mark("bass"),
-    "vocals": mark("vocals"),
-    "guitar": mark("guitar"),
-    "piano": mark("piano"),
-    "other": mark("other instruments"),
-}
-
-_COMPARATIVES = {
-    "mix.tempo": (mark("faster"), mark("slower")),
-    "mix.loudness": (mark("louder"), mark("quieter")),
-    "mix.spectral_centroid": (mark("brighter"), mark("darker")),
-    "mix.percussive_ratio": (mark("more rhythmic"), mark("less rhythmic")),
-}
 
 
 def estimated(separator: str | None, meaning: Meaning) -> bool:

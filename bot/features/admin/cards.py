@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from bot.features.upload.cards import job_title
 from bot.i18n import mark, number, percent, tr
@@ -12,11 +11,9 @@ from bot.router import Press
 from bot.theme import plain, roughly
 from bot.widgets import Card, Style, note_card, row, text
 from bot.words.say import LIMITS, say
-
-if TYPE_CHECKING:
-    from core.library.audit import Entry
-    from core.settings import LimitSettings
-    from jobs.model import Job
+from core.library.audit import Entry
+from core.settings import LimitSettings
+from jobs.model import Job
 
 PAGE = 10
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 from discord import ui
@@ -13,13 +13,12 @@ from bot.i18n import percent, tr, trn
 from bot.router import Choose, Press
 from bot.theme import clock, plain
 from bot.widgets import Card, Style, gallery, line, mood_colour, row, text
+from bot.words.explain import signed, why
 from bot.words.reasons import reason_text
 from bot.words.say import moods_text
 from core.moods.profile import MOODS, mood_label
-from core.recommend.explain import in_short, signed, why
-
-if TYPE_CHECKING:
-    from core.recommend.journey_store import Made
+from core.recommend.explain import in_short
+from core.recommend.journey_store import Made
 
 PAGE = 5
 PICTURE = "journey.png"

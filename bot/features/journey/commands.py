@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
@@ -20,14 +19,12 @@ from bot.router import on_press
 from bot.service.drawings import Drawings
 from bot.words.say import moods_text
 from core.errors import UserError
+from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile, mood_label
 from core.pictures.drawing import draw_journey
+from core.recommend.diversity import Term
 from core.recommend.journey import Journey, drawn, journey
 from core.recommend.journey_store import Made, Question
-
-if TYPE_CHECKING:
-    from core.library.catalog import Catalog
-    from core.recommend.diversity import Term
 
 Interaction = discord.Interaction[Moodstem]
 

@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from discord import ui
 
-from bot.i18n import inside, joined, number, percent, tr, trn
+from bot.i18n import inside, joined, mark, number, percent, tr, trn
 from bot.router import Press
 from bot.theme import STEM_EMOJI, bar, clock, plain
 from bot.widgets import Card, Style, gallery, line, mood_colour, row, text
-from core.library.search import SOUNDS
+from bot.words.meanings import in_words
+from core.library.history import Moment
+from core.library.query import Query
+from core.library.search import SOUNDS, Filters, Found, Hit
+from core.library.tracks import Track
 from core.moods.profile import mood_adjective
 from core.names import key_name, stem_name
-from core.recommend.search_semantics import estimated, in_words
+from core.recommend.search_semantics import estimated
 from core.recommend.table import occasion_label
 from core.separation.base import HEARD
 from core.separation.registry import describe
-
-if TYPE_CHECKING:
-    from core.library.history import Moment
-    from core.library.query import Query
-    from core.library.search import Filters, Found, Hit
-    from core.library.tracks import Track
 
 PAGE = 5
 MOMENTS = 8
@@ -262,3 +260,38 @@ def _understood(asked: Asked) -> str:
 
 def _lines(*lines: str) -> str:
     return "\n".join(one for one in lines if one)
+
+
+CAPTIONS = {
+    "profile": (
+        mark(
+            "**Within the library**\n-# Each number says how many percent of the tracks lie below this one."
+        ),
+        mark("Percentiles of {title} within the library, for the whole track and each instrument"),
+    ),
+    "contrast": (
+        mark(
+            "**Musical contrast**\n-# The more separate regions the lower picture has, the more eventful the music."
+        ),
+        mark("Spectrogram of {title} before and after the threshold that separates sound from silence"),
+    ),
+    "chroma": (
+        mark("**Notes over time**\n-# How much of each of the twelve notes sounds; the keynote is bold."),
+        mark("Pitch classes of {title} over time"),
+    ),
+}
+
+
+def details_card(track: Track, pictures: Sequence[str], audio_is_there: bool) -> Card:
+    """The pictures by name (attached as NAME.png), each below what it shows."""
+    items: list[ui.Item[Card]] = []
+    for name in pictures:
+        caption, description = CAPTIONS[name]
+        items += [text(tr(caption)), gallery(f"{name}.png", tr(description, title=plain(track.title)))]
+    artist = f"-# {plain(track.artist)}" if track.artist else ""
+    gone = (
+        []
+        if audio_is_there
+        else [text(tr("-# Its audio is no longer kept, so there is no picture of its sound."))]
+    )
+    return Card(text(f"## {plain(track.title)}", *([artist] if artist else [])), *items, *gone)

@@ -5,23 +5,20 @@ from __future__ import annotations
 import asyncio
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import discord
 from discord.ext import commands
 
 from bot.app import Moodstem
-from bot.features.library.details_card import details_card
+from bot.features.library.cards import details_card
 from bot.i18n import tr
 from bot.router import on_press
 from bot.service.drawings import Drawings
 from core.errors import UserError
+from core.library.catalog import Catalog
+from core.library.tracks import Track
 from core.pictures.drawing import draw_details, profile_features
-
-if TYPE_CHECKING:
-    from core.library.catalog import Catalog
-    from core.library.tracks import Track
-    from core.track_analysis import TrackAnalysis
+from core.track_analysis import TrackAnalysis
 
 KEPT = 12
 """Tracks whose pictures stay in memory, about half a megabyte each: a shared card's button is pressed by several."""

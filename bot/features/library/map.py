@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 
+from bot.app import Moodstem
 from bot.i18n import spoken, tr, trn
 from bot.service.drawings import Drawings
 from bot.theme import plain
@@ -15,9 +16,6 @@ from bot.widgets import Card, gallery, text
 from core.moods.profile import mood_adjective
 from core.pictures.drawing import draw_map
 from core.recommend.music_map import corner, drawn
-
-if TYPE_CHECKING:
-    from bot.app import Moodstem
 
 PICTURE = "map.png"
 PICKED = 10

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from discord import ui
 
 from bot.i18n import percent, tr, trn
 from bot.router import Press
 from bot.theme import bar, plain
 from bot.widgets import Card, Style, line, row, text
 from bot.words.reasons import reason_text
+from core.recommend.party_store import Guest, Opened
 from core.recommend.rules import occasion_label
-
-if TYPE_CHECKING:
-    from discord import ui
-
-    from core.recommend.party_store import Guest, Opened
 
 PAGE = 5
 
@@ -109,7 +107,6 @@ def _subject(opened: Opened) -> str:
 
 
 def _track(place: int, track: dict[str, Any], served: list[Guest]) -> ui.Section[Any]:
-    from discord import ui
 
     by_line = " · ".join(plain(part, 60) for part in (track["artist"], track["genre"]) if part)
     happiest = max(served, key=lambda guest: (guest.heard[place].score, -guest.user_id), default=None)

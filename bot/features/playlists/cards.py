@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from discord import ui
 
@@ -12,12 +12,10 @@ from bot.i18n import tr, trn
 from bot.router import Buttons, Press
 from bot.theme import GOOD, clock, plain
 from bot.widgets import Card, Style, line, note_card, row, text
+from core.library.matching import Match
+from core.library.playlists import Entry, Playlist
+from core.library.tracks import Track
 from core.names import short
-
-if TYPE_CHECKING:
-    from core.library.matching import Match
-    from core.library.playlists import Entry, Playlist
-    from core.library.tracks import Track
 
 LISTS, PAGE, EDITED, SHARED = 8, 7, 5, 8
 """Playlists, entries, entries to change, and entries of a shared card, on one card of at most 40 components."""

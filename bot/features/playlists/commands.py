@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -22,9 +20,6 @@ from bot.i18n import tr
 from bot.theme import plain
 from core.errors import UserError
 from core.library.playlist_files import FORMATS
-
-if TYPE_CHECKING:
-    pass
 
 Interaction = discord.Interaction[Moodstem]
 

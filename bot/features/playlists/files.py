@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import discord
 
+from bot.app import Moodstem
 from bot.autocomplete import entries_of
 from bot.features.playlists.cards import import_card
 from bot.i18n import tr
@@ -18,9 +18,6 @@ from core.errors import UserError
 from core.library.matching import match
 from core.library.playlist_files import MOST_BYTES, item_of, read, write
 from core.library.playlists import MOST_ENTRIES, Playlist
-
-if TYPE_CHECKING:
-    from bot.app import Moodstem
 
 
 async def bring_in(

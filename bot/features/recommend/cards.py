@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 from discord import ui
@@ -13,19 +13,18 @@ from bot.router import Choose, Press
 from bot.theme import plain
 from bot.widgets import Card, Style, line, mood_colour, row, text
 from bot.words.changes import change_text, change_title
+from bot.words.explain import signed, why
 from bot.words.reasons import reason_text
 from core.i18n import ordinal
+from core.library.tracks import Track
 from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
 from core.moods.profile import MOODS, mood_adjective, mood_label
 from core.names import short
-from core.recommend.explain import in_short, signed, why
+from core.recommend.explain import in_short
+from core.recommend.recommendation_store import Pick, RecommendationQuery, Recommended
 from core.recommend.rules import occasion_label
+from core.recommend.similar import Similar
 from core.recommend.steer import SURPRISE, listed, quick_steers, steer_emoji, steer_label
-
-if TYPE_CHECKING:
-    from core.library.tracks import Track
-    from core.recommend.recommendation_store import Pick, RecommendationQuery, Recommended
-    from core.recommend.similar import Similar
 
 PAGE = 5
 """Tracks on one card: a card holds at most 40 components, and more than five reasons to listen are none."""

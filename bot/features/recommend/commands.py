@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from dataclasses import replace
 
@@ -16,11 +17,12 @@ from bot.features.recommend.cards import PAGE, no_mood_card, picks_card, why_car
 from bot.i18n import tr
 from bot.router import Press, on_press
 from bot.widgets import Card, problem_card
+from bot.words.ranking import ranks_higher
 from core.errors import Fact, UserError, fact
 from core.moods.aim import AIMS, aim_label
 from core.moods.profile import MOODS, mood_label
 from core.recommend.recommendation_store import RecommendationQuery, Recommended
-from core.recommend.rules import occasion_label, occasions
+from core.recommend.rules import occasion_label, occasions, topic_weights
 from core.recommend.steer import SURPRISE, opposite_of, pressed, taken_back
 
 Interaction = discord.Interaction[Moodstem]
@@ -199,13 +201,17 @@ class Recommend(commands.Cog):
         own = made.user_id == interaction.user.id
         if not own:
             await self.recommending.check_all_here(interaction.guild_id, made)
-        ranking = await self.recommending.ranks_higher(interaction.guild_id, made, int(position))
-        if ranking is None:
+        found = await self.recommending.asked_again(interaction.guild_id, made)
+        if found is None:
             ranking = [
                 tr(
                     "The library, its rules or what you like have changed since, so this can no longer be told; ask again."
                 )
             ]
+        else:
+            topics = topic_weights(made.query.target, made.query.occasion, made.query.steers)
+            catalog = await self.bot.catalogs.of(interaction.guild_id)
+            ranking = await asyncio.to_thread(ranks_higher, catalog, topics, found, int(position))
         await interaction.edit_original_response(view=why_card(made, int(position), ranking, own=own))
 
     @on_press("rec_share")

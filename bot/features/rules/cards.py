@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
+from discord import ui
 
 from bot.features.admin.cards import newer_older
 from bot.i18n import inside, tr, trn
@@ -16,17 +17,11 @@ from bot.words.rules import preference_label, rule_about, rule_named, topic_labe
 from core.audio.types import STEMS
 from core.library.glossary import meaning
 from core.moods.profile import MOODS, PREFERENCES, mood_label
-from core.recommend.rules import occasion_label, occasions
+from core.recommend.rules import Rule, occasion_label, occasions
 from core.recommend.table import occasion_emoji
-from core.recommend.tuning import MOST, share, token
+from core.recommend.tuning import MOST, Change, share, token
 from core.recommend.weight_preview import TOP, Outcome, Sample
 from core.recommend.wording import the_source
-
-if TYPE_CHECKING:
-    from discord import ui
-
-    from core.recommend.rules import Rule
-    from core.recommend.tuning import Change
 
 PAGE = 8
 """Rules or changes on one card."""

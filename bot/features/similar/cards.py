@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
 from discord import ui
@@ -15,12 +15,10 @@ from bot.router import Choose, Press
 from bot.theme import STEM_EMOJI, plain
 from bot.widgets import Card, Style, gallery, line, row, text
 from core.audio.types import STEMS
+from core.library.tracks import Track
 from core.names import stem_name
-
-if TYPE_CHECKING:
-    from core.library.tracks import Track
-    from core.recommend.prominence import Prominent
-    from core.recommend.similar import Similar
+from core.recommend.prominence import Prominent
+from core.recommend.similar import Similar
 
 KINDS = {
     "sound": (mark("Sound"), "🎚️"),

@@ -82,10 +82,8 @@ class Upload(commands.Cog):
         """Forget an uploaded track and its audio; the uploader's and the admins' right."""
         sentence = {
             "removed": tr("Removed: the audio, its analysis and its picture."),
-            "kept for others": tr(
-                "Removed for you. Somebody else uploaded the same recording, so theirs stays."
-            ),
-            "removed already": tr("It was removed already."),
+            "kept": tr("Removed for you. Somebody else uploaded the same recording, so theirs stays."),
+            "gone": tr("It was removed already."),
         }[await self.bot.uploading.remove(await own_job(interaction, job_id), interaction.user.id)]
         await interaction.response.edit_message(view=note_card(sentence), attachments=[])
 

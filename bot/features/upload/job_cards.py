@@ -17,8 +17,7 @@ from bot.app import Moodstem
 from bot.consent import stores_nothing
 from bot.errors import GONE, TOO_LARGE, TROUBLE
 from bot.features.library.cards import PICTURE
-from bot.features.upload.cards import end_notice, index_card, job_card, jobs_card, result_card
-from bot.features.upload.stems_card import stems_card
+from bot.features.upload.cards import end_notice, index_card, job_card, jobs_card, result_card, stems_card
 from bot.i18n import speaking, tr
 from bot.router import on_press
 from bot.widgets import Card, note_card

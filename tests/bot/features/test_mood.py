@@ -11,7 +11,7 @@ import pytest
 
 import bot
 from bot.app import extensions
-from bot.features.mood.commands import mood_form
+from bot.features.mood.cards import mood_form
 from core.errors import UserError
 from core.i18n import LANGUAGES, speaking
 from core.moods.questionnaire import SHORT_FORM, profile, questions, questions_at_once
@@ -222,7 +222,7 @@ async def test_a_form_that_was_tampered_with_is_refused(world: World) -> None:
     for given in ("nothing=3", "peacefulness_bore=9", "peacefulness_bore=x"):
         with pytest.raises(UserError):
             await mood.take_form(await interaction_of(world), given)
-    assert await mood.moods.profile(world.alice.id) is None
+    assert await world.bot.moods.profile(world.alice.id) is None
 
 
 async def interaction_of(world: World) -> Any:

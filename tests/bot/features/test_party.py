@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from bot.service.member_data import erase_member
+from bot.words.reasons import reason_text
 from core.moods.profile import Profile
 from tests.bot.conftest import World, labels, press_ids, within_budget, words
 
@@ -144,7 +145,7 @@ async def test_each_one_gets_two_reasons_where_there_is_room(world: World) -> No
     why = await world.alice.click(card.message, label="Why 1?")
     for guest in party.guests:
         for reason in guest.heard[0].reasons[:2]:
-            assert reason[:40] in words(why.response), guest
+            assert reason_text(reason)[:40] in words(why.response), guest
 
 
 async def test_the_card_does_not_say_the_same_of_every_track(world: World) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bot.features.mood.commands import profile_card
+from bot.features.mood.cards import profile_card
 from bot.features.recommend.cards import picks_card
 from core.moods.profile import Profile
 from core.recommend.recommendation_store import Recommended

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from bot.words.meanings import in_words
 from core.library.database import Database
 from core.library.loading import load_catalog
 from core.library.query import Key, parse
@@ -20,7 +21,7 @@ from core.library.scope import LibraryScope
 from core.library.search import SOUNDS, Filters, Found, complete, genres, hit, search, visible
 from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library, put_latent
-from core.recommend.search_semantics import in_words, strengths
+from core.recommend.search_semantics import strengths
 
 EVERYTHING = LibraryScope(None)
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from bot.words.explain import why
 from bot.words.ranking import ranks_higher
 from bot.words.reasons import reason_text
+from core.errors import fact
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile
 from core.recommend.counterfactual import smallest_change
 from core.recommend.diversity import Share
-from core.recommend.explain import why
 from core.recommend.rules import Recommendation, recommend, topic_weights
 from tests.core.recommend.worlds import catalog, random_catalog
 
@@ -109,7 +110,15 @@ class Liked:
 
     def at(self, row: int) -> tuple[Share, ...]:
         return (
-            (Share("taste.sound", 0.5, 1.0, "cosine", "It sounds like what you liked."),)
+            (
+                Share(
+                    "taste.sound",
+                    0.5,
+                    1.0,
+                    "cosine",
+                    fact("plain", sentence="It sounds like what you liked."),
+                ),
+            )
             if row == self.row
             else ()
         )

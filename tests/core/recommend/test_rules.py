@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.words.explain import why
 from bot.words.reasons import reason_text
 from bot.words.say import say
 from core.errors import UserError
 from core.moods.profile import MOODS, PREFERENCES, Profile, tables
 from core.recommend.diversity import FRESHNESS_PENALTY
-from core.recommend.explain import why
 from core.recommend.rules import (
     PREFERENCE_WEIGHT,
     Rule,

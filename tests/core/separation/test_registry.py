@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from bot.words.explain import heard_by
 from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.errors import UserError
@@ -26,7 +27,6 @@ from core.library.search import hit
 from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
-from core.recommend.explain import heard_by
 from core.recommend.rules import Reason, load_rules, recommend
 from core.recommend.table import PRESENCE
 from core.separation.registry import at_hand, describe, installed, load_separator, names

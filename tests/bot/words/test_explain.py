@@ -8,9 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bot.words.explain import PARTS, left_out, part_label, signed, total
 from core.i18n import speaking
 from core.moods.profile import MOODS, PREFERENCES
-from core.recommend.explain import PARTS, left_out, part_label, signed, total
 from core.recommend.rules import occasions
 from core.recommend.steer import steers
 from core.recommend.wording import fact

@@ -1,0 +1,151 @@
+"""The cards and the form of the questionnaire, and the finished profile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import discord
+
+from bot.i18n import mark, spoken, tr
+from bot.router import Choose, Form, Press
+from bot.theme import bar
+from bot.widgets import Card, Style, line, mood_colour, note_card, row, step, text
+from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
+from core.moods.profile import Profile, mood_label
+from core.moods.questionnaire import (
+    Question,
+    questions,
+)
+from core.recommend.table import occasion_emoji, occasion_label, occasions
+
+QUICK_OCCASIONS = (
+    ("", mark("No occasion"), "🎧"),
+    ("relaxation", mark("Relax"), "🛋️"),
+    ("study", mark("Study"), "📚"),
+    ("workout", mark("Workout"), "🏃"),
+    ("celebration", mark("Celebrate"), "🎉"),
+)
+
+WISHES = {
+    "vocals": (mark("less singing"), mark("more singing")),
+    "harmony": (mark("less harmony"), mark("more harmony")),
+    "rhythm": (mark("less rhythm"), mark("more rhythm")),
+    "brightness": (mark("a darker sound"), mark("a brighter sound")),
+}
+"""Preferences in words: (less, more) of it."""
+
+
+def mood_form(asked: Sequence[Question]) -> Form:
+    """Questions as lists to choose from. What is chosen says which question it answers, so that the form can be sent to
+    another process than the one that opened it."""
+    return Form(
+        "mood_formed",
+        title=tr("How do you feel?"),
+        fields=[
+            discord.ui.Label(
+                text=tr("{place} of {count}", place=place, count=len(asked)),
+                description=one.text,
+                component=discord.ui.Select(
+                    custom_id=one.id,
+                    placeholder=tr("Tap to answer"),
+                    required=False,
+                    min_values=0,
+                    options=[
+                        discord.SelectOption(label=label, value=f"{one.id}={value}")
+                        for value, label in enumerate(one.answers)
+                    ],
+                ),
+            )
+            for place, one in enumerate(asked, 1)
+        ],
+    )
+
+
+def forgotten_card() -> Card:
+    return note_card(
+        tr("Forgotten: your answers, your profile and what I recommended to you."),
+        Press("mood_start", label=tr("Start afresh")),
+    )
+
+
+def question_card(asked: Question, answered: int, expected: int, note: str | None = None) -> Card:
+    """A question, the `answered + 1`st of about `expected`; `note` stands above it."""
+    answers = [
+        Press("mood_answer", asked.id, value, label=label, style=Style.primary)
+        for value, label in enumerate(asked.answers)
+    ]
+    return Card(
+        *([text(f"-# {note}")] if note else []),
+        text(step(answered, expected), f"### {asked.text}"),
+        row(*answers),
+        row(
+            Press("mood_back", label=tr("Back"), emoji="◀️", disabled=answered == 0),
+            Press("mood_skip", asked.id, label=tr("Skip")),
+            Press("mood_stop", label=tr("Stop")),
+            *([Press("mood_form", label=tr("Five at once"), emoji="📝")] if answered == 0 else []),
+        ),
+    )
+
+
+def profile_card(found: Profile, aim: str = "match") -> Card:
+    """The finished profile; the music can match it or move it, and be for an occasion."""
+    strongest = found.strongest(9)
+    bars = [f"`{bar(weight, 8)}` {mood_label(mood)}" for mood, weight in strongest]
+    wishes = [_wish(name, value) for name, value in found.preferences.items() if abs(value) >= 0.25]
+    quick = [occasion for occasion, _, _ in QUICK_OCCASIONS]
+    return Card(
+        text(tr("## Your mood right now"), tr("You sound {summary}.", summary=found.summary())),
+        *([text(*bars)] if bars else []),
+        *([text(tr("-# You asked for {wishes}.", wishes=", ".join(wishes)))] if wishes else []),
+        line(),
+        text(tr("**What should the music do?**"), f"-# {aim_sentence(found, aim)}"),
+        row(
+            *(
+                Press(
+                    "mood_aim",
+                    one,
+                    label=aim_label(one),
+                    emoji=aim_emoji(one),
+                    style=Style.success if one == aim else Style.secondary,
+                )
+                for one in AIMS
+            )
+        ),
+        text(tr("**What is it for?**")),
+        row(
+            *(
+                Press("recommend", occasion, 5, aim, label=tr(label), emoji=emoji, style=Style.primary)
+                for occasion, label, emoji in QUICK_OCCASIONS
+            )
+        ),
+        row(
+            Choose(
+                "recommend_for",
+                5,
+                aim,
+                placeholder=tr("Something else"),
+                options=[
+                    discord.SelectOption(label=occasion_label(name), value=name, emoji=occasion_emoji(name))
+                    for name in occasions()
+                    if name not in quick
+                ],
+            )
+        ),
+        row(
+            Press("mood_restart", label=tr("Ask me again")),
+            Press("mood_forget", label=tr("Forget all this"), style=Style.danger),
+        ),
+        colour=mood_colour(strongest[0][0] if strongest else None),
+    )
+
+
+def _wish(name: str, value: float) -> str:
+    return tr(WISHES[name][value > 0])
+
+
+def earlier_answer(entry: dict[str, Any]) -> str:
+    earlier = next(question for question in questions(spoken()) if question.id == entry["question"])
+    if entry["answer"] is None:
+        return tr("Before, you skipped this.")
+    return tr("Before, you said “{answer}”.", answer=earlier.answers[entry["answer"]])

@@ -1,0 +1,46 @@
+"""How strongly a track has what a word of a search means, in the reader's language."""
+
+from __future__ import annotations
+
+from core.i18n import inside, mark, number, percent, tr
+from core.library.query import Meaning
+from core.moods.profile import mood_adjective
+from core.recommend.table import occasion_label
+
+
+def in_words(meaning: Meaning, strength: float, *, estimate: bool = False) -> str:
+    """How a card says it: 'calm +0.61', 'piano 91% of the time', 'slower than 74%'; an `estimate` says so."""
+    share = percent(strength)
+    match meaning.kind:
+        case "mood":
+            return f"{mood_adjective(meaning.name)} {number(2 * strength - 1, '+.2f')}"
+        case "occasion":
+            return f"{inside(occasion_label(meaning.name))} {number(2 * strength - 1, '+.2f')}"
+        case "instrument":
+            stem = tr(NAMES[meaning.name])
+            if estimate:
+                return tr("{stem} about {share} of the time", stem=stem, share=share)
+            return tr("{stem} {share} of the time", stem=stem, share=share)
+        case "without":
+            stem = tr(NAMES[meaning.name])
+            return tr("no {stem}", stem=stem) if strength > 0.995 else tr("almost no {stem}", stem=stem)
+        case _:
+            how = tr(_COMPARATIVES[meaning.name][meaning.kind == "low"])
+            return tr("{how} than {share}", how=how, share=share)
+
+
+NAMES = {
+    "drums": mark("drums"),
+    "bass": mark("bass"),
+    "vocals": mark("vocals"),
+    "guitar": mark("guitar"),
+    "piano": mark("piano"),
+    "other": mark("other instruments"),
+}
+
+_COMPARATIVES = {
+    "mix.tempo": (mark("faster"), mark("slower")),
+    "mix.loudness": (mark("louder"), mark("quieter")),
+    "mix.spectral_centroid": (mark("brighter"), mark("darker")),
+    "mix.percussive_ratio": (mark("more rhythmic"), mark("less rhythmic")),
+}
