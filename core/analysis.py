@@ -27,8 +27,10 @@ def analyse(
     separator: Separator,
     progress: Progress | None = None,
     limits: DecodeLimits = DecodeLimits(),  # noqa: B008 - frozen
+    *,
+    genre_model: Path | None = None,
 ) -> TrackAnalysis:
-    """Decode, separate and describe one audio file.
+    """Decode, separate and describe one audio file; `genre_model` is another model than the bundled one.
 
     Raises core.errors.UserError with one clear sentence when the file cannot be analysed, and Cancelled when
     `progress` does. Deterministic: the same file and the same separator give the same analysis.
@@ -61,14 +63,14 @@ def analyse(
         activity_curve=described.activity_curve,
         notes=notes,
     )
-    return replace(analysis, latent=_latent(described.power_mel, analysis))
+    return replace(analysis, latent=_latent(described.power_mel, analysis, genre_model))
 
 
-def _latent(power_mel: Any, analysis: TrackAnalysis) -> dict[str, Any] | None:
+def _latent(power_mel: Any, analysis: TrackAnalysis, genre_model: Path | None) -> dict[str, Any] | None:
     """The genre model's vector and genres, in 27 ms, since spectrogram and descriptors are there; None without a model, and
     for silence."""
     try:
-        model = current()
+        model = current(genre_model)
     except UserError as error:
         log.warning("No latent vectors: %s", error)
         return None

@@ -240,7 +240,7 @@ def whoever() -> str:
     return f"user {os.getuid()}" if hasattr(os, "getuid") else "this user"
 
 
-NOT_SETTINGS = re.compile("MOODSTEM_(CONFIG|CHILD_LOG|GENRE_MODEL|SOUNDFONT|SHARED|TEST.*)")
+NOT_SETTINGS = re.compile("MOODSTEM_(CONFIG|CHILD_LOG|SOUNDFONT|SHARED|TEST.*)")
 """Environment variables that are Moodstem's, its laboratory's or its tests' without standing in config.toml."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from core.settings import LimitSettings, Settings
 from jobs.engines.base import Engine
 from jobs.model import Quotas
@@ -20,6 +22,7 @@ def runner_options(settings: Settings) -> RunnerOptions:
         data=settings.data.absolute(),
         separator=settings.jobs.separator,
         weights=settings.jobs.weights,
+        genre_model=chosen_model(settings),
         threads=settings.jobs.threads,
         htdemucs=settings.htdemucs.model_dump(),
         engine=settings.jobs.engine,
@@ -34,6 +37,12 @@ def runner_options(settings: Settings) -> RunnerOptions:
         folder_seconds=max(settings.limits.duration_min * 60, 900.0),
         running_per_user=settings.limits.running_per_user,
     )
+
+
+def chosen_model(settings: Settings) -> Path | None:
+    """Return the operator's genre model as an absolute path: a worker may run elsewhere."""
+    chosen = settings.jobs.genre_model
+    return chosen.expanduser().resolve() if chosen is not None else None
 
 
 def quotas(limits: LimitSettings) -> Quotas:
@@ -66,5 +75,6 @@ def plan(settings: Settings) -> Plan:
             history=kept.history_days,
         ),
         backups=kept.backups,
+        genre_model=chosen_model(settings),
         disk_bytes=int(kept.disk_gb * 1e9),
     )

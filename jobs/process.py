@@ -67,6 +67,7 @@ class RunnerOptions:
     data: Path
     separator: str = "auto"
     weights: Path | None = None
+    genre_model: Path | None = None
     threads: int = 1
     htdemucs: dict[str, Any] | None = None
     """See core.separation.registry.load_separator."""
@@ -93,8 +94,8 @@ class RunnerOptions:
     @classmethod
     def from_json(cls, text: str) -> RunnerOptions:
         given = json.loads(text)
-        weights = Path(given["weights"]) if given["weights"] else None
-        return cls(**given | {"data": Path(given["data"]), "weights": weights})
+        paths = {name: Path(given[name]) for name in ("data", "weights", "genre_model") if given[name]}
+        return cls(**given | paths)
 
 
 def make_engine(options: RunnerOptions, *, warm: bool = False) -> Engine:
@@ -109,6 +110,7 @@ def make_engine(options: RunnerOptions, *, warm: bool = False) -> Engine:
             options.separator,
             cluster=cluster,
             weights_dir=options.weights,
+            genre_model=options.genre_model,
             threads=options.threads,
             htdemucs=options.htdemucs,
             device=options.device,
@@ -119,6 +121,7 @@ def make_engine(options: RunnerOptions, *, warm: bool = False) -> Engine:
         LocalEngine(
             options.separator,
             weights_dir=options.weights,
+            genre_model=options.genre_model,
             threads=options.threads,
             htdemucs=options.htdemucs,
             device=options.device,

@@ -47,6 +47,7 @@ class Plan:
     data: Path
     folders: Sequence[Path] = ()
     retention: Retention = field(default_factory=Retention)
+    genre_model: Path | None = None
     backups: int = 7
     disk_bytes: int = 10_000_000_000
 
@@ -200,7 +201,7 @@ def planned(queue: Queue, plan: Plan) -> list[Due]:
         Due(
             "reindex",
             CronTrigger(hour=3, minute=30, timezone=UTC),
-            lambda: enqueue_reindex(queue, plan.folders),
+            lambda: enqueue_reindex(queue, plan.folders, plan.genre_model),
         ),
         Due("backup", CronTrigger(hour=4, minute=30, timezone=UTC), lambda: back_up(database, plan)),
         Due("upkeep", CronTrigger(hour=4, minute=45, timezone=UTC), database.maintain),
@@ -218,7 +219,7 @@ def planned(queue: Queue, plan: Plan) -> list[Due]:
     ]
 
 
-async def enqueue_reindex(queue: Queue, folders: Sequence[Path]) -> None:
+async def enqueue_reindex(queue: Queue, folders: Sequence[Path], genre_model: Path | None = None) -> None:
     """One background job for each watched folder: those of the settings and those that were indexed before; and
     one for the uploads, which a new separator or analyser has to hear again."""
     known = await queue.database.fetch("SELECT path FROM folder WHERE watched = 1")
@@ -229,7 +230,7 @@ async def enqueue_reindex(queue: Queue, folders: Sequence[Path]) -> None:
             "index", index.Spec(folder), user_id=NOBODY, priority=BACKGROUND, dedup=f"index:{folder}"
         )
     if await queue.database.fetch(f"SELECT 1 FROM track WHERE origin IN {MEMBER_OWNED_SQL} LIMIT 1") or (
-        model_file() is not None
+        model_file(genre_model) is not None
         and await queue.database.fetch(
             "SELECT 1 FROM track WHERE NOT EXISTS (SELECT 1 FROM latent WHERE track_id = track.id) LIMIT 1"
         )

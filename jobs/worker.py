@@ -60,7 +60,11 @@ class Worker:
             if self.options.extra_tasks:
                 self._extra = runpy.run_path(self.options.extra_tasks)
             separator = self._load_separator()
-            facts = {"separator": separator.name, "separator_version": separator.version, **versions()}
+            facts = {
+                "separator": separator.name,
+                "separator_version": separator.version,
+                **versions(self.options.genre_model),
+            }
             self._tell(event="ready", facts=facts)
             if self.options.warm and self._inbox.empty():
                 self._warm(separator)
@@ -96,7 +100,9 @@ class Worker:
         try:
             if separator is None:
                 raise refusal or UserError("The worker has no separator: choose another one in config.toml.")
-            result = self._task(request["task"])(request["arguments"], Context(separator, report))
+            result = self._task(request["task"])(
+                request["arguments"], Context(separator, self.options.genre_model, report)
+            )
             return {"event": "result", "result": result}
         except Cancelled:
             return {"event": "cancelled"}
@@ -131,10 +137,10 @@ class Worker:
             self.events.flush()
 
 
-def versions() -> dict[str, Any]:
+def versions(genre_model: Path | None = None) -> dict[str, Any]:
     """Return what decides about the numbers in an analysis besides the separator."""
     return {
-        "genre_model": current_version(),
+        "genre_model": current_version(genre_model),
         "analyser_version": ANALYSER_VERSION,
         "python": ".".join(platform.python_version_tuple()[:2]),
         "torch": version("torch").partition("+")[0],  # builds for CPU and GPU count as the same
@@ -160,6 +166,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m jobs.worker", description=__doc__)
     parser.add_argument("--separator", default="auto")
     parser.add_argument("--weights", default=None, help="folder with weights for htdemucs_6s")
+    parser.add_argument("--genre-model", type=Path, default=None, help="in place of the bundled one")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--htdemucs", type=json.loads, default=None, help="how it is to work, as JSON")
     parser.add_argument(

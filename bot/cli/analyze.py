@@ -34,7 +34,9 @@ def analyze(ctx: click.Context, files: Sequence[Path], separator: str | None, as
     for path in files:
         with progress_bar(path.name) as advance:
             try:
-                analysis = analyse(path, loaded, advance, settings.decode_limits)
+                analysis = analyse(
+                    path, loaded, advance, settings.decode_limits, genre_model=settings.jobs.genre_model
+                )
             except UserError as error:
                 rows.append({"path": str(path), "error": " ".join(say(error).split())})
                 continue

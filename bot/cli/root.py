@@ -144,10 +144,7 @@ def settings_of(ctx: click.Context) -> Settings:
     """The settings, with --data before everything else."""
     from core.settings import load_settings
 
-    settings = load_settings(ctx.find_root().obj)
-    if settings.jobs.genre_model is not None:  # worker processes inherit it
-        os.environ["MOODSTEM_GENRE_MODEL"] = str(settings.jobs.genre_model.expanduser().resolve())
-    return settings
+    return load_settings(ctx.find_root().obj)
 
 
 def print_json(document: Any) -> None:

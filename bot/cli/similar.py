@@ -183,7 +183,9 @@ async def _asked(
         raise UserError(f"There is no track {track} in the library: `moodstem recommend --json` shows ids.")
     separator = separator_of(settings)
     with progress_bar(path.name) as advance:
-        return track, analyse(path, separator, advance, settings.decode_limits)
+        return track, analyse(
+            path, separator, advance, settings.decode_limits, genre_model=settings.jobs.genre_model
+        )
 
 
 async def _by_latent(
@@ -198,7 +200,7 @@ async def _by_latent(
         if path is not None:
             known = await Library(database).find_by_hash(content_hash(path))
             track = known.id if known else None
-            heard = classify_file(path)
+            heard = classify_file(path, chosen=settings.jobs.genre_model)
             if heard is None:
                 raise UserError(f"Nothing is to be heard in the middle of {path}: choose another file.")
             query, own, model = np.array(heard.vector, np.float32), heard.genres, heard.model

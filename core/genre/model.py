@@ -90,16 +90,20 @@ def texture(mel: Mel) -> Floats:
 
 
 def classify_file(
-    path: Path, stems: Mapping[str, float] | None = None, separator: str = ""
+    path: Path,
+    stems: Mapping[str, float] | None = None,
+    separator: str = "",
+    *,
+    chosen: Path | None = None,
 ) -> GenreResult | None:
-    """Return vector and genres of an audio file by the model in use, without separating or describing it; None for
-    silence.
+    """Return vector and genres of an audio file by the chosen model, or the bundled one, without separating or
+    describing it; None for silence.
 
     `stems` and `separator` are those of an analysis that is there already.
 
     Raises UserError as `decode` does, and where there is no model.
     """
-    model = current()
+    model = current(chosen)
     if model is None:
         raise UserError(
             "There is no genre model: make one with `moodstem train genre` and name it in [jobs] genre_model."
@@ -165,9 +169,9 @@ def load(path: Path) -> Model:
     return Model(network, file.genres, file.version, file.facts, fused)
 
 
-def current() -> Model | None:
+def current(chosen: Path | None = None) -> Model | None:
     """Return the model in use, loaded once; None where there is none. Raises UserError when it cannot be loaded."""
-    path = model_file()
+    path = model_file(chosen)
     return _loaded(path, changed(path)) if path is not None else None
 
 

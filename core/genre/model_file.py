@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,9 +23,6 @@ from core.errors import UserError
 log = logging.getLogger(__name__)
 
 BUNDLED = Path(__file__).with_name("weights") / "genre.safetensors"
-CHOSEN = "MOODSTEM_GENRE_MODEL"
-"""Environment variable that names another model than the bundled one; workers inherit it."""
-
 CODE_VERSION = 1
 """Raise it when the code of features, networks and model may give other vectors from the same weights."""
 
@@ -51,11 +47,10 @@ class ModelFile:
         return version_of(self.architecture, self.genres, own)
 
 
-def model_file() -> Path | None:
-    """Return the operator's model, which need not be there, else the bundled one, else None."""
-    chosen = os.environ.get(CHOSEN)
-    if chosen:
-        return Path(chosen)
+def model_file(chosen: Path | None) -> Path | None:
+    """Return the model that the operator chose, which need not be there, else the bundled one, else None."""
+    if chosen is not None:
+        return chosen.expanduser()
     return BUNDLED if BUNDLED.is_file() else None
 
 
@@ -67,7 +62,7 @@ def changed(path: Path) -> int:
 def read(path: Path) -> ModelFile:
     """Return the content of a model file. Raises UserError for anything else."""
     if not path.is_file():
-        raise UserError(f"There is no genre model {path}: correct {CHOSEN}, or leave it out.")
+        raise UserError(f"There is no genre model {path}: correct [jobs] genre_model, or leave it out.")
     try:
         with safe_open(path, framework="numpy") as file:
             facts = dict(file.metadata() or {})
@@ -89,10 +84,10 @@ def version_of(architecture: str, genres: list[str], tensors: Mapping[str, NDArr
     return digest.hexdigest()[:12]
 
 
-def current_version() -> str:
+def current_version(chosen: Path | None = None) -> str:
     """Return the version of the model in use; empty where there is none, or where it cannot be read (logged)."""
     try:
-        path = model_file()
+        path = model_file(chosen)
         return _version(path, changed(path)) if path is not None else ""
     except UserError as error:
         log.warning("No latent vectors: %s", error)

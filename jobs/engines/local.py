@@ -48,6 +48,7 @@ class LocalEngine:
         separator: str = "auto",
         *,
         weights_dir: Path | None = None,
+        genre_model: Path | None = None,
         threads: int = 1,
         htdemucs: Mapping[str, Any] | None = None,
         limits: Limits | None = None,
@@ -64,6 +65,8 @@ class LocalEngine:
             self._command += ["--htdemucs", json.dumps(dict(htdemucs))]
         if weights_dir is not None:
             self._command += ["--weights", str(weights_dir)]
+        if genre_model is not None:
+            self._command += ["--genre-model", str(genre_model)]
         if warm:
             self._command.append("--warm")
         if extra_tasks is not None:

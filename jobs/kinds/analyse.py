@@ -191,7 +191,7 @@ def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
     if arguments.get("analysis"):
         analysis = TrackAnalysis.from_json(arguments["analysis"])
     else:
-        analysis = analyse(path, context.separator, progress, limits)
+        analysis = analyse(path, context.separator, progress, limits, genre_model=context.genre_model)
     if arguments.get("picture"):
         from core.pictures.spectrograms import analysis_picture
 
@@ -218,7 +218,7 @@ def warm(separator: Separator) -> None:
         path = Path(folder) / "noise.wav"
         soundfile.write(path, np.random.default_rng(1).uniform(-0.1, 0.1, (88_200, 2)), 44_100)
         arguments = {"path": str(path), "picture": str(path.with_suffix(".png")), "max_seconds": 10.0}
-        compute(arguments, Context(separator, lambda stage, share: None))
+        compute(arguments, Context(separator, None, lambda stage, share: None))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -54,6 +54,8 @@ class Context:
     """What the worker's side gets beside its arguments."""
 
     separator: Separator
+    genre_model: Path | None
+    """Another model than the bundled one."""
     report: Callable[[str, float], None]
     """Takes the stage and the share that is done; raises Cancelled when nobody wants the result any more."""
 

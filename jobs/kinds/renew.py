@@ -178,7 +178,7 @@ def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
     path = Path(arguments["path"])
     if not path.is_file():
         raise Refusal("audio-gone")
-    heard = classify_file(path)
+    heard = classify_file(path, chosen=context.genre_model)
     return {"latent": heard.to_json() if heard else None, "content_hash": content_hash(path)}
 
 

@@ -23,14 +23,14 @@ from jobs.engines.pool import Idle
 log = logging.getLogger(__name__)
 
 POLL_S = 0.05
-TEND_S = 2.0
+MAINTAIN_S = 2.0
 HEAD_S = 20.0
 """For the head to answer. Ray ends a process whose head is gone for a minute: by then its jobs are given back."""
 REFUSED_S = 300.0
 """How long a machine that cannot be used is left alone before it is asked again."""
 PAUSE_S = 15.0
 
-WHAT = {
+VERSION_LABELS = {
     "separator": "the separator",
     "separator_version": "its version",
     "analyser_version": "Moodstem's analyser",
@@ -63,7 +63,7 @@ class Cluster:
 
 
 @dataclass(eq=False)
-class Seat:
+class ReadyActor:
     """One actor that is ready, and the machine it is on."""
 
     actor: Any
@@ -85,33 +85,33 @@ class Fleet:
         self.options = options
         self.limits = limits
         self.facts = facts
-        self.seats: set[Seat] = set()
+        self.ready: set[ReadyActor] = set()
         self.in_use = 0
         """Requests that have an actor or wait for one."""
         self._used_at = time.monotonic()
-        self._idle: Idle[Seat] = Idle()
+        self._idle: Idle[ReadyActor] = Idle()
         self._coming: dict[asyncio.Task[None], Any] = {}
         self._refused: dict[str, tuple[float, str]] = {}
         self._problem = ""
-        self._hopeless = False
+        self._unavailable = False
         self._pause_until = 0.0
         self._wake = asyncio.Event()
-        self._tending = asyncio.create_task(self._tend())
+        self._maintaining = asyncio.create_task(self._maintain_loop())
 
     async def stop(self) -> None:
         """Let go of every actor. What runs there ends at once."""
-        tasks = [self._tending, *self._coming]
-        actors = [*(seat.actor for seat in self.seats), *self._coming.values()]
+        tasks = [self._maintaining, *self._coming]
+        actors = [*(ready.actor for ready in self.ready), *self._coming.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for actor in actors:
             kill(actor)
-        self.seats.clear()
+        self.ready.clear()
 
     # -- for requests ---------------------------------------------------------------------------------
 
-    async def take(self, should_stop: ShouldStop | None = None) -> Seat:
+    async def take(self, should_stop: ShouldStop | None = None) -> ReadyActor:
         """A free actor. Raises Cancelled when `should_stop` says so, Unavailable when there is none at all."""
         deadline = time.monotonic() + self.cluster.room_s
         self.in_use += 1
@@ -119,28 +119,28 @@ class Fleet:
 
         def give_up() -> bool:
             nonlocal deadline
-            if self.seats:
+            if self.ready:
                 deadline = time.monotonic() + self.cluster.room_s
             else:
-                self._check_hope(deadline)
+                self._raise_if_unavailable(deadline)
             return should_stop is not None and should_stop()
 
         try:
             return await self._idle.take(give_up)
         except BaseException:
-            self._leave()
+            self._release()
             raise
 
-    def put(self, seat: Seat) -> None:
+    def put(self, ready: ReadyActor) -> None:
         """The actor is free again."""
-        self._leave()
-        if seat in self.seats:
-            self._idle.put(seat)
+        self._release()
+        if ready in self.ready:
+            self._idle.put(ready)
 
-    def lose(self, seat: Seat) -> None:
+    def lose(self, ready: ReadyActor) -> None:
         """The actor that was taken is of no use any more."""
-        self._leave()
-        self._drop(seat)
+        self._release()
+        self._drop(ready)
 
     def refuse(self, node: str, sentence: str) -> None:
         """Leave a machine alone for a while, and say why."""
@@ -150,14 +150,14 @@ class Fleet:
         self._wake.set()
 
     async def first(self) -> None:
-        """Until one actor is ready. Raises Unavailable with the reason when none comes."""
+        """Wait until one actor is ready. Raises Unavailable with the reason when none comes."""
         deadline = time.monotonic() + self.cluster.room_s
-        while not self.seats:
-            self._check_hope(deadline)
+        while not self.ready:
+            self._raise_if_unavailable(deadline)
             await asyncio.sleep(POLL_S)
 
     async def answer(self, reference: Awaitable[T]) -> T:
-        """What a call to an actor returns. Raises Lost."""
+        """Return what a call to an actor returns. Raises Lost."""
         from ray.exceptions import RayError
 
         try:
@@ -169,19 +169,19 @@ class Fleet:
 
     # -- inside ---------------------------------------------------------------------------------------
 
-    def _leave(self) -> None:
+    def _release(self) -> None:
         self.in_use -= 1
         self._used_at = time.monotonic()
 
-    def _check_hope(self, deadline: float) -> None:
+    def _raise_if_unavailable(self, deadline: float) -> None:
         waited = time.monotonic() > deadline
-        if self._hopeless or waited or (self._problem and not self._coming):
+        if self._unavailable or waited or (self._problem and not self._coming):
             raise Unavailable(
                 self._problem or "The Ray cluster has no room for a worker now: wait, or add a machine."
             )
 
-    async def _tend(self) -> None:
-        """Bring up what is missing, let go of what is idle, notice what is gone."""
+    async def _maintain_loop(self) -> None:
+        """Start actors that are missing, end idle ones, and drop lost ones, until cancelled."""
         while True:
             try:
                 await self._fill()
@@ -189,33 +189,33 @@ class Fleet:
             except Exception as error:
                 log.error("The Ray cluster cannot be looked after: %s", last_line(error))
                 self._problem = f"The Ray cluster does not answer ({last_line(error)}): look at its head."
-                self._hopeless = True
+                self._unavailable = True
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), TEND_S)
+                await asyncio.wait_for(self._wake.wait(), MAINTAIN_S)
             self._wake.clear()
 
     async def _fill(self) -> None:
-        """Have as many actors as there is use for."""
+        """Start as many actors as there is use for, and end what is too many."""
         now = time.monotonic()
         self._refused = {node: entry for node, entry in self._refused.items() if entry[0] > now}
         share, most = await in_thread(self._room, HEAD_S)
         wanted = self.cluster.workers or most
-        self._hopeless = not most and (bool(self._refused) or not wanted)
-        if self._hopeless:
+        self._unavailable = not most and (bool(self._refused) or not wanted)
+        if self._unavailable:
             self._problem = " ".join(sorted({sentence for _, sentence in self._refused.values()})) or (
                 f"No machine of the Ray cluster has room for {self._asks(share)}: add one, or ask for less in [jobs]."
             )
         if not self.in_use and now - self._used_at > self.cluster.idle_s:
             wanted = min(wanted, 1)
-        surplus = len(self.seats) + len(self._coming) - wanted
+        surplus = len(self.ready) + len(self._coming) - wanted
         for task, actor in list(self._coming.items())[: max(surplus, 0)]:
             task.cancel()
             kill(actor)
             surplus -= 1
-        while surplus > 0 and (seat := self._idle.take_now()) is not None:
-            self._drop(seat)
+        while surplus > 0 and (ready := self._idle.take_now()) is not None:
+            self._drop(ready)
             surplus -= 1
-        if now >= self._pause_until and not self._hopeless:
+        if now >= self._pause_until and not self._unavailable:
             for _ in range(-surplus):
                 actor = self._new_actor(share)
                 task = asyncio.create_task(self._bring_up(actor))
@@ -223,7 +223,7 @@ class Fleet:
                 task.add_done_callback(lambda task: self._coming.pop(task, None))
 
     def _room(self) -> tuple[float, int]:
-        """The GPU of each actor, and how many fit on the machines that are not refused."""
+        """Return the GPU share of each actor, and how many fit on the machines that are not refused."""
         import ray
 
         nodes = [node for node in ray.nodes() if node["Alive"]]
@@ -265,7 +265,7 @@ class Fleet:
         return ray.remote(Station).options(**asked).remote(options, self.limits)
 
     async def _bring_up(self, actor: Any) -> None:
-        """From a new actor to one that is ready, or to the reason why not."""
+        """Start a new actor, and add it to those that are ready or note why it cannot be used."""
         from ray.exceptions import RayError
 
         try:
@@ -285,34 +285,34 @@ class Fleet:
             self.refuse(found["node"], f"The machine {found['host']} is not used: {problem}")
             return
         self._problem = ""
-        seat = Seat(actor, found["node"], found["host"])
-        self.seats.add(seat)
-        self._idle.put(seat)
+        ready = ReadyActor(actor, found["node"], found["host"])
+        self.ready.add(ready)
+        self._idle.put(ready)
 
     async def _check_idle(self) -> None:
-        """Drop idle actors that are gone, so that the number of seats is true."""
+        """Drop idle actors that are gone, so that the number of ready actors is true."""
 
-        async def check(seat: Seat) -> None:
+        async def check(ready: ReadyActor) -> None:
             try:
-                await self.answer(seat.actor.ping.remote())
+                await self.answer(ready.actor.ping.remote())
             except Lost as error:
-                log.warning("A worker on %s is lost: %s", seat.host, error)
-                self._drop(seat)
+                log.warning("A worker on %s is lost: %s", ready.host, error)
+                self._drop(ready)
 
-        await asyncio.gather(*(check(seat) for seat in self._idle.all()))
+        await asyncio.gather(*(check(ready) for ready in self._idle.all()))
 
-    def _drop(self, seat: Seat) -> None:
-        self.seats.discard(seat)
-        self._idle.remove(seat)
-        kill(seat.actor)
+    def _drop(self, ready: ReadyActor) -> None:
+        self.ready.discard(ready)
+        self._idle.remove(ready)
+        kill(ready.actor)
         self._wake.set()
 
 
 def difference(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> str:
-    """What differs between two machines, as the end of a sentence; empty when their analyses are the same."""
+    """Return what differs between two machines, as the end of a sentence; empty when their analyses are the same."""
     found = [
         f"{label} {theirs.get(key)} instead of {ours[key]}"
-        for key, label in WHAT.items()
+        for key, label in VERSION_LABELS.items()
         if key in ours and theirs.get(key) != ours[key]
     ]
     return f"it has {', '.join(found)}; install the same versions there as here." if found else ""

@@ -21,7 +21,7 @@ from typing import Any
 from core.errors import UserError, error_of, fact
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Limits, OnProgress, Request, ShouldStop, TaskFailed, TimedOut
-from jobs.engines.cluster.actors import POLL_S, Cluster, Fleet, Lost, Seat
+from jobs.engines.cluster.actors import POLL_S, Cluster, Fleet, Lost, ReadyActor
 from jobs.engines.cluster.membership import Membership
 from jobs.engines.cluster.station import Look, Outcome
 from jobs.engines.cluster.transfer import Parcel, check_storage, discard, pack, write_back
@@ -40,7 +40,7 @@ def check_installed() -> None:
 
 
 class RayEngine:
-    """See above. `separator`, `weights_dir`, `threads`, `htdemucs`, `device`, `warm` and `extra_tasks` are LocalEngine's."""
+    """See above. `separator`, `weights_dir`, `genre_model`, `threads`, `htdemucs`, `device`, `warm` and `extra_tasks` are LocalEngine's."""
 
     def __init__(
         self,
@@ -49,6 +49,7 @@ class RayEngine:
         cluster: Cluster | None = None,
         limits: Limits | None = None,
         weights_dir: Path | None = None,
+        genre_model: Path | None = None,
         threads: int = 1,
         htdemucs: Mapping[str, Any] | None = None,
         device: str = "auto",
@@ -61,6 +62,7 @@ class RayEngine:
         self.options: dict[str, Any] = {
             "separator": separator,
             "weights_dir": weights_dir,
+            "genre_model": genre_model,
             "threads": threads,
             "htdemucs": htdemucs,
             "device": device,
@@ -74,7 +76,7 @@ class RayEngine:
     @property
     def slots(self) -> int:
         """How many actors are ready."""
-        return len(self._fleet.seats) if self._fleet else 0
+        return len(self._fleet.ready) if self._fleet else 0
 
     async def start(self) -> dict[str, Any]:
         """See jobs.engines.base.Engine.start. Waits until one actor is ready; others may come later.
@@ -104,31 +106,31 @@ class RayEngine:
         contents: list[Any] = []
         try:
             while True:
-                seat = await fleet.take(should_stop)
+                ready = await fleet.take(should_stop)
                 try:
                     if len(parcels) < len(request.reads):  # only now: what waits takes no room in the cluster
                         await self._pack(request, parcels, contents)
                 except BaseException:
-                    fleet.put(seat)
+                    fleet.put(ready)
                     raise
-                call = _Call(fleet, seat, next(self._numbers))
+                call = _Call(fleet, ready, next(self._numbers))
                 try:
                     outcome = await call.see_through(request, parcels, contents, on_progress, should_stop)
                 except Lost as error:
-                    log.warning("A worker on %s is lost: %s", seat.host, error)
-                    fleet.lose(seat)
+                    log.warning("A worker on %s is lost: %s", ready.host, error)
+                    fleet.lose(ready)
                     losses += call.begun
                     if losses >= LOSSES:
                         raise Crashed(fact("worker-lost", count=losses)) from error
                     continue
                 except BaseException:  # nobody waits for it any more
-                    fleet.lose(seat)
+                    fleet.lose(ready)
                     raise
                 if outcome.kind == "astray":
-                    fleet.lose(seat)
-                    fleet.refuse(seat.node, f"The machine {seat.host} is not used: {outcome.message}.")
+                    fleet.lose(ready)
+                    fleet.refuse(ready.node, f"The machine {ready.host} is not used: {outcome.message}.")
                     continue
-                fleet.put(seat)
+                fleet.put(ready)
                 return await asyncio.to_thread(_conclude, outcome, request)
         finally:
             for parcel in parcels.values():
@@ -166,9 +168,9 @@ class RayEngine:
 class _Call:
     """One request in the hands of one actor."""
 
-    def __init__(self, fleet: Fleet, seat: Seat, number: int) -> None:
+    def __init__(self, fleet: Fleet, ready: ReadyActor, number: int) -> None:
         self.fleet = fleet
-        self.actor = seat.actor
+        self.actor = ready.actor
         self.number = number
         self.begun = False
 

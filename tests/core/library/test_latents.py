@@ -36,10 +36,8 @@ def written_model(path: Path, seed: int = 0) -> Path:
 
 
 @pytest.fixture
-def chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    path = written_model(tmp_path / "model.safetensors")
-    monkeypatch.setenv(models.CHOSEN, str(path))
-    return path
+def chosen(tmp_path: Path) -> Path:
+    return written_model(tmp_path / "model.safetensors")
 
 
 @pytest.fixture
@@ -65,13 +63,13 @@ def moodstem(data: Path, *arguments: object, code: int = 0, **environment: str) 
 
 def test_an_analysis_brings_its_vector(chosen: Path, music: Path) -> None:
     path = music / "surf1.flac"
-    first, again = (analyse(path, load_separator("none")).latent for _ in range(2))
+    first, again = (analyse(path, load_separator("none"), genre_model=chosen).latent for _ in range(2))
     assert first is not None and first == again, "the same every time"
     assert first["model"] == load(chosen).version and len(first["vector"]) == 128
     assert abs(np.linalg.norm(first["vector"]) - 1) < 1e-4 and abs(sum(first["genres"].values()) - 1) < 1e-3
-    other = analyse(music / "drone0.flac", load_separator("none")).latent
+    other = analyse(music / "drone0.flac", load_separator("none"), genre_model=chosen).latent
     assert other is not None and np.dot(first["vector"], other["vector"]) < 0.99
-    alone = classify_file(path)
+    alone = classify_file(path, chosen=chosen)
     assert alone is not None and np.dot(alone.vector, first["vector"]) > 0.9999, (
         "without the analysis it is the same"
     )
@@ -79,18 +77,16 @@ def test_an_analysis_brings_its_vector(chosen: Path, music: Path) -> None:
 
 def test_without_a_model_there_is_none(music: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(models, "BUNDLED", tmp_path / "nothing.safetensors")
-    monkeypatch.delenv(models.CHOSEN, raising=False)
     assert analyse(music / "surf1.flac", load_separator("none")).latent is None
     with refusal("There is no genre model: make one with `moodstem train genre`"):
         classify_file(music / "surf1.flac")
-    monkeypatch.setenv(models.CHOSEN, str(tmp_path / "gone"))
-    assert analyse(music / "surf1.flac", load_separator("none")).latent is None, (
+    gone = tmp_path / "gone"
+    assert analyse(music / "surf1.flac", load_separator("none"), genre_model=gone).latent is None, (
         "an analysis does not fail for it"
     )
 
 
-def test_the_version_is_told_without_loading_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(models.CHOSEN, raising=False)
+def test_the_version_is_told_without_loading_the_network() -> None:
     code = "import sys; from jobs.worker import versions; print(versions()['genre_model'], 'torch' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert said.split() == [load(models.BUNDLED).version, "False"]
@@ -110,7 +106,7 @@ async def test_vectors_of_one_model_are_kept_and_compared(chosen: Path, music: P
         library = Library(database)
         ids = []
         for number, path in enumerate(sorted(music.iterdir())):
-            analysis = analyse(path, load_separator("none"))
+            analysis = analyse(path, load_separator("none"), genre_model=chosen)
             track = await library.upsert_track(
                 content_hash=f"{number}", path=str(path), origin="folder", title=path.stem, duration_s=4.0
             )
@@ -141,10 +137,11 @@ async def test_vectors_of_one_model_are_kept_and_compared(chosen: Path, music: P
 
 def test_the_command_line(chosen: Path, music: Path, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    moodstem(data, "index", music, "--json", **{models.CHOSEN: ""}, MOODSTEM_JOBS__GENRE_MODEL=str(chosen))
-    near = moodstem(data, "similar", "--file", music / "surf0.flac", "--by", "latent", "-n", 3, "--json")[
-        "tracks"
-    ]
+    own = {"MOODSTEM_JOBS__GENRE_MODEL": str(chosen)}
+    moodstem(data, "index", music, "--json", **own)
+    near = moodstem(
+        data, "similar", "--file", music / "surf0.flac", "--by", "latent", "-n", 3, "--json", **own
+    )["tracks"]
     assert len(near) == 3 and [one["similarity"] for one in near] == sorted(
         (one["similarity"] for one in near), reverse=True
     )
@@ -152,14 +149,14 @@ def test_the_command_line(chosen: Path, music: Path, tmp_path: Path) -> None:
         "noise is like noise"
     )
     assert "cosine" in near[0]["reasons"][0] and near[0]["reasons"][1].startswith("It takes")
-    by_id = moodstem(data, "similar", "--track", near[0]["id"], "--by", "latent", "-n", 10, "--json")[
+    by_id = moodstem(data, "similar", "--track", near[0]["id"], "--by", "latent", "-n", 10, "--json", **own)[
         "tracks"
     ]
     assert len(by_id) == 5 and near[0]["id"] not in {one["id"] for one in by_id}
-    said = moodstem(data, "similar", "--track", 999, "--by", "latent", code=1)
+    said = moodstem(data, "similar", "--track", 999, "--by", "latent", code=1, **own)
     assert "There is no track 999" in said
     # Another model: what it says of a file is not compared with the old one's vectors, until the folder is indexed again.
-    newer = {models.CHOSEN: str(written_model(tmp_path / "newer.safetensors", seed=1))}
+    newer = {"MOODSTEM_JOBS__GENRE_MODEL": str(written_model(tmp_path / "newer.safetensors", seed=1))}
     said = moodstem(data, "similar", "--file", music / "surf0.flac", "--by", "latent", code=1, **newer)
     assert "No track has a latent vector yet" in said
     with closing(sqlite3.connect(data / "moodstem.db", isolation_level=None)) as database:
@@ -179,7 +176,7 @@ def test_the_command_line(chosen: Path, music: Path, tmp_path: Path) -> None:
 def test_real_recordings_are_nearest_to_themselves(chosen: Path) -> None:
     heard = {}
     for path in SONGS[:4]:
-        one = classify_file(path)
+        one = classify_file(path, chosen=chosen)
         assert one is not None
         heard[path.stem] = np.array(one.vector)
     for name, vector in heard.items():
