@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from babel.messages.pofile import read_po
 
-from bot import messages
 from core.i18n import LANGUAGES, joined, nearest, number, percent, speaking, spoken, tr, trn
 from core.moods.profile import Profile, mood_label
 from core.moods.questionnaire import next_question
+from research import messages
 from research.messages import CATALOGUES, faults, found
 
 
