@@ -152,7 +152,7 @@ async def test_does_what_the_local_engine_does(make: Make, tmp_path: Path) -> No
 
 async def test_a_request_that_takes_its_machine_along_is_not_tried_for_ever(make: Make) -> None:
     engine = make(workers=1)
-    with pytest.raises(Crashed, match="worker-lost.*3"):
+    with pytest.raises(Crashed, match=r"worker-lost.*3"):
         await engine.run(Request("die_with_parent"))
     assert (await engine.run(Request("echo", {"say": "still there"})))["said"] == "still there"
 
