@@ -34,7 +34,6 @@ OPERATORS = (
     "bot/token",
     "core/genre",
     "core/library/backup",
-    "core/library/reference",
     "core/library/database",
     "core/library/schema",
     "core/recommend/rule_file",

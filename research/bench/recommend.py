@@ -1,6 +1,6 @@
 """Top 10 with full reasons from as many tracks as FMA has, beside ways to search the same matrix.
 
-Tracks are drawn from the distribution of real features (core.library.reference); scores and times do not depend on
+Tracks are drawn from the distribution of real features (research.reference); scores and times do not depend on
 what they are. The peers answer the easier half of the question (which tracks, without reasons or diversity): numpy
 scores the same matrix of tracks x topics and sorts all or finds the best; FAISS searches its rows for the largest scalar
 product, exactly; and scikit-learn's trees find the same tracks as nearest neighbours after one more column has made all
@@ -158,8 +158,8 @@ def _search(index: Any, weights: NDArray[np.float32]) -> Callable[[], NDArray[np
 
 
 def _catalog(count: int, seed: int) -> Any:
-    from core.library import reference
     from core.library.catalog import Catalog
+    from research import reference
     from research.eval.calibrate import LabelledTrack
 
     drawn, names = reference.draw(SEPARATOR, min(count, TRACKS), seed)

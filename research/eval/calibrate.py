@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from core.audio.types import STEMS
 from core.errors import UserError
-from core.library import reference
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS
 from core.recommend.rule import Rule
@@ -27,6 +26,7 @@ from core.recommend.rules import TopicScores
 from core.recommend.similar import COMPARED, TIMBRE
 from core.recommend.table import calibration, forget_tables, load_rules, trust
 from core.track_analysis import TrackAnalysis
+from research import reference
 
 STRENGTHS = (10000.0, 300.0, 100.0, 30.0, 10.0, 3.0)
 """How hard the weights are pulled towards rules.toml; the first hardly lets them move."""

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.library import reference
 from core.library.catalog import Catalog
 from core.moods import questionnaire
 from core.moods.profile import MOODS, PREFERENCES, Profile
 from core.recommend.rules import PREFERENCE_WEIGHT, prepare, topic_weights
+from research import reference
 from research.eval.calibrate import LabelledTrack
 
 Vector = NDArray[np.float64]
@@ -37,7 +37,7 @@ def evaluate_questionnaire(
     answer is the loading times that, plus Gaussian noise, rounded to the five buttons (the questionnaire's own noise
     model, so this measures what asking less costs, not whether the model is right). Both forms get the same answers
     to the same questions. Recommendations come from made-up tracks with the distribution of real features
-    (core.library.reference).
+    (research.reference).
 
     `overlap` is of the top 20 with all forty, `overlap_moods` with the preferences left out on both sides,
     `overlap_with_occasion` with the occasion that the bot asks for as well; `correlation` is between the nine weights of

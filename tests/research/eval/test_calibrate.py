@@ -137,11 +137,13 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Tables that may be written: the rules without weights in a folder that stands for the packages' own."""
     from core.library import reference
     from core.recommend import table
+    from research import reference as made
 
     real = table.files
     shutil.copy(str(real("core.moods").joinpath("rules.toml")), tmp_path)
     monkeypatch.setattr(module, "files", lambda package: tmp_path)
     monkeypatch.setattr(reference, "files", lambda package: tmp_path)
+    monkeypatch.setattr(made, "files", lambda package: tmp_path)
     monkeypatch.setattr(
         table, "files", lambda package: tmp_path if package == "core.moods" else real(package)
     )
