@@ -260,20 +260,20 @@ def test_auto_falls_back_on_damaged_weights(tmp_path: Path, caplog: pytest.LogCa
     assert "takes over" in caplog.text
 
 
-class LibraryScope:
+class WeightHost:
     """A web server with one file, and the home of somebody who never used demucs."""
 
     def __init__(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.served, self.requests, self.length = b"", 0, None
-        scope = self
+        host = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                scope.requests += 1
+                host.requests += 1
                 self.send_response(200)
-                self.send_header("Content-Length", str(scope.length or len(scope.served)))
+                self.send_header("Content-Length", str(host.length or len(host.served)))
                 self.end_headers()
-                self.wfile.write(scope.served)
+                self.wfile.write(host.served)
 
             def log_message(self, *_: object) -> None: ...
 
@@ -291,44 +291,44 @@ class LibraryScope:
 
 
 @pytest.fixture
-def library_scope(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LibraryScope]:
-    made = LibraryScope(tmp_path, monkeypatch)
+def weight_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WeightHost]:
+    made = WeightHost(tmp_path, monkeypatch)
     yield made
     made.server.shutdown()
     made.server.server_close()
 
 
 def test_weights_are_fetched_by_name_once(
-    weights: Path, scope: LibraryScope, exact: HTDemucsSeparator
+    weights: Path, weight_host: WeightHost, exact: HTDemucsSeparator
 ) -> None:
     [file] = weights.glob("*.th")
-    scope.offer(file.read_bytes())
-    assert load_separator("auto").name == "unet" and not scope.requests  # auto takes what is at hand
+    weight_host.offer(file.read_bytes())
+    assert load_separator("auto").name == "unet" and not weight_host.requests  # auto takes what is at hand
     for _ in range(2):
         assert load_separator("htdemucs_6s", threads=1).name == "htdemucs_6s"
     assert load_separator("auto", threads=1).name == "htdemucs_6s"
-    assert scope.requests == 1 and len(list(scope.folder.iterdir())) == 1
+    assert weight_host.requests == 1 and len(list(weight_host.folder.iterdir())) == 1
 
 
 @pytest.mark.parametrize("fault", ["checksum", "cut", "hostile", "gone"])
 def test_weights_that_cannot_be_had_leave_the_bundled_separator(
-    weights: Path, scope: LibraryScope, fault: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    weights: Path, weight_host: WeightHost, fault: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     [file] = weights.glob("*.th")
-    scope.offer(file.read_bytes(), "00000000" if fault == "checksum" else None)
+    weight_host.offer(file.read_bytes(), "00000000" if fault == "checksum" else None)
     if fault == "cut":
-        scope.length = len(scope.served) + 10
+        weight_host.length = len(weight_host.served) + 10
     if fault == "hostile":
-        scope.offer(pickle.dumps(Trap(tmp_path / "ran")))
+        weight_host.offer(pickle.dumps(Trap(tmp_path / "ran")))
     if fault == "gone":
-        scope.guild_id.shutdown()
-        scope.guild_id.server_close()
+        weight_host.server.shutdown()
+        weight_host.server.server_close()
     assert load_separator("htdemucs_6s").name == "unet"
     [said] = [record.message for record in caplog.records if record.levelname == "WARNING"]
     assert said.endswith("The bundled separator takes over.") and "\n" not in said
-    assert not (tmp_path / "ran").exists() and not list(scope.folder.glob("*.part"))
+    assert not (tmp_path / "ran").exists() and not list(weight_host.folder.glob("*.part"))
     if fault != "hostile":
-        assert not list(scope.folder.iterdir())
+        assert not list(weight_host.folder.iterdir())
 
 
 class Trap:
