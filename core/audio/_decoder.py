@@ -19,9 +19,14 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import soxr
+if (
+    __name__ != "__main__" or "tags" not in sys.argv[-1]
+):  # reading tags needs no numbers, and half the time without
+    import numpy as np
+    import numpy.typing as npt
+    import soxr
+
+    Samples = npt.NDArray[np.float32]
 
 BLOCK = 1 << 13  # a block in which the file breaks off is lost
 MIN_RATE, MAX_RATE, MAX_CHANNELS = 8_000, 192_000, 8
@@ -49,8 +54,6 @@ WAVE_ORDER = {  # the order of WAVE_FORMAT_EXTENSIBLE and FLAC for each number o
     7: ["FL", "FR", "FC", "LFE", "BC", "SL", "SR"],
     8: ["FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"],
 }
-Samples = npt.NDArray[np.float32]
-
 
 MOST_OF_A_TAG = 4_000
 """Characters; a tag may hold megabytes."""
