@@ -147,7 +147,7 @@ def _of_tables() -> Iterator[str | tuple[str, str]]:
     for descriptor in descriptors().values():
         yield from descriptor.texts()
     yield from (info.label for info in BUNDLED if not info.label.startswith("`"))  # else a name
-    sources = _toml(ROOT / "core" / "recommend" / "sources.toml")
+    sources = _toml(ROOT / "bot" / "words" / "sources.toml")
     for source, stem in sources["names"].items():
         yield stem
         if source != "mix":

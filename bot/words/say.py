@@ -9,13 +9,13 @@ from importlib.resources import files
 from typing import Any
 
 from bot.words.rules import rule_of_id
+from bot.words.wording import the_source
 from core.errors import Fact, Refusal, UserError
 from core.i18n import joined, mark, tr, trn
 from core.moods.aim import aim_label
 from core.moods.profile import mood_adjective
 from core.names import key_name, short
 from core.recommend.steer import steer_label
-from core.recommend.wording import the_source
 
 LIMITS = {
     "upload_mb": mark("size of an upload in MB"),

@@ -80,7 +80,7 @@ def analysis(words: str) -> TrackAnalysis:
 
 
 def similar(words: str) -> list[Similar]:
-    said = ["n" * 300] * 4  # measurements in words, or genres: no titles
+    said = [fact("plain", sentence="n" * 300)] * 4  # measurements in words, or genres: no titles
     return [Similar(replace(track(words), id=BIG + place), -0.99, said) for place in range(5)]
 
 

@@ -14,6 +14,7 @@ from bot.theme import plain
 from bot.widgets import Card, Style, line, mood_colour, row, text
 from bot.words.changes import change_text, change_title
 from bot.words.explain import signed, why
+from bot.words.likeness import likeness_text
 from bot.words.reasons import reason_text
 from core.i18n import ordinal
 from core.library.tracks import Track
@@ -280,7 +281,7 @@ def similar_section(one: Similar) -> ui.Section[Any]:
         Press("play", one.track.id, label=tr("Play"), emoji="▶️"),
         f"**{plain(one.track.title)}**",
         _by_line(one.track.artist, one.track.genre),
-        *(f"> {reason}" for reason in one.reasons[:1]),
+        *(f"> {likeness_text(reason)}" for reason in one.reasons[:1]),
     )
 
 

@@ -53,8 +53,8 @@ def test_plain_words_are_for_operators_and_stay_as_they_are() -> None:
         assert say(UserError("Set {this} in config.toml.").fact) == "Set {this} in config.toml."
 
 
-ELSEWHERE = {"rule", "changed"}
-"""Facts that bot.words.reasons and bot.words.changes say."""
+ELSEWHERE = {"rule", "changed", "both-heard", "both-measured"}
+"""Facts that bot.words.reasons, bot.words.changes and bot.words.likeness say."""
 
 
 def codes(node: ast.expr) -> list[str]:

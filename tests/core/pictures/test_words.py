@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bot.words.likeness import side_by_side
 from core.i18n import LANGUAGES, speaking
 from core.moods.profile import MOODS, mood_adjective
 from core.pictures import comparison
@@ -45,7 +46,7 @@ def way() -> dict[str, Any]:
 
 def parts() -> list[tuple[str, str, str, float]]:
     features = {f"mix.{name}": 1234.5 for names in acoustic_similarity.DESCRIPTORS.values() for name in names}
-    return acoustic_similarity.side_by_side([], features, features)
+    return side_by_side([], features, features)
 
 
 def compared() -> bytes:
