@@ -17,6 +17,7 @@ from core.pictures import journey as journey_picture
 from core.pictures import library_map as map_picture
 from core.pictures import profile as profile_picture
 from core.pictures import spectrograms as pictures
+from core.pictures.drawing import profile_features
 from core.recommend import acoustic_similarity
 from tests.core.pictures.test_spectrograms import RATE, analysis
 
@@ -59,7 +60,7 @@ def profile() -> bytes:
     heard = {
         source: {"loudness": {"value": -20.0}} for source in ("mix", "drums", "vocals", "guitar", "other")
     }
-    shares = dict.fromkeys(profile_picture.features(), 0.7)
+    shares = dict.fromkeys(profile_features(), 0.7)
     return profile_picture.profile_picture(shares, analysis(descriptors=heard), TITLE, 1234)
 
 
