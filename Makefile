@@ -46,7 +46,7 @@ format: .venv/dev
 
 # Every text that members read, into core/locales/*.po: new ones wait there for their translation.
 messages: .venv/dev
-	$(BIN)/python -m bot.messages
+	$(BIN)/python -m research.messages
 
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found." >&2; exit 1; }

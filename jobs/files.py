@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from core.folders import DataFolder
 from core.library.database import Database
 from jobs.kinds import kinds
 from jobs.model import Job
+from jobs.queue import Queue
 
 
 async def files_in_use(database: Database, folder: DataFolder) -> set[Path]:
@@ -30,6 +32,19 @@ async def files_of(database: Database, folder: DataFolder, user_id: int) -> list
         for row in rows
         for path in (*_inputs(Job.from_row(row), folder), *_outputs(Job.from_row(row), folder))
     ]
+
+
+async def cancel(queue: Queue, folder: DataFolder, job_id: int) -> bool:
+    """Cancel a job; of one that was waiting, also remove the files that it brought. Returns whether it took effect.
+
+    A job that runs removes its own files when it stops.
+    """
+    done = await queue.cancel(job_id)
+    job = await queue.get(job_id)
+    if job is not None and job.state == "cancelled":
+        for path in _inputs(job, folder):
+            await asyncio.to_thread(path.unlink, missing_ok=True)
+    return done
 
 
 def _inputs(job: Job, folder: DataFolder) -> Sequence[Path]:

@@ -22,7 +22,7 @@ async def check_quotas(
     """Raises QuotaError when one more job of this kind would be too many.
 
     Called inside the transaction that adds the job, so that two at once cannot both be the last. Who was refused has
-    no row, and so does not count.
+    no row, and so does not count; what was received does, whatever became of it.
     """
     scopes = (
         ("user", "user_id = :user", limits.waiting_per_user, limits.daily_per_user),
@@ -47,7 +47,7 @@ async def check_quotas(
         if daily is not None:
             rows = await database.fetch(
                 f"SELECT created_at FROM job WHERE {condition} AND kind = :kind AND created_at > :since"
-                " AND state <> 'cancelled' AND NOT (state = 'failed' AND error_code = 'input') ORDER BY created_at",
+                " ORDER BY created_at",
                 values,
             )
             if len(rows) >= daily:

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from bot.messages import found as messages
 from core.i18n import LANGUAGES, speaking, tr, trn
+from research.messages import found as messages
 from tests.bot.conftest import MAX_BYTES, MAX_COMPONENTS, MAX_TEXT, walk
 from tests.bot.every_card import calls, cards
 

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from babel.messages.pofile import read_po
 
-from bot import messages
-from bot.messages import CATALOGUES, faults, found
 from core.i18n import LANGUAGES, joined, nearest, number, percent, speaking, spoken, tr, trn
 from core.moods.profile import Profile, mood_label
 from core.moods.questionnaire import next_question
+from research import messages
+from research.messages import CATALOGUES, faults, found
 
 
 def test_english_is_what_the_code_says() -> None:

@@ -28,6 +28,7 @@ from core.library.audit import entries, record
 from core.library.backup import backup, backups, rehearse
 from core.library.guild_limits import limits_of, own_limits, set_limit
 from core.separation.registry import at_hand
+from jobs.files import cancel
 from jobs.kinds import index
 from jobs.model import BACKGROUND
 
@@ -99,13 +100,13 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         job = await self.bot.queue.get(int(job_id))
         if job is None or job.guild_id != guild_id:
             raise UserError(tr("This job is not one of this server, or no longer kept; press Refresh."))
-        if await self.bot.queue.cancel(job.id):
+        if await cancel(self.bot.queue, self.bot.settings, job.id):
             await record(
                 self.bot.database,
                 guild_id,
                 interaction.user.id,
                 mark("cancelled a job"),
-                fact("plain", sentence=str(job.spec.get("name", job.kind))[:400]),
+                fact("plain", sentence=job.kind),
             )
         await interaction.response.edit_message(view=await self.jobs_view(guild_id))
 

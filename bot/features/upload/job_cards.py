@@ -25,6 +25,7 @@ from core.errors import UserError
 from core.library import job_messages
 from core.library.job_messages import Promise
 from core.recommend.similar import similar
+from jobs.files import cancel
 from jobs.kinds import analyse, stems
 from jobs.model import Job
 from jobs.queue import Alongside
@@ -185,7 +186,7 @@ class JobCards(commands.Cog):
     async def cancel(self, interaction: Interaction, job_id: str) -> None:
         job = await own_job(interaction, job_id)
         await interaction.response.defer()
-        await self.bot.queue.cancel(job.id)
+        await cancel(self.bot.queue, self.bot.settings, job.id)
         now = await self.bot.queue.get(job.id)
         if now is not None:
             await show(interaction, now)

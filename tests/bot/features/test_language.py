@@ -10,9 +10,9 @@ import pytest
 from discord import app_commands
 
 from bot.i18n import LANGUAGES, NAMES, Words, labels
-from bot.messages import found
 from core.i18n import spoken
 from core.settings import DiscordSettings
+from research.messages import found
 from tests.bot.conftest import World, discord_set_to, tick, upload, words
 from tests.make import plucked
 

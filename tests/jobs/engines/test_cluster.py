@@ -152,7 +152,7 @@ async def test_does_what_the_local_engine_does(make: Make, tmp_path: Path) -> No
 
 async def test_a_request_that_takes_its_machine_along_is_not_tried_for_ever(make: Make) -> None:
     engine = make(workers=1)
-    with pytest.raises(Crashed, match="lost 3 times"):
+    with pytest.raises(Crashed, match=r"worker-lost.*3"):
         await engine.run(Request("die_with_parent"))
     assert (await engine.run(Request("echo", {"say": "still there"})))["said"] == "still there"
 
@@ -275,10 +275,10 @@ async def test_other_versions_are_never_mixed(
     other = tmp_path / "other" / "core"
     other.mkdir(parents=True)
     for entry in (ROOT / "core").iterdir():
-        if entry.name != "analysis.py":
+        if entry.name != "track_analysis.py":
             (other / entry.name).symlink_to(entry)
-    text = (ROOT / "core" / "analysis.py").read_text()
-    (other / "analysis.py").write_text(text + "\nANALYSER_VERSION += 97\n")
+    text = (ROOT / "core" / "track_analysis.py").read_text()
+    (other / "track_analysis.py").write_text(text + "\nANALYSER_VERSION += 97\n")
     add_machine(num_cpus=2, env_vars={"PYTHONPATH": str(other.parent)})
 
     engine = make(threads=2)

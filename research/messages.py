@@ -1,6 +1,6 @@
 """`make messages`: every text that members read, from the code and the tables into core/locales/*.po.
 
-`python -m bot.messages` adds what is new (with an empty translation), takes out what is gone and sorts; what is
+`python -m research.messages` adds what is new (with an empty translation), takes out what is gone and sorts; what is
 translated stays. `found()` and `faults()` are what the tests look at.
 """
 
