@@ -54,6 +54,7 @@ class Uploading:
         *,
         user_id: int,
         guild_id: int | None,
+        words: dict[str, str],
         key: str,
         alongside: Alongside,
     ) -> Job:
@@ -73,6 +74,7 @@ class Uploading:
                         name,
                         kept_back=self.settings.library.uploads_join == "when asked",
                         language=spoken(),
+                        words=words,
                     ),
                     user_id=user_id,
                     guild_id=guild_id,

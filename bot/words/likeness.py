@@ -95,14 +95,21 @@ def _compared(reason: Fact) -> str:
 
 def side_by_side(
     found: Sequence[Agreement], left: Mapping[str, float], right: Mapping[str, float]
-) -> list[tuple[str, str, str, float]]:
-    """(descriptor, its value on the left, on the right, what it adds in all sources together), most first."""
+) -> list[tuple[str, str, str, float, str]]:
+    """(descriptor, its value on the left, on the right, what it adds in all sources together, how that is written), most first."""
     added = {
         name: math.fsum(term.contribution for term in found if term.descriptor == name)
         for name in DESCRIPTORS
     }
     rows = [
-        (tr(LABELS[name]), _value(name, left), _value(name, right), value) for name, value in added.items()
+        (
+            tr(LABELS[name]),
+            _value(name, left),
+            _value(name, right),
+            value,
+            number(value, "+.2f").replace("-", "\u2212"),
+        )
+        for name, value in added.items()
     ]
     return sorted(rows, key=lambda row: -row[3])
 

@@ -9,6 +9,7 @@ from itertools import product
 from typing import Any
 
 from bot.features.similar.cards import Question
+from bot.words.moods import translated
 from bot.words.reasons import reason_text
 from core.audio.types import STEMS
 from core.errors import fact
@@ -302,9 +303,9 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.features.similar.cards:answer_card": [(way, track(words), similar(words), prominent(words)) for way in ways] + [(replace(ways[1], track_id=0), None, [], prominent(words))],
         "bot.features.similar.cards:comparison_card": [(track(words), replace(track(words), id=1), similar(words)[0].reasons, False)],
         "bot.features.upload.cards:stems_card": [(job(words, "done", "stems", result=archive), analysis(words), until) for until in (None, 1e9)],
-        "bot.features.mood.cards:mood_form": [(questions(language)[:AT_ONCE],)],
+        "bot.features.mood.cards:mood_form": [(questions()[:AT_ONCE],)],
         "bot.features.mood.cards:forgotten_card": [()],
-        "bot.features.mood.cards:question_card": [(one, answered, 40, tr("Before, you said “{answer}”.", answer=one.answers[-1])) for one in questions(language) for answered in (0, 39)],
+        "bot.features.mood.cards:question_card": [(one, answered, 40, tr("Before, you said “{answer}”.", answer=translated(one.answers)[-1])) for one in questions() for answered in (0, 39)],
         "bot.features.mood.cards:profile_card": [(profile(), aim) for aim in AIMS] + [(Profile(),)],
         "bot.features.upload.notices:ended_card": [(job(words, state), {"mention": True}) for state in ("done", "failed")],
         "bot.features.library.map:map_card": [(told(words),)],

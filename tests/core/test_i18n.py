@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from babel.messages.pofile import read_po
 
+from bot.words.moods import mood_label, profile_text, translated
 from core.i18n import LANGUAGES, joined, nearest, number, percent, speaking, spoken, tr, trn
-from core.moods.profile import Profile, mood_label
+from core.moods.profile import Profile
 from core.moods.questionnaire import next_question
 from research import messages
 from research.messages import CATALOGUES, faults, found
@@ -85,13 +86,13 @@ async def test_each_task_speaks_its_own_language() -> None:
 
 
 def test_moods_and_questions_follow_the_reader() -> None:
+    asked, sad = next_question([]), Profile({"sadness": 1.0})
+    assert asked is not None
     with speaking("de"):
-        german = mood_label("sadness"), next_question([]), Profile({"sadness": 1.0}).summary()
+        german = mood_label("sadness"), translated(asked.text), profile_text(sad)
     with speaking("en"):
-        english = mood_label("sadness"), next_question([]), Profile({"sadness": 1.0}).summary()
-    assert german[0] == mood_label("sadness", "de") != english[0]
-    assert german[1] is not None and english[1] is not None and german[1].text != english[1].text
-    assert german[2] == Profile({"sadness": 1.0}).summary("de") != english[2]
+        english = mood_label("sadness"), translated(asked.text), profile_text(sad)
+    assert all(one != other for one, other in zip(german, english, strict=True))
 
 
 def test_no_text_writes_its_percent_sign_by_hand_in_another_way() -> None:

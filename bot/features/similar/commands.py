@@ -20,6 +20,7 @@ from bot.i18n import tr
 from bot.router import on_press
 from bot.service.drawings import Drawings
 from bot.words.likeness import side_by_side
+from bot.words.pictures import comparison_words
 from core.audio.types import STEMS
 from core.errors import Fact, UserError, fact
 from core.library.catalog import Catalog
@@ -171,7 +172,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
         tracks = [(track.title, analysis, path) for (track, analysis), path in zip(sides, audio, strict=True)]
         longest = max(self.bot.settings.limits.duration_min * 60, 900.0)
         parts = side_by_side(terms, left[0], right[0])
-        picture = await draw_comparison(tracks, similarity, parts, longest)
+        picture = await draw_comparison(tracks, parts, comparison_words(similarity), longest)
         return picture, acoustic_similarity.strongest(terms, left[0], right[0]), None not in audio
 
     async def known(

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from bot.words.pictures import details_words
 from core.library.samples import manifest
 from core.pictures import drawing
 from tests.core.pictures.test_spectrograms import analysis
@@ -21,7 +22,7 @@ from tests.refusals import refusal
 async def drawn(audio: Path | None, **changes: object) -> dict[str, bytes]:
     track = dataclasses.replace(analysis(), **changes)  # type: ignore[arg-type]
     return await drawing.draw_details(
-        track, {"mix.tempo": 0.5}, title="A", tracks=3, audio=audio, max_seconds=60
+        track, {"mix.tempo": 0.5}, title="A", words=details_words(analysis(), 3), audio=audio, max_seconds=60
     )
 
 
