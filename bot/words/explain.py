@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from bot.words.i18n import inside, joined, lowered, mark, number, percent, tr
 from bot.words.moods import mood_adjective, occasion_label, steer_label
 from bot.words.wording import the_source
-from core.i18n import inside, joined, lowered, mark, number, percent, tr
 from core.moods.profile import MOODS
 from core.recommend.explain import WEIGHS, Explained, distinct, speaking_for
 from core.recommend.rules import Reason

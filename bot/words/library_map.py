@@ -6,8 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from bot.words.i18n import mark, tr
 from bot.words.moods import mood_adjective
-from core.i18n import mark, tr
 from core.recommend.music_map import Axis
 
 ENDS = {

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from bot.words.i18n import mark, number, tr
+from bot.words.names import note_sign
 from bot.words.say import say
 from bot.words.wording import fact, formatted, of, the_source
 from core.audio.vocabulary import phrases
 from core.errors import Fact
-from core.i18n import mark, number, tr
 from core.library.query import TONICS
-from core.names import note_sign
 from core.recommend.acoustic_similarity import DESCRIPTORS, Agreement
 
 LABELS = {

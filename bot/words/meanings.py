@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from bot.words.i18n import inside, mark, number, percent, tr
 from bot.words.library_map import ENDS
 from bot.words.moods import mood_adjective, occasion_label
-from core.i18n import inside, mark, number, percent, tr
 from core.library.query import Meaning
 
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from core.i18n import joined, lowered, mark, spoken, tr
+from bot.words.i18n import joined, lowered, mark, spoken, tr
 from core.moods.aim import aim_entry, aim_moves
 from core.moods.profile import Profile, tables
 from core.recommend.steer import steer_entry

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bot.words.i18n import mark, percent, tr
 from bot.words.wording import is_plural, the_source
-from core.i18n import mark, percent, tr
 from core.recommend.prominence import Prominent
 
 SENTENCES = {

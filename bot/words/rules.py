@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bot.words.explain import WISHES
 from bot.words.glossary import end, label
+from bot.words.i18n import tr
 from bot.words.moods import mood_label, occasion_label
 from bot.words.wording import of
-from core.i18n import tr
 from core.moods.profile import MOODS
 from core.recommend.rule import Rule
 from core.recommend.table import load_rules

@@ -8,12 +8,12 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from bot.words.i18n import joined, mark, tr, trn
 from bot.words.moods import aim_label, moods_text, steer_label
+from bot.words.names import key_name, short
 from bot.words.rules import rule_of_id
 from bot.words.wording import the_source
 from core.errors import Fact, Refusal, UserError
-from core.i18n import joined, mark, tr, trn
-from core.names import key_name, short
 
 LIMITS = {
     "upload_mb": mark("size of an upload in MB"),

@@ -8,8 +8,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from bot.words.i18n import number, percent, spoken, tr
 from core.audio.vocabulary import phrases
-from core.i18n import number, percent, spoken, tr
 from core.recommend.rule import HIGH, LOW, Rule
 
 

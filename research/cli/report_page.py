@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.words.glossary import label, meaning
-from core.i18n import percent
+from bot.words.i18n import percent
 from research.eval.descriptors import SOURCES
 
 NAMES = {

@@ -9,11 +9,12 @@ from itertools import product
 from typing import Any
 
 from bot.features.similar.cards import Question
+from bot.words.i18n import tr
 from bot.words.moods import translated
+from bot.words.names import short
 from bot.words.reasons import reason_text
 from core.audio.types import STEMS
 from core.errors import fact
-from core.i18n import tr
 from core.library.audit import Entry as Logged
 from core.library.guild_limits import LIMITS
 from core.library.history import Moment
@@ -26,7 +27,6 @@ from core.library.tracks import Track
 from core.moods.aim import AIMS
 from core.moods.profile import MOODS, PREFERENCES, Profile
 from core.moods.questionnaire import AT_ONCE, questions
-from core.names import short
 from core.recommend.feedback import KINDS
 from core.recommend.journey_store import Made, Stop
 from core.recommend.journey_store import Question as Way

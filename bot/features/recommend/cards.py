@@ -14,6 +14,7 @@ from bot.theme import plain
 from bot.widgets import Card, Style, line, mood_colour, row, text
 from bot.words.changes import change_text, change_title
 from bot.words.explain import signed, why
+from bot.words.i18n import ordinal
 from bot.words.likeness import likeness_text
 from bot.words.moods import (
     aim_label,
@@ -25,12 +26,11 @@ from bot.words.moods import (
     steer_label,
     steers_text,
 )
+from bot.words.names import short
 from bot.words.reasons import reason_text
-from core.i18n import ordinal
 from core.library.tracks import Track
 from core.moods.aim import AIMS, aim_emoji
 from core.moods.profile import MOODS
-from core.names import short
 from core.recommend.explain import in_short
 from core.recommend.recommendation_store import Pick, RecommendationQuery, Recommended
 from core.recommend.similar import Similar

@@ -15,11 +15,11 @@ from bot.router import Choose, Press
 from bot.theme import STEM_EMOJI, plain
 from bot.widgets import Card, Style, gallery, line, row, text
 from bot.words.likeness import likeness_text
+from bot.words.names import stem_name
 from bot.words.prominence import prominence_text
 from core.audio.types import STEMS
 from core.errors import Fact
 from core.library.tracks import Track
-from core.names import stem_name
 from core.recommend.prominence import Prominent
 from core.recommend.similar import Similar
 

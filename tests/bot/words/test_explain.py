@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.words.explain import PARTS, left_out, part_label, signed, total
+from bot.words.i18n import speaking
 from bot.words.wording import fact
-from core.i18n import speaking
 from core.moods.profile import MOODS, PREFERENCES
 from core.recommend.rules import occasions
 from core.recommend.steer import steers

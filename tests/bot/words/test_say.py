@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.words.i18n import speaking
 from bot.words.say import LIMITS, say, sentences
 from core.audio.decode import REFUSALS
 from core.errors import Refusal, UserError, error_of, fact
-from core.i18n import LANGUAGES, speaking
 from core.library import guild_limits
 from core.recommend.feedback import KINDS
+from core.spoken import LANGUAGES
 from jobs.model import QuotaError
 
 ROOT = Path(__file__).parents[3]

@@ -7,12 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.words.moods import aim_sentence
-from core.i18n import LANGUAGES
 from core.library.catalog import Catalog
 from core.moods.aim import AIMS, aim_emoji, aimed
 from core.moods.profile import MOODS, Profile, tables
 from core.recommend.rules import recommend
 from core.recommend.topic_scores import prepare
+from core.spoken import LANGUAGES
 from tests.core.recommend.worlds import random_catalog
 from tests.refusals import refusal
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from bot.words.i18n import speaking
 from bot.words.moods import mood_label, profile_text
 from core.errors import UserError
-from core.i18n import speaking
 from core.moods.profile import MOODS, Profile
 
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from bot.words.say import say
 from core.errors import UserError
-from core.i18n import LANGUAGES
 from core.moods import questionnaire as q
 from core.moods.profile import MOODS, PREFERENCES, tables
+from core.spoken import LANGUAGES
 from tests.refusals import refusal
 
 State = list[dict[str, Any]]

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bot.words.i18n import speaking
 from bot.words.library_map import axis_text
 from bot.words.likeness import side_by_side
 from bot.words.moods import mood_adjective
 from bot.words.pictures import comparison_words, details_words, journey_words, map_words
-from core.i18n import LANGUAGES, speaking
 from core.moods.profile import MOODS
 from core.pictures import comparison
 from core.pictures import journey as journey_picture
@@ -22,6 +22,7 @@ from core.pictures import profile as profile_picture
 from core.pictures import spectrograms as pictures
 from core.pictures.drawing import profile_features
 from core.recommend import acoustic_similarity
+from core.spoken import LANGUAGES
 from tests.core.pictures.test_spectrograms import RATE, analysis
 
 TITLE = "Xyzzy"

@@ -12,7 +12,6 @@ from bot.words.moods import steer_label, steers_text
 from core.audio.types import SOURCES
 from core.audio.vocabulary import phrases
 from core.errors import fact
-from core.i18n import LANGUAGES
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile, tables
 from core.recommend.rules import occasions, recommend, topic_weights
@@ -32,6 +31,7 @@ from core.recommend.steer import (
 )
 from core.recommend.table import load_steers
 from core.recommend.topic_scores import prepare
+from core.spoken import LANGUAGES
 from tests.core.recommend.worlds import catalog, random_catalog
 from tests.refusals import refusal
 

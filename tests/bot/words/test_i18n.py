@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 from babel.messages.pofile import read_po
 
+from bot.words.i18n import joined, nearest, number, percent, speaking, spoken, tr, trn
 from bot.words.moods import mood_label, profile_text, translated
-from core.i18n import LANGUAGES, joined, nearest, number, percent, speaking, spoken, tr, trn
 from core.moods.profile import Profile
 from core.moods.questionnaire import next_question
+from core.spoken import LANGUAGES
 from research import messages
 from research.messages import CATALOGUES, faults, found
 
@@ -102,7 +103,7 @@ def test_no_text_writes_its_percent_sign_by_hand_in_another_way() -> None:
     others = [text for language in ("de", "es") for entry in read(language) if entry.id
               for text in ([entry.string] if isinstance(entry.string, str) else entry.string)]  # fmt: skip
     assert any("85\u00a0%" in text for text in others)
-    others = [re.sub(r"\{\w+:\.\d%\}", "{written by core.i18n}", text) for text in others]
+    others = [re.sub(r"\{\w+:\.\d%\}", "{written by bot.words.i18n}", text) for text in others]
     assert [text for text in others if re.search(r"[\d}](%| %)", text)] == []
 
 
