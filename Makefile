@@ -44,7 +44,7 @@ format: .venv/dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-# Every text that members read, into core/locales/*.po: new ones wait there for their translation.
+# Every text that members read, into bot/words/locales/*.po: new ones wait there for their translation.
 messages: .venv/dev
 	$(BIN)/python -m research.messages
 

@@ -29,8 +29,8 @@ from bot.service.listening import Listening
 from bot.service.notices import Notices
 from bot.service.recommending import Recommending
 from bot.service.uploading import Uploading
+from bot.words.i18n import catalogue
 from core.errors import UserError
-from core.i18n import catalogue
 from core.library.command_sync import save_synced_commands, synced_commands
 from core.library.database import Database
 from core.library.history import History

@@ -15,7 +15,7 @@ choices stay plain strings: discord.py hands them to `Words` below. Whole senten
 languages order them differently. What was stored or comes
 from core and jobs is a fact; bot.words.say makes its sentence.
 
-Then `make messages` adds the new texts to core/locales/{de,es}.po; fill in the empty msgstr (German informal "du",
+Then `make messages` adds the new texts to bot/words/locales/{de,es}.po; fill in the empty msgstr (German informal "du",
 Spanish "tú"; keep the {placeholders}, markdown and /commands as they are). A test fails until both are there, when the
 placeholders differ, and when a card's text is not marked. A conflict in a .po file: keep both sides, `make messages`.
 Order: the member's choice (/language), the server's (/admin language), the language of their Discord, [discord] language.
@@ -32,8 +32,7 @@ import discord
 from discord import app_commands
 from discord.app_commands import TranslationContextLocation as Where
 
-from core.i18n import (
-    LANGUAGES,
+from bot.words.i18n import (
     catalogue,
     inside,
     joined,
@@ -51,6 +50,7 @@ from core.i18n import (
 from core.library import languages
 from core.library.database import Database
 from core.moods.profile import tables
+from core.spoken import LANGUAGES
 
 __all__ = [
     "LANGUAGES",

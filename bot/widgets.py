@@ -10,7 +10,7 @@ from discord import ui
 from bot.i18n import tr
 from bot.router import Choose, Press
 from bot.theme import BAD, NEUTRAL, bar
-from core.names import short
+from bot.words.names import short
 from core.pictures.colours import MOOD_COLOURS
 
 Style = discord.ButtonStyle

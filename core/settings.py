@@ -26,8 +26,8 @@ from pydantic_settings import (
 
 from core.errors import UserError
 from core.folders import DataFolder
-from core.i18n import LANGUAGES
 from core.logs import Format, Level
+from core.spoken import LANGUAGES
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails

@@ -1,4 +1,4 @@
-"""`make messages`: every text that members read, from the code and the tables into core/locales/*.po.
+"""`make messages`: every text that members read, from the code and the tables into bot/words/locales/*.po.
 
 `python -m research.messages` adds what is new (with an empty translation), takes out what is gone and sorts; what is
 translated stays. `found()` and `faults()` are what the tests look at.
@@ -19,7 +19,7 @@ from core.audio.vocabulary import descriptors
 from core.separation.registry import BUNDLED
 
 ROOT = Path(__file__).parent.parent
-CATALOGUES = ROOT / "core" / "locales"
+CATALOGUES = ROOT / "bot" / "words" / "locales"
 
 MARKS = {"tr": 1, "mark": 1, "trn": 2}
 """Calls whose first arguments are messages."""
@@ -146,7 +146,7 @@ def _of_tables() -> Iterator[str | tuple[str, str]]:
     for descriptor in descriptors().values():
         yield from descriptor.texts()
     yield from (info.label for info in BUNDLED if not info.label.startswith("`"))  # else a name
-    sources = _toml(ROOT / "core" / "recommend" / "sources.toml")
+    sources = _toml(ROOT / "bot" / "words" / "sources.toml")
     for source, stem in sources["names"].items():
         yield stem
         if source != "mix":

@@ -9,8 +9,9 @@ import click
 
 from bot.cli.root import print_json, settings_of
 from bot.cli.shared import JSON, SERVER, mood_weights, the_catalog
+from bot.words.moods import moods_text
+from bot.words.pictures import journey_words
 from bot.words.reasons import reason_json, reason_text
-from bot.words.say import moods_text
 from core.errors import UserError
 from core.moods.profile import Profile
 from core.pictures.journey import journey_picture
@@ -53,15 +54,9 @@ def journey(
     catalog = asyncio.run(the_catalog(settings_of(ctx), server))
     found = find(catalog, Profile(start), Profile(goal), count, minutes=minutes, all_reasons=all_reasons)
     if picture is not None:
-        write_picture(
-            picture,
-            journey_picture(
-                {
-                    **drawn(catalog, found),
-                    "ends": [moods_text(end) for end in moods_at_ends(found.start, found.goal)],
-                }
-            ),
-        )
+        start_text, goal_text = map(moods_text, moods_at_ends(found.start, found.goal))
+        told = {**drawn(catalog, found), "ends": [start_text, goal_text]}
+        write_picture(picture, journey_picture(told, journey_words(start_text, goal_text)))
     if as_json:
         print_json(
             {

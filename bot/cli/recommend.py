@@ -10,14 +10,15 @@ import click
 from bot.cli.root import print_json, settings_of
 from bot.cli.shared import JSON, SERVER, mood_weights, the_catalog
 from bot.words.changes import change_text, change_title
+from bot.words.moods import aim_sentence, steers_text
 from bot.words.reasons import reason_json, reason_text
 from bot.words.say import say
 from core.errors import UserError, fact
-from core.moods.aim import aim_sentence, aimed
+from core.moods.aim import aimed
 from core.moods.profile import MOODS, Profile
 from core.recommend.rules import occasions
 from core.recommend.rules import recommend as choose
-from core.recommend.steer import change, checked, listed
+from core.recommend.steer import change, checked
 
 
 def _occasion(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
@@ -117,7 +118,9 @@ def recommend(
             [one.track.id for one in tracks] for tracks in (choose(catalog, target, occasion, count), found)
         )
         single = steers[0] if len(set(steers)) == 1 else None
-        changed = change(catalog, before, after, fact("plain", sentence=listed(steers).capitalize()), single)
+        changed = change(
+            catalog, before, after, fact("plain", sentence=steers_text(steers).capitalize()), single
+        )
         click.echo(f"{change_title(changed)}: {change_text(changed)}")
     for place, one in enumerate(found, 1):
         artist = f" · {one.track.artist}" if one.track.artist else ""

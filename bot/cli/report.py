@@ -10,6 +10,8 @@ import click
 from bot.cli.journey import write_picture
 from bot.cli.root import ExtensibleGroup, print_json, settings_of
 from bot.cli.shared import JSON, SERVER, mood_weights, the_catalog
+from bot.words.library_map import axis_text, map_in_words
+from bot.words.pictures import map_words
 from core.moods.profile import Profile
 from core.pictures.library_map import map_picture
 from core.recommend.music_map import drawn, music_map
@@ -59,13 +61,14 @@ def map_(
     catalog = asyncio.run(the_catalog(settings_of(ctx), server))
     found = music_map(catalog)
     picked = [one.track.id for one in recommend(catalog, Profile(moods), None, count)] if moods else []
-    write_picture(out, map_picture(drawn(catalog, picked), light))
+    told = map_in_words(drawn(catalog, picked))
+    write_picture(out, map_picture(told, map_words(len(told["points"]), len(catalog)), light))
     if as_json:
         print_json(
             {
                 "picture": str(out),
                 "explained": list(found.explained),
-                "axes": [list(ends) for ends in found.axes],
+                "axes": [list(axis_text(axis)) for axis in found.axes],
                 "moods": {
                     one.mood: {"x": one.x, "y": one.y, "strength": one.strength} for one in found.directions
                 },

@@ -21,8 +21,8 @@ from bot.cli.templates import compose_override, systemd_unit, template
 from bot.token import cleaned, keep_token, read_token
 from core.errors import UserError
 from core.folders import access_to, replace_file
-from core.i18n import LANGUAGES
 from core.settings import Settings, config_file, whoever
+from core.spoken import LANGUAGES
 
 SERVICES = ("systemd", "compose", "none")
 

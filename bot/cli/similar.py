@@ -13,6 +13,7 @@ import click
 from bot.cli.root import print_json, settings_of
 from bot.cli.separators import separator_of
 from bot.cli.shared import JSON, SERVER, progress_bar, the_catalog
+from bot.words.likeness import likeness_text
 from bot.words.prominence import prominence_text
 from bot.words.say import say
 from core.analysis import analyse
@@ -141,7 +142,7 @@ async def _similar(
                 "title": one.track.title,
                 "artist": one.track.artist,
                 "similarity": one.similarity,
-                "reasons": one.reasons,
+                "reasons": [likeness_text(reason) for reason in one.reasons],
                 **({"terms": [asdict(term) for term in one.terms]} if one.terms else {}),
             }
             for one in found

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import aiohttp
 
+from bot.words.i18n import mark, tr
 from core.errors import UserError, is_disk_full
-from core.i18n import mark, tr
 
 log = logging.getLogger(__name__)
 

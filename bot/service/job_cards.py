@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from bot.words.i18n import spoken, tr
 from core.errors import UserError
-from core.i18n import spoken, tr
 from core.library import job_messages
 from core.library.database import Database, Transaction
 from core.library.job_messages import Promise

@@ -6,9 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.words.i18n import tr
 from core.audio.preview import preview
 from core.errors import UserError
-from core.i18n import tr
 from core.library.consent import agreed
 from core.library.database import Database
 from core.library.history import History

@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 
 from bot.service.catalogs import Catalogs
+from bot.words.i18n import tr
 from core.errors import Fact, UserError
-from core.i18n import tr
 from core.library.profiles import Moods
 from core.moods.profile import Profile
 from core.recommend.feedback import Feedback

@@ -8,9 +8,9 @@ from typing import Literal
 from weakref import WeakValueDictionary
 
 from bot.service import downloads
+from bot.words.i18n import spoken, tr
 from core.audio.length import probable_seconds
 from core.errors import UserError
-from core.i18n import spoken, tr
 from core.library.database import Database
 from core.library.guild_limits import limits_of
 from core.library.tracks import Library, Track, picture_name
@@ -54,6 +54,7 @@ class Uploading:
         *,
         user_id: int,
         guild_id: int | None,
+        words: dict[str, str],
         key: str,
         alongside: Alongside,
     ) -> Job:
@@ -73,6 +74,7 @@ class Uploading:
                         name,
                         kept_back=self.settings.library.uploads_join == "when asked",
                         language=spoken(),
+                        words=words,
                     ),
                     user_id=user_id,
                     guild_id=guild_id,

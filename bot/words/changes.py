@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from bot.words import wording
+from bot.words.i18n import tr, trn
 from bot.words.say import say
 from core.audio.vocabulary import phrases
 from core.errors import Fact
-from core.i18n import tr, trn
-from core.recommend import wording
 
 
 def change_text(changed: Fact) -> str:

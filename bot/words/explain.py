@@ -6,13 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.i18n import inside, joined, lowered, mark, number, percent, tr
-from core.moods.profile import MOODS, mood_adjective
+from bot.words.i18n import inside, joined, lowered, mark, number, percent, tr
+from bot.words.moods import mood_adjective, occasion_label, steer_label
+from bot.words.wording import the_source
+from core.moods.profile import MOODS
 from core.recommend.explain import WEIGHS, Explained, distinct, speaking_for
 from core.recommend.rules import Reason
-from core.recommend.steer import steer_label
-from core.recommend.table import occasion_label, trust
-from core.recommend.wording import the_source
+from core.recommend.table import trust
 from core.separation.registry import describe
 
 WISHES = {

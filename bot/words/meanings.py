@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from core.i18n import inside, mark, number, percent, tr
+from bot.words.i18n import inside, mark, number, percent, tr
+from bot.words.library_map import ENDS
+from bot.words.moods import mood_adjective, occasion_label
 from core.library.query import Meaning
-from core.moods.profile import mood_adjective
-from core.recommend.table import occasion_label
 
 
 def in_words(meaning: Meaning, strength: float, *, estimate: bool = False) -> str:
@@ -25,7 +25,7 @@ def in_words(meaning: Meaning, strength: float, *, estimate: bool = False) -> st
             stem = tr(NAMES[meaning.name])
             return tr("no {stem}", stem=stem) if strength > 0.995 else tr("almost no {stem}", stem=stem)
         case _:
-            how = tr(_COMPARATIVES[meaning.name][meaning.kind == "low"])
+            how = tr(ENDS[meaning.name]["low" if meaning.kind == "low" else "high"])
             return tr("{how} than {share}", how=how, share=share)
 
 
@@ -36,11 +36,4 @@ NAMES = {
     "guitar": mark("guitar"),
     "piano": mark("piano"),
     "other": mark("other instruments"),
-}
-
-_COMPARATIVES = {
-    "mix.tempo": (mark("faster"), mark("slower")),
-    "mix.loudness": (mark("louder"), mark("quieter")),
-    "mix.spectral_centroid": (mark("brighter"), mark("darker")),
-    "mix.percussive_ratio": (mark("more rhythmic"), mark("less rhythmic")),
 }

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from core.i18n import mark, percent, tr
+from bot.words.i18n import mark, percent, tr
+from bot.words.wording import is_plural, the_source
 from core.recommend.prominence import Prominent
-from core.recommend.wording import is_plural, the_source
 
 SENTENCES = {
     (False, False): mark("{stem} sounds {activity} of the time and holds {energy} of the energy."),

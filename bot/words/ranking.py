@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from bot.words import wording
 from bot.words.explain import signed
+from bot.words.i18n import mark, tr
+from bot.words.names import short
 from bot.words.reasons import reason_text
 from core.audio.vocabulary import phrases
-from core.i18n import mark, tr
 from core.library.catalog import Catalog
-from core.names import short
-from core.recommend import wording
 from core.recommend.counterfactual import Needed, smallest_change
 from core.recommend.rules import Reason, Recommendation
 

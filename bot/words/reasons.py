@@ -6,8 +6,8 @@ from dataclasses import fields
 from functools import cache
 from typing import Any
 
+from bot.words import wording
 from bot.words.say import say
-from core.recommend import wording
 from core.recommend.rule import Rule
 from core.recommend.rules import Reason
 from core.recommend.table import load_rules, load_steers

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from bot.words.explain import WISHES
-from core.i18n import tr
-from core.library.glossary import end, label
-from core.moods.profile import MOODS, mood_label
+from bot.words.glossary import end, label
+from bot.words.i18n import tr
+from bot.words.moods import mood_label, occasion_label
+from bot.words.wording import of
+from core.moods.profile import MOODS
 from core.recommend.rule import Rule
-from core.recommend.table import load_rules, occasion_label
-from core.recommend.wording import of
+from core.recommend.table import load_rules
 
 
 def preference_label(name: str) -> str:

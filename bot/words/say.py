@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from bot.words.i18n import joined, mark, tr, trn
+from bot.words.moods import aim_label, moods_text, steer_label
+from bot.words.names import key_name, short
 from bot.words.rules import rule_of_id
+from bot.words.wording import the_source
 from core.errors import Fact, Refusal, UserError
-from core.i18n import joined, mark, tr, trn
-from core.moods.aim import aim_label
-from core.moods.profile import mood_adjective
-from core.names import key_name, short
-from core.recommend.steer import steer_label
-from core.recommend.wording import the_source
 
 LIMITS = {
     "upload_mb": mark("size of an upload in MB"),
@@ -36,11 +34,6 @@ def duration(seconds: float) -> str:
     if seconds > 50:
         return tr("a minute")
     return tr("{count} seconds", count=max(5, -int(-seconds // 5) * 5))
-
-
-def moods_text(moods: Sequence[str]) -> str:
-    """'sad and tense'."""
-    return joined([mood_adjective(mood) for mood in moods])
 
 
 SPOKEN: dict[str, Callable[[Any], str]] = {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from core.errors import Refusal
-from core.i18n import LANGUAGES
 from core.library.database import Database
+from core.spoken import LANGUAGES
 
 
 async def chosen(database: Database, user_id: int, guild_id: int | None) -> str | None:

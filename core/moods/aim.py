@@ -11,29 +11,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from core.errors import Refusal
-from core.i18n import joined, mark, tr
-from core.moods.profile import MOODS, Profile, mood_adjective, tables, translated
+from core.moods.profile import MOODS, Profile, tables
 
 AIMS = ("match", "lift", "settle")
 
-NAMES = {"match": mark("Match"), "lift": mark("Lift"), "settle": mark("Settle")}
 
-
-def _row(aim: str) -> Mapping[str, Any]:
+def aim_entry(aim: str) -> Mapping[str, Any]:
+    """Return the aim's entry in aims.toml, its label by language. Raises UserError for an unknown one."""
     if aim not in AIMS:
         raise Refusal("no-aim", name=aim, aims=", ".join(AIMS))
     row: Mapping[str, Any] = tables("aims")["aim"][aim]
     return row
 
 
-def aim_label(aim: str, language: str | None = None) -> str:
-    """For buttons: 'Lift my mood'."""
-    return str(translated(_row(aim)["label"], language))
-
-
 def aim_emoji(aim: str) -> str:
     """For buttons."""
-    return str(_row(aim)["emoji"])
+    return str(aim_entry(aim)["emoji"])
 
 
 def aimed(profile: Profile, aim: str) -> Profile:
@@ -42,7 +35,7 @@ def aimed(profile: Profile, aim: str) -> Profile:
     Where a target would weigh more than 1, all weights are scaled down together: only their proportions count.
     Raises UserError for an unknown aim, and when there is no mood to start from.
     """
-    row = _row(aim)
+    row = aim_entry(aim)
     if aim == "match":
         return profile
     if not any(profile.moods.values()):
@@ -63,17 +56,10 @@ def _target(moods: Mapping[str, float], row: Mapping[str, Any]) -> dict[str, flo
     return {mood: moods.get(mood, 0.0) - moved[mood] + share * towards.get(mood, 0.0) for mood in MOODS}
 
 
-def aim_sentence(profile: Profile, aim: str, language: str | None = None, *, brief: bool = False) -> str:
-    """What the aim does with this profile: 'Lift: from sad towards joyful and amazed; it begins where you are ...'."""
-    row = _row(aim)
-    if aim == "match":
-        return tr("Match: {how}.", how=tr(row["text"]))
-    target = _target(profile.moods, row)
+def aim_moves(profile: Profile, aim: str) -> tuple[list[str], list[str]]:
+    """Return up to two moods that the aim takes weight from and two that it gives weight to, most first."""
+    target = _target(profile.moods, aim_entry(aim))
     change = {mood: target[mood] - profile.moods.get(mood, 0.0) for mood in MOODS}
     losing = [mood for mood in sorted(MOODS, key=lambda mood: change[mood]) if change[mood] < -0.02][:2]
     gaining = [mood for mood in sorted(MOODS, key=lambda mood: -change[mood]) if change[mood] > 0.02][:2]
-    if not losing or not gaining:
-        return tr("{aim}: you are there already, so the music matches your mood.", aim=tr(NAMES[aim]))
-    start, goal = (joined([mood_adjective(mood, language) for mood in moods]) for moods in (losing, gaining))
-    moved = tr("{aim}: from {start} towards {goal}", aim=tr(NAMES[aim]), start=start, goal=goal)
-    return f"{moved}." if brief else f"{moved}; {tr(row['text'])}."
+    return losing, gaining

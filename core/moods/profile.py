@@ -10,8 +10,6 @@ from importlib.resources import files
 from typing import Any
 
 from core.errors import Refusal
-from core.i18n import LANGUAGES as SPOKEN
-from core.i18n import spoken
 
 MOODS = (
     "wonder",
@@ -28,28 +26,11 @@ MOODS = (
 
 PREFERENCES = ("vocals", "harmony", "rhythm", "brightness")
 
-LANGUAGES = tuple(SPOKEN)
-
 
 @cache
 def tables(name: str) -> dict[str, Any]:
     """One of this package's TOML tables, read once: 'questions', 'rules' or 'occasions'."""
     return tomllib.loads(files("core.moods").joinpath(f"{name}.toml").read_text("utf-8"))
-
-
-def translated(texts: dict[str, Any], language: str | None = None) -> Any:
-    """The text in `language` ('de', 'es-ES', ...; the reader's when not said), in English where there is none."""
-    return texts.get((language or spoken()).split("-")[0].lower(), texts["en"])
-
-
-def mood_label(mood: str, language: str | None = None) -> str:
-    """The mood's name for buttons and tables: 'Joyful activation'."""
-    return str(translated(tables("questions")["moods"][mood]["label"], language))
-
-
-def mood_adjective(mood: str, language: str | None = None) -> str:
-    """The mood inside a sentence: 'joyful'."""
-    return str(translated(tables("questions")["moods"][mood]["adjective"], language))
 
 
 @dataclass(frozen=True)
@@ -93,16 +74,3 @@ class Profile:
         """
         weighted = [(mood, self.moods.get(mood, 0.0)) for mood in MOODS]
         return sorted((pair for pair in weighted if pair[1] > 0), key=lambda pair: -pair[1])[:n]
-
-    def summary(self, language: str | None = None) -> str:
-        """One line about the listener: 'mostly calm and a little nostalgic'."""
-        words = {
-            name: str(translated(texts, language)) for name, texts in tables("questions")["summary"].items()
-        }
-        first, second = [*self.strongest(2), ("", 0.0), ("", 0.0)][:2]
-        if first[1] < 0.2:
-            return words["none"]
-        line = f"{words['mostly']} {mood_adjective(first[0], language)}"
-        if second[1] >= max(0.2, 0.45 * first[1]):
-            line += f" {words['and']} {words['also']} {mood_adjective(second[0], language)}"
-        return line

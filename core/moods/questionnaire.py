@@ -24,8 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import Refusal
-from core.i18n import spoken
-from core.moods.profile import MOODS, PREFERENCES, Profile, tables, translated
+from core.moods.profile import MOODS, PREFERENCES, Profile, tables
 
 SHORT_FORM = 7
 """The short form asks at most this many questions, skipped ones included."""
@@ -59,24 +58,25 @@ Answers = Sequence[Mapping[str, Any]]
 Vector = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Question:
-    """One question; exactly one of `mood` and `preference` is set. `answers` are its five labels, 0 first.
+    """One question; exactly one of `mood` and `preference` is set. `answers` are its five labels, 0 first; both are
+    by language: {"en": ...}.
 
     A reversed question counts against its mood, and for the mood `rather`.
     """
 
     id: str
-    text: str
+    text: dict[str, str]
     mood: str | None
     preference: str | None
     reversed: bool
     rather: str | None
-    answers: tuple[str, ...]
+    answers: dict[str, list[str]]
 
 
 @cache
-def questions(language: str = "en") -> tuple[Question, ...]:
+def questions() -> tuple[Question, ...]:
     """All forty, in the order of the long form: one of each mood in turn, then the preferences."""
     data = tables("questions")
     rows = data["question"]
@@ -89,18 +89,18 @@ def questions(language: str = "en") -> tuple[Question, ...]:
     return tuple(
         Question(
             id=row["id"],
-            text=translated(row["text"], language),
+            text=row["text"],
             mood=row.get("mood"),
             preference=row.get("preference"),
             reversed=row.get("reversed", False),
             rather=row.get("rather"),
-            answers=tuple(translated(data["scales"][row["scale"]], language)),
+            answers=data["scales"][row["scale"]],
         )
         for row in (rows[number] for _, _, number in sorted(order))
     )
 
 
-def next_question(answers: Answers, form: str = "short", language: str | None = None) -> Question | None:
+def next_question(answers: Answers, form: str = "short") -> Question | None:
     """The next question, or None when the form is finished.
 
     `form` is 'short' (at most SHORT_FORM questions, chosen by what they tell) or 'long' (all forty in a fixed
@@ -108,30 +108,26 @@ def next_question(answers: Answers, form: str = "short", language: str | None = 
     """
     asked = _asked(answers)
     if form == "long":
-        return next(
-            (question for question in questions(language or spoken()) if question.id not in asked), None
-        )
+        return next((question for question in questions() if question.id not in asked), None)
     if form != "short":
         raise Refusal("no-form", form=form)
     found = _next_of_short_form(_key(answers))
-    return None if found is None else question(found, language)
+    return None if found is None else question(found)
 
 
-def questions_at_once(
-    answers: Answers = (), count: int = AT_ONCE, language: str | None = None
-) -> list[Question]:
+def questions_at_once(answers: Answers = (), count: int = AT_ONCE) -> list[Question]:
     """The questions to ask together, when none can depend on the answer to another.
 
     Each is the one that tells most beside those before it. How certain the moods become does not depend on what is
     answered (the covariance of a Kalman step), so each is taken as answered as expected.
     """
-    return [question(one, language) for one in _at_once(_key(answers), count)]
+    return [question(one) for one in _at_once(_key(answers), count)]
 
 
-def question(question_id: str, language: str | None = None) -> Question:
+def question(question_id: str) -> Question:
     """The question of this id; UserError when there is none (any more)."""
     _asked([{"question": question_id}])
-    return next(found for found in questions(language or spoken()) if found.id == question_id)
+    return next(found for found in questions() if found.id == question_id)
 
 
 def progress(answers: Answers, form: str = "short") -> tuple[int, int]:

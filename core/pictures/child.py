@@ -12,7 +12,6 @@ from typing import Any
 
 from core.audio.decode import Audio, DecodeLimits, decode
 from core.errors import UserError
-from core.i18n import speak
 from core.pictures.comparison import Side, comparison_picture
 from core.pictures.journey import journey_picture
 from core.pictures.library_map import map_picture
@@ -29,11 +28,11 @@ def pictures(order: Order) -> dict[str, bytes]:
 
 
 def _details(order: Order) -> dict[str, bytes]:
-    analysis, title = TrackAnalysis.from_json(order["analysis"]), order["title"]
-    made = {"profile": profile_picture(order["percentiles"], analysis, title, order["tracks"])}
+    analysis, title, words = TrackAnalysis.from_json(order["analysis"]), order["title"], order["words"]
+    made = {"profile": profile_picture(order["percentiles"], analysis, title, words)}
     if (sound := _sound(order["audio"], order["max_seconds"])) is not None:
-        made["contrast"] = contrast_picture(sound.samples, analysis, title, sound.rate)
-        made["chroma"] = chroma_picture(sound.samples, analysis, title, sound.rate)
+        made["contrast"] = contrast_picture(sound.samples, analysis, title, sound.rate, words=words)
+        made["chroma"] = chroma_picture(sound.samples, analysis, title, sound.rate, words=words)
     return made
 
 
@@ -48,7 +47,7 @@ def _comparison(order: Order) -> dict[str, bytes]:
             else Side(track["title"], analysis, None)
         )
     parts = [tuple(part) for part in order["parts"]]
-    return {"comparison": comparison_picture(sides[0], sides[1], order["similarity"], parts)}
+    return {"comparison": comparison_picture(sides[0], sides[1], parts, order["words"])}
 
 
 def _sound(path: str | None, max_seconds: float) -> Audio | None:
@@ -64,8 +63,8 @@ def _sound(path: str | None, max_seconds: float) -> Audio | None:
 KINDS: dict[str, Callable[[Order], dict[str, bytes]]] = {
     "details": _details,
     "comparison": _comparison,
-    "journey": lambda order: {"journey": journey_picture(order["drawn"])},
-    "map": lambda order: {"map": map_picture(order["drawn"])},
+    "journey": lambda order: {"journey": journey_picture(order["drawn"], order["words"])},
+    "map": lambda order: {"map": map_picture(order["drawn"], order["words"])},
 }
 
 
@@ -73,7 +72,6 @@ def main() -> None:
     if hasattr(os, "nice"):
         os.nice(10)
     order = json.load(sys.stdin)
-    speak(order["language"])
     made = pictures(order)
     json.dump({name: base64.b64encode(content).decode() for name, content in made.items()}, sys.stdout)
 

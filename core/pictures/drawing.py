@@ -23,7 +23,6 @@ from pathlib import Path
 from core.audio.types import SOURCES
 from core.audio.vocabulary import compared, scales
 from core.errors import Refusal
-from core.i18n import spoken
 from core.track_analysis import TrackAnalysis
 
 log = logging.getLogger(__name__)
@@ -44,20 +43,20 @@ async def draw_details(
     percentiles: Mapping[str, float],
     *,
     title: str,
-    tracks: int,
+    words: Mapping[str, str],
     audio: Path | None,
     max_seconds: float,
 ) -> dict[str, bytes]:
     """Return PNGs by name: `profile` always, `contrast` and `chroma` when the `audio` can be read.
 
-    `percentiles` are those of `profile_features` among so many `tracks`. Takes two to five seconds.
+    `percentiles` are those of `profile_features`, `words` those of bot.words.pictures. Takes two to five seconds.
     """
     return await _draw(
         "details",
         analysis=analysis.to_json(),
         percentiles=dict(percentiles),
         title=title,
-        tracks=tracks,
+        words=dict(words),
         audio=str(audio) if audio else None,
         max_seconds=max_seconds,
     )
@@ -65,8 +64,8 @@ async def draw_details(
 
 async def draw_comparison(
     tracks: Sequence[tuple[str, TrackAnalysis, Path | None]],
-    similarity: float,
-    parts: Sequence[tuple[str, str, str, float]],
+    parts: Sequence[tuple[str, str, str, float, str]],
+    words: Mapping[str, str],
     max_seconds: float,
 ) -> bytes:
     """Return a PNG of two tracks, each (title, analysis, audio where it is kept), beside each other.
@@ -80,27 +79,27 @@ async def draw_comparison(
     made = await _draw(
         "comparison",
         tracks=sides,
-        similarity=similarity,
         parts=[list(part) for part in parts],
+        words=dict(words),
         max_seconds=max_seconds,
     )
     return made["comparison"]
 
 
-async def draw_journey(drawn: Mapping[str, object]) -> bytes:
+async def draw_journey(drawn: Mapping[str, object], words: Mapping[str, str]) -> bytes:
     """Return a PNG of what core.recommend.journey.drawn gives."""
-    return (await _draw("journey", drawn=dict(drawn)))["journey"]
+    return (await _draw("journey", drawn=dict(drawn), words=dict(words)))["journey"]
 
 
-async def draw_map(drawn: Mapping[str, object]) -> bytes:
+async def draw_map(drawn: Mapping[str, object], words: Mapping[str, str]) -> bytes:
     """Return a PNG of what core.recommend.music_map.drawn gives."""
-    return (await _draw("map", drawn=dict(drawn)))["map"]
+    return (await _draw("map", drawn=dict(drawn), words=dict(words)))["map"]
 
 
 async def _draw(kind: str, **order: object) -> dict[str, bytes]:
-    """PNGs by name from a child process, in the language of the running task."""
+    """PNGs by name from a child process."""
     given_up = threading.Event()
-    document = json.dumps({**order, "kind": kind, "language": spoken()}).encode()
+    document = json.dumps({**order, "kind": kind}).encode()
     try:
         out = await asyncio.to_thread(_run, document, given_up)
     finally:

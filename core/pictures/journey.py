@@ -8,8 +8,6 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from core.i18n import mark, tr
-from core.moods.profile import mood_adjective
 from core.pictures.canvas import (
     BACKGROUND,
     DRAWING,
@@ -26,35 +24,33 @@ from core.pictures.colours import MOOD_COLOURS
 
 SIZE = (10.0, 13.0)
 CORNERS = (
-    (0.0, 1.1, mark("tense"), "left", "center"),
-    (1.0, 1.1, mark("lively"), "right", "center"),
-    (0.0, -0.1, mark("sad"), "left", "center"),
-    (1.0, -0.1, mark("calm"), "right", "center"),
+    (0.0, 1.1, "tense", "left", "center"),
+    (1.0, 1.1, "lively", "right", "center"),
+    (0.0, -0.1, "sad", "left", "center"),
+    (1.0, -0.1, "calm", "right", "center"),
 )
-"""Russell's four quadrants (1980), named above and below the places that tracks can have."""
+"""Russell's four quadrants (1980), named in `words` and written above and below the places that tracks can have."""
 
 
-def journey_picture(drawn: Mapping[str, Any]) -> bytes:
-    """PNG of 1000 x 1300 pixels from core.recommend.journey.drawn: above, each mood's place in the library for every
+def journey_picture(drawn: Mapping[str, Any], words: Mapping[str, str]) -> bytes:
+    """PNG of 1000 x 1300 pixels from core.recommend.journey.drawn, its ends in words, and
+    bot.words.pictures.journey_words: above, each mood's place in the library for every
     track (dots) and what was aimed at (dashed); below, the tracks in the plane, numbered, from the first to the last."""
     with DRAWING:
         figure = new_figure(SIZE)
-        start, goal = drawn["ends"]
-        title = tr("From {start} to {goal}", start=start, goal=goal)
-        put_title(figure, 0.035, 0.967, title, 0.935, fontsize=25)
-        key = tr("dots: the tracks · dashed: what was aimed at")
-        figure.text(0.035, 0.932, key, color=FAINT, fontsize=16, va="center", parse_math=False)
-        _moods(figure.add_axes((0.13, 0.595, 0.84, 0.275)), drawn)
-        _plane(figure.add_axes((0.13, 0.045, 0.84, 0.485)), drawn)
+        put_title(figure, 0.035, 0.967, words["title"], 0.935, fontsize=25)
+        figure.text(0.035, 0.932, words["key"], color=FAINT, fontsize=16, va="center", parse_math=False)
+        _moods(figure.add_axes((0.13, 0.595, 0.84, 0.275)), drawn, words)
+        _plane(figure.add_axes((0.13, 0.045, 0.84, 0.485)), drawn, words)
         return as_png(figure)
 
 
-def _moods(axes: Axes, drawn: Mapping[str, Any]) -> None:
+def _moods(axes: Axes, drawn: Mapping[str, Any], words: Mapping[str, str]) -> None:
     bare(axes, 15)
     count = len(drawn["titles"])
     steps = range(1, count + 1)
     axes.set(xlim=(0.6, count + 0.4), ylim=(-0.06, 1.06))
-    axes.set_yticks([0, 0.5, 1], [tr("least"), tr("half"), tr("most")])
+    axes.set_yticks([0, 0.5, 1], [words["least"], words["half"], words["most"]])
     axes.set_xticks(_numbered(count))
     for height in (0, 0.5, 1):
         axes.axhline(height, color=GRID, linewidth=1, zorder=1)
@@ -73,7 +69,7 @@ def _moods(axes: Axes, drawn: Mapping[str, Any]) -> None:
             linewidth=3,
             markersize=9,
             zorder=3,
-            label=mood_adjective(mood),
+            label=words[mood],
         )
     axes.legend(
         loc="lower center", bbox_to_anchor=(0.5, 0.99), ncols=4, frameon=False, fontsize=16, labelcolor=TEXT, handlelength=1.2
@@ -86,17 +82,17 @@ def _numbered(count: int) -> list[int]:
     return [1, *(step for step in range(2, count) if step % every == 0), count]
 
 
-def _plane(axes: Axes, drawn: Mapping[str, Any]) -> None:
+def _plane(axes: Axes, drawn: Mapping[str, Any], words: Mapping[str, str]) -> None:
     bare(axes, 15)
     axes.set(xlim=(-0.04, 1.04), ylim=(-0.15, 1.15))
     axes.set_xticks([])
     axes.set_yticks([])
-    axes.set_xlabel(tr("valence: unpleasant → pleasant"), color=FAINT, fontsize=16)
-    axes.set_ylabel(tr("arousal: calm → excited"), color=FAINT, fontsize=16)
+    axes.set_xlabel(words["valence"], color=FAINT, fontsize=16)
+    axes.set_ylabel(words["arousal"], color=FAINT, fontsize=16)
     axes.axhline(0.5, color=GRID, linewidth=1, zorder=1)
     axes.axvline(0.5, color=GRID, linewidth=1, zorder=1)
     for x, y, word, across, along in CORNERS:
-        axes.text(x, y, tr(word), color=FAINT, fontsize=18, ha=across, va=along, zorder=2)
+        axes.text(x, y, words[word], color=FAINT, fontsize=18, ha=across, va=along, zorder=2)
     points: Sequence[tuple[float, float]] = [(x, y) for x, y in drawn["plane"]]
     first, last = drawn["plane_ends"]
     for (x, y), marker, name in ((first, "s", drawn["ends"][0]), (last, "*", drawn["ends"][1])):

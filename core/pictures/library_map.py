@@ -12,43 +12,34 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 
-from core.i18n import tr, trn
 from core.pictures.canvas import DRAWING, as_png, new_figure, put_title, safe_title
 from core.pictures.colours import DARK, LIGHT, MOOD_COLOURS, MOOD_COLOURS_ON_WHITE
 
 SIZE = (11.0, 11.5)
 
 
-def map_picture(drawn: Mapping[str, Any], light: bool = False) -> bytes:
+def map_picture(drawn: Mapping[str, Any], words: Mapping[str, str], light: bool = False) -> bytes:
     """PNG of 1100 x 1150 pixels.
 
     `drawn`: points [[x, y]], moods (the best-fitting of each), titles (of each, or none of many), picked (places in
     points of what was recommended last, in order) with picked_titles, directions [[label, x, y, strength, mood]], axes
-    [[lower, upper]] x 2, count (all tracks, of which points may be a part).
+    [[lower, upper]] x 2; `words` are those of bot.words.pictures.map_words.
     """
     look = LIGHT if light else DARK
     colours = MOOD_COLOURS_ON_WHITE if light else MOOD_COLOURS
     with DRAWING:
         figure = new_figure(SIZE, look["ground"])
-        put_title(figure, 0.035, 0.965, tr("The library as a map"), 0.935, fontsize=25, color=look["text"])
-        count, shown = drawn["count"], len(drawn["points"])
-        key = (
-            tr("{shown} of {count} tracks drawn", shown=shown, count=count)
-            if shown < count
-            else trn(
-                "{count} track · alike is near · arrows: moods",
-                "{count} tracks · alike is near · arrows: moods",
-                count,
-            )
+        put_title(figure, 0.035, 0.965, words["title"], 0.935, fontsize=25, color=look["text"])
+        figure.text(
+            0.035, 0.93, words["key"], color=look["faint"], fontsize=16, va="center", parse_math=False
         )
-        figure.text(0.035, 0.93, key, color=look["faint"], fontsize=16, va="center", parse_math=False)
         picked = drawn["picked"]
         bottom = 0.075 + (0.035 * math.ceil(len(picked) / 2) + 0.03 if picked else 0)
         axes = figure.add_axes((0.075, bottom, 0.89, 0.90 - bottom))
         _points(axes, drawn, look, colours)
         figure.canvas.draw()  # so that the extents of texts are known
         taken = _directions(axes, drawn, look, colours)
-        _picked(figure, axes, drawn, look, bottom)
+        _picked(figure, axes, drawn, words, look, bottom)
         if len(drawn["titles"]) == len(drawn["points"]):
             _titles(axes, drawn, look, taken)
         return as_png(figure)
@@ -66,7 +57,7 @@ def _points(
     axes.set(xlim=(-1.45, 1.45), ylim=(-1.45, 1.45), xticks=[], yticks=[])
     axes.axhline(0, color=look["grid"], linewidth=1, zorder=1)
     axes.axvline(0, color=look["grid"], linewidth=1, zorder=1)
-    (left, right), (low, high) = ([tr(end) if end else "" for end in ends] for ends in drawn["axes"])
+    (left, right), (low, high) = drawn["axes"]
     style: dict[str, Any] = {"color": look["faint"], "fontsize": 16}
     if left:
         axes.set_xlabel(f"← {left}      {right} →", **style)
@@ -141,6 +132,7 @@ def _picked(
     figure: Figure,
     axes: Axes,
     drawn: Mapping[str, Any],
+    words: Mapping[str, str],
     look: Mapping[str, str],
     bottom: float,
 ) -> None:
@@ -164,7 +156,7 @@ def _picked(
         return
     style: dict[str, Any] = {"fontsize": 16, "va": "center", "parse_math": False}
     top = bottom - 0.065
-    figure.text(0.035, top, tr("recommended last"), color=look["faint"], **style)
+    figure.text(0.035, top, words["picked"], color=look["faint"], **style)
     for number, title in enumerate(drawn["picked_titles"], 1):
         column, line = (number - 1) % 2, (number - 1) // 2
         figure.text(

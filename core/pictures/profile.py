@@ -11,9 +11,6 @@ from matplotlib.patches import FancyBboxPatch
 
 from core.audio.types import STEMS
 from core.audio.vocabulary import compared, scales
-from core.i18n import inside, tr, trn
-from core.library.glossary import label
-from core.names import stem_name
 from core.pictures.canvas import (
     BACKGROUND,
     DPI,
@@ -37,29 +34,30 @@ LABELS, RIGHT = 0.285, 0.975
 
 
 def profile_picture(
-    percentiles: Mapping[str, float], analysis: TrackAnalysis, title: str, tracks: int
+    percentiles: Mapping[str, float], analysis: TrackAnalysis, title: str, words: Mapping[str, str]
 ) -> bytes:
     """PNG of 1000 x 900 pixels.
 
     `percentiles` has the share of the library's tracks below this one, 0..1, for core.pictures.drawing.profile_features();
-    what is missing there (a stem that does not sound) stays empty. `tracks` is the number of tracks compared with.
+    what is missing there (a stem that does not sound) stays empty. `words` are those of bot.words.pictures.details_words.
     """
     sources = ["mix", *(stem for stem in STEMS if stem in analysis.instruments)]
     heard = [source for source in sources if source in analysis.descriptors]
     with DRAWING:
-        key = trn(
-            "compared with {count:,} track: 0 lowest, 50 typical, 100 highest",
-            "compared with {count:,} tracks: 0 lowest, 50 typical, 100 highest",
-            tracks,
-        )
-        figure = titled_figure(title, key)
+        figure = titled_figure(title, words["compared"])
         table = figure.add_axes((0, 0.325, 1, 0.54))
-        _table(table, percentiles, sources, heard)
-        _scales(figure.add_axes((0, 0.02, 1, 0.285)), percentiles)
+        _table(table, percentiles, sources, heard, words)
+        _scales(figure.add_axes((0, 0.02, 1, 0.285)), percentiles, words)
         return as_png(figure)
 
 
-def _table(axes: Axes, percentiles: Mapping[str, float], sources: list[str], heard: list[str]) -> None:
+def _table(
+    axes: Axes,
+    percentiles: Mapping[str, float],
+    sources: list[str],
+    heard: list[str],
+    words: Mapping[str, str],
+) -> None:
     step = (RIGHT - LABELS) / len(sources)
     axes.set(xlim=(0, 1), ylim=(len(ROWS) + 0.05, -0.95))
     axes.axis("off")
@@ -67,7 +65,7 @@ def _table(axes: Axes, percentiles: Mapping[str, float], sources: list[str], hea
         x = LABELS + (column + 0.5) * step
         silent = source not in heard
         head = axes.text(
-            x, -0.45, tr("track") if source == "mix" else inside(stem_name(source)), ha="center", va="center_baseline",
+            x, -0.45, words["track" if source == "mix" else source], ha="center", va="center_baseline",
             fontsize=17, weight="bold", color=FAINT if silent else STEM_COLOURS.get(source, TEXT),
         )  # fmt: skip
         fit(head, 0.96 * step * SIZE[0] * DPI)
@@ -88,22 +86,24 @@ def _table(axes: Axes, percentiles: Mapping[str, float], sources: list[str], hea
                 x, row + 0.52, f"{100 * share:.0f}", ha="center", va="center_baseline", fontsize=19, color=TEXT, weight="bold"
             )  # fmt: skip
     for row, name in enumerate(ROWS):
-        words = axes.text(0.035, row + 0.52, label(name), va="center_baseline", fontsize=17, color=TEXT)
-        fit(words, (LABELS - 0.04) * SIZE[0] * DPI)
+        head = axes.text(
+            0.035, row + 0.52, words[f"label.{name}"], va="center_baseline", fontsize=17, color=TEXT
+        )
+        fit(head, (LABELS - 0.04) * SIZE[0] * DPI)
 
 
-def _scales(axes: Axes, percentiles: Mapping[str, float]) -> None:
+def _scales(axes: Axes, percentiles: Mapping[str, float], words: Mapping[str, str]) -> None:
     axes.set(xlim=(0, 1), ylim=(len(SCALES) - 0.2, -0.55))
     axes.axis("off")
     low, high = LABELS + 0.1, RIGHT - 0.13
-    for row, (name, scale) in enumerate(SCALES.items()):
+    for row, name in enumerate(SCALES):
         share = percentiles.get(f"mix.{name}")
         style: dict[str, Any] = {"va": "center_baseline", "fontsize": 16, "color": FAINT}
-        name_ = axes.text(0.035, row, tr(scale.label), **{**style, "fontsize": 18})
+        name_ = axes.text(0.035, row, words[f"scale.{name}"], **{**style, "fontsize": 18})
         name_.set_color(TEXT if share is not None else FAINT)
         fit(name_, 0.225 * SIZE[0] * DPI)
-        fit(axes.text(low - 0.02, row, tr(scale.low), ha="right", **style), 0.11 * SIZE[0] * DPI)
-        fit(axes.text(high + 0.02, row, tr(scale.high), **style), 0.13 * SIZE[0] * DPI)
+        fit(axes.text(low - 0.02, row, words[f"low.{name}"], ha="right", **style), 0.11 * SIZE[0] * DPI)
+        fit(axes.text(high + 0.02, row, words[f"high.{name}"], **style), 0.13 * SIZE[0] * DPI)
         axes.plot([low, high], [row, row], color=PANEL, linewidth=14, solid_capstyle="round", zorder=1)
         if share is None:
             continue

@@ -1,7 +1,9 @@
-"""Pictures of an analysis, in the language of the running task: spectrogram with activity, musical contrast, chroma."""
+"""Pictures of an analysis: spectrogram with activity, musical contrast, chroma. `words` are those of
+bot.words.pictures; without one, an instrument and a key stand under their own name."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,8 +15,6 @@ from core.audio import contrast, tonality
 from core.audio.filters import hz_to_mel
 from core.audio.spectrum import analyse_frames, decibels, mono
 from core.audio.types import N_MELS, RATE, STEMS
-from core.i18n import inside, percent, tr
-from core.names import key_name, note_sign, stem_name
 from core.pictures.canvas import (
     BACKGROUND,
     DPI,
@@ -35,7 +35,12 @@ LEFT, WIDTH, BOTTOM, TOP = 0.125, 0.785, 0.065, 0.85
 
 
 def analysis_picture(
-    sound: NDArray[np.float32], analysis: TrackAnalysis, title: str, rate: int = 44100
+    sound: NDArray[np.float32],
+    analysis: TrackAnalysis,
+    title: str,
+    rate: int = 44100,
+    *,
+    words: Mapping[str, str],
 ) -> bytes:
     """PNG of 1000 x 900 pixels: the mix as a mel spectrogram in dB, and when each stem sounds.
 
@@ -45,30 +50,29 @@ def analysis_picture(
     mel = sound if is_mel else analyse_frames(mono(sound, rate)).power_mel
     stems = [stem for stem in STEMS if stem in analysis.activity_curve]
     with DRAWING:
-        figure = titled_figure(title, facts(analysis))
+        figure = titled_figure(title, facts(analysis, words))
         bottom = 0.435 if stems else BOTTOM
         axes = figure.add_axes((LEFT, bottom, WIDTH, TOP - bottom))
         spectrogram(axes, mel, analysis.duration_s, labels=not stems)
         if stems:
-            _activity(figure.add_axes((LEFT, BOTTOM, WIDTH, 0.335)), analysis, stems)
+            _activity(figure.add_axes((LEFT, BOTTOM, WIDTH, 0.335)), analysis, stems, words)
         return as_png(figure)
 
 
 def contrast_picture(
-    sound: NDArray[np.float32], analysis: TrackAnalysis, title: str, rate: int = 44100
+    sound: NDArray[np.float32],
+    analysis: TrackAnalysis,
+    title: str,
+    rate: int = 44100,
+    *,
+    words: Mapping[str, str],
 ) -> bytes:
     """PNG of 1000 x 900 pixels: musical contrast before (gray spectrogram) and after (threshold 64, closing)."""
     magnitude = analyse_frames(mono(sound, rate), keep_magnitude=True).magnitude
     assert magnitude is not None
     gray = contrast.gray_picture(magnitude)
-    found = analysis.musical_contrast
-    regions = tr(
-        "{count:,.0f} regions a minute  ·  {share:.0%} dark",
-        count=found["components_per_minute"],
-        share=found["dark_ratio"],
-    )
     with DRAWING:
-        figure = titled_figure(title, regions)
+        figure = titled_figure(title, words["regions"])
         height = (TOP - BOTTOM - 0.03) / 2
         for row, (picture, reduce) in enumerate(
             ((gray, np.maximum), (contrast.close(contrast.binary_picture(magnitude)), np.maximum))
@@ -81,14 +85,19 @@ def contrast_picture(
             axes.set_yticks([2, 4, 6, 8, 10], ["2k", "4k", "6k", "8k", "10k"])
             _time_axis(axes, analysis.duration_s, labels=row == 1)
             axes.annotate(
-                (tr("spectrogram"), tr("what counts as sound"))[row], (0.985, 0.95), xycoords="axes fraction", color=TEXT,
+                (words["spectrogram"], words["sound"])[row], (0.985, 0.95), xycoords="axes fraction", color=TEXT,
                 fontsize=17, ha="right", va="top", bbox={"boxstyle": "round,pad=0.35", "facecolor": BACKGROUND, "edgecolor": "none", "alpha": 0.85},
             )  # fmt: skip
         return as_png(figure)
 
 
 def chroma_picture(
-    sound: NDArray[np.float32], analysis: TrackAnalysis, title: str, rate: int = 44100
+    sound: NDArray[np.float32],
+    analysis: TrackAnalysis,
+    title: str,
+    rate: int = 44100,
+    *,
+    words: Mapping[str, str],
 ) -> bytes:
     """PNG of 1000 x 900 pixels: how much of each pitch class sounds over time."""
     signal = mono(sound, rate)
@@ -96,7 +105,7 @@ def chroma_picture(
     top = energy.max(axis=0)
     chroma = np.where(top > 0, energy / np.maximum(top, 1e-12), 0)
     with DRAWING:
-        figure = titled_figure(title, facts(analysis))
+        figure = titled_figure(title, facts(analysis, words))
         axes = figure.add_axes((LEFT, BOTTOM, WIDTH, TOP - BOTTOM))
         bare(axes)
         extent = (0, analysis.duration_s, -0.5, 11.5)
@@ -108,20 +117,21 @@ def chroma_picture(
             interpolation="nearest",
             extent=extent,
         )
-        axes.set_yticks(range(12), [note_sign(key) for key in tonality.KEYS])
+        axes.set_yticks(range(12), [words[key] for key in tonality.KEYS])
         if analysis.key in tonality.KEYS:
             axes.get_yticklabels()[tonality.KEYS.index(analysis.key)].set(color=TEXT, weight="bold")
         _time_axis(axes, analysis.duration_s, labels=True)
         return as_png(figure)
 
 
-def facts(analysis: TrackAnalysis) -> str:
+def facts(analysis: TrackAnalysis, words: Mapping[str, str]) -> str:
     """Length, tempo and key: '3:07  ·  120 BPM  ·  D minor'."""
     found = [_clock(analysis.duration_s)]
     if analysis.tempo_bpm:
         found.append(f"{analysis.tempo_bpm:.0f} BPM")
     if analysis.key:
-        found.append(key_name(analysis.key, analysis.mode))
+        key = f"{analysis.key} {analysis.mode or ''}".strip()
+        found.append(words.get(key, key))
     return "  ·  ".join(found)
 
 
@@ -168,7 +178,7 @@ def _mel_row(hz: float) -> float:
     return float(hz_to_mel(hz) / hz_to_mel(RATE / 2)) * (N_MELS + 1) - 0.5
 
 
-def _activity(axes: Axes, analysis: TrackAnalysis, stems: list[str]) -> None:
+def _activity(axes: Axes, analysis: TrackAnalysis, stems: list[str], words: Mapping[str, str]) -> None:
     bare(axes)
     rows = np.zeros((len(stems), 100, 3))
     panel = np.array(to_rgb(PANEL))
@@ -181,13 +191,13 @@ def _activity(axes: Axes, analysis: TrackAnalysis, stems: list[str]) -> None:
     for line in range(len(stems) - 1):
         axes.axhline(line + 0.5, color=BACKGROUND, linewidth=7)
     shares = [analysis.instruments[stem]["activity"] for stem in stems]
-    axes.set_yticks(range(len(stems)), [inside(stem_name(stem)) for stem in stems])
+    axes.set_yticks(range(len(stems)), [words.get(stem, stem) for stem in stems])
     for label, stem, share in zip(axes.get_yticklabels(), stems, shares, strict=True):
         label.set(color=STEM_COLOURS[stem] if share >= 0.005 else FAINT, fontsize=18, weight="bold")
         fit(label, (LEFT - 0.025) * SIZE[0] * DPI)
     for row, share in enumerate(shares):
         axes.annotate(
-            percent(share), (1.012, row), xycoords=("axes fraction", "data"), color=TEXT if share >= 0.005 else FAINT,
+            words.get("percent", "{}%").format(f"{100 * share:.0f}"), (1.012, row), xycoords=("axes fraction", "data"), color=TEXT if share >= 0.005 else FAINT,
             fontsize=17, va="center", parse_math=False,
         )  # fmt: skip
     _time_axis(axes, analysis.duration_s, labels=True)

@@ -19,18 +19,16 @@ what is shown.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.types import STEMS
-from core.errors import Refusal
-from core.i18n import mark, number, tr
+from core.errors import Fact, Refusal, fact
 from core.library.catalog import Catalog
 from core.library.reference import quantiles
-from core.names import note_sign
 from core.recommend.table import trust
 
 DESCRIPTORS: dict[str, tuple[str, ...]] = {
@@ -243,27 +241,24 @@ def _scaled(values: Wide, middle: Wide | float, spread: Wide | float) -> Wide:
     return result
 
 
-def in_words(
+def strongest(
     found: list[Agreement],
     here: Mapping[str, float],
     there: Mapping[str, float],
     metric: str = "cosine",
     agreeing: int = 3,
     differing: int = 1,
-) -> Iterator[str]:
-    """What agrees most, then what differs most, with the values of both: `here` of the track found, `there` of the asked
-    one. What is unknown of either says nothing."""
+) -> list[Fact]:
+    """Return what agrees most, then what differs most, with the values of both: `here` of the track found, `there` of the
+    asked one. What is unknown of either is left out.
+
+    `part` is what it adds to the similarity by cosine, else its share of the distance, 0..1.
+    """
     both = [
         term
         for term in found
         if all(f"{term.source}.{DESCRIPTORS[term.descriptor][0]}" in one for one in (here, there))
     ]
-    parts = {
-        (term.source, term.descriptor): f" ({number(term.contribution, '+.2f')})"
-        if metric == "cosine"
-        else tr(" ({share:.0%} of the distance)", share=abs(_share(term, found)))
-        for term in both
-    }
     if metric == "cosine":
         alike = [term for term in both if term.contribution > 0]
         apart = [term for term in reversed(both) if term.contribution < 0]
@@ -271,12 +266,22 @@ def in_words(
         both.sort(key=lambda term: -(_share(term, found) + _nominal(term)))
         alike = [term for term in both if _share(term, found) + _nominal(term) > 0]
         apart = [term for term in reversed(both) if _share(term, found) + _nominal(term) < 0]
-    for how, terms in (
-        (mark("Alike in {what}{part}."), alike[:agreeing]),
-        (mark("Different in {what}{part}."), apart[:differing]),
-    ):
-        for term in terms:
-            yield tr(how, what=_words(term, here, there), part=parts[term.source, term.descriptor])
+    return [
+        fact(
+            how,
+            source=term.source,
+            descriptor=term.descriptor,
+            metric=metric,
+            part=term.contribution if metric == "cosine" else abs(_share(term, found)),
+            **{side: _values(term, one) for side, one in (("here", here), ("there", there))},
+        )
+        for how, terms in (("alike", alike[:agreeing]), ("different", apart[:differing]))
+        for term in terms
+    ]
+
+
+def _values(term: Agreement, features: Mapping[str, float]) -> list[float]:
+    return [features[f"{term.source}.{name}"] for name in DESCRIPTORS[term.descriptor]]
 
 
 def _share(term: Agreement, found: list[Agreement]) -> float:
@@ -288,97 +293,3 @@ def _share(term: Agreement, found: list[Agreement]) -> float:
 def _nominal(term: Agreement) -> float:
     """The part of a vector's length that a descriptor has where all stems are trusted alike."""
     return (0.5 if term.source == "mix" else 0.5 / len(STEMS)) * _part(term.source, term.descriptor)
-
-
-def _words(term: Agreement, here: Mapping[str, float], there: Mapping[str, float]) -> str:
-    from core.recommend.wording import formatted
-    from core.recommend.wording import of as of_source
-
-    of = of_source(term.source)
-
-    def values(name: str, how: str, unit: str) -> str:
-        first, second = (formatted(one[f"{term.source}.{name}"], how) for one in (here, there))
-        return tr("{here} here, {there} there", here=f"{first}{unit}", there=f"{second}{unit}")
-
-    match term.descriptor:
-        case "tempo":
-            return tr("tempo: {values}", values=values("tempo", "0", " BPM"))
-        case "centroid":
-            return tr("brightness{of}: {values}", of=of, values=values("spectral_centroid", "0", " Hz"))
-        case "zcr":
-            return tr(
-                "noisiness{of}: the wave crosses zero in {values} of all samples",
-                of=of,
-                values=values("zero_crossing_rate", "0.000", ""),
-            )
-        case "contrast":
-            mean = {
-                name: sum(one[f"{term.source}.{column}"] for column in DESCRIPTORS["contrast"]) / 7
-                for name, one in (("here", here), ("there", there))
-            }
-            return tr("how far tones stand out{of}: {here:.1f} dB here, {there:.1f} dB there", of=of, **mean)
-        case "chroma":
-            strongest = [
-                strongest_notes([one[f"{term.source}.{name}"] for name in DESCRIPTORS["chroma"]])
-                for one in (here, there)
-            ]
-            return tr(
-                "the notes{of}: mostly {here} here, {there} there",
-                of=of,
-                here=strongest[0],
-                there=strongest[1],
-            )
-        case _:
-            return tr("tone colour{of} (MFCC)", of=of)
-
-
-LABELS = {
-    "mfcc": mark("tone colour (MFCC)"),
-    "chroma": mark("notes (chroma)"),
-    "tempo": mark("tempo"),
-    "centroid": mark("brightness"),
-    "zcr": mark("zero crossings"),
-    "contrast": mark("spectral contrast"),
-}
-
-
-def side_by_side(
-    found: list[Agreement], left: Mapping[str, float], right: Mapping[str, float]
-) -> list[tuple[str, str, str, float]]:
-    """(descriptor, its value on the left, on the right, what it adds in all sources together), most first."""
-    added = {
-        name: math.fsum(term.contribution for term in found if term.descriptor == name)
-        for name in DESCRIPTORS
-    }
-    rows = [
-        (tr(LABELS[name]), _value(name, left), _value(name, right), value) for name, value in added.items()
-    ]
-    return sorted(rows, key=lambda row: -row[3])
-
-
-def _value(descriptor: str, features: Mapping[str, float]) -> str:
-    """What a listener can read of one descriptor of the whole track; empty where that is nothing."""
-    values = [features.get(f"mix.{name}") for name in DESCRIPTORS[descriptor]]
-    known = [value for value in values if value is not None]
-    if len(known) < len(values):
-        return "\u2013"
-    match descriptor:
-        case "tempo":
-            return f"{known[0]:.0f} BPM"
-        case "centroid":
-            return f"{number(known[0], ',.0f')} Hz"
-        case "zcr":
-            return number(known[0], ".3f")
-        case "contrast":
-            return f"{number(sum(known) / len(known), '.1f')} dB"
-        case "chroma":
-            return strongest_notes(known)
-        case _:
-            return ""
-
-
-def strongest_notes(chroma: Sequence[float]) -> str:
-    """The three pitch classes that sound most: 'D, A, F'."""
-    from core.library.query import TONICS
-
-    return ", ".join(note_sign(TONICS[i]) for i in sorted(range(12), key=lambda i: -chroma[i])[:3])

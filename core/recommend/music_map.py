@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import Refusal
-from core.i18n import mark
 from core.library.catalog import Catalog
-from core.moods.profile import MOODS, mood_adjective
+from core.moods.profile import MOODS
 from core.recommend.acoustic_similarity import BLOCK, ONE, sound_space
 from core.recommend.affect import plane
 from core.recommend.topic_scores import prepare
@@ -30,24 +29,15 @@ MOST = 20_000
 FEWEST = 3
 """Tracks that make a plane."""
 
-MEASURED = {
-    "mix.tempo": mark("faster"), "mix.loudness": mark("louder"), "mix.spectral_centroid": mark("brighter"),
-    "mix.percussive_ratio": mark("more rhythmic"), "mix.majorness": mark("major"),
-}  # fmt: skip
-"""What an axis may be named after: measurements that a listener understands, and their upper ends."""
+MEASURED = ("mix.tempo", "mix.loudness", "mix.spectral_centroid", "mix.percussive_ratio", "mix.majorness")
+"""What an axis may be named after: measurements that a listener understands."""
 
 NAMED = 60
 """Up to this many tracks are drawn with their names."""
 
-LOWER = {
-    "faster": mark("slower"),
-    "louder": mark("quieter"),
-    "brighter": mark("darker"),
-    "more rhythmic": mark("less rhythmic"),
-    "major": mark("minor"),
-}
-
 Vector = NDArray[np.float64]
+End = tuple[str, str]
+Axis = tuple[End, End] | None
 
 
 @dataclass(frozen=True)
@@ -63,12 +53,13 @@ class Direction:
 @dataclass(frozen=True)
 class MusicMap:
     """`points` (tracks, 2), most of them within 1 of the middle; `explained` the shares of all variance that the two axes
-    hold; `axes` (lower, upper) end of each in a word; `moods` the best-fitting mood of each track."""
+    hold; `axes` what (left, right) and (bottom, top) have most of: ('mix.tempo', 'low' or 'high'), None where no measurement
+    runs along; `moods` the best-fitting mood of each track."""
 
     points: Vector
     explained: tuple[float, float]
     directions: list[Direction]
-    axes: tuple[tuple[str, str], tuple[str, str]]
+    axes: tuple[Axis, Axis]
     moods: list[str]
 
 
@@ -132,8 +123,8 @@ def _turned(catalog: Catalog) -> MusicMap:
     # A mood's scores are compared with those of other tracks: some moods have higher ones everywhere.
     relative = (scores - scores.mean(axis=0)) / np.maximum(scores.std(axis=0), 1e-9)
     best = [MOODS[j] for j in np.argmax(relative, axis=1)]
-    along = _axis(catalog, points[:, 1], ())
-    across = _axis(catalog, points[:, 0], along)
+    along = _axis(catalog, points[:, 1])
+    across = _axis(catalog, points[:, 0], taken=along)
     return MusicMap(points, explained, directions, (across, along), best)
 
 
@@ -159,24 +150,25 @@ def _multiple(points: Vector, values: Vector) -> float:
     )
 
 
-def _axis(catalog: Catalog, places: Vector, taken: Sequence[str]) -> tuple[str, str]:
-    """The measurement that runs along an axis most: ('slower', 'faster'); none that names the other axis already."""
-    best, word, sign = 0.0, "", 1.0
-    for name, upper in MEASURED.items():
+def _axis(catalog: Catalog, places: Vector, taken: Axis = None) -> Axis:
+    """The measurement that runs along an axis most, by its two ends; none that names the other axis already."""
+    best, found, sign = 0.0, "", 1.0
+    for name in MEASURED:
         values = catalog.percentiles(name).astype(np.float64)
         known = ~np.isnan(values)
-        if known.sum() < FEWEST or upper in taken:
+        if known.sum() < FEWEST or (taken is not None and name == taken[0][0]):
             continue
         r = _correlations(np.column_stack([places[known], places[known]]), values[known])[0]
         if abs(r) > best:
-            best, word, sign = abs(r), upper, math.copysign(1.0, r)
-    if not word:
-        return "", ""
-    return (LOWER[word], word) if sign > 0 else (word, LOWER[word])
+            best, found, sign = abs(r), name, math.copysign(1.0, r)
+    if not found:
+        return None
+    low, high = (found, "low"), (found, "high")
+    return (low, high) if sign > 0 else (high, low)
 
 
-def drawn(catalog: Catalog, picked: Sequence[int] = (), language: str = "en") -> dict[str, Any]:
-    """What core.pictures.library_map needs, as plain data; `picked` are track ids to mark, unknown ones are left out."""
+def drawn(catalog: Catalog, picked: Sequence[int] = ()) -> dict[str, Any]:
+    """What bot.words.library_map puts into words for core.pictures.library_map, as plain data; `picked` are track ids to mark, unknown ones are left out."""
     found = music_map(catalog)
     step = -(-len(catalog) // MOST)
     marked = [catalog.index(track_id) for track_id in picked if track_id in catalog]
@@ -187,19 +179,7 @@ def drawn(catalog: Catalog, picked: Sequence[int] = (), language: str = "en") ->
         "titles": [catalog.tracks[row].title for row in rows] if len(rows) <= NAMED else [],
         "picked": [rows.index(row) for row in marked],
         "picked_titles": [catalog.tracks[row].title for row in marked],
-        "directions": [
-            [mood_adjective(one.mood, language), one.x, one.y, one.strength, one.mood]
-            for one in found.directions
-        ],
-        "axes": [list(ends) for ends in found.axes],
+        "directions": [[one.mood, one.x, one.y, one.strength] for one in found.directions],
+        "axes": [[list(end) for end in axis] if axis else None for axis in found.axes],
         "count": len(catalog),
     }
-
-
-CORNERS = (mark("right"), mark("upper right"), mark("top"), mark("upper left"), mark("left"), mark("lower left"),
-           mark("bottom"), mark("lower right"))  # fmt: skip
-
-
-def corner(x: float, y: float) -> str:
-    """Which way a point lies from the middle: 'upper left'."""
-    return CORNERS[round(math.atan2(y, x) / (math.pi / 4)) % 8]

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 SATURATION = 0.9
 """Percentiles outside the middle 90% fit no better or worse: the extremes of a library are often outliers."""
 
+LOW, HIGH = 0.35, 0.65
+"""Percentiles below and above which a value is called low and high."""
+
 Matrix = NDArray[np.float32]
 
 

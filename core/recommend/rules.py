@@ -26,7 +26,7 @@ from core.moods.profile import MOODS, PREFERENCES, Profile, tables
 from core.recommend import diversity
 from core.recommend.rule import Matrix, Rule
 from core.recommend.steer import SURPRISE, steer_topics
-from core.recommend.table import calibration, forget_tables, load_rules, occasion_label, occasions, trust
+from core.recommend.table import calibration, forget_tables, load_rules, occasions, trust
 from core.recommend.topic_scores import TopicScores, prepare
 
 __all__ = [
@@ -39,7 +39,6 @@ __all__ = [
     "explain_tracks",
     "forget_tables",
     "load_rules",
-    "occasion_label",
     "occasions",
     "prepare",
     "recommend",

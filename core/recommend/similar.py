@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.types import STEMS
-from core.audio.vocabulary import phrases
-from core.errors import Refusal
-from core.i18n import tr
+from core.errors import Fact, Refusal, fact
 from core.library.catalog import Catalog, TrackLike
 from core.library.reference import quantiles
-from core.recommend import acoustic_similarity, wording
+from core.recommend import acoustic_similarity
+from core.recommend.rule import HIGH, LOW
 from core.separation.base import HEARD
 
 TIMBRE = (
@@ -44,12 +43,12 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Similar:
-    """A track that resembles another, -1..1, and in what. `terms` add up to the similarity (see core.recommend.acoustic_similarity)
-    where it is by sound."""
+    """A track that resembles another, -1..1, and in what: facts that bot.words.likeness puts into words. `terms` add up to
+    the similarity (see core.recommend.acoustic_similarity) where it is by sound."""
 
     track: TrackLike
     similarity: float
-    reasons: list[str]
+    reasons: list[Fact]
     terms: list[acoustic_similarity.Agreement] = field(default_factory=list)
 
 
@@ -133,7 +132,7 @@ def _by_sound(
         similarity, terms = acoustic_similarity.agreements(space.vectors[row], own, metric)
         here = {name: float(catalog.values(name)[row]) for name in acoustic_similarity.NAMES}
         here = {name: value for name, value in here.items() if value == value}
-        reasons = list(acoustic_similarity.in_words(terms, here, features, metric))
+        reasons = acoustic_similarity.strongest(terms, here, features, metric)
         found.append(Similar(catalog.tracks[row], similarity, reasons, terms))
     found.sort(key=lambda one: (-one.similarity, one.track.id))
     return found
@@ -207,7 +206,7 @@ def _check_heard(features: Mapping[str, float], chosen: Sequence[str]) -> None:
 
 def _shared_instruments(
     catalog: Catalog, row: int, features: Mapping[str, float], names: Sequence[str], *, chosen: bool
-) -> list[str]:
+) -> list[Fact]:
     """The stems that sound most in both; of those that were `chosen`, all that can be heard in the track itself. Shared
     silence is no likeness."""
     both = []
@@ -215,12 +214,7 @@ def _shared_instruments(
         here, there = float(np.nan_to_num(catalog.values(name)[row])), features.get(name) or 0.0
         both.append((min(here, there), name.partition(".")[0], here, there))
     return [
-        tr(
-            "{stem} can be heard {here} of the time here and {there} there.",
-            stem=wording.the_source(stem)[:1].upper() + wording.the_source(stem)[1:],
-            here=wording.formatted(here, "%"),
-            there=wording.formatted(there, "%"),
-        )
+        fact("both-heard", stem=stem, here=here, there=there)
         for least, stem, here, there in sorted(both, key=lambda item: -item[0])[:3]
         if least > HEARD or (chosen and there >= HEARD)
     ]
@@ -230,10 +224,10 @@ COMPARED = (
     "mix.tempo", "mix.spectral_centroid", "mix.spectral_flatness", "mix.onset_strength", "mix.percussive_ratio",
     "mix.loudness", "mix.onset_rate", "mix.spectral_contrast", "mix.majorness",
 )  # fmt: skip
-"""What is compared in words: of the timbre vector and beside it, only what a listener understands."""
+"""What the reasons name: of the timbre vector and beside it, only what a listener understands."""
 
 
-def _shared(catalog: Catalog, row: int, features: Mapping[str, float]) -> list[str]:
+def _shared(catalog: Catalog, row: int, features: Mapping[str, float]) -> list[Fact]:
     """The descriptors that agree most, those first in which both differ from the average; what is neither high nor low
     in this library comes last, since most pairs have it in common."""
     agreeing = []
@@ -245,13 +239,17 @@ def _shared(catalog: Catalog, row: int, features: Mapping[str, float]) -> list[s
         apart, outstanding = abs(here - there) / spread, min(abs(here - middle), abs(there - middle)) / spread
         if apart < 0.75:
             percentile = float(catalog.percentiles(name)[row])
-            usual = wording.LOW <= percentile <= wording.HIGH
+            usual = LOW <= percentile <= HIGH
             agreeing.append((usual, apart - min(outstanding, 2.0), name, here, there, percentile))
-    lines = []
-    for *_, name, here, there, percentile in sorted(agreeing)[:3]:
-        source, _, descriptor = name.partition(".")
-        stated = wording.fact(source, descriptor, here, catalog.units.get(name, ""), percentile)
-        words = phrases(descriptor)
-        how = words.format if words is not None else ""
-        lines.append(tr("In both, {fact}; there {value}.", fact=stated, value=wording.formatted(there, how)))
-    return lines
+    return [
+        fact(
+            "both-measured",
+            source=name.partition(".")[0],
+            descriptor=name.partition(".")[2],
+            here=here,
+            there=there,
+            unit=catalog.units.get(name, ""),
+            percentile=percentile,
+        )
+        for *_, name, here, there, percentile in sorted(agreeing)[:3]
+    ]

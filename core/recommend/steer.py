@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 
 from core.errors import Fact, Refusal, fact
-from core.i18n import lowered
 from core.library.catalog import Catalog
-from core.moods.profile import tables, translated
+from core.moods.profile import tables
 from core.recommend.rule import Rule
 from core.recommend.table import load_steers
 from core.recommend.topic_scores import prepare
@@ -37,26 +36,22 @@ def steers() -> tuple[str, ...]:
     return tuple(tables("steers"))
 
 
-def _row(name: str) -> dict[str, Any]:
+def steer_entry(name: str) -> dict[str, Any]:
+    """Return the steer's entry in steers.toml, its label by language. Raises UserError for an unknown one."""
     if name not in tables("steers"):
         raise Refusal("no-steer", name=name, steers=", ".join(steers()))
     found: dict[str, Any] = tables("steers")[name]
     return found
 
 
-def steer_label(name: str, language: str | None = None) -> str:
-    """For buttons: 'Less vocals'."""
-    return str(translated(_row(name)["label"], language))
-
-
 def steer_emoji(name: str) -> str:
     """For buttons."""
-    return str(_row(name)["emoji"])
+    return str(steer_entry(name)["emoji"])
 
 
 def quick_steers() -> tuple[str, ...]:
     """Those that get a button; the others are in a list."""
-    return tuple(name for name in steers() if _row(name).get("quick"))
+    return tuple(name for name in steers() if steer_entry(name).get("quick"))
 
 
 def possible(catalog: Catalog) -> tuple[str, ...]:
@@ -70,7 +65,7 @@ def pressed(applied: Sequence[str], name: str) -> tuple[str, ...]:
 
     A second surprise is another one, not a stronger one. Raises UserError for an unknown steer and for too many.
     """
-    opposite = _row(name).get("opposite")
+    opposite = steer_entry(name).get("opposite")
     steered = list(applied)
     if opposite in steered:
         return taken_back(steered, opposite)
@@ -99,15 +94,6 @@ def checked(names: Sequence[str]) -> tuple[str, ...]:
     return applied
 
 
-def listed(applied: Sequence[str], language: str | None = None) -> str:
-    """What is applied, in one phrase: 'calmer ×2, less vocals'."""
-    counts = Counter(applied)
-    return ", ".join(
-        lowered(steer_label(name, language)) + (f" ×{count}" if count > 1 else "")
-        for name, count in counts.items()
-    )
-
-
 def steer_topics(applied: Sequence[str], rest: float) -> dict[str, float]:
     """{topic: weight} of the steers beside topics that weigh `rest` together."""
     counts = Counter(name for name in applied if name != SURPRISE)
@@ -116,7 +102,7 @@ def steer_topics(applied: Sequence[str], rest: float) -> dict[str, float]:
 
 def opposite_of(name: str) -> str | None:
     """The steer that this one takes back."""
-    found: str | None = _row(name).get("opposite")
+    found: str | None = steer_entry(name).get("opposite")
     return found
 
 
@@ -131,7 +117,7 @@ def change(
     rows = [[catalog.index(track) for track in ids if track in catalog] for ids in (before, after)]
     moves = []
     if name and all(rows):
-        for rule, how in zip(_rules(name), _row(name).get("rule", ()), strict=True):
+        for rule, how in zip(_rules(name), steer_entry(name).get("rule", ()), strict=True):
             gain, means = _moved(catalog, rule, rows)
             if gain >= NOTICED:
                 move = {

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from core.moods.profile import tables, translated
+from core.moods.profile import tables
 from core.recommend.rule import Rule
 from core.recommend.rule_file import parse_rules
 from core.separation.registry import describe
@@ -67,11 +67,6 @@ def calibration() -> dict[str, Any]:
 def occasions() -> tuple[str, ...]:
     """The names of all occasions."""
     return tuple(tables("occasions"))
-
-
-def occasion_label(occasion: str, language: str | None = None) -> str:
-    """The occasion's name for buttons: 'Relaxation'."""
-    return str(translated(tables("occasions")[occasion]["label"], language))
 
 
 def occasion_emoji(occasion: str) -> str:

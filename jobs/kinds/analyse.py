@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.audio.decode import DecodeLimits, decode
 from core.errors import Refusal, UserError
 from core.folders import DataFolder
-from core.i18n import speaking
 from core.library.database import Transaction
 from core.library.sources.upload import SOURCE
 from core.library.tags import read_tags
@@ -49,7 +48,9 @@ class Spec:
     kept_back: bool = False
     """Whether others do not find the track until its uploader adds it to the library."""
     language: str = "en"
-    """Of the words in the picture."""
+    """Of the picture."""
+    words: dict[str, str] = field(default_factory=dict)
+    """Those of the picture (bot.words.pictures.analysis_words)."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ async def run(work: Work[Spec]) -> Done[Result]:
                 "picture": str(drawing),
                 "max_seconds": work.settings.upload_seconds,
                 "analysis": known.to_json() if known else None,
-                "language": spec.language,
+                "words": spec.words,
             },
             reads=("path",),
             writes=("picture",),
@@ -178,7 +179,7 @@ def inputs(spec: Spec, folder: DataFolder) -> Sequence[Path]:
 
 def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
     """{"path", "name"?, "max_seconds", "analysis"?: one that still holds, "picture"?: where to write it, with "title"?
-    and "language"?} -> {"analysis", "tags": {"title", "artist", "album", "genre"}}."""
+    and "words"} -> {"analysis", "tags": {"title", "artist", "album", "genre"}}."""
     from core.analysis import DECODED, SEPARATED, analyse  # loads torch, which the bot must not
 
     def progress(share: float) -> None:
@@ -198,8 +199,9 @@ def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
         context.report("picture", 0.97)
         audio = decode(path, limits)
         title = arguments.get("title") or tags.title
-        with speaking(arguments.get("language", "en")):
-            picture = analysis_picture(audio.samples, analysis, title, audio.rate)
+        picture = analysis_picture(
+            audio.samples, analysis, title, audio.rate, words=arguments.get("words", {})
+        )
         _write(Path(arguments["picture"]), picture)
     return {
         "analysis": analysis.to_json(),

@@ -70,7 +70,7 @@ def descriptors(
 
 def _summary(document: dict[str, Any]) -> Iterator[str]:
     """The report in some twenty lines; --html has it all."""
-    from core.i18n import percent
+    from bot.words.i18n import percent
     from research.cli.report_page import number, valued, words
 
     pca, outliers = document["pca"], document["outliers"]

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.i18n import percent
-from core.library.glossary import label, meaning
+from bot.words.glossary import label, meaning
+from bot.words.i18n import percent
 from research.eval.descriptors import SOURCES
 
 NAMES = {

@@ -22,10 +22,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bot.words.glossary import known
 from core.audio.types import STEMS
 from core.errors import UserError
 from core.library.catalog import Catalog
-from core.library.glossary import known
 
 SOURCES = ("mix", *STEMS)
 MIN_TRACKS = 10

@@ -9,10 +9,12 @@ from itertools import product
 from typing import Any
 
 from bot.features.similar.cards import Question
+from bot.words.i18n import tr
+from bot.words.moods import translated
+from bot.words.names import short
 from bot.words.reasons import reason_text
 from core.audio.types import STEMS
 from core.errors import fact
-from core.i18n import tr
 from core.library.audit import Entry as Logged
 from core.library.guild_limits import LIMITS
 from core.library.history import Moment
@@ -25,7 +27,6 @@ from core.library.tracks import Track
 from core.moods.aim import AIMS
 from core.moods.profile import MOODS, PREFERENCES, Profile
 from core.moods.questionnaire import AT_ONCE, questions
-from core.names import short
 from core.recommend.feedback import KINDS
 from core.recommend.journey_store import Made, Stop
 from core.recommend.journey_store import Question as Way
@@ -80,7 +81,7 @@ def analysis(words: str) -> TrackAnalysis:
 
 
 def similar(words: str) -> list[Similar]:
-    said = ["n" * 300] * 4  # measurements in words, or genres: no titles
+    said = [fact("plain", sentence="n" * 300)] * 4  # measurements in words, or genres: no titles
     return [Similar(replace(track(words), id=BIG + place), -0.99, said) for place in range(5)]
 
 
@@ -302,9 +303,9 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.features.similar.cards:answer_card": [(way, track(words), similar(words), prominent(words)) for way in ways] + [(replace(ways[1], track_id=0), None, [], prominent(words))],
         "bot.features.similar.cards:comparison_card": [(track(words), replace(track(words), id=1), similar(words)[0].reasons, False)],
         "bot.features.upload.cards:stems_card": [(job(words, "done", "stems", result=archive), analysis(words), until) for until in (None, 1e9)],
-        "bot.features.mood.cards:mood_form": [(questions(language)[:AT_ONCE],)],
+        "bot.features.mood.cards:mood_form": [(questions()[:AT_ONCE],)],
         "bot.features.mood.cards:forgotten_card": [()],
-        "bot.features.mood.cards:question_card": [(one, answered, 40, tr("Before, you said “{answer}”.", answer=one.answers[-1])) for one in questions(language) for answered in (0, 39)],
+        "bot.features.mood.cards:question_card": [(one, answered, 40, tr("Before, you said “{answer}”.", answer=translated(one.answers)[-1])) for one in questions() for answered in (0, 39)],
         "bot.features.mood.cards:profile_card": [(profile(), aim) for aim in AIMS] + [(Profile(),)],
         "bot.features.upload.notices:ended_card": [(job(words, state), {"mention": True}) for state in ("done", "failed")],
         "bot.features.library.map:map_card": [(told(words),)],

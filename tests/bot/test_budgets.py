@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from core.i18n import LANGUAGES, speaking, tr, trn
+from bot.words.i18n import speaking, tr, trn
+from core.spoken import LANGUAGES
 from research.messages import found as messages
 from tests.bot.conftest import MAX_BYTES, MAX_COMPONENTS, MAX_TEXT, walk
 from tests.bot.every_card import calls, cards

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from core.i18n import speaking
+from bot.words.i18n import speaking
 from core.library.consent import agree
 from core.moods.profile import Profile
 from jobs.runner import Runner

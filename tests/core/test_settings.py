@@ -54,7 +54,7 @@ def test_every_mistake_of_a_file_is_named_at_once(elsewhere: Path) -> None:
     )
     said = refused()
     assert all(
-        name in said for name in ("limits.upload_mb", "limits.uplod_mb", "discord.token", "DISCORD_TOKEN")
+        name in said for name in ("limits.upload_mb", "limits.uplod_mb", "discord.token", "moodstem setup")
     )
 
 

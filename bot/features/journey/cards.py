@@ -14,9 +14,9 @@ from bot.router import Choose, Press
 from bot.theme import clock, plain
 from bot.widgets import Card, Style, gallery, line, mood_colour, row, text
 from bot.words.explain import signed, why
+from bot.words.moods import mood_label, moods_text
 from bot.words.reasons import reason_text
-from bot.words.say import moods_text
-from core.moods.profile import MOODS, mood_label
+from core.moods.profile import MOODS
 from core.recommend.explain import in_short
 from core.recommend.journey_store import Made
 

@@ -17,10 +17,11 @@ from bot.features.playlists.showing import save_as_playlist
 from bot.i18n import tr
 from bot.router import on_press
 from bot.service.drawings import Drawings
-from bot.words.say import moods_text
+from bot.words.moods import mood_label, moods_text
+from bot.words.pictures import journey_words
 from core.errors import UserError
 from core.library.catalog import Catalog
-from core.moods.profile import MOODS, Profile, mood_label
+from core.moods.profile import MOODS, Profile
 from core.pictures.drawing import draw_journey
 from core.recommend.diversity import Term
 from core.recommend.journey import Journey, drawn, journey
@@ -107,8 +108,9 @@ class JourneyCommands(commands.Cog, name="Journey"):
     async def show(self, interaction: Interaction, made: Made, page: int) -> None:
         """With its picture, drawn in a process of its own; without it when it cannot be drawn."""
         try:
-            told = {**made.drawn, "ends": [moods_text(end) for end in made.ends()]}
-            picture = await self.pictures.get(made.id, lambda: draw_journey(told))
+            start, goal = map(moods_text, made.ends())
+            told, words = {**made.drawn, "ends": [start, goal]}, journey_words(start, goal)
+            picture = await self.pictures.get(made.id, lambda: draw_journey(told, words))
         except UserError:
             await interaction.edit_original_response(view=journey_card(made, page), attachments=[])
             return

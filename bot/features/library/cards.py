@@ -13,14 +13,13 @@ from bot.router import Press
 from bot.theme import STEM_EMOJI, bar, clock, plain
 from bot.widgets import Card, Style, gallery, line, mood_colour, row, text
 from bot.words.meanings import in_words
+from bot.words.moods import mood_adjective, occasion_label
+from bot.words.names import key_name, stem_name
 from core.library.history import Moment
 from core.library.query import Query
 from core.library.search import SOUNDS, Filters, Found, Hit
 from core.library.tracks import Track
-from core.moods.profile import mood_adjective
-from core.names import key_name, stem_name
 from core.recommend.search_semantics import estimated
-from core.recommend.table import occasion_label
 from core.separation.base import HEARD
 from core.separation.registry import describe
 

@@ -14,6 +14,7 @@ from bot.features.library.cards import details_card
 from bot.i18n import tr
 from bot.router import on_press
 from bot.service.drawings import Drawings
+from bot.words.pictures import details_words
 from core.errors import UserError
 from core.library.catalog import Catalog
 from core.library.tracks import Track
@@ -61,7 +62,7 @@ class Details(commands.Cog):
             analysis,
             await asyncio.to_thread(catalog.standing, analysis, profile_features()),
             title=track.title,
-            tracks=len(catalog),
+            words=details_words(analysis, len(catalog)),
             audio=audio,
             max_seconds=max(self.bot.settings.limits.duration_min * 60, 900.0),  # a folder's may be longer
         )

@@ -9,13 +9,14 @@ from typing import Any
 import discord
 
 from bot.app import Moodstem
-from bot.i18n import spoken, tr, trn
+from bot.i18n import tr, trn
 from bot.service.drawings import Drawings
 from bot.theme import plain
 from bot.widgets import Card, gallery, text
-from core.moods.profile import mood_adjective
+from bot.words.library_map import corner, map_in_words
+from bot.words.pictures import map_words
 from core.pictures.drawing import draw_map
-from core.recommend.music_map import corner, drawn
+from core.recommend.music_map import drawn
 
 PICTURE = "map.png"
 PICKED = 10
@@ -36,10 +37,12 @@ class Maps:
         """In place of the deferred answer. Raises UserError where the library is too small."""
         catalog = await self.bot.catalogs.of(interaction.guild_id)
         picked = await self.bot.recommendations.latest_track_ids(interaction.user.id, PICKED)
-        told = await asyncio.to_thread(drawn, catalog, picked, spoken())
+        told = map_in_words(await asyncio.to_thread(drawn, catalog, picked))
         here = interaction.guild_id, await self.bot.library.version()
         key = *here, str(catalog.weights), tuple(picked)
-        picture = await self.pictures.get(key, lambda: draw_map(told))
+        picture = await self.pictures.get(
+            key, lambda: draw_map(told, map_words(len(told["points"]), told["count"]))
+        )
         await interaction.edit_original_response(
             view=map_card(told), attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)]
         )
@@ -64,14 +67,12 @@ def map_card(told: dict[str, Any]) -> Card:
 
 def described(told: dict[str, Any]) -> str:
     """The picture in words."""
-    moods = ", ".join(
-        f"{mood_adjective(mood, spoken())}: {tr(corner(x, y))}" for _, x, y, _, mood in told["directions"]
-    )
+    moods = ", ".join(f"{name}: {corner(x, y)}" for name, x, y, *_ in told["directions"])
     said = trn("A map of {count} track.", "A map of {count} tracks.", told["count"])
     said += " " + tr("Where moods lie: {moods}.", moods=moods)
     if told["picked"]:
         places = ", ".join(
-            f"{number}. {plain(title, 40)} ({tr(corner(*told['points'][place]))})"
+            f"{number}. {plain(title, 40)} ({corner(*told['points'][place])})"
             for number, (place, title) in enumerate(
                 zip(told["picked"], told["picked_titles"], strict=True), 1
             )

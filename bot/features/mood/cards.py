@@ -7,17 +7,15 @@ from typing import Any
 
 import discord
 
-from bot.i18n import mark, spoken, tr
+from bot.i18n import mark, tr
 from bot.router import Choose, Form, Press
 from bot.theme import bar
 from bot.widgets import Card, Style, line, mood_colour, note_card, row, step, text
-from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
-from core.moods.profile import Profile, mood_label
-from core.moods.questionnaire import (
-    Question,
-    questions,
-)
-from core.recommend.table import occasion_emoji, occasion_label, occasions
+from bot.words.moods import aim_label, aim_sentence, mood_label, occasion_label, profile_text, translated
+from core.moods.aim import AIMS, aim_emoji
+from core.moods.profile import Profile
+from core.moods.questionnaire import Question, question
+from core.recommend.table import occasion_emoji, occasions
 
 QUICK_OCCASIONS = (
     ("", mark("No occasion"), "🎧"),
@@ -45,7 +43,7 @@ def mood_form(asked: Sequence[Question]) -> Form:
         fields=[
             discord.ui.Label(
                 text=tr("{place} of {count}", place=place, count=len(asked)),
-                description=one.text,
+                description=translated(one.text),
                 component=discord.ui.Select(
                     custom_id=one.id,
                     placeholder=tr("Tap to answer"),
@@ -53,7 +51,7 @@ def mood_form(asked: Sequence[Question]) -> Form:
                     min_values=0,
                     options=[
                         discord.SelectOption(label=label, value=f"{one.id}={value}")
-                        for value, label in enumerate(one.answers)
+                        for value, label in enumerate(translated(one.answers))
                     ],
                 ),
             )
@@ -73,11 +71,11 @@ def question_card(asked: Question, answered: int, expected: int, note: str | Non
     """A question, the `answered + 1`st of about `expected`; `note` stands above it."""
     answers = [
         Press("mood_answer", asked.id, value, label=label, style=Style.primary)
-        for value, label in enumerate(asked.answers)
+        for value, label in enumerate(translated(asked.answers))
     ]
     return Card(
         *([text(f"-# {note}")] if note else []),
-        text(step(answered, expected), f"### {asked.text}"),
+        text(step(answered, expected), f"### {translated(asked.text)}"),
         row(*answers),
         row(
             Press("mood_back", label=tr("Back"), emoji="◀️", disabled=answered == 0),
@@ -95,7 +93,7 @@ def profile_card(found: Profile, aim: str = "match") -> Card:
     wishes = [_wish(name, value) for name, value in found.preferences.items() if abs(value) >= 0.25]
     quick = [occasion for occasion, _, _ in QUICK_OCCASIONS]
     return Card(
-        text(tr("## Your mood right now"), tr("You sound {summary}.", summary=found.summary())),
+        text(tr("## Your mood right now"), tr("You sound {summary}.", summary=profile_text(found))),
         *([text(*bars)] if bars else []),
         *([text(tr("-# You asked for {wishes}.", wishes=", ".join(wishes)))] if wishes else []),
         line(),
@@ -145,7 +143,7 @@ def _wish(name: str, value: float) -> str:
 
 
 def earlier_answer(entry: dict[str, Any]) -> str:
-    earlier = next(question for question in questions(spoken()) if question.id == entry["question"])
+    earlier = question(entry["question"])
     if entry["answer"] is None:
         return tr("Before, you skipped this.")
-    return tr("Before, you said “{answer}”.", answer=earlier.answers[entry["answer"]])
+    return tr("Before, you said “{answer}”.", answer=translated(earlier.answers)[entry["answer"]])

@@ -15,11 +15,12 @@ from bot.features.playlists.showing import save_as_playlist
 from bot.i18n import tr
 from bot.router import Press, on_press
 from bot.widgets import note_card
+from bot.words.moods import occasion_label
 from core.errors import UserError
 from core.library.consent import agreed
 from core.recommend.party import party
 from core.recommend.party_store import Opened
-from core.recommend.rules import occasion_label, occasions
+from core.recommend.rules import occasions
 
 MOST_GUESTS = 20
 

@@ -25,8 +25,8 @@ from bot.i18n import inside, tr
 from bot.router import on_press
 from bot.theme import plain
 from bot.widgets import note_card
+from bot.words.moods import occasion_label
 from core.library.playlist_files import FORMATS
-from core.recommend.rules import occasion_label
 from core.recommend.transitions import ordered
 
 Interaction = discord.Interaction[Moodstem]

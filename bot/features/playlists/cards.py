@@ -12,10 +12,10 @@ from bot.i18n import tr, trn
 from bot.router import Buttons, Press
 from bot.theme import GOOD, clock, plain
 from bot.widgets import Card, Style, line, note_card, row, text
+from bot.words.names import short
 from core.library.matching import Match
 from core.library.playlists import Entry, Playlist
 from core.library.tracks import Track
-from core.names import short
 
 LISTS, PAGE, EDITED, SHARED = 8, 7, 5, 8
 """Playlists, entries, entries to change, and entries of a shared card, on one card of at most 40 components."""

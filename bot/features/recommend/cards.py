@@ -14,17 +14,27 @@ from bot.theme import plain
 from bot.widgets import Card, Style, line, mood_colour, row, text
 from bot.words.changes import change_text, change_title
 from bot.words.explain import signed, why
+from bot.words.i18n import ordinal
+from bot.words.likeness import likeness_text
+from bot.words.moods import (
+    aim_label,
+    aim_sentence,
+    mood_adjective,
+    mood_label,
+    occasion_label,
+    profile_text,
+    steer_label,
+    steers_text,
+)
+from bot.words.names import short
 from bot.words.reasons import reason_text
-from core.i18n import ordinal
 from core.library.tracks import Track
-from core.moods.aim import AIMS, aim_emoji, aim_label, aim_sentence
-from core.moods.profile import MOODS, mood_adjective, mood_label
-from core.names import short
+from core.moods.aim import AIMS, aim_emoji
+from core.moods.profile import MOODS
 from core.recommend.explain import in_short
 from core.recommend.recommendation_store import Pick, RecommendationQuery, Recommended
-from core.recommend.rules import occasion_label
 from core.recommend.similar import Similar
-from core.recommend.steer import SURPRISE, listed, quick_steers, steer_emoji, steer_label
+from core.recommend.steer import SURPRISE, quick_steers, steer_emoji
 
 PAGE = 5
 """Tracks on one card: a card holds at most 40 components, and more than five reasons to listen are none."""
@@ -95,9 +105,9 @@ def _heading(made: Recommended) -> list[str]:
     if query.chosen:
         about.append(mood_adjective(query.chosen))
     elif any(query.profile.moods.values()):
-        about.append(query.profile.summary())
+        about.append(profile_text(query.profile))
     if query.steers:
-        about.append(tr("steered: {steers}", steers=listed(query.steers)))
+        about.append(tr("steered: {steers}", steers=steers_text(query.steers)))
     lines = [tr("## For you, now"), f"-# {' · '.join(about)}"]
     if not any(query.profile.moods.values()):
         lines.append(tr("-# Answer `/mood`, and I match how you feel, too."))
@@ -280,7 +290,7 @@ def similar_section(one: Similar) -> ui.Section[Any]:
         Press("play", one.track.id, label=tr("Play"), emoji="▶️"),
         f"**{plain(one.track.title)}**",
         _by_line(one.track.artist, one.track.genre),
-        *(f"> {reason}" for reason in one.reasons[:1]),
+        *(f"> {likeness_text(reason)}" for reason in one.reasons[:1]),
     )
 
 

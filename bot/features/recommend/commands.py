@@ -17,12 +17,13 @@ from bot.features.recommend.cards import PAGE, no_mood_card, picks_card, why_car
 from bot.i18n import tr
 from bot.router import Press, on_press
 from bot.widgets import Card, problem_card
+from bot.words.moods import aim_label, mood_label, occasion_label
 from bot.words.ranking import ranks_higher
 from core.errors import Fact, UserError, fact
-from core.moods.aim import AIMS, aim_label
-from core.moods.profile import MOODS, mood_label
+from core.moods.aim import AIMS
+from core.moods.profile import MOODS
 from core.recommend.recommendation_store import RecommendationQuery, Recommended
-from core.recommend.rules import occasion_label, occasions, topic_weights
+from core.recommend.rules import occasions, topic_weights
 from core.recommend.steer import SURPRISE, opposite_of, pressed, taken_back
 
 Interaction = discord.Interaction[Moodstem]

@@ -13,15 +13,16 @@ from bot.i18n import inside, tr, trn
 from bot.router import Choose, Form, Press
 from bot.theme import STEM_EMOJI, plain
 from bot.widgets import Card, Style, mood_colour, note_card, row, text
+from bot.words.glossary import meaning
+from bot.words.moods import mood_label, occasion_label
 from bot.words.rules import preference_label, rule_about, rule_named, topic_label
+from bot.words.wording import the_source
 from core.audio.types import STEMS
-from core.library.glossary import meaning
-from core.moods.profile import MOODS, PREFERENCES, mood_label
-from core.recommend.rules import Rule, occasion_label, occasions
+from core.moods.profile import MOODS, PREFERENCES
+from core.recommend.rules import Rule, occasions
 from core.recommend.table import occasion_emoji
 from core.recommend.tuning import MOST, Change, share, token
 from core.recommend.weight_preview import TOP, Outcome, Sample
-from core.recommend.wording import the_source
 
 PAGE = 8
 """Rules or changes on one card."""

@@ -14,10 +14,12 @@ from bot.i18n import inside, joined, mark, number, tr
 from bot.router import Choose, Press
 from bot.theme import STEM_EMOJI, plain
 from bot.widgets import Card, Style, gallery, line, row, text
+from bot.words.likeness import likeness_text
+from bot.words.names import stem_name
 from bot.words.prominence import prominence_text
 from core.audio.types import STEMS
+from core.errors import Fact
 from core.library.tracks import Track
-from core.names import stem_name
 from core.recommend.prominence import Prominent
 from core.recommend.similar import Similar
 
@@ -82,7 +84,10 @@ def answer_card(
             for one in standing
         ]
         if question.practise
-        else [(one.track, number(one.similarity, "+.2f"), one.reasons[:2]) for one in near]
+        else [
+            (one.track, number(one.similarity, "+.2f"), [likeness_text(reason) for reason in one.reasons[:2]])
+            for one in near
+        ]
     )
     for place, (found, value, why) in enumerate(shown, 1):
         items.append(
@@ -120,7 +125,7 @@ def answer_card(
 
 
 def _first(one: Similar | None) -> list[str]:
-    return one.reasons[:1] if one else []
+    return [likeness_text(reason) for reason in one.reasons[:1]] if one else []
 
 
 def _heading(question: Question, track: Track | None) -> list[str]:
@@ -202,7 +207,7 @@ def _practise(question: Question) -> list[discord.SelectOption]:
     return options
 
 
-def comparison_card(left: Track, right: Track, lines: Sequence[str], audio_is_there: bool) -> Card:
+def comparison_card(left: Track, right: Track, reasons: Sequence[Fact], audio_is_there: bool) -> Card:
     """Two tracks beside each other; the picture is attached as PICTURE."""
     one, other = plain(left.title, 60), plain(right.title, 60)
     description = tr(
@@ -212,7 +217,7 @@ def comparison_card(left: Track, right: Track, lines: Sequence[str], audio_is_th
     )
     return Card(
         text(tr("## {one} and {other}", one=one, other=other)),
-        *([text(*(f"> {plain(one, 200)}" for one in lines))] if lines else []),
+        *([text(*(f"> {plain(likeness_text(one), 200)}" for one in reasons))] if reasons else []),
         gallery(PICTURE, description),
         *([] if audio_is_there else [text(tr("-# The audio of one of them is no longer kept."))]),
         row(

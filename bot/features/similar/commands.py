@@ -19,8 +19,10 @@ from bot.features.similar.cards import COUNT, KINDS, PICTURE, Question, answer_c
 from bot.i18n import tr
 from bot.router import on_press
 from bot.service.drawings import Drawings
+from bot.words.likeness import side_by_side
+from bot.words.pictures import comparison_words
 from core.audio.types import STEMS
-from core.errors import UserError
+from core.errors import Fact, UserError, fact
 from core.library.catalog import Catalog
 from core.library.latents import Latents, load_latents, told
 from core.library.tracks import Track
@@ -43,7 +45,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
         self.latents: tuple[int, Latents] | None = None
-        self.comparisons: Drawings[tuple[bytes, list[str], bool]] = Drawings(KEPT)
+        self.comparisons: Drawings[tuple[bytes, list[Fact], bool]] = Drawings(KEPT)
 
     @app_commands.command(
         description="Tracks like one of the library or your own, or music to practise with.",
@@ -148,18 +150,18 @@ class SimilarCommands(commands.Cog, name="Similar"):
         )
         catalog = await self.bot.catalogs.of(interaction.guild_id)
         key = left.id, right.id, interaction.guild_id, await self.bot.library.version()
-        picture, lines, there = await self.comparisons.get(
+        picture, reasons, there = await self.comparisons.get(
             key, lambda: self.draw(catalog, (left, first), (right, second))
         )
         await interaction.edit_original_response(
-            view=comparison_card(left, right, lines, there),
+            view=comparison_card(left, right, reasons, there),
             attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)],
         )
 
     async def draw(
         self, catalog: Catalog, *sides: tuple[Track, TrackAnalysis]
-    ) -> tuple[bytes, list[str], bool]:
-        """The picture, what agrees and differs in words, and whether the audio of both is there."""
+    ) -> tuple[bytes, list[Fact], bool]:
+        """The picture, what agrees and differs, and whether the audio of both is there."""
         audio: list[Path | None] = [self.bot.settings.data / track.path for track, _ in sides]
         for place, path in enumerate(audio):
             if path is not None and not await asyncio.to_thread(path.is_file):
@@ -169,9 +171,9 @@ class SimilarCommands(commands.Cog, name="Similar"):
         similarity, terms = acoustic_similarity.agreements(space.vector(*left), space.vector(*right))
         tracks = [(track.title, analysis, path) for (track, analysis), path in zip(sides, audio, strict=True)]
         longest = max(self.bot.settings.limits.duration_min * 60, 900.0)
-        parts = acoustic_similarity.side_by_side(terms, left[0], right[0])
-        picture = await draw_comparison(tracks, similarity, parts, longest)
-        return picture, list(acoustic_similarity.in_words(terms, left[0], right[0])), None not in audio
+        parts = side_by_side(terms, left[0], right[0])
+        picture = await draw_comparison(tracks, parts, comparison_words(similarity), longest)
+        return picture, acoustic_similarity.strongest(terms, left[0], right[0]), None not in audio
 
     async def known(
         self, interaction: discord.Interaction[Moodstem], track_id: int
@@ -184,20 +186,13 @@ class SimilarCommands(commands.Cog, name="Similar"):
         return track, analysis
 
 
-def _genres(here: dict[str, float], there: dict[str, float]) -> list[str]:
+def _genres(here: dict[str, float], there: dict[str, float]) -> list[Fact]:
     """The genre that the network hears in both most."""
     common = {name: min(share, there[name]) for name, share in here.items() if name in there}
     if not common:
         return []
     name = max(common, key=lambda one: common[one])
-    return [
-        tr(
-            "To the network this one is {here:.0%} {genre}, the other {there:.0%}.",
-            here=here[name],
-            there=there[name],
-            genre=name,
-        )
-    ]
+    return [fact("both-genre", here=here[name], there=there[name], genre=name)]
 
 
 def find(

@@ -10,8 +10,8 @@ import discord
 from discord.http import HTTPClient
 
 from bot.service.downloads import NOT_HANDED_OVER, Lost
+from bot.words.i18n import tr
 from core.errors import UserError
-from core.i18n import tr
 
 log = logging.getLogger(__name__)
 

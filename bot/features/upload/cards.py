@@ -11,9 +11,9 @@ from bot.i18n import inside, mark, percent, tr
 from bot.router import Press
 from bot.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, plain, roughly
 from bot.widgets import Card, Style, line, note_card, row, text
+from bot.words.names import key_name, stem_name
 from bot.words.say import say
 from core.library.tracks import Track
-from core.names import key_name, stem_name
 from core.recommend.similar import Similar
 from core.separation.base import HEARD
 from core.separation.registry import describe

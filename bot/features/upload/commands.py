@@ -16,6 +16,7 @@ from bot.features.upload.job_cards import open_card, own_job, promise, show
 from bot.i18n import tr
 from bot.router import on_press
 from bot.widgets import note_card
+from bot.words.pictures import analysis_words
 from core.errors import UserError
 from core.library.sources.folder import EXTENSIONS
 
@@ -64,6 +65,7 @@ class Upload(commands.Cog):
             partial(pieces, track, self.bot.http),
             user_id=interaction.user.id,
             guild_id=interaction.guild_id,
+            words=analysis_words(),
             key=f"interaction:{interaction.id}",  # Discord may deliver an interaction twice
             alongside=promise(interaction),
         )

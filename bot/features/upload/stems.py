@@ -22,10 +22,10 @@ from bot.router import Press, on_press
 from bot.service.listening import file_name
 from bot.theme import STEM_EMOJI, plain
 from bot.widgets import problem_card
+from bot.words.names import stem_name
 from core.audio.types import STEMS
 from core.errors import UserError
 from core.library.guild_limits import limits_of
-from core.names import stem_name
 from jobs.configure import quotas
 from jobs.kinds import analyse, stems
 from jobs.kinds.stems import FORMS, read_stem

@@ -10,7 +10,7 @@ import pytest
 from discord import app_commands
 
 from bot.i18n import LANGUAGES, NAMES, Words, labels
-from core.i18n import spoken
+from bot.words.i18n import spoken
 from core.settings import DiscordSettings
 from research.messages import found
 from tests.bot.conftest import World, discord_set_to, tick, upload, words

@@ -19,13 +19,14 @@ from bot.features.rules.cards import (
     rules_card,
     topics,
 )
+from bot.words.i18n import speaking
 from bot.words.rules import rule_named
-from core.i18n import LANGUAGES, speaking
 from core.library.consent import agree
 from core.moods.profile import Profile
 from core.recommend.table import load_rules
 from core.recommend.tuning import Change
 from core.recommend.weight_preview import Outcome, Place, samples
+from core.spoken import LANGUAGES
 from tests.bot.conftest import World, labels, press_ids, raw, walk, within_budget, words
 
 LOUDNESS = "peacefulness.mix.loudness"

@@ -13,7 +13,7 @@ import pytest
 
 from bot.router import Press
 from bot.widgets import Card, row
-from core.i18n import speaking
+from bot.words.i18n import speaking
 from core.library.samples import manifest
 from core.settings import JobSettings, LibrarySettings, Settings
 from jobs.runner import Runner

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from bot.words.changes import change_text, change_title
+from bot.words.i18n import speaking
 from bot.words.reasons import reason_text
 from core.errors import Refusal, fact
-from core.i18n import LANGUAGES, speaking
+from core.spoken import LANGUAGES
 from tests.bot.conftest import World, press_ids, upload, words
 from tests.make import plucked
 

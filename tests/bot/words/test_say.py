@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from bot.words.i18n import speaking
 from bot.words.say import LIMITS, say, sentences
 from core.audio.decode import REFUSALS
 from core.errors import Refusal, UserError, error_of, fact
-from core.i18n import LANGUAGES, speaking
 from core.library import guild_limits
 from core.recommend.feedback import KINDS
+from core.spoken import LANGUAGES
 from jobs.model import QuotaError
 
 ROOT = Path(__file__).parents[3]
@@ -53,8 +54,8 @@ def test_plain_words_are_for_operators_and_stay_as_they_are() -> None:
         assert say(UserError("Set {this} in config.toml.").fact) == "Set {this} in config.toml."
 
 
-ELSEWHERE = {"rule", "changed"}
-"""Facts that bot.words.reasons and bot.words.changes say."""
+ELSEWHERE = {"rule", "changed", "both-heard", "both-measured"}
+"""Facts that bot.words.reasons, bot.words.changes and bot.words.likeness say."""
 
 
 def codes(node: ast.expr) -> list[str]:

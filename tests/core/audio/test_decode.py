@@ -126,9 +126,7 @@ def test_surround_is_averaged(channels: int, left: list[int], right: list[int], 
     offset = np.float32(0.005)
     np.testing.assert_allclose(audio.samples[0], samples[:, left].mean(axis=1), atol=offset)
     np.testing.assert_allclose(audio.samples[1], samples[:, right].mean(axis=1), atol=offset)
-    assert [say(note) for note in map(say, audio.notes)] == [
-        f"The {channels} channels were mixed down to stereo."
-    ]
+    assert [say(note) for note in audio.notes] == [f"The {channels} channels were mixed down to stereo."]
 
 
 def test_name_does_not_matter(tmp_path: Path) -> None:

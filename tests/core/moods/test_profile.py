@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from bot.words.i18n import speaking
+from bot.words.moods import mood_label, profile_text
 from core.errors import UserError
-from core.moods.profile import MOODS, Profile, mood_label
+from core.moods.profile import MOODS, Profile
 
 
 def test_a_profile_survives_the_way_through_json() -> None:
@@ -30,14 +32,13 @@ def test_strongest_moods_come_first_and_ties_keep_their_order() -> None:
     ],
 )
 def test_the_summary_is_one_human_line(moods: dict[str, float], line: str) -> None:
-    assert Profile(moods).summary() == line
+    assert profile_text(Profile(moods)) == line
 
 
 def test_the_summary_speaks_other_languages() -> None:
-    assert (
-        Profile({"peacefulness": 0.9, "nostalgia": 0.5}).summary("de")
-        == "vor allem ruhig und ein wenig nostalgisch"
-    )
+    with speaking("de"):
+        line = profile_text(Profile({"peacefulness": 0.9, "nostalgia": 0.5}))
+    assert line == "vor allem ruhig und ein wenig nostalgisch"
 
 
 @pytest.mark.parametrize(
@@ -50,4 +51,5 @@ def test_what_makes_no_sense_is_refused(wrong: dict[str, dict[str, float]]) -> N
 
 def test_every_mood_has_a_label() -> None:
     assert all(mood_label(mood) for mood in MOODS) and mood_label("joyful_activation") == "Joyful activation"
-    assert mood_label("joyful_activation", "de") != "Joyful activation"
+    with speaking("de"):
+        assert mood_label("joyful_activation") != "Joyful activation"

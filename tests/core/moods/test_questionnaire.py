@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from bot.words.say import say
 from core.errors import UserError
-from core.i18n import speaking
 from core.moods import questionnaire as q
-from core.moods.profile import LANGUAGES, MOODS, PREFERENCES, tables
+from core.moods.profile import MOODS, PREFERENCES, tables
+from core.spoken import LANGUAGES
 from tests.refusals import refusal
 
 State = list[dict[str, Any]]
@@ -39,21 +39,18 @@ def test_there_are_forty_questions_four_on_each_mood_and_one_of_them_reversed() 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_question_is_asked_in_every_language(language: str) -> None:
-    texts = [one.text for one in q.questions(language)]
+    texts = [one.text[language] for one in q.questions()]
     assert len(set(texts)) == 40
     assert all(text.endswith("?") and 15 <= len(text) <= 150 for text in texts)
-    assert all(len(one.answers) == 5 and len(set(one.answers)) == 5 for one in q.questions(language))
+    assert all(
+        len(one.answers[language]) == 5 and len(set(one.answers[language])) == 5 for one in q.questions()
+    )
     if language != "en":
-        assert not {one.text for one in q.questions("en")} & set(texts)
-
-
-def test_an_unknown_language_falls_back_to_english_and_a_region_to_its_language() -> None:
-    assert q.questions("fr") == q.questions("en")
-    assert q.questions("es-419") == q.questions("es")
+        assert not {one.text["en"] for one in q.questions()} & set(texts)
 
 
 def test_the_five_questions_of_the_thesis_are_kept() -> None:
-    texts = {one.text for one in q.questions()}
+    texts = {one.text["en"] for one in q.questions()}
     assert "How often do you seek moments of peace and tranquility in your daily life?" in texts
     assert "How much do you enjoy music with rich, harmonious melodies?" in texts
 
@@ -273,19 +270,7 @@ def test_weights_and_their_spread_are_those_of_the_logistic_under_the_posterior(
         )
 
 
-def test_questions_come_in_the_language_that_is_asked_for_or_spoken() -> None:
-    german = {one.id: one.text for one in q.questions("de")}
-    for form in ("short", "long"):
-        asked = q.next_question([], form, language="de")
-        assert asked is not None and asked.text == german[asked.id] != q.question(asked.id, "en").text
-        with speaking("de"):
-            spoken = q.next_question([], form)
-            assert spoken == asked and q.question(asked.id) == asked
-            english = q.next_question([], form, language="en")
-            assert english is not None and english.text != asked.text
-    assert [one.text for one in q.questions_at_once(language="de")] == [
-        german[one.id] for one in q.questions_at_once(language="en")
-    ]
+def test_a_form_that_is_not_there_is_refused() -> None:
     with refusal(r"^There is no form 'medium': choose short or long\.$"):
         q.next_question([], "medium")
 

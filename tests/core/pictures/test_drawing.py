@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import queue
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bot.words.pictures import details_words
 from core.library.samples import manifest
 from core.pictures import drawing
 from tests.core.pictures.test_spectrograms import analysis
 from tests.refusals import refusal
 
+WORDS = details_words(analysis(), 3)
 
-async def drawn(audio: Path | None, **changes: object) -> dict[str, bytes]:
-    track = dataclasses.replace(analysis(), **changes)  # type: ignore[arg-type]
+
+async def drawn(audio: Path | None, words: Mapping[str, str] = WORDS) -> dict[str, bytes]:
     return await drawing.draw_details(
-        track, {"mix.tempo": 0.5}, title="A", tracks=3, audio=audio, max_seconds=60
+        analysis(), {"mix.tempo": 0.5}, title="A", words=words, audio=audio, max_seconds=60
     )
 
 
@@ -32,7 +34,7 @@ async def test_unreadable_audio_leaves_the_profile(tmp_path: Path) -> None:
 
 async def test_a_child_that_fails_is_one_sentence() -> None:
     with refusal("could not be drawn"):
-        await drawn(manifest()[0].path, musical_contrast={})
+        await drawn(manifest()[0].path, words={})
 
 
 async def test_a_cancelled_drawing_takes_its_child_along(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bot.words.pictures import details_words
 from core.audio.types import STEMS
 from core.library.catalog import Catalog
 from core.pictures.drawing import profile_features
@@ -39,7 +40,9 @@ def made_up(heard: tuple[str, ...]) -> tuple[TrackAnalysis, dict[str, float]]:
 
 def test_profile_picture() -> None:
     track, percentiles = made_up(("mix", "drums", "bass", "guitar", "piano"))
-    as_drawn_before("profile", profile_picture(percentiles, track, "Pistachio Ice Cream", 170))
+    as_drawn_before(
+        "profile", profile_picture(percentiles, track, "Pistachio Ice Cream", details_words(track, 170))
+    )
 
 
 def columns(png: bytes) -> list[NDArray[np.uint8]]:
@@ -52,7 +55,12 @@ def columns(png: bytes) -> list[NDArray[np.uint8]]:
 def test_a_silent_stem_has_an_empty_column() -> None:
     track, percentiles = made_up(("mix", "drums"))
     drawn = columns(
-        profile_picture(percentiles | {"vocals.activity": 0.2, "vocals.loudness": 0.0}, track, "x", 30)
+        profile_picture(
+            percentiles | {"vocals.activity": 0.2, "vocals.loudness": 0.0},
+            track,
+            "x",
+            details_words(track, 30),
+        )
     )
     coloured = [float((np.ptp(one.astype(int), axis=2) > 20).mean()) for one in drawn]
     assert coloured[0] > 0.4 and coloured[1] > 0.4, "what sounds has cells"
@@ -62,8 +70,9 @@ def test_a_silent_stem_has_an_empty_column() -> None:
 def test_without_stems_only_the_track() -> None:
     track, percentiles = made_up(("mix",))
     bare = analysis(instruments={}, descriptors=track.descriptors)
-    image(profile_picture(percentiles, bare, "x", 3))
-    image(profile_picture({}, analysis(instruments={}, descriptors={}), "silence", 0))
+    image(profile_picture(percentiles, bare, "x", details_words(bare, 3)))
+    silence = analysis(instruments={}, descriptors={})
+    image(profile_picture({}, silence, "silence", details_words(silence, 0)))
 
 
 def test_cells_are_readable() -> None:
@@ -91,6 +100,12 @@ def test_percentiles_come_from_the_same_separator() -> None:
         there = {name for name in ROWS if f"{stem}.{name}" in standing}
         assert there == (set(ROWS) if stem in analyses[loudest].descriptors else {"activity"})
     assert (
-        cv2.imdecode(np.frombuffer(profile_picture(standing, analyses[loudest], "x", 30), np.uint8), 1)
+        cv2.imdecode(
+            np.frombuffer(
+                profile_picture(standing, analyses[loudest], "x", details_words(analyses[loudest], 30)),
+                np.uint8,
+            ),
+            1,
+        )
         is not None
     )

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bot.words.pictures import details_words
 from core.audio.spectrum import analyse_frames
 from core.audio.types import RATE, STEMS
 from core.pictures import canvas
@@ -34,6 +35,9 @@ def analysis(**changes: object) -> TrackAnalysis:
         "activity_curve": {stem: [1.0] * round(100 * share) + [0.0] * (100 - round(100 * share)) for stem, share in shares.items()},
     }  # fmt: skip
     return make.analysis(**facts | changes)
+
+
+WORDS = details_words(analysis(), 1)
 
 
 @pytest.fixture(scope="module")
@@ -61,25 +65,31 @@ def as_drawn_before(name: str, png: bytes) -> None:
 
 
 def test_analysis_picture(sound: NDArray[np.float32]) -> None:
-    as_drawn_before("analysis", pictures.analysis_picture(sound, analysis(), "Pistachio Ice Cream", RATE))
+    as_drawn_before(
+        "analysis", pictures.analysis_picture(sound, analysis(), "Pistachio Ice Cream", RATE, words=WORDS)
+    )
 
 
 def test_without_stems(sound: NDArray[np.float32]) -> None:
     bare = analysis(instruments={}, activity_curve={}, tempo_bpm=None, key=None, mode=None)
-    as_drawn_before("without_stems", pictures.analysis_picture(sound, bare, "Mix only", RATE))
+    as_drawn_before("without_stems", pictures.analysis_picture(sound, bare, "Mix only", RATE, words=WORDS))
 
 
 def test_contrast_picture(sound: NDArray[np.float32]) -> None:
-    as_drawn_before("contrast", pictures.contrast_picture(sound, analysis(), "Musical contrast", RATE))
+    as_drawn_before(
+        "contrast", pictures.contrast_picture(sound, analysis(), "Musical contrast", RATE, words=WORDS)
+    )
 
 
 def test_chroma_picture(sound: NDArray[np.float32]) -> None:
-    as_drawn_before("chroma", pictures.chroma_picture(sound, analysis(), "Pitch classes", RATE))
+    as_drawn_before("chroma", pictures.chroma_picture(sound, analysis(), "Pitch classes", RATE, words=WORDS))
 
 
 def test_mel_at_hand_gives_the_same_picture(sound: NDArray[np.float32]) -> None:
-    from_sound = pictures.analysis_picture(np.stack([sound, sound]), analysis(), "A", RATE)
-    assert pictures.analysis_picture(analyse_frames(sound).power_mel, analysis(), "A") == from_sound
+    from_sound = pictures.analysis_picture(np.stack([sound, sound]), analysis(), "A", RATE, words=WORDS)
+    assert (
+        pictures.analysis_picture(analyse_frames(sound).power_mel, analysis(), "A", words=WORDS) == from_sound
+    )
 
 
 @pytest.mark.parametrize(
@@ -96,7 +106,7 @@ def test_mel_at_hand_gives_the_same_picture(sound: NDArray[np.float32]) -> None:
     ],
 )
 def test_any_title(title: str, sound: NDArray[np.float32], recwarn: pytest.WarningsRecorder) -> None:
-    picture = image(pictures.analysis_picture(sound[: 4 * RATE], analysis(), title, RATE))
+    picture = image(pictures.analysis_picture(sound[: 4 * RATE], analysis(), title, RATE, words=WORDS))
     assert not [w for w in recwarn if "Glyph" in str(w.message)]
     assert (picture[:, -12:] == picture[-1, -1]).all(), "the title runs into the edge"
 
@@ -110,10 +120,18 @@ def test_silence_and_very_short_and_long() -> None:
     for samples in (0, 100, RATE):
         image(
             pictures.analysis_picture(
-                np.zeros(samples, np.float32), analysis(duration_s=max(samples / RATE, 0.01)), "x", RATE
+                np.zeros(samples, np.float32),
+                analysis(duration_s=max(samples / RATE, 0.01)),
+                "x",
+                RATE,
+                words=WORDS,
             )
         )
-    image(pictures.analysis_picture(np.ones((128, 30000), np.float32), analysis(duration_s=600.0), "x"))
+    image(
+        pictures.analysis_picture(
+            np.ones((128, 30000), np.float32), analysis(duration_s=600.0), "x", words=WORDS
+        )
+    )
 
 
 def test_colours_differ_and_stand_out() -> None:
@@ -127,7 +145,9 @@ def test_threads_draw_at_the_same_time(sound: NDArray[np.float32]) -> None:
     mel = analyse_frames(sound).power_mel
     made: list[bytes] = []
     threads = [
-        threading.Thread(target=lambda: made.append(pictures.analysis_picture(mel, analysis(), "A")))
+        threading.Thread(
+            target=lambda: made.append(pictures.analysis_picture(mel, analysis(), "A", words=WORDS))
+        )
         for _ in range(4)
     ]
     for thread in threads:

@@ -9,14 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from core.i18n import LANGUAGES, speaking
-from core.moods.profile import MOODS, mood_adjective
+from bot.words.i18n import speaking
+from bot.words.library_map import axis_text
+from bot.words.likeness import side_by_side
+from bot.words.moods import mood_adjective
+from bot.words.pictures import comparison_words, details_words, journey_words, map_words
+from core.moods.profile import MOODS
 from core.pictures import comparison
 from core.pictures import journey as journey_picture
 from core.pictures import library_map as map_picture
 from core.pictures import profile as profile_picture
 from core.pictures import spectrograms as pictures
+from core.pictures.drawing import profile_features
 from core.recommend import acoustic_similarity
+from core.spoken import LANGUAGES
 from tests.core.pictures.test_spectrograms import RATE, analysis
 
 TITLE = "Xyzzy"
@@ -30,7 +36,7 @@ def told() -> dict[str, Any]:
     directions = [[mood_adjective(mood), 0.5, 0.5, 0.8, mood] for mood in MOODS]
     return {
         "points": [[0.1, 0.2], [-0.3, 0.4]], "moods": ["wonder", "sadness"], "titles": [], "picked": [1],
-        "picked_titles": [TITLE], "directions": directions, "axes": [["slower", "faster"], ["minor", "major"]],
+        "picked_titles": [TITLE], "directions": directions, "axes": [list(axis_text((("mix.tempo", "low"), ("mix.tempo", "high")))), list(axis_text((("mix.majorness", "low"), ("mix.majorness", "high"))))],
         "count": 2,
     }  # fmt: skip
 
@@ -43,33 +49,40 @@ def way() -> dict[str, Any]:
     }  # fmt: skip
 
 
-def parts() -> list[tuple[str, str, str, float]]:
+def parts() -> list[tuple[str, str, str, float, str]]:
     features = {f"mix.{name}": 1234.5 for names in acoustic_similarity.DESCRIPTORS.values() for name in names}
-    return acoustic_similarity.side_by_side([], features, features)
+    return side_by_side([], features, features)
 
 
 def compared() -> bytes:
     bare = analysis(key="Eb", mode="minor")
     sides = [comparison.Side(TITLE, bare, SOUND, RATE), comparison.Side(TITLE, bare, None)]
-    return comparison.comparison_picture(sides[0], sides[1], 0.12, parts())
+    return comparison.comparison_picture(sides[0], sides[1], parts(), comparison_words(0.12))
 
 
 def profile() -> bytes:
     heard = {
         source: {"loudness": {"value": -20.0}} for source in ("mix", "drums", "vocals", "guitar", "other")
     }
-    shares = dict.fromkeys(profile_picture.features(), 0.7)
-    return profile_picture.profile_picture(shares, analysis(descriptors=heard), TITLE, 1234)
+    shares = dict.fromkeys(profile_features(), 0.7)
+    track = analysis(descriptors=heard)
+    return profile_picture.profile_picture(shares, track, TITLE, details_words(track, 1234))
 
 
 DRAWN: dict[str, Callable[[], bytes]] = {
-    "analysis": lambda: pictures.analysis_picture(SOUND, analysis(), TITLE, RATE),
-    "contrast": lambda: pictures.contrast_picture(SOUND, analysis(), TITLE, RATE),
-    "chroma": lambda: pictures.chroma_picture(SOUND, analysis(), TITLE, RATE),
+    "analysis": lambda: pictures.analysis_picture(
+        SOUND, analysis(), TITLE, RATE, words=details_words(analysis(), 1)
+    ),
+    "contrast": lambda: pictures.contrast_picture(
+        SOUND, analysis(), TITLE, RATE, words=details_words(analysis(), 1)
+    ),
+    "chroma": lambda: pictures.chroma_picture(
+        SOUND, analysis(), TITLE, RATE, words=details_words(analysis(), 1)
+    ),
     "profile": profile,
     "comparison": compared,
-    "journey": lambda: journey_picture.journey_picture(way()),
-    "map": lambda: map_picture.map_picture(told()),
+    "journey": lambda: journey_picture.journey_picture(way(), journey_words(*way()["ends"])),
+    "map": lambda: map_picture.map_picture(told(), map_words(2, 2)),
 }
 
 

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 from threadpoolctl import threadpool_limits
 
+from bot.words.likeness import likeness_text
 from bot.words.prominence import prominence_text
 from core.analysis import analyse
 from core.audio.descriptors import describe
@@ -153,9 +154,10 @@ def test_terms_add_up_and_reasons_name_what_agrees(
             assert total + (metric == "euclidean") == pytest.approx(near.similarity, abs=1e-9)
             assert len(near.terms) == len(BLOCKS)
     [first] = similar(real, halves[0].features(), "sound", count=1, exclude=[1], separator="unet")
-    assert first.reasons and first.reasons[0].startswith("Alike in ")
+    text = likeness_text(first.reasons[0])
+    assert text.startswith("Alike in ")
     strongest = first.terms[0]
-    assert f"({strongest.contribution:+.2f})" in first.reasons[0]
+    assert f"({strongest.contribution:+.2f})" in text
 
 
 def test_opposites_differ() -> None:

@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 
+from bot.words.pictures import journey_words
 from bot.words.reasons import reason_text
 from bot.words.say import say
 from core.library.catalog import Catalog
@@ -180,7 +181,9 @@ def test_the_picture_shows_the_way(samples: Catalog) -> None:
     assert told["plane"] == [
         plane(samples)[samples.index(s.recommendation.track.id)].tolist() for s in found.steps
     ]
-    image = Image.open(io.BytesIO(journey_picture({**told, "ends": ["sad", "joyful"]}))).convert("RGB")
+    image = Image.open(
+        io.BytesIO(journey_picture({**told, "ends": ["sad", "joyful"]}, journey_words("sad", "joyful")))
+    ).convert("RGB")
     assert image.size == (1000, 1300)
     colours = {colour for _, colour in image.getcolors(1_000_000) or []}
     for mood in ("sadness", "joyful_activation"):
@@ -191,5 +194,6 @@ def test_the_picture_shows_the_way(samples: Catalog) -> None:
     told_mixed = drawn(samples, journey(samples, mixed, moods(peacefulness=1.0), 8))
     assert told_mixed["ends"] == [["joyful_activation", "wonder"], ["peacefulness"]]
     assert set(told_mixed["curves"]) == {"joyful_activation", "wonder", "peacefulness"}
-    awkward = journey_picture({**told, "ends": ["a $x^2$ \0 " + "very " * 40, "\n"]})
+    ends = ["a $x^2$ \0 " + "very " * 40, "\n"]
+    awkward = journey_picture({**told, "ends": ends}, journey_words(*ends))
     assert Image.open(io.BytesIO(awkward)).size == (1000, 1300)

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bot.words.library_map import axis_text, corner, map_in_words
+from bot.words.pictures import map_words
 from core.library.catalog import Catalog
 from core.pictures.library_map import apart, map_picture
 from core.recommend.acoustic_similarity import ONE, sound_space
 from core.recommend.affect import plane
-from core.recommend.music_map import MOST, components, corner, drawn, music_map
+from core.recommend.music_map import MOST, components, drawn, music_map
 from core.recommend.rules import prepare
 from tests.core.recommend.worlds import random_catalog
 from tests.refusals import refusal
@@ -56,7 +58,7 @@ def test_arousal_is_up_and_pleasant_not_to_the_left(samples: Catalog) -> None:
         for axis, kind in ((0, 1), (1, 1), (0, 0))
     ]
     assert abs(along[0]) < 0.1 and along[1] > 0.8 and along[2] >= 0
-    assert found.axes[0] != found.axes[1] and found.axes[1][1] in (
+    assert found.axes[0] != found.axes[1] and axis_text(found.axes[1])[1] in (
         "louder",
         "brighter",
         "faster",
@@ -77,10 +79,12 @@ def test_the_same_every_time_and_for_few(samples: Catalog) -> None:
 @pytest.mark.parametrize(("count", "light"), [(30, False), (30, True), (5000, False), (5000, True)])
 def test_readable_with_thirty_and_with_thousands(samples: Catalog, count: int, light: bool) -> None:
     world = samples if count == 30 else random_catalog(count)
-    told = drawn(world, [3, 1, 99_999])
+    told = map_in_words(drawn(world, [3, 1, 99_999]))
     assert told["picked_titles"] == [world.track(3).title, world.track(1).title]
     assert bool(told["titles"]) == (count == 30)
-    image = Image.open(io.BytesIO(map_picture(told, light))).convert("RGB")
+    image = Image.open(
+        io.BytesIO(map_picture(told, map_words(len(told["points"]), len(world)), light))
+    ).convert("RGB")
     assert image.size == (1100, 1150)
     ground = image.getpixel((2, 2))
     assert (min(ground) > 240) if light else (max(ground) < 40)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.recommend.similar import similar, timbre_vectors
+from bot.words.likeness import likeness_text
+from core.recommend.similar import Similar, similar, timbre_vectors
 from tests.core.recommend.worlds import catalog, random_catalog
 from tests.refusals import refusal
 
@@ -10,6 +11,10 @@ from tests.refusals import refusal
 def row(world: object, index: int) -> dict[str, float]:
     names, matrix = world.names, world.features  # type: ignore[attr-defined]
     return {name: float(value) for name, value in zip(names, matrix[index], strict=True) if value == value}
+
+
+def texts(one: Similar) -> list[str]:
+    return [likeness_text(reason) for reason in one.reasons]
 
 
 @pytest.mark.parametrize("by", ["instruments", "timbre"])
@@ -31,7 +36,7 @@ def test_instruments_find_the_same_line_up() -> None:
     )
     found = similar(world, {"piano.activity": 0.5}, "instruments", count=3)
     assert [one.track.id for one in found] == [1, 3, 2]
-    assert found[0].reasons == ["The piano can be heard 90% of the time here and 50% there."]
+    assert texts(found[0]) == ["The piano can be heard 90% of the time here and 50% there."]
     assert found[2].similarity == pytest.approx(0)
 
 
@@ -48,10 +53,10 @@ def test_an_instrument_that_the_track_lacks_is_no_likeness() -> None:
     with refusal(r"next to nothing of the guitar: compare other instruments, or by sound\."):
         similar(world, here, "instruments", ["guitar"])
     found = similar(world, here, "instruments", ["guitar", "drums"], 1)
-    assert found[0].track.id == 1 and found[0].reasons == [
+    assert found[0].track.id == 1 and texts(found[0]) == [
         "The drums can be heard 50% of the time here and 70% there."
     ]
-    assert similar(world, here, "instruments", ["drums"], 3)[2].reasons == [
+    assert texts(similar(world, here, "instruments", ["drums"], 3)[2]) == [
         "The drums can be heard 0% of the time here and 70% there."
     ]
     with refusal("No instrument stands out"):
@@ -60,7 +65,7 @@ def test_an_instrument_that_the_track_lacks_is_no_likeness() -> None:
 
 def test_timbre_reasons_are_words_with_measured_values() -> None:
     world = random_catalog(40)
-    lines = similar(world, row(world, 3), "timbre", count=1)[0].reasons
+    lines = texts(similar(world, row(world, 3), "timbre", count=1)[0])
     assert 1 <= len(lines) <= 3 and all(line.startswith("In both, ") and "; there " in line for line in lines)
 
 

@@ -8,11 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.words.changes import change_text, change_title
+from bot.words.moods import steer_label, steers_text
 from core.audio.types import SOURCES
 from core.audio.vocabulary import phrases
 from core.errors import fact
 from core.library.catalog import Catalog
-from core.moods.profile import LANGUAGES, MOODS, Profile, tables
+from core.moods.profile import MOODS, Profile, tables
 from core.recommend.rules import occasions, recommend, topic_weights
 from core.recommend.steer import (
     MOST,
@@ -20,18 +21,17 @@ from core.recommend.steer import (
     SURPRISE,
     change,
     checked,
-    listed,
     opposite_of,
     possible,
     pressed,
     quick_steers,
     steer_emoji,
-    steer_label,
     steers,
     taken_back,
 )
 from core.recommend.table import load_steers
 from core.recommend.topic_scores import prepare
+from core.spoken import LANGUAGES
 from tests.core.recommend.worlds import catalog, random_catalog
 from tests.refusals import refusal
 
@@ -50,7 +50,7 @@ def test_the_table_is_complete() -> None:
     assert {"calmer", "happier", "slower", "less_vocals", "more_guitar", "surprise"} <= set(steers())
     assert len(quick_steers()) == 5 and len(steers()) <= 20
     for name in steers():
-        assert steer_emoji(name) and all(steer_label(name, language) for language in LANGUAGES)
+        assert steer_emoji(name) and set(LANGUAGES) <= set(tables("steers")[name]["label"])
         assert len(steer_label(name)) <= 20, name
         opposite = opposite_of(name)
         assert opposite is None or opposite_of(opposite) == name
@@ -101,7 +101,7 @@ def test_taps_add_up_and_take_back() -> None:
     assert pressed(("surprise",), "surprise") == ("surprise",)
     assert taken_back(("slower", "calmer", "slower"), "slower") == ("slower", "calmer")
     assert checked(["faster", "slower", "more_bass"]) == ("more_bass",)
-    assert listed(("calmer", "less_vocals", "calmer")) == "calmer ×2, less vocals"
+    assert steers_text(("calmer", "less_vocals", "calmer")) == "calmer ×2, less vocals"
     for applied, name, says in (
         (("calmer",) * MOST_EACH, "calmer", "as strong as it gets"),
         (("calmer", "more_bass") * (MOST // 2), "more_drums", "take one back"),

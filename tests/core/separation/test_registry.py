@@ -16,10 +16,10 @@ import pytest
 import soundfile
 
 from bot.words.explain import heard_by
+from bot.words.i18n import speaking
 from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.errors import UserError
-from core.i18n import speaking
 from core.library.loading import load_catalog
 from core.library.schema import open_database
 from core.library.scope import LibraryScope

@@ -11,9 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
+from bot.words.glossary import known, label, meaning
 from core.errors import UserError
 from core.library.catalog import Catalog
-from core.library.glossary import known, label, meaning
 from core.library.samples import manifest
 from research.eval.descriptors import (
     components,

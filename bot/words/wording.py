@@ -6,16 +6,11 @@ import math
 import tomllib
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from bot.words.i18n import number, percent, spoken, tr
 from core.audio.vocabulary import phrases
-from core.i18n import number, percent, spoken, tr
-
-if TYPE_CHECKING:
-    from core.recommend.rule import Rule
-
-LOW, HIGH = 0.35, 0.65
-"""Percentiles below and above which a value is called low and high."""
+from core.recommend.rule import HIGH, LOW, Rule
 
 
 def sentence(
@@ -117,4 +112,4 @@ def _name(source: str) -> str:
 
 @cache
 def _sources() -> dict[str, Any]:
-    return tomllib.loads(files("core.recommend").joinpath("sources.toml").read_text("utf-8"))
+    return tomllib.loads(files("bot.words").joinpath("sources.toml").read_text("utf-8"))

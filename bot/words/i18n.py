@@ -1,4 +1,4 @@
-"""Words in the reader's language: English in the code, German and Spanish in core/locales/*.po.
+"""Words in the reader's language: English in the code, German and Spanish in bot/words/locales/*.po.
 
 bot/i18n.py says how to use it. The language belongs to the running task (a ContextVar), so that nobody passes it
 around: the bot sets it once for each interaction, `asyncio.to_thread` takes it along, everything else speaks English.
@@ -17,11 +17,10 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
+from core.spoken import LANGUAGES
+
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog
-
-LANGUAGES = {"en": "English", "de": "Deutsch", "es": "Español"}
-"""{code: its own name}."""
 
 _language: ContextVar[str] = ContextVar("language", default="en")
 
@@ -139,7 +138,7 @@ def ordinal(place: int) -> str:
 def _read(language: str) -> Catalog:
     from babel.messages.pofile import read_po
 
-    text = files("core").joinpath("locales", f"{language}.po").read_bytes()
+    text = files("bot.words").joinpath("locales", f"{language}.po").read_bytes()
     return read_po(io.BytesIO(text), locale=language)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bot.words.i18n import mark, tr
 from core.audio.vocabulary import Descriptor, descriptors
-from core.i18n import mark, tr
 
 _STATISTICS = {
     "std": mark("variation of {what}"),

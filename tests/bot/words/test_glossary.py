@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.library.glossary import known, label, meaning
+from bot.words.glossary import known, label, meaning
 from core.recommend.table import load_rules
 
 

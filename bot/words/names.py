@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from core.i18n import mark, spoken, tr
+from bot.words.i18n import mark, spoken, tr
 
 STEM_NAMES = {
     "drums": mark("Drums"),

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 from babel.messages.pofile import read_po
 
-from core.i18n import LANGUAGES, joined, nearest, number, percent, speaking, spoken, tr, trn
-from core.moods.profile import Profile, mood_label
+from bot.words.i18n import joined, nearest, number, percent, speaking, spoken, tr, trn
+from bot.words.moods import mood_label, profile_text, translated
+from core.moods.profile import Profile
 from core.moods.questionnaire import next_question
+from core.spoken import LANGUAGES
 from research import messages
 from research.messages import CATALOGUES, faults, found
 
@@ -85,13 +87,13 @@ async def test_each_task_speaks_its_own_language() -> None:
 
 
 def test_moods_and_questions_follow_the_reader() -> None:
+    asked, sad = next_question([]), Profile({"sadness": 1.0})
+    assert asked is not None
     with speaking("de"):
-        german = mood_label("sadness"), next_question([]), Profile({"sadness": 1.0}).summary()
+        german = mood_label("sadness"), translated(asked.text), profile_text(sad)
     with speaking("en"):
-        english = mood_label("sadness"), next_question([]), Profile({"sadness": 1.0}).summary()
-    assert german[0] == mood_label("sadness", "de") != english[0]
-    assert german[1] is not None and english[1] is not None and german[1].text != english[1].text
-    assert german[2] == Profile({"sadness": 1.0}).summary("de") != english[2]
+        english = mood_label("sadness"), translated(asked.text), profile_text(sad)
+    assert all(one != other for one, other in zip(german, english, strict=True))
 
 
 def test_no_text_writes_its_percent_sign_by_hand_in_another_way() -> None:
@@ -101,7 +103,7 @@ def test_no_text_writes_its_percent_sign_by_hand_in_another_way() -> None:
     others = [text for language in ("de", "es") for entry in read(language) if entry.id
               for text in ([entry.string] if isinstance(entry.string, str) else entry.string)]  # fmt: skip
     assert any("85\u00a0%" in text for text in others)
-    others = [re.sub(r"\{\w+:\.\d%\}", "{written by core.i18n}", text) for text in others]
+    others = [re.sub(r"\{\w+:\.\d%\}", "{written by bot.words.i18n}", text) for text in others]
     assert [text for text in others if re.search(r"[\d}](%| %)", text)] == []
 
 

@@ -1,0 +1,140 @@
+"""What two tracks have in common and what not, in the reader's language."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from bot.words.i18n import mark, number, tr
+from bot.words.names import note_sign
+from bot.words.say import say
+from bot.words.wording import fact, formatted, of, the_source
+from core.audio.vocabulary import phrases
+from core.errors import Fact
+from core.library.query import TONICS
+from core.recommend.acoustic_similarity import DESCRIPTORS, Agreement
+
+LABELS = {
+    "mfcc": mark("tone colour (MFCC)"),
+    "chroma": mark("notes (chroma)"),
+    "tempo": mark("tempo"),
+    "centroid": mark("brightness"),
+    "zcr": mark("zero crossings"),
+    "contrast": mark("spectral contrast"),
+}
+
+
+def likeness_text(reason: Fact) -> str:
+    """One reason of core.recommend.similar: 'Alike in tempo: 120 BPM here, 118 BPM there (+0.12).'"""
+    match reason["code"]:
+        case "both-heard":
+            stem = the_source(reason["stem"])
+            return tr(
+                "{stem} can be heard {here} of the time here and {there} there.",
+                stem=stem[:1].upper() + stem[1:],
+                here=formatted(reason["here"], "%"),
+                there=formatted(reason["there"], "%"),
+            )
+        case "both-measured":
+            words = phrases(reason["descriptor"])
+            measured = reason["here"], reason["unit"], reason["percentile"]
+            return tr(
+                "In both, {fact}; there {value}.",
+                fact=fact(reason["source"], reason["descriptor"], *measured),
+                value=formatted(reason["there"], words.format if words is not None else ""),
+            )
+        case "alike" | "different" as how:
+            part = (
+                f" ({number(reason['part'], '+.2f')})"
+                if reason["metric"] == "cosine"
+                else tr(" ({share:.0%} of the distance)", share=reason["part"])
+            )
+            return tr(SENTENCES[how], what=_compared(reason), part=part)
+        case _:
+            return say(reason)
+
+
+SENTENCES = {"alike": mark("Alike in {what}{part}."), "different": mark("Different in {what}{part}.")}
+
+
+def _compared(reason: Fact) -> str:
+    here, there, of_it = reason["here"], reason["there"], of(reason["source"])
+
+    def values(how: str, unit: str) -> str:
+        first, second = (formatted(one[0], how) for one in (here, there))
+        return tr("{here} here, {there} there", here=f"{first}{unit}", there=f"{second}{unit}")
+
+    match reason["descriptor"]:
+        case "tempo":
+            return tr("tempo: {values}", values=values("0", " BPM"))
+        case "centroid":
+            return tr("brightness{of}: {values}", of=of_it, values=values("0", " Hz"))
+        case "zcr":
+            return tr(
+                "noisiness{of}: the wave crosses zero in {values} of all samples",
+                of=of_it,
+                values=values("0.000", ""),
+            )
+        case "contrast":
+            return tr(
+                "how far tones stand out{of}: {here:.1f} dB here, {there:.1f} dB there",
+                of=of_it,
+                here=sum(here) / len(here),
+                there=sum(there) / len(there),
+            )
+        case "chroma":
+            return tr(
+                "the notes{of}: mostly {here} here, {there} there",
+                of=of_it,
+                here=strongest_notes(here),
+                there=strongest_notes(there),
+            )
+        case _:
+            return tr("tone colour{of} (MFCC)", of=of_it)
+
+
+def side_by_side(
+    found: Sequence[Agreement], left: Mapping[str, float], right: Mapping[str, float]
+) -> list[tuple[str, str, str, float, str]]:
+    """(descriptor, its value on the left, on the right, what it adds in all sources together, how that is written), most first."""
+    added = {
+        name: math.fsum(term.contribution for term in found if term.descriptor == name)
+        for name in DESCRIPTORS
+    }
+    rows = [
+        (
+            tr(LABELS[name]),
+            _value(name, left),
+            _value(name, right),
+            value,
+            number(value, "+.2f").replace("-", "\u2212"),
+        )
+        for name, value in added.items()
+    ]
+    return sorted(rows, key=lambda row: -row[3])
+
+
+def _value(descriptor: str, features: Mapping[str, float]) -> str:
+    """What a listener can read of one descriptor of the whole track; empty where that is nothing."""
+    values = [features.get(f"mix.{name}") for name in DESCRIPTORS[descriptor]]
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return "\u2013"
+    match descriptor:
+        case "tempo":
+            return f"{known[0]:.0f} BPM"
+        case "centroid":
+            return f"{number(known[0], ',.0f')} Hz"
+        case "zcr":
+            return number(known[0], ".3f")
+        case "contrast":
+            return f"{number(sum(known) / len(known), '.1f')} dB"
+        case "chroma":
+            return strongest_notes(known)
+        case _:
+            return ""
+
+
+def strongest_notes(chroma: Sequence[float]) -> str:
+    """The three pitch classes that sound most: 'D, A, F'."""
+    return ", ".join(note_sign(TONICS[i]) for i in sorted(range(12), key=lambda i: -chroma[i])[:3])
