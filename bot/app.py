@@ -20,7 +20,6 @@ from discord.ext import commands
 
 from bot.consent import Again, Gate, from_short, must_ask, run_command, short_command, short_press
 from bot.errors import name_of, report
-from bot.i18n import LANGUAGES, Words, language_of, mark, speak, tr
 from bot.metrics import Metrics
 from bot.router import Handler, marked, route
 from bot.service.catalogs import Catalogs
@@ -29,7 +28,8 @@ from bot.service.listening import Listening
 from bot.service.notices import Notices
 from bot.service.recommending import Recommending
 from bot.service.uploading import Uploading
-from bot.words.i18n import catalogue
+from bot.translator import Words, language_of
+from bot.words.i18n import catalogue, mark, speak, tr
 from core.errors import UserError
 from core.library.command_sync import save_synced_commands, synced_commands
 from core.library.database import Database
@@ -45,6 +45,7 @@ from core.recommend.journey_store import Journeys
 from core.recommend.party_store import Parties
 from core.recommend.recommendation_store import Recommendations
 from core.settings import Settings
+from core.spoken import LANGUAGES
 from jobs.queue import Queue
 
 log = logging.getLogger(__name__)

@@ -11,8 +11,8 @@ from discord import app_commands
 
 from bot.app import Moodstem
 from bot.errors import guard_autocomplete
-from bot.i18n import tr, trn
 from bot.theme import clock
+from bot.words.i18n import tr, trn
 from core.audio.types import STEMS
 from core.errors import UserError
 from core.library import search

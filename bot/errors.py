@@ -12,8 +12,8 @@ import aiohttp
 import discord
 from discord import app_commands
 
-from bot.i18n import tr
 from bot.widgets import problem_card
+from bot.words.i18n import tr
 from bot.words.say import say as telling
 from core.errors import UserError, is_disk_full
 

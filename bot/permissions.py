@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import discord
 from discord import app_commands
 
-from bot.i18n import tr
+from bot.words.i18n import tr
 from core.errors import UserError
 
 _T = TypeVar("_T", bound=Callable[..., Any])

@@ -6,7 +6,7 @@ import re
 
 import discord
 
-from bot.i18n import tr, trn
+from bot.words.i18n import tr, trn
 
 NEUTRAL = discord.Colour(0x7C8CF8)
 GOOD = discord.Colour(0x5FB98A)

@@ -7,9 +7,9 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.i18n import tr
 from bot.router import Choose, Press
 from bot.theme import BAD, NEUTRAL, bar
+from bot.words.i18n import tr
 from bot.words.names import short
 from core.pictures.colours import MOOD_COLOURS
 

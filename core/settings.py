@@ -10,7 +10,6 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_origin
@@ -270,7 +269,11 @@ def _check_environment() -> None:
         model = Settings.model_fields[area].annotation if area in Settings.model_fields else None
         fields = getattr(model, "model_fields", {})
         if field not in fields:
-            every = [f"MOODSTEM_{one}__{two}".upper() for one, two in _every_setting()]
+            every = [
+                f"MOODSTEM_{one}__{two}".upper()
+                for one, model in Settings.model_fields.items()
+                for two in getattr(model.annotation, "model_fields", {})
+            ]
             near = get_close_matches(variable, every, 1)
             raise UserError(
                 f"{variable} sets nothing: {f'{near[0]} would; correct' if near else 'correct'} or remove it."
@@ -286,12 +289,6 @@ def _check_environment() -> None:
                 raise UserError(
                     f"{variable} must be a {kind.__name__} in JSON, such as {example}: correct it."
                 )
-
-
-def _every_setting() -> Iterator[tuple[str, str]]:
-    for area, one in Settings.model_fields.items():
-        for field in getattr(one.annotation, "model_fields", {}):
-            yield area, field
 
 
 def load_settings(data: Path | None = None) -> Settings:

@@ -100,36 +100,22 @@ class RunnerOptions:
 
 def make_engine(options: RunnerOptions, *, warm: bool = False) -> Engine:
     """The engine that the options ask for; its workers start with it."""
-    limits = Limits(memory_mb=options.memory_mb, time_s=options.time_s)
+    common: dict[str, Any] = {
+        "weights_dir": options.weights,
+        "genre_model": options.genre_model,
+        "threads": options.threads,
+        "htdemucs": options.htdemucs,
+        "device": options.device,
+        "limits": Limits(memory_mb=options.memory_mb, time_s=options.time_s),
+        "warm": warm,
+    }
     if options.engine == "ray":
         from jobs.engines.cluster.actors import Cluster
         from jobs.engines.cluster.engine import RayEngine
 
         cluster = Cluster(options.ray_address, options.workers, options.gpu_share, options.storage)
-        return RayEngine(
-            options.separator,
-            cluster=cluster,
-            weights_dir=options.weights,
-            genre_model=options.genre_model,
-            threads=options.threads,
-            htdemucs=options.htdemucs,
-            device=options.device,
-            limits=limits,
-            warm=warm,
-        )
-    engines = [
-        LocalEngine(
-            options.separator,
-            weights_dir=options.weights,
-            genre_model=options.genre_model,
-            threads=options.threads,
-            htdemucs=options.htdemucs,
-            device=options.device,
-            limits=limits,
-            warm=warm,
-        )
-        for _ in range(max(options.workers, 1))
-    ]
+        return RayEngine(options.separator, cluster=cluster, **common)
+    engines = [LocalEngine(options.separator, **common) for _ in range(max(options.workers, 1))]
     return engines[0] if len(engines) == 1 else Pool(engines)
 
 

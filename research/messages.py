@@ -299,7 +299,7 @@ def _whole(string: Any) -> bool:
     return all(string) if isinstance(string, tuple | list) else bool(string)
 
 
-HEADER = "# Moodstem's texts. `make messages` adds and sorts; bot/i18n.py says how."
+HEADER = "# Moodstem's texts. `make messages` adds and sorts; CONTRIBUTING.md says how."
 
 
 def _header(language: str) -> bytes:

@@ -94,16 +94,9 @@ class Root(ExtensibleGroup):
         return absent(cmd_name) if found is None and cmd_name in LABORATORY else found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        lines = LABORATORY | {name: line for name, (_, line) in COMMANDS.items()}
         with formatter.section("Commands"):
-            formatter.write_dl([(name, self._summary(ctx, name)) for name in self.list_commands(ctx)])
-
-    def _summary(self, ctx: click.Context, name: str) -> str:
-        if name in COMMANDS:
-            return COMMANDS[name][1]
-        if name in LABORATORY:
-            return LABORATORY[name]
-        command = self.get_command(ctx, name)
-        return command.get_short_help_str(120) if command else ""
+            formatter.write_dl([(name, lines.get(name, "")) for name in self.list_commands(ctx)])
 
 
 def absent(name: str) -> click.Command:

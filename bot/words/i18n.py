@@ -1,6 +1,6 @@
 """Words in the reader's language: English in the code, German and Spanish in bot/words/locales/*.po.
 
-bot/i18n.py says how to use it. The language belongs to the running task (a ContextVar), so that nobody passes it
+CONTRIBUTING says how to write a text. The language belongs to the running task (a ContextVar), so that nobody passes it
 around: the bot sets it once for each interaction, `asyncio.to_thread` takes it along, everything else speaks English.
 """
 

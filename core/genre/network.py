@@ -1,25 +1,5 @@
-"""The documents' networks, layer by layer, and a small one of ours.
-
-What the documents leave open, and what was chosen:
-
-- CNN (`003`, slide "CNN Algorithm for Mel-Spectrogram Approach"). Its output shapes, 128 x 128 > 64 x 32 > 32 x 8 >
-  16 x 2 > 6 x 1 > 2 x 1, only come about with pools of (2, 4), (2, 4), (2, 4), (3, 5), (4, 4), the last two padded as
-  Keras' "same" does: the pools of the FCN-5 of Choi, Fazekas & Sandler (2016), with the widths (47, 95, 95, 142, 190) of
-  its version of half a million parameters in Choi et al. (2017). Not told: ReLU behind each convolution (that paper's ELU
-  would show no parameters either), no dropout in the table, so none here but what `train` adds before the last layer. It begins as Keras' layers do (Glorot):
-  without batch normalisation torch's smaller random weights leave the last layer with hardly anything to tell from. What it
-  needs beside is steps: the document's 20 epochs are 4,000 for FMA's 6,400 tracks, but 240 for a hundred tracks; of these
-  the first sixty change nothing (`--rate 0.001 --epochs 50 --patience 15` learns from a hundred).
-- CRNN. The table is a picture that did not come through; only its accuracy is told (75%), and its source: Adiyansjah et
-  al. (2019), who take the CRNN of Choi et al. (2017). Its widths of half a million parameters (68, 137, 137, 137, and two
-  GRU layers of 68) are used; that paper pools 96 x 1366 points to 1 x 15. A slice has a tenth of these frames, so time is
-  halved at each layer, 128 to 8, and pitch pooled by (2, 4, 4, 4) to 1. With batch normalisation and ELU as there.
-- 1-D CNN on 518 statistics. Its sizes (6600, 51208, 2056 parameters; lengths 487, 243, 212, 106, 75) only come about with
-  kernels of 32 and pools of 2; of 91,180 parameters 31,316 are left for two dense layers from 296 inputs, and 100 and 16
-  units are the only sizes that give this: so it told 16 genres apart, those of FMA medium. Statistics are standardised.
-
-The latent vector is what the last layer sees: 380, 68 and 100 numbers, 128 in ours.
-"""
+"""The documents' networks, layer by layer, and a small one of ours (docs/training.md says what they leave open and what
+was chosen). The latent vector is what the last layer sees: 380, 68 and 100 numbers, 128 in ours."""
 
 from __future__ import annotations
 

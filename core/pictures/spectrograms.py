@@ -74,12 +74,10 @@ def contrast_picture(
     with DRAWING:
         figure = titled_figure(title, words["regions"])
         height = (TOP - BOTTOM - 0.03) / 2
-        for row, (picture, reduce) in enumerate(
-            ((gray, np.maximum), (contrast.close(contrast.binary_picture(magnitude)), np.maximum))
-        ):
+        for row, picture in enumerate((gray, contrast.close(contrast.binary_picture(magnitude)))):
             axes = figure.add_axes((LEFT, BOTTOM + (1 - row) * (height + 0.03), WIDTH, height))
             bare(axes)
-            small = _narrow(picture.T, reduce)
+            small = _narrow(picture.T, np.maximum)
             extent = (0, analysis.duration_s, 0, RATE / 2000)
             axes.imshow(small, origin="lower", aspect="auto", cmap="gray", vmin=0, vmax=255, extent=extent)
             axes.set_yticks([2, 4, 6, 8, 10], ["2k", "4k", "6k", "8k", "10k"])
@@ -109,14 +107,7 @@ def chroma_picture(
         axes = figure.add_axes((LEFT, BOTTOM, WIDTH, TOP - BOTTOM))
         bare(axes)
         extent = (0, analysis.duration_s, -0.5, 11.5)
-        axes.imshow(
-            _mean_narrow(chroma),
-            origin="lower",
-            aspect="auto",
-            cmap="magma",
-            interpolation="nearest",
-            extent=extent,
-        )
+        axes.imshow(_mean_narrow(chroma), origin="lower", aspect="auto", cmap="magma", interpolation="nearest", extent=extent)  # fmt: skip
         axes.set_yticks(range(12), [words[key] for key in tonality.KEYS])
         if analysis.key in tonality.KEYS:
             axes.get_yticklabels()[tonality.KEYS.index(analysis.key)].set(color=TEXT, weight="bold")

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.features.upload.cards import job_title
-from bot.i18n import mark, number, percent, tr
 from bot.router import Press
 from bot.theme import plain, roughly
 from bot.widgets import Card, Style, note_card, row, text
+from bot.words.i18n import mark, number, percent, tr
 from bot.words.say import LIMITS, say
 from core.library.audit import Entry
 from core.settings import LimitSettings

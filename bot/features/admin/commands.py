@@ -17,10 +17,11 @@ from bot.features.admin.cards import PAGE, Stats, jobs_card, limits_card, log_ca
 from bot.features.language.commands import AUTOMATIC, CHOICES
 from bot.features.rules.commands import rules_view
 from bot.features.upload.job_cards import open_card
-from bot.i18n import LANGUAGES, language_of, mark, speak, tr
 from bot.permissions import admin_only, must_manage
 from bot.router import on_press
+from bot.translator import language_of
 from bot.widgets import note_card
+from bot.words.i18n import mark, speak, tr
 from bot.words.say import LIMITS
 from core.errors import UserError, fact
 from core.library import languages
@@ -28,6 +29,7 @@ from core.library.audit import entries, record
 from core.library.backup import backup, backups, rehearse
 from core.library.guild_limits import limits_of, own_limits, set_limit
 from core.separation.registry import at_hand
+from core.spoken import LANGUAGES
 from jobs.files import cancel
 from jobs.kinds import index
 from jobs.model import BACKGROUND

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.i18n import tr
 from bot.router import Press
 from bot.widgets import Card, Style, row, text
+from bot.words.i18n import tr
 
 
 def help_card() -> Card:

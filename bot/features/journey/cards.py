@@ -9,11 +9,11 @@ from discord import ui
 
 from bot.features.library.cards import by_line, turning
 from bot.features.recommend.cards import opinion_buttons
-from bot.i18n import percent, tr, trn
 from bot.router import Choose, Press
 from bot.theme import clock, plain
 from bot.widgets import Card, Style, gallery, line, mood_colour, row, text
 from bot.words.explain import signed, why
+from bot.words.i18n import percent, tr, trn
 from bot.words.moods import mood_label, moods_text
 from bot.words.reasons import reason_text
 from core.moods.profile import MOODS

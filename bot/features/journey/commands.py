@@ -14,9 +14,9 @@ from bot.app import Moodstem
 from bot.errors import answer_refusals
 from bot.features.journey.cards import PICTURE, journey_card, where_card, why_card
 from bot.features.playlists.showing import save_as_playlist
-from bot.i18n import tr
 from bot.router import on_press
 from bot.service.drawings import Drawings
+from bot.words.i18n import tr
 from bot.words.moods import mood_label, moods_text
 from bot.words.pictures import journey_words
 from core.errors import UserError

@@ -8,9 +8,11 @@ from discord.ext import commands
 
 from bot.app import Moodstem
 from bot.errors import answer_refusals
-from bot.i18n import LANGUAGES, language_of, speak, spoken, tr
+from bot.translator import language_of
 from bot.widgets import note_card
+from bot.words.i18n import speak, spoken, tr
 from core.library import languages
+from core.spoken import LANGUAGES
 
 AUTOMATIC = "auto"
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from discord import ui
 
-from bot.i18n import inside, joined, mark, number, percent, tr, trn
 from bot.router import Press
 from bot.theme import STEM_EMOJI, bar, clock, plain
 from bot.widgets import Card, Style, gallery, line, mood_colour, row, text
+from bot.words.i18n import inside, joined, mark, number, percent, tr, trn
 from bot.words.meanings import in_words
 from bot.words.moods import mood_adjective, occasion_label
 from bot.words.names import key_name, stem_name

@@ -11,9 +11,9 @@ from discord.ext import commands
 
 from bot.app import Moodstem
 from bot.features.library.cards import details_card
-from bot.i18n import tr
 from bot.router import on_press
 from bot.service.drawings import Drawings
+from bot.words.i18n import tr
 from bot.words.pictures import details_words
 from core.errors import UserError
 from core.library.catalog import Catalog

@@ -12,9 +12,9 @@ from bot.errors import answer_refusals
 from bot.features.library.cards import MOMENTS, history_card
 from bot.features.listen.commands import play, track_named
 from bot.features.recommend.commands import picks_view
-from bot.i18n import mark, tr
 from bot.router import on_press
 from bot.widgets import Card, note_card
+from bot.words.i18n import mark, tr
 
 KINDS = {"played": mark("what I heard"), "recommended": mark("what you picked for me")}
 

@@ -9,10 +9,10 @@ from typing import Any
 import discord
 
 from bot.app import Moodstem
-from bot.i18n import tr, trn
 from bot.service.drawings import Drawings
 from bot.theme import plain
 from bot.widgets import Card, gallery, text
+from bot.words.i18n import tr, trn
 from bot.words.library_map import corner, map_in_words
 from bot.words.pictures import map_words
 from core.pictures.drawing import draw_map

@@ -10,11 +10,11 @@ from discord.ext import commands
 
 from bot.app import Moodstem
 from bot.features.recommend.cards import next_button, opinion_buttons, similar_card
-from bot.i18n import tr
 from bot.router import Buttons, on_press
 from bot.service.listening import file_name
 from bot.theme import plain
 from bot.widgets import note_card
+from bot.words.i18n import tr
 from core.errors import UserError
 from core.library.tracks import Track
 from core.recommend.similar import similar

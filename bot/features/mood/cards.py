@@ -7,10 +7,10 @@ from typing import Any
 
 import discord
 
-from bot.i18n import mark, tr
 from bot.router import Choose, Form, Press
 from bot.theme import bar
 from bot.widgets import Card, Style, line, mood_colour, note_card, row, step, text
+from bot.words.i18n import mark, tr
 from bot.words.moods import aim_label, aim_sentence, mood_label, occasion_label, profile_text, translated
 from core.moods.aim import AIMS, aim_emoji
 from core.moods.profile import Profile

@@ -9,9 +9,9 @@ from discord.ext import commands
 from bot.app import Moodstem
 from bot.consent import asks_for
 from bot.features.mood.cards import earlier_answer, forgotten_card, mood_form, profile_card, question_card
-from bot.i18n import tr, trn
 from bot.router import Press, on_press
 from bot.widgets import Card, Style, note_card
+from bot.words.i18n import tr, trn
 from core.errors import UserError
 from core.library.profiles import Sitting
 from core.moods.questionnaire import (

@@ -6,10 +6,10 @@ from typing import Any
 
 from discord import ui
 
-from bot.i18n import percent, tr, trn
 from bot.router import Press
 from bot.theme import bar, plain
 from bot.widgets import Card, Style, line, row, text
+from bot.words.i18n import percent, tr, trn
 from bot.words.moods import occasion_label
 from bot.words.reasons import reason_text
 from core.recommend.party_store import Guest, Opened

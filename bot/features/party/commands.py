@@ -12,9 +12,9 @@ from bot.app import Moodstem
 from bot.errors import answer_refusals
 from bot.features.party.cards import playlist_card, waiting_card, why_card
 from bot.features.playlists.showing import save_as_playlist
-from bot.i18n import tr
 from bot.router import Press, on_press
 from bot.widgets import note_card
+from bot.words.i18n import tr
 from bot.words.moods import occasion_label
 from core.errors import UserError
 from core.library.consent import agreed

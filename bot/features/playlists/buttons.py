@@ -21,10 +21,10 @@ from bot.features.playlists.showing import (
     track_named,
     visible_playlist,
 )
-from bot.i18n import inside, tr
 from bot.router import on_press
 from bot.theme import plain
 from bot.widgets import note_card
+from bot.words.i18n import inside, tr
 from bot.words.moods import occasion_label
 from core.library.playlist_files import FORMATS
 from core.recommend.transitions import ordered

@@ -8,10 +8,10 @@ from typing import Any
 from discord import ui
 
 from bot.features.library.cards import by_line, turning
-from bot.i18n import tr, trn
 from bot.router import Buttons, Press
 from bot.theme import GOOD, clock, plain
 from bot.widgets import Card, Style, line, note_card, row, text
+from bot.words.i18n import tr, trn
 from bot.words.names import short
 from core.library.matching import Match
 from core.library.playlists import Entry, Playlist

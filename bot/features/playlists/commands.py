@@ -16,8 +16,8 @@ from bot.features.playlists.cards import (
 )
 from bot.features.playlists.files import bring_in, hand_out
 from bot.features.playlists.showing import play_from, post_playlist, put_into, show_playlist
-from bot.i18n import tr
 from bot.theme import plain
+from bot.words.i18n import tr
 from core.errors import UserError
 from core.library.playlist_files import FORMATS
 

@@ -11,9 +11,9 @@ import discord
 from bot.app import Moodstem
 from bot.autocomplete import entries_of
 from bot.features.playlists.cards import import_card
-from bot.i18n import tr
 from bot.service.listening import file_name
 from bot.theme import plain
+from bot.words.i18n import tr
 from core.errors import UserError
 from core.library.matching import match
 from core.library.playlist_files import MOST_BYTES, item_of, read, write

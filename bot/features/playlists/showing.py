@@ -11,10 +11,10 @@ from bot import autocomplete as choices
 from bot.app import Moodstem
 from bot.features.listen.commands import preview_file
 from bot.features.playlists.cards import player_buttons, playlist_card, shared_card
-from bot.i18n import tr
 from bot.router import Press
 from bot.theme import GOOD, plain
 from bot.widgets import Card, note_card
+from bot.words.i18n import tr
 from core.errors import UserError
 from core.library.playlists import Entry, Playlist
 from core.library.tracks import Track

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.i18n import mark, tr
 from bot.router import Press
 from bot.widgets import Card, Style, note_card, row, text
+from bot.words.i18n import mark, tr
 from core.settings import RetentionSettings
 
 KEPT = mark(

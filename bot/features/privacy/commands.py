@@ -14,11 +14,11 @@ from bot.app import Moodstem
 from bot.consent import Waiting, stores_nothing
 from bot.errors import TROUBLE
 from bot.features.privacy.cards import erase_card, privacy_card
-from bot.i18n import mark, tr
 from bot.router import on_press
 from bot.service.member_data import erase_member
 from bot.theme import GOOD
 from bot.widgets import note_card
+from bot.words.i18n import mark, tr
 from core.library.consent import agree
 from core.library.members import export_member
 

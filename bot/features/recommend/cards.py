@@ -8,13 +8,12 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.i18n import inside, tr
 from bot.router import Choose, Press
 from bot.theme import plain
 from bot.widgets import Card, Style, line, mood_colour, row, text
 from bot.words.changes import change_text, change_title
 from bot.words.explain import signed, why
-from bot.words.i18n import ordinal
+from bot.words.i18n import inside, ordinal, tr
 from bot.words.likeness import likeness_text
 from bot.words.moods import (
     aim_label,

@@ -14,9 +14,9 @@ from bot.app import Moodstem
 from bot.errors import answer_refusals
 from bot.features.listen.commands import play, track_named
 from bot.features.recommend.cards import PAGE, no_mood_card, picks_card, why_card
-from bot.i18n import tr
 from bot.router import Press, on_press
 from bot.widgets import Card, problem_card
+from bot.words.i18n import tr
 from bot.words.moods import aim_label, mood_label, occasion_label
 from bot.words.ranking import ranks_higher
 from core.errors import Fact, UserError, fact

@@ -9,11 +9,11 @@ import discord
 from discord import ui
 
 from bot.features.admin.cards import newer_older
-from bot.i18n import inside, tr, trn
 from bot.router import Choose, Form, Press
 from bot.theme import STEM_EMOJI, plain
 from bot.widgets import Card, Style, mood_colour, note_card, row, text
 from bot.words.glossary import meaning
+from bot.words.i18n import inside, tr, trn
 from bot.words.moods import mood_label, occasion_label
 from bot.words.rules import preference_label, rule_about, rule_named, topic_label
 from bot.words.wording import the_source

@@ -19,10 +19,10 @@ from bot.features.rules.cards import (
     topics,
     weight_text,
 )
-from bot.i18n import mark, tr
 from bot.permissions import must_manage
 from bot.router import on_press
 from bot.widgets import Card
+from bot.words.i18n import mark, tr
 from core.errors import UserError, fact
 from core.library.audit import record
 from core.moods.profile import MOODS

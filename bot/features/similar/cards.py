@@ -10,10 +10,10 @@ import discord
 from discord import ui
 
 from bot.features.library.cards import by_line
-from bot.i18n import inside, joined, mark, number, tr
 from bot.router import Choose, Press
 from bot.theme import STEM_EMOJI, plain
 from bot.widgets import Card, Style, gallery, line, row, text
+from bot.words.i18n import inside, joined, mark, number, tr
 from bot.words.likeness import likeness_text
 from bot.words.names import stem_name
 from bot.words.prominence import prominence_text

@@ -16,9 +16,9 @@ from bot.app import Moodstem
 from bot.consent import stores_nothing
 from bot.errors import answer_refusals
 from bot.features.similar.cards import COUNT, KINDS, PICTURE, Question, answer_card, comparison_card
-from bot.i18n import tr
 from bot.router import on_press
 from bot.service.drawings import Drawings
+from bot.words.i18n import tr
 from bot.words.likeness import side_by_side
 from bot.words.pictures import comparison_words
 from core.audio.types import STEMS

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from bot.features.library.cards import estimate_note, overview
 from bot.features.recommend.cards import similar_section
-from bot.i18n import inside, mark, percent, tr
 from bot.router import Press
 from bot.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, plain, roughly
 from bot.widgets import Card, Style, line, note_card, row, text
+from bot.words.i18n import inside, mark, percent, tr
 from bot.words.names import key_name, stem_name
 from bot.words.say import say
 from core.library.tracks import Track

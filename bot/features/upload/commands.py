@@ -13,9 +13,9 @@ from bot.app import Moodstem
 from bot.errors import answer_refusals, report
 from bot.features.upload.attachments import pieces
 from bot.features.upload.job_cards import open_card, own_job, promise, show
-from bot.i18n import tr
 from bot.router import on_press
 from bot.widgets import note_card
+from bot.words.i18n import tr
 from bot.words.pictures import analysis_words
 from core.errors import UserError
 from core.library.sources.folder import EXTENSIONS

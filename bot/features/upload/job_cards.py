@@ -18,9 +18,9 @@ from bot.consent import stores_nothing
 from bot.errors import GONE, TOO_LARGE, TROUBLE
 from bot.features.library.cards import PICTURE
 from bot.features.upload.cards import end_notice, index_card, job_card, jobs_card, result_card, stems_card
-from bot.i18n import speaking, tr
 from bot.router import on_press
 from bot.widgets import Card, note_card
+from bot.words.i18n import speaking, tr
 from core.errors import UserError
 from core.library import job_messages
 from core.library.job_messages import Promise

@@ -16,10 +16,10 @@ from bot.app import Moodstem
 from bot.errors import TROUBLE
 from bot.features.upload.cards import always_button, job_title
 from bot.features.upload.job_cards import channel_of
-from bot.i18n import speaking, spoken, tr
 from bot.router import Press, on_press
 from bot.theme import BAD, GOOD
 from bot.widgets import Card, Style, note_card
+from bot.words.i18n import speaking, spoken, tr
 from core.errors import UserError
 from core.library import job_messages
 from core.library.job_messages import Notice

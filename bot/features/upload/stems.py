@@ -17,11 +17,11 @@ from discord.ext import commands
 from bot.app import Moodstem
 from bot.errors import TOO_LARGE
 from bot.features.upload.job_cards import open_privately, promise
-from bot.i18n import tr
 from bot.router import Press, on_press
 from bot.service.listening import file_name
 from bot.theme import STEM_EMOJI, plain
 from bot.widgets import problem_card
+from bot.words.i18n import tr
 from bot.words.names import stem_name
 from core.audio.types import STEMS
 from core.errors import UserError

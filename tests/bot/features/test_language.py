@@ -9,9 +9,10 @@ import discord
 import pytest
 from discord import app_commands
 
-from bot.i18n import LANGUAGES, NAMES, Words, labels
+from bot.translator import NAMES, Words, labels
 from bot.words.i18n import spoken
 from core.settings import DiscordSettings
+from core.spoken import LANGUAGES
 from research.messages import found
 from tests.bot.conftest import World, discord_set_to, tick, upload, words
 from tests.make import plucked
