@@ -185,7 +185,7 @@ def test_silence_is_analysed_with_a_note(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "s.wav", np.zeros((3 * 44100, 2), np.float32), 44100)
     found = analyse(tmp_path / "s.wav", TrueStems({}))
     assert (
-        [say(note) for note in map(say, found.notes)] == ["The recording is silent."]
+        [say(note) for note in found.notes] == ["The recording is silent."]
         and found.descriptors == {}
         and found.tempo_bpm is None
     )

@@ -66,7 +66,7 @@ async def test_in_the_middle_of_an_analysis(
     assert await runner.run_one()
     seen = await queue.get(job.id)
     assert seen is not None
-    assert (seen.state, spoken(seen)) == ("done", None)
+    assert (seen.state, seen.error) == ("done", None)
 
 
 async def test_while_a_folder_is_indexed(

@@ -230,7 +230,7 @@ async def test_a_cancelled_attempt_has_its_end_and_no_error(queue: Queue, clock:
     await queue.fail(claimed, fact("plain", sentence="Boom."), code="crash")
     seen = await queue.get(job.id)
     assert seen is not None
-    assert (seen.state, spoken(seen), seen.error_code, seen.finished_at) == (
+    assert (seen.state, seen.error, seen.error_code, seen.finished_at) == (
         "cancelled",
         None,
         "cancelled",

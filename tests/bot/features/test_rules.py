@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from bot import create_bot
 from bot.features.rules.cards import (
     PAGE,
     changes_card,
@@ -19,9 +18,12 @@ from bot.features.rules.cards import (
     rules_card,
     topics,
 )
+from bot.service.catalogs import Catalogs
 from bot.words.i18n import speaking
 from bot.words.rules import rule_named
 from core.library.consent import agree
+from core.library.schema import open_database
+from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.table import load_rules
 from core.recommend.tuning import Change
@@ -193,25 +195,18 @@ async def test_weights_are_one_servers_only(world: World) -> None:
 
 
 async def test_another_process_knows_of_it_with_the_next_answer(world: World) -> None:
-    """Two bots on one database, without restart or signal between them."""
+    """Two services of catalogs on one database, as two bots have them, without restart or signal between them."""
     catalog = await world.bot.catalogs.of(world.channel.guild.id)
-    other = create_bot(world.settings)
-    from core.library.schema import open_database
-    from core.library.tracks import Library
-
-    other.database = await open_database(world.settings.database)  # type: ignore[attr-defined]
-    other.library = Library(other.database)  # type: ignore[attr-defined]
     guild = world.channel.guild.id
-    try:
-        assert (await other.catalog(guild)).weights == {} == catalog.weights  # type: ignore[attr-defined]
+    async with await open_database(world.settings.database) as database:
+        other = Catalogs(database, Library(database), uploads=True)
+        assert (await other.of(guild)).weights == {} == catalog.weights
         card = await opened(world)
         await press(world, card, "Off")
         await press(world, card, "Apply")
-        assert (await other.catalog(guild)).weights == {LOUDNESS: 0.0}  # type: ignore[attr-defined]
-        assert (await other.catalog(guild + 1)).weights == {}  # type: ignore[attr-defined]
-        assert (await other.catalog(None)).weights == {}  # type: ignore[attr-defined]
-    finally:
-        await other.database.close()  # type: ignore[attr-defined]
+        assert (await other.of(guild)).weights == {LOUDNESS: 0.0}
+        assert (await other.of(guild + 1)).weights == {}
+        assert (await other.of(None)).weights == {}
 
 
 async def test_steers_and_reasons_follow_the_changed_rules(world: World) -> None:
