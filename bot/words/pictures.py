@@ -6,8 +6,7 @@ from bot.words.glossary import label
 from bot.words.i18n import inside, number, percent, tr, trn
 from bot.words.moods import mood_adjective
 from bot.words.names import key_name, note_sign, stem_name
-from core.audio.tonality import KEYS
-from core.audio.types import STEMS
+from core.audio.types import KEYS, STEMS
 from core.audio.vocabulary import compared, scales
 from core.moods.profile import MOODS
 from core.track_analysis import TrackAnalysis

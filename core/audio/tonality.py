@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.audio.spectrum import magnitudes
-from core.audio.types import N_FFT, RATE, Floats
+from core.audio.types import KEYS, N_FFT, RATE, Floats
 
-KEYS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 MAJOR = np.array([0.748, 0.060, 0.488, 0.082, 0.670, 0.460, 0.096, 0.715, 0.104, 0.366, 0.057, 0.400])
 MINOR = np.array([0.712, 0.084, 0.474, 0.618, 0.049, 0.460, 0.105, 0.747, 0.404, 0.067, 0.133, 0.330])
 """How often each degree of a key sounds in a segment of music (Temperley 2007, from the Kostka-Payne corpus). On songs

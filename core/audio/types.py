@@ -17,6 +17,7 @@ FRAME_RATE = RATE / HOP
 """Frames of the short-time Fourier transform per second."""
 
 N_MELS = 128
+KEYS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
 Floats = NDArray[np.float32]
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from core.audio import contrast, tonality
 from core.audio.filters import hz_to_mel
 from core.audio.spectrum import analyse_frames, decibels, mono
-from core.audio.types import N_MELS, RATE, STEMS
+from core.audio.types import KEYS, N_MELS, RATE, STEMS
 from core.pictures.canvas import (
     BACKGROUND,
     DPI,
@@ -108,9 +108,9 @@ def chroma_picture(
         bare(axes)
         extent = (0, analysis.duration_s, -0.5, 11.5)
         axes.imshow(_mean_narrow(chroma), origin="lower", aspect="auto", cmap="magma", interpolation="nearest", extent=extent)  # fmt: skip
-        axes.set_yticks(range(12), [words[key] for key in tonality.KEYS])
-        if analysis.key in tonality.KEYS:
-            axes.get_yticklabels()[tonality.KEYS.index(analysis.key)].set(color=TEXT, weight="bold")
+        axes.set_yticks(range(12), [words[key] for key in KEYS])
+        if analysis.key in KEYS:
+            axes.get_yticklabels()[KEYS.index(analysis.key)].set(color=TEXT, weight="bold")
         _time_axis(axes, analysis.duration_s, labels=True)
         return as_png(figure)
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from core.audio import tonality
 from core.audio.spectrum import analyse_frames
-from core.audio.types import RATE
+from core.audio.types import KEYS, RATE
 
 MAJOR_CADENCE = [
     (0, 4, 7),
@@ -50,7 +50,7 @@ def judged(signal: NDArray[np.float32]) -> tonality.Tonality:
 @pytest.mark.parametrize("mode", ["major", "minor"])
 def test_every_key(tonic: int, mode: str) -> None:
     found = judged(chords(MAJOR_CADENCE if mode == "major" else MINOR_CADENCE, tonic))
-    assert (found.key, found.mode) == (tonality.KEYS[tonic], mode)
+    assert (found.key, found.mode) == (KEYS[tonic], mode)
     assert (found.majorness > 0) == (mode == "major") and -1 <= found.majorness <= 1
     assert found.clarity > 0.7
 
