@@ -153,7 +153,9 @@ def views() -> set[int]:
     """The ids of all cards, rows of buttons and forms that are in memory."""
     gc.collect()
     kinds = discord.ui.View | discord.ui.LayoutView | discord.ui.Modal
-    return {id(one) for one in gc.get_objects() if isinstance(one, kinds)}
+    return {
+        id(one) for one in gc.get_objects() if issubclass(type(one), kinds)
+    }  # a dead proxy has no isinstance
 
 
 # -- what Discord does to us -----------------------------------------------------------------------------
