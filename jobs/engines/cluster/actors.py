@@ -29,6 +29,8 @@ HEAD_S = 20.0
 REFUSED_S = 300.0
 """How long a machine that cannot be used is left alone before it is asked again."""
 PAUSE_S = 15.0
+STARTS = 3
+"""Actors in a row that fail to start before it is a problem: one may go with its machine while it starts."""
 
 VERSION_LABELS = {
     "separator": "the separator",
@@ -93,6 +95,7 @@ class Fleet:
         self._coming: dict[asyncio.Task[None], Any] = {}
         self._refused: dict[str, tuple[float, str]] = {}
         self._problem = ""
+        self._failed_starts = 0
         self._unavailable = False
         self._pause_until = 0.0
         self._wake = asyncio.Event()
@@ -271,20 +274,23 @@ class Fleet:
         try:
             found = await actor.start.remote()  # waits while the cluster has no room
         except RayError as error:
-            self._problem = (
-                f"A machine of the Ray cluster cannot start a worker ({last_line(error)}): "
-                "install the same Moodstem there."
-            )
-            self._pause_until = time.monotonic() + PAUSE_S
-            log.error("%s", self._problem)
             kill(actor)
+            self._failed_starts += 1
+            self._wake.set()
+            if self._failed_starts >= STARTS:
+                self._problem = (
+                    f"A machine of the Ray cluster cannot start a worker ({last_line(error)}): "
+                    "install the same Moodstem there."
+                )
+                self._pause_until = time.monotonic() + PAUSE_S
+                log.error("%s", self._problem)
             return
         problem = found.get("problem") or difference(self.facts, found)
         if problem:
             kill(actor)
             self.refuse(found["node"], f"The machine {found['host']} is not used: {problem}")
             return
-        self._problem = ""
+        self._problem, self._failed_starts = "", 0
         ready = ReadyActor(actor, found["node"], found["host"])
         self.ready.add(ready)
         self._idle.put(ready)

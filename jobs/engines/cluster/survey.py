@@ -25,7 +25,8 @@ def survey(address: str) -> dict[str, Any]:
     command = [sys.executable, "-P", "-m", "jobs.engines.cluster.survey", address]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SURVEY_S)
-        found: dict[str, Any] = json.loads(done.stdout)
+        # Ray writes what it notices of the cluster to standard output as well; ours is the last line.
+        found: dict[str, Any] = json.loads(done.stdout.strip().rpartition("\n")[2])
     except subprocess.TimeoutExpired:
         return {"problem": f"The Ray cluster did not answer within {SURVEY_S:.0f} seconds: look at its head."}
     except json.JSONDecodeError:

@@ -21,13 +21,14 @@ import pytest
 from click.testing import CliRunner
 
 # Before Ray is imported: this machine's own address need not be reachable, start-up may take its time, and a machine
-# that is gone is noticed in seconds.
+# that is gone is noticed in seconds, but not one that is busy for a few.
 os.environ |= {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_raylet_start_wait_time_s": "120",
     "RAY_health_check_initial_delay_ms": "500",
     "RAY_health_check_period_ms": "500",
+    "RAY_health_check_failure_threshold": "20",
 }
 
 from bot.cli import main as cli
