@@ -23,6 +23,7 @@ from bot.errors import name_of, report
 from bot.metrics import Metrics
 from bot.router import Handler, marked, route
 from bot.service.catalogs import Catalogs
+from bot.service.condition import Condition, look
 from bot.service.job_cards import JobCards
 from bot.service.listening import Listening
 from bot.service.notices import Notices
@@ -46,7 +47,10 @@ from core.recommend.party_store import Parties
 from core.recommend.recommendation_store import Recommendations
 from core.settings import Settings
 from core.spoken import LANGUAGES
+from jobs.configure import plan
+from jobs.process import RunnerProcess
 from jobs.queue import Queue
+from jobs.schedule import Schedule
 
 log = logging.getLogger(__name__)
 
@@ -127,6 +131,9 @@ class Moodstem(commands.Bot):
     uploading: Uploading
     job_cards: JobCards
     notices: Notices
+    schedule: Schedule
+    worker: RunnerProcess | None = None
+    """The embedded one."""
 
     def __init__(self, settings: Settings, **options: Any) -> None:
         self.metrics = Metrics()
@@ -142,6 +149,7 @@ class Moodstem(commands.Bot):
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_ratelimit_timeout=30,
+            owner_ids=set(settings.discord.operators),  # none: discord.py asks who owns the application
             **options,
         )
         self.settings = settings
@@ -170,6 +178,7 @@ class Moodstem(commands.Bot):
         self.uploading = Uploading(self.settings, self.database, self.queue, self.library)
         self.job_cards = JobCards(self.database, self.queue, self.serves)
         self.notices = Notices(self.database, self.queue, self.serves)
+        self.schedule = Schedule(self.queue, plan(self.settings))
         await ensure_samples(self.library)
         await restrict_folders(self.database, self.settings.library.folders, self.settings.library.servers)
         for language in LANGUAGES:  # read now, so that no answer waits for it
@@ -210,6 +219,15 @@ class Moodstem(commands.Bot):
     async def _finish_handlers(self) -> None:
         if self._answering:
             await asyncio.wait(self._answering, timeout=LAST_ANSWERS_S)
+
+    async def condition(self) -> Condition:
+        """Return how the machine and its workers are."""
+        return await look(self.settings, self.queue, self.schedule, self.worker)
+
+    @property
+    def runs_schedule(self) -> bool:
+        """Of several processes that share the servers, true for the one that has direct messages, which is exactly one."""
+        return self.settings.jobs.schedule and self.serves(None)
 
     def serves(self, guild_id: int | None) -> bool:
         """Is this server (None: direct messages) one of this process, where several share them?"""

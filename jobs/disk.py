@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 FOLDERS = ("uploads", "pictures", "previews", "stems", "backups")
 """What the budget counts. The database is not among them: nothing in it may be given up for room."""
 
+RESERVE_BYTES = 2_000_000_000
+"""What must be left on the disk for the database, backups and uploads that arrive."""
+
 ARRIVING_S = 900.0
 """A file may be older than its row by the time of one upload, not by more."""
 

@@ -28,14 +28,12 @@ from core.library.schema import open_database
 from core.library.tracks import Library
 from core.settings import Settings, config_file, whoever
 from jobs.configure import plan
-from jobs.disk import usage
+from jobs.disk import RESERVE_BYTES, usage
 from jobs.engines.cluster.engine import check_installed
 from jobs.engines.cluster.survey import survey
 from jobs.engines.cluster.transfer import check_storage
 from jobs.queue import Queue
 from jobs.schedule import Schedule
-
-FREE_GB = 2
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,8 @@ def _disk(settings: Settings) -> list[Finding]:
     folder = settings.data.absolute()
     while not folder.exists():
         folder = folder.parent
-    free = shutil.disk_usage(folder).free / 1e9
+    free = shutil.disk_usage(folder).free
+    room = free >= RESERVE_BYTES
     writable = os.access(folder, os.W_OK)
     open_to_all = settings.data.exists() and bool(settings.data.stat().st_mode & 0o007)
     return [
@@ -103,7 +102,7 @@ def _disk(settings: Settings) -> list[Finding]:
             else "the data folder is not open to other users of this machine",
             needed=False,
         ),
-        Finding("disk", free >= FREE_GB, f"{free:.1f} GB free{'' if free >= FREE_GB else ': make room'}"),
+        Finding("disk", room, f"{free / 1e9:.1f} GB free{'' if room else ': make room'}"),
     ]
 
 

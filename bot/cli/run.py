@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import threading
+from importlib.metadata import version
 
 import aiohttp
 import click
@@ -24,8 +25,9 @@ from bot.cli.root import settings_of
 from bot.token import ANEW, read_token
 from core import logs
 from core.errors import UserError
+from core.library.schema import available_migrations
 from core.protection import protect_process
-from core.settings import Settings
+from core.settings import Settings, config_file
 from jobs.configure import runner_options
 from jobs.process import run_worker
 
@@ -66,6 +68,13 @@ def run(ctx: click.Context) -> None:
     runner_options(settings)  # says at once what its worker would miss
     protect_process()
     logs.configure(settings.log.format, settings.log.level)
+    log.info(
+        "Moodstem %s starts: data %s, schema %d, settings %s",
+        version("moodstem"),
+        settings.data.absolute(),
+        max(available_migrations()),
+        config_file().absolute(),
+    )
     try:
         asyncio.run(_run(settings, token))
     except UserError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import shutil
 import sqlite3
@@ -15,20 +16,30 @@ from core.errors import UserError
 from core.library.database import Database
 from core.library.schema import check_version, open_database
 
+log = logging.getLogger(__name__)
+
 _PATTERN = "moodstem-*.db"
+_BY_HAND = "-manual.db"
 
 
-async def backup(database: Database, folder: Path, *, keep: int = 7, now: float | None = None) -> Path:
+async def backup(
+    database: Database, folder: Path, *, keep: int = 7, by_hand: bool = False, now: float | None = None
+) -> Path:
     """Write `folder`/moodstem-<UTC time>.db while others go on writing, check it, and keep the newest `keep`.
 
-    The file appears under its name only when it is complete, sound and on disk. Raises UserError when it cannot
-    be written.
+    Backups made by hand (moodstem-<UTC time>-manual.db) and those of the schedule are counted apart: neither kind
+    displaces the other. The file appears under its name only when it is complete, sound and on disk. Raises UserError
+    when it cannot be written.
     """
-    return await asyncio.to_thread(_backup, database.path, folder, keep, time.time() if now is None else now)
+    now = time.time() if now is None else now
+    return await asyncio.to_thread(_backup, database.path, folder, keep, by_hand, now)
 
 
-def _backup(source: Path, folder: Path, keep: int, now: float) -> Path:
-    target = folder / time.strftime("moodstem-%Y%m%d-%H%M%S.db", time.gmtime(now))
+def _backup(source: Path, folder: Path, keep: int, by_hand: bool, now: float) -> Path:
+    began = time.monotonic()
+    target = folder / (
+        time.strftime("moodstem-%Y%m%d-%H%M%S", time.gmtime(now)) + (_BY_HAND if by_hand else ".db")
+    )
     part = target.with_suffix(".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -46,8 +57,9 @@ def _backup(source: Path, folder: Path, keep: int, now: float) -> Path:
     finally:
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
-    for old in backups(folder)[keep:]:
+    for old in [one for one in backups(folder) if one.name.endswith(_BY_HAND) == by_hand][keep:]:
         old.unlink(missing_ok=True)
+    log.info("Backup %s: %.1f MB, %.1f s", target.name, target.stat().st_size / 1e6, time.monotonic() - began)
     return target
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -23,6 +24,8 @@ from typing import IO, Any
 from core.errors import UserError, error_of, fact
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Limits, OnProgress, Request, ShouldStop, TaskFailed, TimedOut
+
+log = logging.getLogger(__name__)
 
 POLL_S = 0.02
 START_S = 180.0
@@ -73,6 +76,7 @@ class LocalEngine:
             self._command += ["--extra-tasks", str(extra_tasks)]
         self._environment = {**KEEP_FREED_MEMORY, **_threads(threads), **os.environ, **_visible(device)}
         self._child: _Child | None = None
+        self.ends: list[float] = []
         self._requests = 0
         self._lock = asyncio.Lock()
 
@@ -80,6 +84,11 @@ class LocalEngine:
     def pid(self) -> int | None:
         """The worker's process id while one runs."""
         return self._child.process.pid if self._child and self._child.process.poll() is None else None
+
+    @property
+    def ready(self) -> int:
+        """1 while the worker lives and has the separator loaded; one that was killed is collected here."""
+        return int(self.pid is not None and self._child is not None and self._child.facts is not None)
 
     async def start(self) -> dict[str, Any]:
         """Start the worker and wait until the separator is loaded.
@@ -119,13 +128,17 @@ class LocalEngine:
                 if self._child is not None and self._child.busy:
                     await self.stop()
                 raise
-            except BaseException:  # crashed, timed out, or the awaiting task was cancelled
+            except BaseException as error:  # crashed, timed out, or the awaiting task was cancelled
+                if isinstance(error, Crashed | TimedOut):
+                    self.ends.append(time.time())
                 await self.stop()
                 raise
 
     async def _ready(self, should_stop: ShouldStop | None = None) -> _Child:
         if self._child is None or self._child.process.poll() is not None:
             if self._child is not None:
+                log.warning("The worker ended by itself (%s): starting another", self._child.ending())
+                self.ends.append(time.time())
                 self._child.end()
             self._child = _Child(self._command, self._environment)
         child, deadline = self._child, time.monotonic() + START_S
@@ -260,11 +273,13 @@ class _Child:
 
     def check_alive(self) -> None:
         """Raise Crashed when the process has ended and all its events were taken."""
-        code = self.process.poll()
-        if code is None or self._reader.is_alive() or self._received:
-            return
-        how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-        raise Crashed(fact("worker-ended", how=how))
+        if self.process.poll() is not None and not self._reader.is_alive() and not self._received:
+            raise Crashed(fact("worker-ended", how=self.ending()))
+
+    def ending(self) -> str:
+        """How a process that has ended did so: its signal, else its exit code."""
+        code = self.process.wait()
+        return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
     def memory_mb(self) -> float:
         """Resident memory in MB, read at most every 0.2 s; 0 where /proc does not tell."""

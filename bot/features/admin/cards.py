@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from bot.features.upload.cards import job_title
 from bot.router import Press
+from bot.service.condition import Condition
 from bot.theme import plain, roughly
 from bot.widgets import Card, Style, note_card, row, text
 from bot.words.i18n import mark, number, percent, tr
@@ -26,20 +26,6 @@ COUNTED = {
 }
 
 
-@dataclass(frozen=True)
-class Stats:
-    """What /admin stats shows. `separator` is at work, `chosen` stands in the settings."""
-
-    tracks: dict[str, int]
-    jobs: dict[str, int]
-    separator: str
-    chosen: str
-    runners: int
-    free_gb: float
-    database_mb: float
-    last_backup: int | None
-
-
 def jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
     """Jobs of this server that wait or run, and how the last ones ended."""
     counted = ", ".join(tr(COUNTED[state], count=count) for state, count in stats.items() if count) or tr(
@@ -56,7 +42,7 @@ def jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
             place=place,
             job=job_title(job),
             member=f"<@{job.user_id}>",
-            state=_state(job),
+            state=state_of(job),
         )
         for place, job in enumerate(jobs, 1)
     ]
@@ -82,7 +68,8 @@ def jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
     )
 
 
-def _state(job: Job) -> str:
+def state_of(job: Job) -> str:
+    """How far a job is, or its place in the queue."""
     if job.state == "running":
         left = tr(", {time} to go", time=roughly(job.eta_s)) if job.eta_s else ""
         return f"{percent(job.progress)}{left}"
@@ -97,11 +84,8 @@ def newer_older(action: str, page: int, more: bool) -> list[Press]:
     ]
 
 
-def stats_card(stats: Stats) -> Card:
-    """Library, jobs, workers, separator, disk and backups, a line each."""
-    tracks, jobs = stats.tracks, stats.jobs
-    backup = f"<t:{stats.last_backup}:R>" if stats.last_backup else tr("none yet; `/admin backup` makes one")
-    worker = str(stats.runners) if stats.runners else tr("none is running; start `moodstem worker`")
+def stats_card(tracks: dict[str, int], jobs: dict[str, int], machine: Sequence[str]) -> Card:
+    """The server's library and jobs, and for the operator the lines of `machine_lines`."""
     return Card(
         text(tr("## How things stand")),
         text(
@@ -119,17 +103,26 @@ def stats_card(stats: Stats) -> Card:
                 running=jobs["running"],
                 queued=jobs["queued"],
             ),
-            tr("**Workers** {worker}", worker=worker),
-            tr("**Separator** {separator}", separator=stats.separator)
-            + (tr(" (set to {chosen})", chosen=stats.chosen) if stats.chosen != stats.separator else ""),
-            tr(
-                "**Disk** {free_gb:.1f} GB free; the database has {database_mb:.1f} MB",
-                free_gb=stats.free_gb,
-                database_mb=stats.database_mb,
-            ),
-            tr("**Last backup** {backup}", backup=backup),
+            *machine,
         ),
     )
+
+
+def machine_lines(now: Condition, separator: str, chosen: str) -> list[str]:
+    """Workers, separator, disk and backups; `separator` is at work, `chosen` stands in the settings."""
+    worker = str(now.workers) if now.workers else tr("none is running; start `moodstem worker`")
+    backup = f"<t:{now.backup_at:.0f}:R>" if now.backup_at else tr("none yet; `/admin backup` makes one")
+    return [
+        tr("**Workers** {worker}", worker=worker),
+        tr("**Separator** {separator}", separator=separator)
+        + (tr(" (set to {chosen})", chosen=chosen) if chosen != separator else ""),
+        tr(
+            "**Disk** {free_gb:.1f} GB free; the database has {database_mb:.1f} MB",
+            free_gb=now.free_bytes / 1e9,
+            database_mb=now.database_bytes / 1e6,
+        ),
+        tr("**Last backup** {backup}", backup=backup),
+    ]
 
 
 def limits_card(here: LimitSettings, own: set[str]) -> Card:
@@ -153,8 +146,4 @@ def log_card(entries: Sequence[Entry], page: int, more: bool) -> Card:
         f"<t:{entry.at}:d> <@{entry.user_id}> **{plain(tr(entry.action))}** {plain(say(entry.detail) if entry.detail else '', 160)}"
         for entry in entries
     ]
-    return Card(
-        text(tr("## What admins did")),
-        text(*lines),
-        row(*newer_older("admin_log", page, more)),
-    )
+    return Card(text(tr("## What admins did")), text(*lines), row(*newer_older("admin_log", page, more)))

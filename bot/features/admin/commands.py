@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from typing import Any
 
 import discord
@@ -13,7 +12,15 @@ from discord.ext import commands
 from bot.app import Moodstem
 from bot.consent import asks_for, stores_nothing
 from bot.errors import answer_refusals
-from bot.features.admin.cards import PAGE, Stats, jobs_card, limits_card, log_card, stats_card
+from bot.features.admin.cards import (
+    PAGE,
+    jobs_card,
+    limits_card,
+    log_card,
+    machine_lines,
+    state_of,
+    stats_card,
+)
 from bot.features.language.commands import AUTOMATIC, CHOICES
 from bot.features.rules.commands import rules_view
 from bot.features.upload.job_cards import open_card
@@ -23,16 +30,22 @@ from bot.translator import language_of
 from bot.widgets import note_card
 from bot.words.i18n import mark, speak, tr
 from bot.words.say import LIMITS
-from core.errors import UserError, fact
+from core.errors import Fact, UserError, fact
 from core.library import languages
 from core.library.audit import entries, record
-from core.library.backup import backup, backups, rehearse
+from core.library.backup import backup, rehearse
 from core.library.guild_limits import limits_of, own_limits, set_limit
 from core.separation.registry import at_hand
 from core.spoken import LANGUAGES
 from jobs.files import cancel
 from jobs.kinds import index
 from jobs.model import BACKGROUND
+
+
+async def note(interaction: discord.Interaction[Moodstem], action: str, detail: Fact | str) -> None:
+    """Write down for the other admins what one of them did."""
+    told = fact("plain", sentence=detail) if isinstance(detail, str) else detail
+    await record(interaction.client.database, must_manage(interaction), interaction.user.id, action, told)
 
 
 async def enqueue_folders(interaction: discord.Interaction[Moodstem]) -> None:
@@ -44,23 +57,22 @@ async def enqueue_folders(interaction: discord.Interaction[Moodstem]) -> None:
             tr("No music folder is set yet; name one under [library] folders in config.toml and restart me.")
         )
     await interaction.response.defer(ephemeral=True, thinking=True)
-    for folder in folders:
+    keys = {f"index:{folder.resolve()}": folder for folder in folders}
+    if (under_way := await bot.queue.active(keys)) is not None:
+        raise UserError(
+            tr("The music folders are being looked through already: {state}.", state=state_of(under_way))
+        )
+    for key, folder in keys.items():
         job = await bot.queue.enqueue(
             "index",
             index.Spec(str(folder.resolve())),
             user_id=interaction.user.id,
             guild_id=interaction.guild_id,
             priority=BACKGROUND,
-            dedup=f"index:{folder.resolve()}",
+            dedup=key,
         )
         await open_card(interaction, job)
-    await record(
-        bot.database,
-        must_manage(interaction),
-        interaction.user.id,
-        mark("re-index"),
-        fact("plain", sentence=", ".join(folder.name for folder in folders)[:400]),
-    )
+    await note(interaction, mark("re-index"), ", ".join(folder.name for folder in folders)[:400])
 
 
 @app_commands.default_permissions(manage_guild=True)
@@ -103,13 +115,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         if job is None or job.guild_id != guild_id:
             raise UserError(tr("This job is not one of this server, or no longer kept; press Refresh."))
         if await cancel(self.bot.queue, self.bot.settings, job.id):
-            await record(
-                self.bot.database,
-                guild_id,
-                interaction.user.id,
-                mark("cancelled a job"),
-                fact("plain", sentence=job.kind),
-            )
+            await note(interaction, mark("cancelled a job"), job.kind)
         await interaction.response.edit_message(view=await self.jobs_view(guild_id))
 
     async def jobs_view(self, guild_id: int) -> discord.ui.LayoutView:
@@ -117,49 +123,34 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         return jobs_card(waiting, await self.bot.queue.counts(guild_id))
 
     @app_commands.command(
-        description="Library, jobs, workers, disk and backups at a glance.", extras=stores_nothing
+        description="Library and jobs of this server; for whoever runs me, also workers, disk and backups.",
+        extras=stores_nothing,
     )
     async def stats(self, interaction: discord.Interaction[Moodstem]) -> None:
         guild_id = must_manage(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        data, database = self.bot.settings.data, self.bot.settings.database
-        jobs = self.bot.settings.jobs
-        free, size, last, separator = await asyncio.to_thread(
-            lambda: (
-                shutil.disk_usage(data).free / 1e9,
-                sum(path.stat().st_size for path in data.glob(f"{database.name}*")) / 1e6,
-                next((int(path.stat().st_mtime) for path in backups(self.bot.settings.backups)), None),
-                at_hand(jobs.separator, weights_dir=jobs.weights),
-            )
-        )
-        stats = Stats(
-            tracks={"total": 0, "folder": 0, "upload": 0, "sample": 0}
-            | await self.bot.library.counts(guild_id),
-            jobs=await self.bot.queue.counts(guild_id),
-            separator=separator,
-            chosen=jobs.separator,
-            runners=len(await self.bot.queue.runners()),
-            free_gb=free,
-            database_mb=size,
-            last_backup=last,
-        )
-        await interaction.edit_original_response(view=stats_card(stats))
+        machine: list[str] = []
+        if await self.bot.is_owner(interaction.user):
+            jobs = self.bot.settings.jobs
+            separator = await asyncio.to_thread(at_hand, jobs.separator, weights_dir=jobs.weights)
+            machine = machine_lines(await self.bot.condition(), separator, jobs.separator)
+        tracks = {"total": 0, "folder": 0, "upload": 0, "sample": 0} | await self.bot.library.counts(guild_id)
+        card = stats_card(tracks, await self.bot.queue.counts(guild_id), machine)
+        await interaction.edit_original_response(view=card)
 
-    @app_commands.command(description="Copy the database now, and prove that the copy can be restored.")
+    @app_commands.command(
+        description="For whoever runs me: copy the database now, and prove that the copy can be restored.",
+        extras=stores_nothing,
+    )
     @answer_refusals
     async def backup(self, interaction: discord.Interaction[Moodstem]) -> None:
-        guild_id = must_manage(interaction)
+        must_manage(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        settings = self.bot.settings
-        copy = await backup(self.bot.database, settings.backups, keep=settings.retention.backups)
+        if not await self.bot.is_owner(interaction.user):
+            raise UserError(tr("Only whoever runs me can do that, on whichever server."))
+        folder, keep = self.bot.settings.backups, self.bot.settings.retention.backups
+        copy = await backup(self.bot.database, folder, keep=keep, by_hand=True)
         rows = await rehearse(copy)
-        await record(
-            self.bot.database,
-            guild_id,
-            interaction.user.id,
-            mark("backup"),
-            fact("plain", sentence=copy.name),
-        )
         sentence = tr(
             "💾 {name} is written and was restored on trial: {rows} rows in {tables} tables.",
             name=copy.name,
@@ -186,7 +177,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         if name is not None:
             await set_limit(self.bot.database, guild_id, name, value, limits)
             change = fact("limit", limit=name, value=fact("the-usual") if value is None else value)
-            await record(self.bot.database, guild_id, interaction.user.id, mark("limit"), change)
+            await note(interaction, mark("limit"), change)
         here = await limits_of(self.bot.database, guild_id, limits)
         card = limits_card(here, set(await own_limits(self.bot.database, guild_id)))
         await interaction.response.send_message(view=card, ephemeral=True)
@@ -208,13 +199,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         guild_id = must_manage(interaction)
         chosen = None if language == AUTOMATIC else language
         await languages.choose_for_server(self.bot.database, guild_id, chosen)
-        await record(
-            self.bot.database,
-            guild_id,
-            interaction.user.id,
-            mark("language"),
-            fact("plain", sentence=chosen or ""),
-        )
+        await note(interaction, mark("language"), chosen or "")
         speak(await language_of(self.bot.database, interaction))
         sentence = (
             tr("I speak {language} here with everybody who chose nothing else.", language=LANGUAGES[chosen])

@@ -14,6 +14,7 @@ import asyncio
 import importlib.util
 import itertools
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ class RayEngine:
         self._extra = {"warm": warm, "extra_tasks": extra_tasks}
         self._fleet: Fleet | None = None
         self._membership: Membership | None = None
+        self.ends: list[float] = []
         self._numbers = itertools.count(1)
         self._lock = asyncio.Lock()
 
@@ -77,6 +79,10 @@ class RayEngine:
     def slots(self) -> int:
         """How many actors are ready."""
         return len(self._fleet.ready) if self._fleet else 0
+
+    @property
+    def ready(self) -> int:
+        return self.slots
 
     async def start(self) -> dict[str, Any]:
         """See jobs.engines.base.Engine.start. Waits until one actor is ready; others may come later.
@@ -118,6 +124,7 @@ class RayEngine:
                     outcome = await call.see_through(request, parcels, contents, on_progress, should_stop)
                 except Lost as error:
                     log.warning("A worker on %s is lost: %s", ready.host, error)
+                    self.ends.append(time.time())
                     fleet.lose(ready)
                     losses += call.begun
                     if losses >= LOSSES:
