@@ -18,12 +18,12 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.condition import Condition, look
 from bot.consent import Again, Gate, from_short, must_ask, run_command, short_command, short_press
 from bot.errors import name_of, report
 from bot.metrics import Metrics
 from bot.router import Handler, marked, route
 from bot.service.catalogs import Catalogs
-from bot.service.condition import Condition, look
 from bot.service.job_cards import JobCards
 from bot.service.listening import Listening
 from bot.service.notices import Notices

@@ -245,8 +245,8 @@ def rule_calls(words: str) -> dict[str, list[tuple[Any, ...]]]:
 
 def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
     """{function: arguments of each call}; a dict at the end holds named ones."""
+    from bot.condition import Condition
     from bot.features.admin.cards import machine_lines
-    from bot.service.condition import Condition
 
     kept = RetentionSettings()
     results = {"tracks": dict.fromkeys(("total", "folder", "upload", "sample"), 999_999)}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.condition import Condition
 from bot.features.upload.cards import job_title
 from bot.router import Press
-from bot.service.condition import Condition
 from bot.theme import plain, roughly
 from bot.widgets import Card, Style, note_card, row, text
 from bot.words.i18n import mark, number, percent, tr
