@@ -53,6 +53,7 @@ SHOWN = (
     "bot/errors",
     "bot/autocomplete",
     "bot/app",
+    "bot/consent",
     "bot/service",
 )
 """Where a text that is not marked is a mistake."""
