@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from core.settings import LimitSettings, Settings
 from jobs.engines.base import Engine
 from jobs.model import Quotas
@@ -13,36 +11,13 @@ from jobs.schedule import Plan
 
 
 def runner_options(settings: Settings) -> RunnerOptions:
-    """Raises UserError when the engine that they ask for is not installed."""
-    if settings.jobs.engine == "ray":
-        from jobs.engines.cluster.engine import check_installed
-
-        check_installed()
+    """Return what a runner process needs of the settings."""
     return RunnerOptions(
         data=settings.data.absolute(),
-        separator=settings.jobs.separator,
-        weights=settings.jobs.weights,
-        genre_model=chosen_model(settings),
-        threads=settings.jobs.threads,
-        htdemucs=settings.htdemucs.model_dump(),
-        engine=settings.jobs.engine,
-        workers=settings.jobs.workers,
-        ray_address=settings.jobs.ray_address,
-        gpu_share=settings.jobs.gpu_share,
-        storage=settings.jobs.storage,
-        device=settings.jobs.device,
-        memory_mb=settings.jobs.memory_mb,
-        time_s=settings.jobs.time_min * 60,
-        upload_seconds=settings.limits.duration_min * 60,
-        folder_seconds=max(settings.limits.duration_min * 60, 900.0),
-        running_per_user=settings.limits.running_per_user,
+        jobs=settings.jobs,
+        htdemucs=settings.htdemucs,
+        limits=settings.limits,
     )
-
-
-def chosen_model(settings: Settings) -> Path | None:
-    """Return the operator's genre model as an absolute path: a worker may run elsewhere."""
-    chosen = settings.jobs.genre_model
-    return chosen.expanduser().resolve() if chosen is not None else None
 
 
 def quotas(limits: LimitSettings) -> Quotas:
@@ -57,7 +32,7 @@ def quotas(limits: LimitSettings) -> Quotas:
 
 
 def engine(settings: Settings) -> Engine:
-    """An engine for the command line, which waits for its result."""
+    """Return an engine for the command line. Raises UserError when what it needs is not installed."""
     return make_engine(runner_options(settings))
 
 
@@ -75,6 +50,6 @@ def plan(settings: Settings) -> Plan:
             history=kept.history_days,
         ),
         backups=kept.backups,
-        genre_model=chosen_model(settings),
+        genre_model=settings.jobs.genre_model,
         disk_bytes=int(kept.disk_gb * 1e9),
     )

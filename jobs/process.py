@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -16,16 +15,17 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel, field_validator
 
 from core import logs
 from core.library.schema import open_database
 from core.protection import protect_process
-from jobs.engines.base import Engine, Limits
-from jobs.engines.local import LocalEngine
-from jobs.engines.pool import Pool
+from core.settings import HTDemucsSettings, JobSettings, LimitSettings
+from jobs.engines.base import Engine, Limits, WorkerOptions
+from jobs.engines.registry import installed, job_settings
 from jobs.kinds.base import TaskSettings
 from jobs.queue import Queue
 from jobs.runner import Runner
@@ -60,71 +60,50 @@ def _follow_parent(loop: asyncio.AbstractEventLoop, runner: Runner) -> None:
         loop.call_soon_threadsafe(runner.stop, 2.0)
 
 
-@dataclass(frozen=True)
-class RunnerOptions:
-    """Everything that a runner process needs to know; `data` is the data folder, lengths are in seconds."""
+class RunnerOptions(BaseModel):
+    """Everything that a runner process needs to know; `data` is the data folder."""
 
     data: Path
-    separator: str = "auto"
-    weights: Path | None = None
-    genre_model: Path | None = None
-    threads: int = 1
-    htdemucs: dict[str, Any] | None = None
-    """See core.separation.registry.load_separator."""
-    engine: str = "local"
-    """'local' or 'ray'; what it means is in core.settings.JobSettings, as for the next four."""
-    workers: int = 0
-    ray_address: str = "auto"
-    gpu_share: float | None = None
-    storage: str = ""
-    upload_seconds: float = 600.0
-    folder_seconds: float = 900.0
-    time_s: float = 4 * 3600.0
-    """For one track, whatever its length."""
-    memory_mb: float = 8192.0
-    """Resident memory of the worker."""
-    device: str = "auto"
-    """'auto' (a GPU where there is one), 'cpu', 'cuda' or 'cuda:N'."""
-    running_per_user: int | None = None
+    jobs: JobSettings = JobSettings()
+    htdemucs: HTDemucsSettings = HTDemucsSettings()
+    limits: LimitSettings = LimitSettings()
+
+    @field_validator("jobs", mode="before")
+    @classmethod
+    def jobs_have_keys_of_engines(cls, given: Any) -> JobSettings:
+        return given if isinstance(given, JobSettings) else job_settings()(**given)
 
     def to_json(self) -> str:
-        """One argument of `python -m jobs.process`."""
-        return json.dumps(asdict(self), default=str)
-
-    @classmethod
-    def from_json(cls, text: str) -> RunnerOptions:
-        given = json.loads(text)
-        paths = {name: Path(given[name]) for name in ("data", "weights", "genre_model") if given[name]}
-        return cls(**given | paths)
+        """Return one argument of `python -m jobs.process`."""
+        return self.model_dump_json(serialize_as_any=True)
 
 
 def make_engine(options: RunnerOptions, *, warm: bool = False) -> Engine:
-    """The engine that the options ask for; its workers start with it."""
-    common: dict[str, Any] = {
-        "weights_dir": options.weights,
-        "genre_model": options.genre_model,
-        "threads": options.threads,
-        "htdemucs": options.htdemucs,
-        "device": options.device,
-        "limits": Limits(memory_mb=options.memory_mb, time_s=options.time_s),
-        "warm": warm,
-    }
-    if options.engine == "ray":
-        from jobs.engines.cluster.actors import Cluster
-        from jobs.engines.cluster.engine import RayEngine
+    """Return the engine that the options ask for; its workers start with it.
 
-        cluster = Cluster(options.ray_address, options.workers, options.gpu_share, options.storage)
-        return RayEngine(options.separator, cluster=cluster, **common)
-    engines = [LocalEngine(options.separator, **common) for _ in range(max(options.workers, 1))]
-    return engines[0] if len(engines) == 1 else Pool(engines)
+    Raises UserError when what it needs is not installed.
+    """
+    jobs = options.jobs
+    worker = WorkerOptions(
+        jobs.separator,
+        jobs.weights,
+        jobs.threads,
+        options.htdemucs.model_dump(),
+        jobs.genre_model,
+        jobs.device,
+        Limits(memory_mb=jobs.memory_mb, time_s=jobs.time_min * 60),
+        warm,
+    )
+    return installed()[jobs.engine].make(jobs, worker)
 
 
 async def run_worker(options: RunnerOptions, *, with_parent: bool = False) -> None:
-    """A runner with its own database connection and engine, until a signal ends it: `moodstem worker`."""
+    """Run jobs with a database connection and an engine of its own until a signal ends it: `moodstem worker`."""
     engine = make_engine(options, warm=True)
-    settings = TaskSettings(options.data, options.upload_seconds, options.folder_seconds)
+    longest = options.limits.duration_min * 60
+    settings = TaskSettings(options.data, longest, max(longest, 900.0))
     async with await open_database(options.data / "moodstem.db") as database:
-        queue = Queue(database, running_per_user=options.running_per_user)
+        queue = Queue(database, running_per_user=options.limits.running_per_user)
         await serve(Runner(queue, engine, settings), with_parent=with_parent)
 
 
@@ -194,7 +173,7 @@ def main(arguments: list[str] | None = None) -> None:
     protect_process()
     parser = argparse.ArgumentParser(prog="python -m jobs.process", description=__doc__)
     parser.add_argument("--with-parent", action="store_true", help="end when standard input does")
-    parser.add_argument("options", type=RunnerOptions.from_json, help="RunnerOptions as JSON")
+    parser.add_argument("options", type=RunnerOptions.model_validate_json, help="RunnerOptions as JSON")
     given = parser.parse_args(arguments)
     logs.configure_child()
     asyncio.run(run_worker(given.options, with_parent=given.with_parent))

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from core.library.database import Database
+from core.settings import JobSettings
 from jobs.owner import is_dead, this_owner
 from jobs.process import RunnerOptions, spawn_runner
 from jobs.queue import Queue
@@ -133,7 +134,7 @@ async def test_an_embedded_runner_is_restarted_and_ends_with_us(database: Databa
     data = database.path.parent
     queue = Queue(database)
     write_tone(data / "uploads" / "abc")
-    runner = spawn_runner(RunnerOptions(data, separator="none"))
+    runner = spawn_runner(RunnerOptions(data=data, jobs=JobSettings(separator="none")))
     try:
         await until(lambda: has_runners(queue, 1))
         first = runner.pid
@@ -157,8 +158,8 @@ async def has_runners(queue: Queue, count: int) -> bool:
 
 async def test_an_embedded_runner_ends_with_its_killed_parent(database: Database) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from jobs.process import RunnerOptions, spawn_runner\n"
-        "runner = spawn_runner(RunnerOptions(Path(sys.argv[1]), separator='none'))\n"
+        "import sys, time; from jobs.process import RunnerOptions, spawn_runner\n"
+        "runner = spawn_runner(RunnerOptions(data=sys.argv[1], jobs={'separator': 'none'}))\n"
         "print(runner.pid, flush=True); time.sleep(600)"
     )
     parent = subprocess.Popen(
