@@ -1,27 +1,15 @@
-"""From the operator's settings to what workers need."""
+"""Turn the operator's settings into what queue and schedule need."""
 
 from __future__ import annotations
 
 from core.settings import LimitSettings, Settings
-from jobs.engines.base import Engine
 from jobs.model import Quotas
-from jobs.process import RunnerOptions, make_engine
 from jobs.retention import Retention
 from jobs.schedule import Plan
 
 
-def runner_options(settings: Settings) -> RunnerOptions:
-    """Return what a runner process needs of the settings."""
-    return RunnerOptions(
-        data=settings.data.absolute(),
-        jobs=settings.jobs,
-        htdemucs=settings.htdemucs,
-        limits=settings.limits,
-    )
-
-
 def quotas(limits: LimitSettings) -> Quotas:
-    """What may be put into the queue."""
+    """Return what may be put into the queue."""
     return Quotas(
         waiting_per_user=limits.queued_per_user,
         waiting_per_guild=limits.queued_per_server,
@@ -31,13 +19,8 @@ def quotas(limits: LimitSettings) -> Quotas:
     )
 
 
-def engine(settings: Settings) -> Engine:
-    """Return an engine for the command line. Raises UserError when what it needs is not installed."""
-    return make_engine(runner_options(settings))
-
-
 def plan(settings: Settings) -> Plan:
-    """What is done by the clock."""
+    """Return what is done by the clock."""
     kept = settings.retention
     return Plan(
         data=settings.data.absolute(),

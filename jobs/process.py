@@ -1,6 +1,6 @@
 """Runners as processes: what they are told, how signals end them, and one that is started again when it dies.
 
-`moodstem worker` is such a process, and `moodstem run` starts one beside the bot (`spawn_runner`).
+`moodstem worker` is such a process, and `moodstem run` starts one beside the bot (`RunnerProcess`).
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import signal
@@ -16,21 +17,20 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
-
-from pydantic import BaseModel, field_validator
 
 from core import logs
 from core.library.schema import open_database
 from core.protection import protect_process
-from core.settings import HTDemucsSettings, JobSettings, LimitSettings
-from jobs.engines.base import Engine, Limits, WorkerOptions
-from jobs.engines.registry import installed, job_settings
+from core.settings import HTDemucsSettings, LimitSettings, Settings
+from jobs.engines.registry import job_settings, make_engine
 from jobs.kinds.base import TaskSettings
 from jobs.queue import Queue
 from jobs.runner import Runner
 
 log = logging.getLogger(__name__)
+
+TOLD = ("data", "jobs", "limits", "htdemucs")
+"""The settings that a runner process is told on its command line, which all users of the machine can read."""
 
 
 async def serve(runner: Runner, *, with_parent: bool = False) -> None:
@@ -60,59 +60,25 @@ def _follow_parent(loop: asyncio.AbstractEventLoop, runner: Runner) -> None:
         loop.call_soon_threadsafe(runner.stop, 2.0)
 
 
-class RunnerOptions(BaseModel):
-    """Everything that a runner process needs to know; `data` is the data folder."""
-
-    data: Path
-    jobs: JobSettings = JobSettings()
-    htdemucs: HTDemucsSettings = HTDemucsSettings()
-    limits: LimitSettings = LimitSettings()
-
-    @field_validator("jobs", mode="before")
-    @classmethod
-    def jobs_have_keys_of_engines(cls, given: Any) -> JobSettings:
-        return given if isinstance(given, JobSettings) else job_settings()(**given)
-
-    def to_json(self) -> str:
-        """Return one argument of `python -m jobs.process`."""
-        return self.model_dump_json(serialize_as_any=True)
-
-
-def make_engine(options: RunnerOptions, *, warm: bool = False) -> Engine:
-    """Return the engine that the options ask for; its workers start with it.
-
-    Raises UserError when what it needs is not installed.
-    """
-    jobs = options.jobs
-    worker = WorkerOptions(
-        jobs.separator,
-        jobs.weights,
-        jobs.threads,
-        options.htdemucs.model_dump(),
-        jobs.genre_model,
-        jobs.device,
-        Limits(memory_mb=jobs.memory_mb, time_s=jobs.time_min * 60),
-        warm,
-    )
-    return installed()[jobs.engine].make(jobs, worker)
-
-
-async def run_worker(options: RunnerOptions, *, with_parent: bool = False) -> None:
+async def run_worker(settings: Settings, *, with_parent: bool = False) -> None:
     """Run jobs with a database connection and an engine of its own until a signal ends it: `moodstem worker`."""
-    engine = make_engine(options, warm=True)
-    longest = options.limits.duration_min * 60
-    settings = TaskSettings(options.data, longest, max(longest, 900.0))
-    async with await open_database(options.data / "moodstem.db") as database:
-        queue = Queue(database, running_per_user=options.limits.running_per_user)
-        await serve(Runner(queue, engine, settings), with_parent=with_parent)
+    engine = make_engine(settings, warm=True)
+    longest = settings.limits.duration_min * 60
+    task_settings = TaskSettings(settings.data.absolute(), longest, max(longest, 900.0))
+    async with await open_database(settings.database) as database:
+        queue = Queue(database, running_per_user=settings.limits.running_per_user)
+        await serve(Runner(queue, engine, task_settings), with_parent=with_parent)
 
 
 class RunnerProcess:
-    """A runner in a process of its own, started again whenever it ends by itself. A thread watches it, so no
-    event loop has to."""
+    """Runs `run_worker` in a process beside this one, and starts it again whenever it ends by itself.
 
-    def __init__(self, options: RunnerOptions) -> None:
-        self._command = [sys.executable, "-P", "-m", "jobs.process", "--with-parent", options.to_json()]
+    A thread watches it, so no event loop has to.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        told = settings.model_dump_json(include=set(TOLD), serialize_as_any=True)
+        self._command = [sys.executable, "-P", "-m", "jobs.process", "--with-parent", told]
         self._ending = threading.Event()
         self.restarts = 0
         self._process = self._start()
@@ -163,20 +129,26 @@ class RunnerProcess:
             self._process = self._start()
 
 
-def spawn_runner(options: RunnerOptions) -> RunnerProcess:
-    """Start a worker process beside this one, for `moodstem run` and `moodstem try`."""
-    return RunnerProcess(options)
+def _settings(text: str) -> Settings:
+    """Return settings of which the areas in TOLD alone are set; no file and no variable is read."""
+    given = json.loads(text)
+    return Settings.model_construct(
+        data=Path(given["data"]),
+        jobs=job_settings()(**given["jobs"]),
+        limits=LimitSettings(**given["limits"]),
+        htdemucs=HTDemucsSettings(**given["htdemucs"]),
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """`python -m jobs.process`: what `spawn_runner` starts."""
+    """Do what a RunnerProcess asks for: `python -m jobs.process`."""
     protect_process()
     parser = argparse.ArgumentParser(prog="python -m jobs.process", description=__doc__)
     parser.add_argument("--with-parent", action="store_true", help="end when standard input does")
-    parser.add_argument("options", type=RunnerOptions.model_validate_json, help="RunnerOptions as JSON")
+    parser.add_argument("settings", type=_settings, help=f"{', '.join(TOLD)} of the settings as JSON")
     given = parser.parse_args(arguments)
     logs.configure_child()
-    asyncio.run(run_worker(given.options, with_parent=given.with_parent))
+    asyncio.run(run_worker(given.settings, with_parent=given.with_parent))
 
 
 if __name__ == "__main__":

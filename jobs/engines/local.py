@@ -53,8 +53,7 @@ class LocalEngine:
 
     slots = 1
 
-    def __init__(self, options: WorkerOptions | None = None, *, recycle_after: int = 200) -> None:
-        options = options or WorkerOptions()
+    def __init__(self, options: WorkerOptions, *, recycle_after: int = 200) -> None:
         self.limits = options.limits
         self.recycle_after = recycle_after
         self._command = [sys.executable, "-P", "-m", "jobs.worker", "--separator", options.separator]

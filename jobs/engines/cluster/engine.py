@@ -67,10 +67,10 @@ class RaySettings(JobSettings):
 class RayEngine:
     """See above."""
 
-    def __init__(self, options: WorkerOptions | None = None, *, cluster: Cluster | None = None) -> None:
+    def __init__(self, options: WorkerOptions, *, cluster: Cluster) -> None:
         check_installed()
-        self.cluster = cluster or Cluster()
-        self.options = options or WorkerOptions()
+        self.cluster = cluster
+        self.options = options
         self._fleet: Fleet | None = None
         self._membership: Membership | None = None
         self._numbers = itertools.count(1)

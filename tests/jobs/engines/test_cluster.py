@@ -35,12 +35,12 @@ from bot.cli import main as cli
 from core.errors import UserError
 from core.library.database import Database
 from core.separation.base import Cancelled
+from core.settings import Settings
 from jobs.engines.base import Crashed, Limits, Request, TaskFailed, Unavailable, WorkerOptions
 from jobs.engines.cluster.actors import Cluster
 from jobs.engines.cluster.engine import RayEngine, RaySettings
 from jobs.kinds import index
 from jobs.kinds.base import TaskSettings
-from jobs.process import RunnerOptions
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
 from tests.jobs.helpers import STUBS, is_running, look, put_stub, until
@@ -309,9 +309,9 @@ async def test_other_versions_are_never_mixed(
 
 async def test_a_cluster_that_is_not_there() -> None:
     with pytest.raises(Unavailable, match=r"No Ray cluster answers at 127\.0\.0\.1:1:"):
-        await RayEngine(cluster=Cluster("127.0.0.1:1")).start()
+        await RayEngine(WorkerOptions(), cluster=Cluster("127.0.0.1:1")).start()
     with pytest.raises(UserError, match="not a ray:// address"):
-        await RayEngine(cluster=Cluster("ray://127.0.0.1:10001")).start()
+        await RayEngine(WorkerOptions(), cluster=Cluster("ray://127.0.0.1:10001")).start()
 
 
 async def test_sigterm_drains_a_worker_of_the_cluster(
@@ -322,8 +322,8 @@ async def test_sigterm_drains_a_worker_of_the_cluster(
         write_tone(settings.uploads / str(number), 200 + 40 * number, 1.1)
         await queue.enqueue("analyse", {"path": str(number), "name": f"{number}.ogg"}, user_id=number)
     jobs = RaySettings(separator="none", engine="ray", ray_address=machines.address, threads=1)
-    options = RunnerOptions(data=settings.data, jobs=jobs)
-    worker = subprocess.Popen([sys.executable, "-P", "-m", "jobs.process", options.to_json()], cwd=ROOT)
+    told = Settings(data=settings.data, jobs=jobs).model_dump_json(serialize_as_any=True)
+    worker = subprocess.Popen([sys.executable, "-P", "-m", "jobs.process", told], cwd=ROOT)
     try:
 
         async def some_done() -> bool:

@@ -14,10 +14,9 @@ from bot.cli import main as cli
 from core.errors import UserError
 from core.library.database import Database
 from core.settings import Settings, load_settings
-from jobs.configure import runner_options
 from jobs.engines.cluster.engine import RaySettings
 from jobs.engines.registry import installed, job_settings
-from jobs.process import spawn_runner
+from jobs.process import RunnerProcess
 from jobs.queue import Queue
 from tests.fakes.package import installed_package, write_package
 from tests.jobs.helpers import until
@@ -99,7 +98,7 @@ async def test_a_package_brings_an_engine(
     queue = Queue(database)
     write_tone(data / "uploads" / "abc")
     job = await queue.enqueue("analyse", {"path": "abc", "name": "Tone.ogg"}, user_id=1)
-    runner = spawn_runner(runner_options(load_settings(data, job_settings())))
+    runner = RunnerProcess(load_settings(data, job_settings()))
     try:
 
         async def ended() -> bool:
