@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 import discord
 from discord import app_commands
-from discord.ext import commands
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.errors import answer_refusals
 from bot.features.journey.cards import PICTURE, journey_card, where_card, why_card
 from bot.features.playlists.showing import save_as_playlist
@@ -27,8 +26,6 @@ from core.recommend.diversity import Term
 from core.recommend.journey import Journey, drawn, journey
 from core.recommend.journey_store import Made, Question
 
-Interaction = discord.Interaction[Moodstem]
-
 TRACKS = 8
 KEPT = 12
 """Pictures that stay in memory, about 0.15 MB each; others are drawn again when a page is turned."""
@@ -36,11 +33,11 @@ KEPT = 12
 CHOICES = [app_commands.Choice(name=mood_label(name), value=name) for name in MOODS]
 
 
-class JourneyCommands(commands.Cog, name="Journey"):
+class JourneyCommands(Feature, name="Journey"):
     """Leads from one mood to another."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.pictures: Drawings[bytes] = Drawings(KEPT)
 
     @app_commands.command(
@@ -162,7 +159,3 @@ def _chosen(
         terms=terms,
     )
     return found, drawn(catalog, found)
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(JourneyCommands(bot))

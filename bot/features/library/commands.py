@@ -12,7 +12,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import autocomplete as choices
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
 from bot.errors import answer_refusals
 from bot.features.library.cards import PAGE, PICTURE, Asked, hits_card, nothing_card, track_card
@@ -50,7 +50,7 @@ def with_filters(command: Command) -> Command:
 
 
 class LibraryCommands(
-    commands.GroupCog, group_name="library", group_description="Find music in the library."
+    Feature, commands.GroupCog, group_name="library", group_description="Find music in the library."
 ):
     """Finds tracks and shows them."""
 
@@ -67,7 +67,7 @@ class LibraryCommands(
     @answer_refusals
     async def search(
         self,
-        interaction: discord.Interaction[Moodstem],
+        interaction: Interaction,
         query: app_commands.Range[str, 1, 200],
         genre: str | None = None,
         tempo_from: app_commands.Range[int, 20, 400] | None = None,
@@ -82,7 +82,7 @@ class LibraryCommands(
     @answer_refusals
     async def browse(
         self,
-        interaction: discord.Interaction[Moodstem],
+        interaction: Interaction,
         genre: str | None = None,
         tempo_from: app_commands.Range[int, 20, 400] | None = None,
         tempo_to: app_commands.Range[int, 20, 400] | None = None,
@@ -95,7 +95,7 @@ class LibraryCommands(
     @app_commands.describe(track="Begin to type its title or artist")
     @app_commands.autocomplete(track=choices.tracks)
     @answer_refusals
-    async def track(self, interaction: discord.Interaction[Moodstem], track: str) -> None:
+    async def track(self, interaction: Interaction, track: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await self.show_track(interaction, await choices.chosen_track(interaction, track))
 
@@ -105,13 +105,13 @@ class LibraryCommands(
         extras=stores_nothing,
     )
     @answer_refusals
-    async def map_(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def map_(self, interaction: Interaction) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await self.maps.answer(interaction)
 
     async def answer(
         self,
-        interaction: discord.Interaction[Moodstem],
+        interaction: Interaction,
         text: str | None,
         genre: str | None,
         tempo_from: int | None,
@@ -140,7 +140,7 @@ class LibraryCommands(
         )
 
     @on_press("lib_page", consent=False)
-    async def turn(self, interaction: discord.Interaction[Moodstem], search_id: str, page: str) -> None:
+    async def turn(self, interaction: Interaction, search_id: str, page: str) -> None:
         kept = await self.bot.history.search(int(search_id))
         if kept is None or kept[0] != interaction.user.id:
             raise UserError(tr("This search is no longer kept; use /library search again."))
@@ -181,14 +181,14 @@ class LibraryCommands(
         return nothing_card(asked)
 
     @on_press("track_open", consent=False)
-    async def open(self, interaction: discord.Interaction[Moodstem], track_id: str) -> None:
+    async def open(self, interaction: Interaction, track_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         if track is None:
             raise UserError(tr("This track is no longer in the library here; search again."))
         await self.show_track(interaction, track)
 
-    async def show_track(self, interaction: discord.Interaction[Moodstem], track: Track) -> None:
+    async def show_track(self, interaction: Interaction, track: Track) -> None:
         view, files = await self.draw_track(track, interaction.guild_id)
         await interaction.edit_original_response(view=view, attachments=files)
 
@@ -220,7 +220,3 @@ class LibraryCommands(
         prepared = await asyncio.to_thread(prepare, catalog)
         scores = [(mood, float(prepared.scores({mood: 1.0})[place])) for mood in MOODS]
         return sorted((one for one in scores if one[1] > 0), key=lambda one: -one[1])[:FITS]
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(LibraryCommands(bot))

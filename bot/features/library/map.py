@@ -8,7 +8,7 @@ from typing import Any
 
 import discord
 
-from bot.app import Moodstem
+from bot.app import Interaction, Moodstem
 from bot.service.drawings import Drawings
 from bot.theme import plain
 from bot.widgets import Card, gallery, text
@@ -33,7 +33,7 @@ class Maps:
         self.bot = bot
         self.pictures: Drawings[bytes] = Drawings(KEPT)
 
-    async def answer(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def answer(self, interaction: Interaction) -> None:
         """In place of the deferred answer. Raises UserError where the library is too small."""
         catalog = await self.bot.catalogs.of(interaction.guild_id)
         picked = await self.bot.recommendations.latest_track_ids(interaction.user.id, PICKED)

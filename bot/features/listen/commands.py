@@ -6,9 +6,8 @@ import asyncio
 import io
 
 import discord
-from discord.ext import commands
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.features.recommend.cards import next_button, opinion_buttons, similar_card
 from bot.router import Buttons, on_press
 from bot.service.listening import file_name
@@ -18,8 +17,6 @@ from bot.words.i18n import tr
 from core.errors import UserError
 from core.library.tracks import Track
 from core.recommend.similar import similar
-
-Interaction = discord.Interaction[Moodstem]
 
 
 async def track_named(interaction: Interaction, track_id: int | str) -> Track:
@@ -57,11 +54,8 @@ async def buttons(bot: Moodstem, user_id: int, track_id: int) -> Buttons:
     return Buttons(*found)
 
 
-class Tracks(commands.Cog):
+class Tracks(Feature):
     """Plays previews and finds similar tracks."""
-
-    def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
 
     @on_press("play", consent=False)
     async def play(self, interaction: Interaction, track_id: str) -> None:
@@ -100,7 +94,3 @@ class Tracks(commands.Cog):
             similar, catalog, analysis.features(), "timbre", count=5, exclude=[track.id]
         )
         await interaction.edit_original_response(view=similar_card(track, near))
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Tracks(bot))

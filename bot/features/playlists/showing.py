@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import discord
-
 from bot import autocomplete as choices
-from bot.app import Moodstem
+from bot.app import Interaction
 from bot.features.listen.commands import preview_file
 from bot.features.playlists.cards import player_buttons, playlist_card, shared_card
 from bot.router import Press
@@ -18,8 +16,6 @@ from bot.words.i18n import tr
 from core.errors import UserError
 from core.library.playlists import Entry, Playlist
 from core.library.tracks import Track
-
-Interaction = discord.Interaction[Moodstem]
 
 
 async def save_as_playlist(interaction: Interaction, wanted: str, track_ids: Sequence[int]) -> None:

@@ -7,9 +7,8 @@ from functools import partial
 
 import discord
 from discord import app_commands
-from discord.ext import commands
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.errors import answer_refusals, report
 from bot.features.upload.attachments import pieces
 from bot.features.upload.job_cards import open_card, own_job, promise, show
@@ -20,14 +19,12 @@ from bot.words.pictures import analysis_words
 from core.errors import UserError
 from core.library.sources.folder import EXTENSIONS
 
-Interaction = discord.Interaction[Moodstem]
 
-
-class Upload(commands.Cog):
+class Upload(Feature):
     """Takes a track, has it separated and analysed, and shows what it found."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.menu = app_commands.ContextMenu(name="Analyse this track", callback=self.analyse)
 
     async def cog_load(self) -> None:
@@ -101,7 +98,3 @@ def first_audio(message: discord.Message) -> discord.Attachment:
             tr("That file is no audio; choose a message with an mp3, flac, ogg, wav, m4a or the like.")
         )
     raise UserError(tr("There is no file in that message; choose one with an audio file, or use /upload."))
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Upload(bot))

@@ -12,9 +12,8 @@ import zipfile
 from pathlib import Path
 
 import discord
-from discord.ext import commands
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction
 from bot.errors import TOO_LARGE
 from bot.features.upload.job_cards import open_privately, promise
 from bot.router import Press, on_press
@@ -31,16 +30,11 @@ from jobs.kinds import analyse, stems
 from jobs.kinds.stems import FORMS, read_stem
 from jobs.model import INTERACTIVE, Job
 
-Interaction = discord.Interaction[Moodstem]
-
 FORM_NAMES = {"flac": "FLAC", "ogg": "Ogg"}
 
 
-class Stems(commands.Cog):
+class Stems(Feature):
     """Has stems made and hands them out."""
-
-    def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
 
     @on_press("stems")
     async def ask(self, interaction: Interaction, job_id: str) -> None:
@@ -189,7 +183,3 @@ def _zip(archive: Path, stems: list[str], form: str, name: str) -> bytes:
         for stem in stems:
             out.writestr(f"{name}-{stem}.{form}", read_stem(archive, stem, form))
     return buffer.getvalue()
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Stems(bot))
