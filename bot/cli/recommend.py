@@ -16,9 +16,9 @@ from bot.words.say import say
 from core.errors import UserError, fact
 from core.moods.aim import aimed
 from core.moods.profile import MOODS, Profile
-from core.recommend.rules import occasions
 from core.recommend.rules import recommend as choose
 from core.recommend.steer import change, checked
+from core.recommend.table import occasions
 
 
 def _occasion(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

@@ -12,11 +12,6 @@ _STATISTICS = {
 }
 
 
-def known() -> tuple[str, ...]:
-    """Descriptors that have a name of their own and are one number each, which a listener can follow."""
-    return tuple(name for name, descriptor in descriptors().items() if descriptor.is_one_number)
-
-
 def label(feature: str) -> str:
     """'brightness' for 'mix.spectral_centroid' and for 'spectral_centroid'; 'variation of brightness' for its .std."""
     descriptor, statistic = _parse(feature)

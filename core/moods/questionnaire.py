@@ -190,10 +190,6 @@ def profile(answers: Answers) -> Profile:
     )
 
 
-profile_of = profile
-"""The same under a name that does not hide local variables called profile."""
-
-
 def posterior(answers: Answers) -> tuple[Vector, Vector]:
     """Mean (9,) and covariance (9, 9) of the moods given the answers, in prior standard deviations."""
     mean, covariance = np.zeros(len(MOODS)), prior_covariance()

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from core.errors import Refusal
 from core.library.catalog import Catalog
 from core.moods.profile import Profile
-from core.recommend.rules import Recommendation, best_first, explain_tracks, prepare, topic_weights
+from core.recommend.rules import Recommendation, best_first, explain_tracks, topic_weights
+from core.recommend.topic_scores import prepare
 
 FAIRNESS = 4.0
 """How much more those count who have had less: someone at .5 of their own best weighs e^(4 x .3) = 3.3 times as much

@@ -33,10 +33,10 @@ from core.recommend.journey_store import Question as Way
 from core.recommend.party_store import Guest, Heard, Opened
 from core.recommend.prominence import Prominent
 from core.recommend.recommendation_store import AGAINST, FOR, Pick, RecommendationQuery, Recommended
-from core.recommend.rules import Reason, occasions
+from core.recommend.rules import Reason
 from core.recommend.similar import Similar
 from core.recommend.steer import MOST, steers
-from core.recommend.table import load_rules, load_steers
+from core.recommend.table import load_rules, load_steers, occasions
 from core.recommend.tuning import Change
 from core.recommend.weight_preview import Outcome, Place, samples
 from core.settings import LimitSettings, RetentionSettings

@@ -25,8 +25,8 @@ from core.library.query import parse, parse_key
 from core.library.search import Filters, hit, search
 from core.library.tracks import Track, picture_name
 from core.moods.profile import MOODS
-from core.recommend.rules import prepare
 from core.recommend.search_semantics import strengths
+from core.recommend.topic_scores import prepare
 from core.separation.registry import installed
 from core.spoken import LANGUAGES
 

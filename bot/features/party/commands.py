@@ -19,7 +19,7 @@ from core.errors import UserError
 from core.library.consent import agreed
 from core.recommend.party import party
 from core.recommend.party_store import Opened
-from core.recommend.rules import occasions
+from core.recommend.table import occasions
 
 MOST_GUESTS = 20
 

@@ -21,8 +21,9 @@ from core.errors import Fact, UserError, fact
 from core.moods.aim import AIMS
 from core.moods.profile import MOODS
 from core.recommend.recommendation_store import RecommendationQuery, Recommended
-from core.recommend.rules import occasions, topic_weights
+from core.recommend.rules import topic_weights
 from core.recommend.steer import SURPRISE, opposite_of, pressed, taken_back
+from core.recommend.table import occasions
 
 
 async def picks_view(interaction: Interaction, made: Recommended, page: int = 0) -> Card:

@@ -19,8 +19,8 @@ from bot.words.rules import preference_label, rule_about, rule_named, topic_labe
 from bot.words.wording import the_source
 from core.audio.types import STEMS
 from core.moods.profile import MOODS, PREFERENCES
-from core.recommend.rules import Rule, occasions
-from core.recommend.table import occasion_emoji
+from core.recommend.rule import Rule
+from core.recommend.table import occasion_emoji, occasions
 from core.recommend.tuning import MOST, Change, share, token
 from core.recommend.weight_preview import TOP, Outcome, Sample
 

@@ -17,12 +17,12 @@ import torch
 
 from core.analysis import analyse
 from core.genre import model_file as models
-from core.genre.model import classify_file, load, save
-from core.genre.network import build
+from core.genre.model import classify_file, load
 from core.library.latents import load_latents, told
 from core.library.schema import open_database
 from core.library.tracks import Library
 from core.separation.registry import load_separator
+from research.training.genre_networks import build, save
 from tests.core.genre import made_up
 from tests.data import SONGS
 from tests.refusals import refusal

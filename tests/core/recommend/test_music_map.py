@@ -17,7 +17,7 @@ from core.pictures.library_map import apart, map_picture
 from core.recommend.acoustic_similarity import ONE, sound_space
 from core.recommend.affect import plane
 from core.recommend.music_map import MOST, components, drawn, music_map
-from core.recommend.rules import prepare
+from core.recommend.topic_scores import prepare
 from tests.core.recommend.worlds import random_catalog
 from tests.refusals import refusal
 

@@ -27,8 +27,8 @@ from core.library.search import hit
 from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
-from core.recommend.rules import Reason, load_rules, recommend
-from core.recommend.table import PRESENCE
+from core.recommend.rules import Reason, recommend
+from core.recommend.table import PRESENCE, load_rules
 from core.separation.registry import at_hand, describe, installed, load_separator, names
 from tests.core.recommend.worlds import catalog
 from tests.fakes.separator_plugin import installed_plugin, write_plugin
