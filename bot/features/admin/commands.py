@@ -22,7 +22,7 @@ from bot.router import on_press
 from bot.translator import language_of
 from bot.widgets import note_card
 from bot.words.i18n import mark, speak, tr
-from bot.words.say import LIMITS
+from bot.words.named import words
 from core.errors import UserError, fact
 from core.library import languages
 from core.library.audit import entries, record
@@ -173,7 +173,7 @@ class Admin(
     )
     @app_commands.describe(name="Which limit", value="The new number; left out, back to the operator's")
     @app_commands.choices(
-        name=[app_commands.Choice(name=words, value=name) for name, words in LIMITS.items()]
+        name=[app_commands.Choice(name=text, value=name) for name, text in words("limits").items()]
     )
     @answer_refusals
     async def limits(

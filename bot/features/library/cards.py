@@ -11,9 +11,10 @@ from discord import ui
 from bot.router import Press
 from bot.theme import STEM_EMOJI, bar, clock, plain
 from bot.widgets import Card, Style, gallery, line, mood_colour, row, text
-from bot.words.i18n import inside, joined, mark, number, percent, tr, trn
+from bot.words.i18n import inside, joined, number, percent, tr, trn
 from bot.words.meanings import in_words
 from bot.words.moods import mood_adjective, occasion_label
+from bot.words.named import word
 from bot.words.names import key_name, stem_name
 from core.library.history import Moment
 from core.library.query import Query
@@ -144,13 +145,8 @@ def estimate_note(separator: str | None) -> str:
 
 def history_card(moments: Sequence[Moment], total: int, kind: str, page: int) -> Card:
     """What was heard and recommended, the latest first."""
-    titles = {
-        "": tr("What you heard and what I picked"),
-        "played": tr("What you heard"),
-        "recommended": tr("What I picked"),
-    }
     pages = -(-total // MOMENTS)
-    items: list[ui.Item[Any]] = [text(f"## {titles[kind]}")]
+    items: list[ui.Item[Any]] = [text(f"## {word('history-titles', kind)}")]
     for moment in moments:
         names = ", ".join(plain(title, 50) for title in moment.titles)
         more = (
@@ -261,32 +257,12 @@ def _lines(*lines: str) -> str:
     return "\n".join(one for one in lines if one)
 
 
-CAPTIONS = {
-    "profile": (
-        mark(
-            "**Within the library**\n-# Each number says how many percent of the tracks lie below this one."
-        ),
-        mark("Percentiles of {title} within the library, for the whole track and each instrument"),
-    ),
-    "contrast": (
-        mark(
-            "**Musical contrast**\n-# The more separate regions the lower picture has, the more eventful the music."
-        ),
-        mark("Spectrogram of {title} before and after the threshold that separates sound from silence"),
-    ),
-    "chroma": (
-        mark("**Notes over time**\n-# How much of each of the twelve notes sounds; the keynote is bold."),
-        mark("Pitch classes of {title} over time"),
-    ),
-}
-
-
 def details_card(track: Track, pictures: Sequence[str], audio_is_there: bool) -> Card:
     """The pictures by name (attached as NAME.png), each below what it shows."""
     items: list[ui.Item[Card]] = []
     for name in pictures:
-        caption, description = CAPTIONS[name]
-        items += [text(tr(caption)), gallery(f"{name}.png", tr(description, title=plain(track.title)))]
+        described = word("pictured", name, title=plain(track.title))
+        items += [text(word("captions", name)), gallery(f"{name}.png", described)]
     artist = f"-# {plain(track.artist)}" if track.artist else ""
     gone = (
         []

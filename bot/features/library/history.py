@@ -12,9 +12,10 @@ from bot.features.listen.commands import play, track_named
 from bot.features.recommend.commands import picks_view
 from bot.router import on_press
 from bot.widgets import Card, note_card
-from bot.words.i18n import mark, tr
+from bot.words.i18n import tr
+from bot.words.named import words
 
-KINDS = {"played": mark("what I heard"), "recommended": mark("what you picked for me")}
+KINDS = words("history")
 
 
 class HistoryCommands(Feature):

@@ -15,7 +15,8 @@ from bot.widgets import Card, Style, mood_colour, note_card, row, text
 from bot.words.glossary import meaning
 from bot.words.i18n import inside, tr, trn
 from bot.words.moods import mood_label, occasion_label
-from bot.words.rules import preference_label, rule_about, rule_named, topic_label
+from bot.words.named import word
+from bot.words.rules import rule_about, rule_named, topic_label
 from bot.words.wording import the_source
 from core.audio.types import STEMS
 from core.moods.profile import MOODS, PREFERENCES
@@ -200,7 +201,7 @@ def sample_label(sample: Sample) -> str:
     if sample.occasion:
         parts.append(inside(occasion_label(sample.occasion)))
     if sample.preference:
-        parts.append(tr("wishes for more {preference}", preference=preference_label(sample.preference)))
+        parts.append(tr("wishes for more {preference}", preference=word("preferences", sample.preference)))
     return ", ".join(parts)
 
 

@@ -14,11 +14,12 @@ from bot import autocomplete as choices
 from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
 from bot.errors import answer_refusals
-from bot.features.similar.cards import COUNT, KINDS, PICTURE, Question, answer_card, comparison_card
+from bot.features.similar.cards import COUNT, PICTURE, Question, answer_card, comparison_card
 from bot.router import on_press
 from bot.service.drawings import Drawings
 from bot.words.i18n import tr
 from bot.words.likeness import side_by_side
+from bot.words.named import words
 from bot.words.pictures import comparison_words
 from core.audio.types import STEMS
 from core.errors import Fact, UserError, fact
@@ -58,7 +59,7 @@ class SimilarCommands(Feature, name="Similar"):
     )
     @app_commands.autocomplete(track=choices.tracks_and_own)
     @app_commands.choices(
-        by=[app_commands.Choice(name=label, value=name) for name, (label, _) in KINDS.items()],
+        by=[app_commands.Choice(name=label, value=name) for name, label in words("compared").items()],
         instrument=choices.INSTRUMENTS,
         practise=choices.INSTRUMENTS,
     )

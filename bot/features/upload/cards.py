@@ -10,7 +10,8 @@ from bot.features.recommend.cards import similar_section
 from bot.router import Press
 from bot.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, plain, roughly
 from bot.widgets import Card, Style, line, note_card, row, text
-from bot.words.i18n import inside, mark, percent, tr
+from bot.words.i18n import inside, percent, tr
+from bot.words.named import word, words
 from bot.words.names import key_name, stem_name
 from bot.words.say import say
 from core.library.tracks import Track
@@ -20,36 +21,6 @@ from core.separation.registry import describe
 from core.track_analysis import TrackAnalysis
 from jobs.kinds import analyse, index, stems
 from jobs.model import Job
-
-STAGES = {
-    "": mark("Starting"),
-    "decode": mark("Reading the file"),
-    "separate": mark("Separating the instruments"),
-    "describe": mark("Measuring each instrument"),
-    "picture": mark("Drawing the picture"),
-    "encode": mark("Writing the stems"),
-    "index": mark("Going through the files"),
-}
-
-FOUND = {
-    "added": mark("{count} added"),
-    "updated": mark("{count} updated"),
-    "renewed": mark("{count} heard again"),
-    "moved": mark("{count} moved"),
-    "removed": mark("{count} removed"),
-    "duplicates": mark("{count} there twice"),
-    "unchanged": mark("{count} unchanged"),
-}
-"""What a re-index did with files, by the names in its result."""
-
-
-STATES = {
-    "queued": mark("waiting"),
-    "running": mark("being analysed"),
-    "done": mark("done"),
-    "failed": mark("failed"),
-    "cancelled": mark("cancelled"),
-}
 
 
 def job_title(job: Job) -> str:
@@ -68,10 +39,10 @@ def job_title(job: Job) -> str:
 
 def end_notice(job: Job) -> str:
     """The message that tells somebody who has waited: an edited card rings no bell."""
-    words = {"member": f"<@{job.user_id}>", "job": job_title(job)}
+    about = {"member": f"<@{job.user_id}>", "job": job_title(job)}
     if job.state == "done":
-        return tr("{member} **{job}** is done.", **words)
-    return tr("{member} **{job}** could not be finished; the card says why.", **words)
+        return tr("{member} **{job}** is done.", **about)
+    return tr("{member} **{job}** could not be finished; the card says why.", **about)
 
 
 def always_button(always: bool) -> Press:
@@ -111,7 +82,7 @@ def job_card(job: Job) -> Card:
             )
             return Card(title, text(f"⏳ {place}{left}."), row(refresh, cancel, tell))
         case "running":
-            stage = tr("Stopping") if job.cancel_requested else tr(STAGES.get(job.stage, plain(job.stage)))
+            stage = tr("Stopping") if job.cancel_requested else plain(word("stages", job.stage))
             return Card(
                 title,
                 text(f"{bar(job.progress, 14)}  {percent(job.progress)}", f"{stage}{left}."),
@@ -192,7 +163,7 @@ def result_card(
 def index_card(job: Job) -> Card:
     """What a re-index found."""
     report = index.KIND.result(job)
-    counts = [tr(words, count=count) for name, words in FOUND.items() if (count := getattr(report, name))]
+    counts = [word("found", name, count=count) for name in words("found") if (count := getattr(report, name))]
     failed = report.failed
     lines = [f"-# {plain(path, 60)}: {plain(say(why), 120)}" for path, why in failed[:5]]
     more = [tr("-# … and {count} more", count=len(failed) - 5)] if len(failed) > 5 else []
@@ -236,8 +207,8 @@ def jobs_card(jobs: Sequence[Job], always: bool = False) -> Card:
 
 def _state(state: str, eta_s: float | None) -> str:
     left = tr(", {time} to go", time=roughly(eta_s)) if eta_s else ""
-    word = tr(STATES.get(state, state))
-    return f"{word}{left}" if state in ("queued", "running") else word
+    said = word("states", state)
+    return f"{said}{left}" if state in ("queued", "running") else said
 
 
 SOUNDS = 0.02

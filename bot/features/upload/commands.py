@@ -15,6 +15,7 @@ from bot.features.upload.job_cards import open_card, own_job, promise, show
 from bot.router import on_press
 from bot.widgets import note_card
 from bot.words.i18n import tr
+from bot.words.named import word
 from bot.words.pictures import analysis_words
 from core.errors import UserError
 from core.library.sources.folder import EXTENSIONS
@@ -79,12 +80,9 @@ class Upload(Feature):
     @on_press("upload_remove", consent=False)
     async def remove(self, interaction: Interaction, job_id: str) -> None:
         """Forget an uploaded track and its audio; the uploader's and the admins' right."""
-        sentence = {
-            "removed": tr("Removed: the audio, its analysis and its picture."),
-            "kept": tr("Removed for you. Somebody else uploaded the same recording, so theirs stays."),
-            "gone": tr("It was removed already."),
-        }[await self.bot.uploading.remove(await own_job(interaction, job_id), interaction.user.id)]
-        await interaction.response.edit_message(view=note_card(sentence), attachments=[])
+        outcome = await self.bot.uploading.remove(await own_job(interaction, job_id), interaction.user.id)
+        card = note_card(word("upload-removed", outcome))
+        await interaction.response.edit_message(view=card, attachments=[])
 
 
 def first_audio(message: discord.Message) -> discord.Attachment:
