@@ -27,7 +27,6 @@ def report() -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The PNG file to write."
 )
-@click.option("--light", is_flag=True, help="On white, for print.")
 @click.option(
     "--mood",
     "moods",
@@ -50,7 +49,6 @@ def report() -> None:
 def map_(
     ctx: click.Context,
     out: Path,
-    light: bool,
     moods: dict[str, float],
     count: int,
     server: int | None,
@@ -62,7 +60,7 @@ def map_(
     found = music_map(catalog)
     picked = [one.track.id for one in recommend(catalog, Profile(moods), None, count)] if moods else []
     told = map_in_words(drawn(catalog, picked))
-    write_picture(out, map_picture(told, map_words(len(told["points"]), len(catalog)), light))
+    write_picture(out, map_picture(told, map_words(len(told["points"]), len(catalog))))
     if as_json:
         print_json(
             {

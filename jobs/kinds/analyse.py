@@ -199,9 +199,7 @@ def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
         context.report("picture", 0.97)
         audio = decode(path, limits)
         title = arguments.get("title") or tags.title
-        picture = analysis_picture(
-            audio.samples, analysis, title, audio.rate, words=arguments.get("words", {})
-        )
+        picture = analysis_picture(audio, analysis, title, arguments.get("words", {}))
         _write(Path(arguments["picture"]), picture)
     return {
         "analysis": analysis.to_json(),
