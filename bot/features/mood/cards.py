@@ -59,14 +59,14 @@ def question_card(asked: Question, answered: int, expected: int, note: str | Non
         for value, label in enumerate(translated(asked.answers))
     ]
     return Card(
-        *([text(f"-# {note}")] if note else []),
+        text(f"-# {note}") if note else None,
         text(step(answered, expected), f"### {translated(asked.text)}"),
         row(*answers),
         row(
             Press("mood_back", label=tr("Back"), emoji="◀️", disabled=answered == 0),
             Press("mood_skip", asked.id, label=tr("Skip")),
             Press("mood_stop", label=tr("Stop")),
-            *([Press("mood_form", label=tr("Five at once"), emoji="📝")] if answered == 0 else []),
+            Press("mood_form", label=tr("Five at once"), emoji="📝") if answered == 0 else None,
         ),
     )
 
@@ -83,8 +83,8 @@ def profile_card(found: Profile, aim: str = "match") -> Card:
     quick = words("quick")
     return Card(
         text(tr("## Your mood right now"), tr("You sound {summary}.", summary=profile_text(found))),
-        *([text(*bars)] if bars else []),
-        *([text(tr("-# You asked for {wishes}.", wishes=", ".join(wishes)))] if wishes else []),
+        text(*bars) if bars else None,
+        text(tr("-# You asked for {wishes}.", wishes=", ".join(wishes))) if wishes else None,
         line(),
         text(tr("**What should the music do?**"), f"-# {aim_sentence(found, aim)}"),
         row(

@@ -9,10 +9,9 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.features.library.cards import by_line
 from bot.router import Choose, Press
 from bot.theme import STEM_EMOJI, plain
-from bot.widgets import Card, Style, gallery, line, row, text
+from bot.widgets import Card, Style, by_line, gallery, line, row, section, text
 from bot.words.i18n import inside, joined, number, tr
 from bot.words.likeness import likeness_text
 from bot.words.named import word, words
@@ -87,17 +86,11 @@ def answer_card(
     )
     for place, (found, value, why) in enumerate(shown, 1):
         items.append(
-            ui.Section(
-                "\n".join(
-                    part
-                    for part in (
-                        f"**{place}. {plain(found.title, 60)}**  {value}",
-                        by_line(found.artist, found.genre),
-                        *(f"> {plain(reason, 200)}" for reason in why),
-                    )
-                    if part
-                ),
-                accessory=Press("play", found.id, label=tr("Play"), emoji="▶️"),
+            section(
+                Press("play", found.id, label=tr("Play"), emoji="▶️"),
+                f"**{place}. {plain(found.title, 60)}**  {value}",
+                by_line(found.artist, found.genre),
+                *(f"> {plain(reason, 200)}" for reason in why),
             )
         )
     if not shown:
@@ -213,9 +206,9 @@ def comparison_card(left: Track, right: Track, reasons: Sequence[Fact], audio_is
     )
     return Card(
         text(tr("## {one} and {other}", one=one, other=other)),
-        *([text(*(f"> {plain(likeness_text(one), 200)}" for one in reasons))] if reasons else []),
+        text(*(f"> {plain(likeness_text(one), 200)}" for one in reasons)) if reasons else None,
         gallery(PICTURE, description),
-        *([] if audio_is_there else [text(tr("-# The audio of one of them is no longer kept."))]),
+        None if audio_is_there else text(tr("-# The audio of one of them is no longer kept.")),
         row(
             Press("play", left.id, label=tr("Play the first"), emoji="▶️"),
             Press("play", right.id, label=tr("Play the second"), emoji="▶️"),

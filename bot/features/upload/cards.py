@@ -128,19 +128,19 @@ def result_card(
     )
     note = estimate_note(analysis.separator)
     return Card(
-        text(f"## {plain(track.title)}", *([artist] if artist else []), " · ".join(facts)),
+        text(f"## {plain(track.title)}", artist, " · ".join(facts)),
         text(
             tr("-# Share of the time that each sounds:\n{stems}", stems=stems)
             if stems
             else tr("-# No instrument stands out.")
         ),
-        *([text(note)] if note else []),
-        *([text(*(f"-# {plain(say(note), 200)}" for note in analysis.notes[:3]))] if analysis.notes else []),
-        *([overview(track)] if picture else []),
+        text(note) if note else None,
+        text(*(f"-# {plain(say(note), 200)}" for note in analysis.notes[:3])) if analysis.notes else None,
+        overview(track) if picture else None,
         *([line(), text(tr("**Goes well with**")), *(similar_section(one) for one in near)] if near else []),
         row(
             Press("play", track.id, label=tr("Hear it"), emoji="▶️"),
-            *([Press("stems", job.id, label=tr("Stems"), emoji="🎛️")] if analysis.instruments else []),
+            Press("stems", job.id, label=tr("Stems"), emoji="🎛️") if analysis.instruments else None,
             Press("like_this", track.id, label=tr("More like this")),
             Press("details", track.id, label=tr("Details"), emoji="🔍"),
         ),
@@ -172,7 +172,7 @@ def index_card(job: Job) -> Card:
             f"### {job_title(job)}",
             tr("Done: {counts}.", counts=", ".join(counts) or tr("no audio files found")),
         ),
-        *([text(tr("⚠️ {count} could not be read:", count=len(failed)), *lines, *more)] if failed else []),
+        text(tr("⚠️ {count} could not be read:", count=len(failed)), *lines, *more) if failed else None,
         colour=GOOD,
     )
 
@@ -239,8 +239,8 @@ def stems_card(job: Job, analysis: TrackAnalysis | None, until: float | None) ->
         text(
             tr("## Stems of {title}", title=title),
             tr("Tap one to hear it and to take it along; only you see this."),
-            *([estimate] if separator.is_estimate else []),
-            *([tr("-# Hardly to be heard: {stems}.", stems=", ".join(silent))] if silent else []),
+            estimate if separator.is_estimate else None,
+            tr("-# Hardly to be heard: {stems}.", stems=", ".join(silent)) if silent else None,
         ),
         *rows,
         row(Press("stem_all", job.id, label=tr("All in one ZIP"), emoji="📦", disabled=not loud)),
