@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from core.errors import Refusal
 from core.library.catalog import Catalog
 from core.moods.profile import Profile
-from core.recommend.rules import Recommendation, best_first, explain_tracks, topic_weights
+from core.recommend.rules import Recommendation, explain_tracks, topic_weights
 from core.recommend.topic_scores import prepare
 
 FAIRNESS = 4.0
@@ -98,8 +98,8 @@ def satisfactions(
 
 def balanced(catalog: Catalog, shares: NDArray[np.float32], count: int) -> list[int]:
     """The rows of `count` tracks, chosen greedily from `shares` (members, tracks)."""
-    pool = {int(row) for member in shares for row in best_first(member, POOL, catalog)}
-    pool |= {int(row) for row in best_first(shares.mean(axis=0), POOL, catalog)}
+    pool = {int(row) for member in shares for row in catalog.best_first(member, POOL)}
+    pool |= {int(row) for row in catalog.best_first(shares.mean(axis=0), POOL)}
     rows = np.array(sorted(pool, key=lambda row: catalog.tracks[row].id))
     so_far = np.zeros((len(shares), 1))
     artists: dict[str, int] = {}
