@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bot.app import Feature, Moodstem
-from jobs.configure import runner_options
-from jobs.process import RunnerProcess, spawn_runner
+from jobs.process import RunnerProcess
 
 DRAIN_S = 8.0  # a service manager expects us to be gone within ten seconds
 
@@ -20,7 +19,7 @@ class Worker(Feature):
 
     async def cog_load(self) -> None:
         if self.bot.settings.jobs.embedded_worker:
-            self.process = spawn_runner(runner_options(self.bot.settings))
+            self.process = RunnerProcess(self.bot.settings)
 
     async def cog_unload(self) -> None:
         if self.process is not None:

@@ -14,14 +14,14 @@ from bot.words.say import say
 from core.errors import UserError
 from core.library.catalog import Catalog, TrackLike
 from core.library.loading import load_catalog
+from core.library.recommendations import Reason
+from core.library.rule_weights import weights_of
 from core.library.schema import open_database
 from core.library.scope import LibraryScope, restrict_folders
 from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.moods.profile import Profile
-from core.recommend.rules import Reason
 from core.recommend.topic_scores import tuned
-from core.recommend.tuning import weights_of
 from core.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -77,7 +77,7 @@ async def the_catalog(settings: Settings, server: int | None = None) -> Catalog:
         await ensure_samples(Library(database))
         await restrict_folders(database, settings.library.folders, settings.library.servers)
         catalog = await load_catalog(database, LibraryScope(server, settings.library.recommend_uploads))
-        weights = await weights_of(database, server) if server is not None else {}
+        weights = await weights_of(database.fetch, server) if server is not None else {}
         return tuned(catalog, weights) if weights else catalog
 
 
