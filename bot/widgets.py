@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -71,6 +72,11 @@ def gallery(name: str, description: str) -> ui.MediaGallery[Any]:
     return ui.MediaGallery(
         discord.MediaGalleryItem(f"attachment://{name}", description=short(description, 1000))
     )
+
+
+def attached(content: bytes, name: str) -> discord.File:
+    """A file beside a card or an answer."""
+    return discord.File(io.BytesIO(content), filename=name)
 
 
 def note_card(sentence: str, *buttons: Press, colour: discord.Colour = NEUTRAL) -> Card:

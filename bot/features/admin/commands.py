@@ -54,13 +54,13 @@ async def enqueue_folders(interaction: Interaction) -> None:
             dedup=f"index:{folder.resolve()}",
         )
         await open_card(interaction, job)
-    await record(
-        bot.database,
-        must_manage(interaction),
-        interaction.user.id,
-        mark("re-index"),
-        fact("plain", sentence=", ".join(folder.name for folder in folders)[:400]),
-    )
+    await note(interaction, mark("re-index"), ", ".join(folder.name for folder in folders)[:400])
+
+
+async def note(interaction: Interaction, action: str, sentence: str) -> None:
+    """Into the server's log."""
+    about = fact("plain", sentence=sentence)
+    await record(interaction.client.database, must_manage(interaction), interaction.user.id, action, about)
 
 
 @app_commands.default_permissions(manage_guild=True)
@@ -102,13 +102,7 @@ class Admin(
         if job is None or job.guild_id != guild_id:
             raise UserError(tr("This job is not one of this server, or no longer kept; press Refresh."))
         if await cancel(self.bot.queue, self.bot.settings, job.id):
-            await record(
-                self.bot.database,
-                guild_id,
-                interaction.user.id,
-                mark("cancelled a job"),
-                fact("plain", sentence=job.kind),
-            )
+            await note(interaction, mark("cancelled a job"), job.kind)
         await interaction.response.edit_message(view=await self.jobs_view(guild_id))
 
     async def jobs_view(self, guild_id: int) -> discord.ui.LayoutView:
@@ -147,18 +141,12 @@ class Admin(
     @app_commands.command(description="Copy the database now, and prove that the copy can be restored.")
     @answer_refusals
     async def backup(self, interaction: Interaction) -> None:
-        guild_id = must_manage(interaction)
+        must_manage(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         settings = self.bot.settings
         copy = await backup(self.bot.database, settings.backups, keep=settings.retention.backups)
         rows = await rehearse(copy)
-        await record(
-            self.bot.database,
-            guild_id,
-            interaction.user.id,
-            mark("backup"),
-            fact("plain", sentence=copy.name),
-        )
+        await note(interaction, mark("backup"), copy.name)
         sentence = tr(
             "💾 {name} is written and was restored on trial: {rows} rows in {tables} tables.",
             name=copy.name,
@@ -207,13 +195,7 @@ class Admin(
         guild_id = must_manage(interaction)
         chosen = None if language == AUTOMATIC else language
         await languages.choose_for_server(self.bot.database, guild_id, chosen)
-        await record(
-            self.bot.database,
-            guild_id,
-            interaction.user.id,
-            mark("language"),
-            fact("plain", sentence=chosen or ""),
-        )
+        await note(interaction, mark("language"), chosen or "")
         speak(await language_of(self.bot.database, interaction))
         sentence = (
             tr("I speak {language} here with everybody who chose nothing else.", language=LANGUAGES[chosen])

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Sequence
 
-import discord
 from discord import app_commands
 
 from bot.app import Feature, Interaction, Moodstem
@@ -15,6 +13,7 @@ from bot.features.journey.cards import PICTURE, journey_card, where_card, why_ca
 from bot.features.playlists.showing import save_as_playlist
 from bot.router import on_press
 from bot.service.drawings import Drawings
+from bot.widgets import attached
 from bot.words.i18n import tr
 from bot.words.moods import mood_label, moods_text
 from bot.words.pictures import journey_words
@@ -113,7 +112,7 @@ class JourneyCommands(Feature, name="Journey"):
             return
         await interaction.edit_original_response(
             view=journey_card(made, page, picture=True),
-            attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)],
+            attachments=[attached(picture, PICTURE)],
         )
 
     @on_press("jr_page", consent=False)

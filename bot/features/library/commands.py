@@ -16,8 +16,10 @@ from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
 from bot.errors import answer_refusals
 from bot.features.library.cards import PAGE, PICTURE, Asked, hits_card, nothing_card, track_card
-from bot.features.library.map import Maps
+from bot.features.library.map import show_map
+from bot.features.listen.commands import track_named
 from bot.router import on_press
+from bot.service.drawings import Drawings
 from bot.widgets import Card
 from bot.words.i18n import spoken, tr
 from core.errors import UserError
@@ -29,6 +31,9 @@ from core.recommend.search_semantics import strengths
 from core.recommend.topic_scores import prepare
 from core.separation.registry import installed
 from core.spoken import LANGUAGES
+
+KEPT = 8
+"""Maps that stay in memory, about 0.2 MB each."""
 
 FITS = 3
 """Moods that a track's card names."""
@@ -56,7 +61,7 @@ class LibraryCommands(
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
-        self.maps = Maps(bot)
+        self.maps: Drawings[bytes] = Drawings(KEPT)
 
     @app_commands.command(name="search", description="By title, artist, genre, or how it sounds: calm piano.")
     @app_commands.describe(
@@ -107,7 +112,7 @@ class LibraryCommands(
     @answer_refusals
     async def map_(self, interaction: Interaction) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await self.maps.answer(interaction)
+        await show_map(interaction, self.maps)
 
     async def answer(
         self,
@@ -183,10 +188,7 @@ class LibraryCommands(
     @on_press("track_open", consent=False)
     async def open(self, interaction: Interaction, track_id: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
-        if track is None:
-            raise UserError(tr("This track is no longer in the library here; search again."))
-        await self.show_track(interaction, track)
+        await self.show_track(interaction, await track_named(interaction, track_id))
 
     async def show_track(self, interaction: Interaction, track: Track) -> None:
         view, files = await self.draw_track(track, interaction.guild_id)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from pathlib import Path
-
-import discord
 
 from bot.app import Feature, Interaction, Moodstem
 from bot.features.library.cards import details_card
 from bot.router import on_press
 from bot.service.drawings import Drawings
+from bot.widgets import attached
 from bot.words.i18n import tr
 from bot.words.pictures import details_words
 from core.errors import UserError
@@ -47,10 +45,7 @@ class Details(Feature):
         )
         await interaction.edit_original_response(
             view=details_card(track, list(pictures), there),
-            attachments=[
-                discord.File(io.BytesIO(content), filename=f"{name}.png")
-                for name, content in pictures.items()
-            ],
+            attachments=[attached(content, f"{name}.png") for name, content in pictures.items()],
         )
 
     async def draw(

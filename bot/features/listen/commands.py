@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 
 import discord
 
@@ -12,7 +11,7 @@ from bot.features.recommend.cards import next_button, opinion_buttons, similar_c
 from bot.router import Buttons, on_press
 from bot.service.listening import file_name
 from bot.theme import plain
-from bot.widgets import note_card
+from bot.widgets import attached, note_card
 from bot.words.i18n import tr
 from core.errors import UserError
 from core.library.tracks import Track
@@ -24,14 +23,14 @@ async def track_named(interaction: Interaction, track_id: int | str) -> Track:
     catalogs = interaction.client.catalogs
     track = await catalogs.track(interaction.guild_id, interaction.user.id, track_id)
     if track is None:
-        raise UserError(tr("This track is no longer in the library here; use /recommend for new picks."))
+        raise UserError(tr("This track is no longer in the library here; find another with /library search."))
     return track
 
 
 async def preview_file(bot: Moodstem, track: Track) -> discord.File:
     """The preview as an ordinary attachment: Discord shows its player for those. Raises UserError."""
     sound = await bot.listening.preview(track)
-    return discord.File(io.BytesIO(sound), filename=f"{file_name(track.title)}.ogg")
+    return attached(sound, f"{file_name(track.title)}.ogg")
 
 
 async def play(interaction: Interaction, track: Track) -> None:

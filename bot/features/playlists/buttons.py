@@ -6,6 +6,7 @@ import asyncio
 
 from bot import autocomplete as choices
 from bot.app import Feature, Interaction
+from bot.features.listen.commands import track_named
 from bot.features.playlists.cards import choose_card, delete_card, edit_card, lists_card
 from bot.features.playlists.files import hand_out
 from bot.features.playlists.showing import (
@@ -15,7 +16,6 @@ from bot.features.playlists.showing import (
     put_into,
     save_as_playlist,
     show_playlist,
-    track_named,
     visible_playlist,
 )
 from bot.router import on_press

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Sequence
 
 import discord
@@ -13,6 +12,7 @@ from bot.autocomplete import entries_of
 from bot.features.playlists.cards import import_card
 from bot.service.listening import file_name
 from bot.theme import plain
+from bot.widgets import attached
 from bot.words.i18n import tr
 from core.errors import UserError
 from core.library.matching import match
@@ -62,12 +62,9 @@ async def hand_out(bot: Moodstem, interaction: Interaction, playlist: Playlist, 
             "**{name}** for other players. `/playlist import` reads each of them.",
             name=plain(playlist.name),
         ),
-        attachments=[
-            discord.File(io.BytesIO(write(playlist.name, items, form)), filename=f"{name}.{form}")
-            for form in forms
-        ],
+        attachments=[attached(write(playlist.name, items, form), f"{name}.{form}") for form in forms],
     )
 
 
 def _text_file(name: str, content: str) -> discord.File:
-    return discord.File(io.BytesIO(content.encode()), filename=name)
+    return attached(content.encode(), name)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from dataclasses import replace
 from pathlib import Path
 
-import discord
 from discord import app_commands
 
 from bot import autocomplete as choices
@@ -17,6 +15,7 @@ from bot.errors import answer_refusals
 from bot.features.similar.cards import COUNT, PICTURE, Question, answer_card, comparison_card
 from bot.router import on_press
 from bot.service.drawings import Drawings
+from bot.widgets import attached
 from bot.words.i18n import tr
 from bot.words.likeness import side_by_side
 from bot.words.named import words
@@ -155,7 +154,7 @@ class SimilarCommands(Feature, name="Similar"):
         )
         await interaction.edit_original_response(
             view=comparison_card(left, right, reasons, there),
-            attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)],
+            attachments=[attached(picture, PICTURE)],
         )
 
     async def draw(

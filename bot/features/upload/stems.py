@@ -19,7 +19,7 @@ from bot.features.upload.job_cards import open_privately, promise
 from bot.router import Press, on_press
 from bot.service.listening import file_name
 from bot.theme import STEM_EMOJI, plain
-from bot.widgets import problem_card
+from bot.widgets import attached, problem_card
 from bot.words.i18n import tr
 from bot.words.names import stem_name
 from core.audio.types import STEMS
@@ -138,9 +138,7 @@ class Stems(Feature):
     async def send(self, interaction: Interaction, sentence: str, name: str, content: bytes) -> bool:
         """In place of the deferred answer; False when Discord finds it too large."""
         try:
-            await interaction.edit_original_response(
-                content=sentence, attachments=[discord.File(io.BytesIO(content), filename=name)]
-            )
+            await interaction.edit_original_response(content=sentence, attachments=[attached(content, name)])
         except discord.HTTPException as error:
             if error.status == 413 or error.code == TOO_LARGE:
                 return False
