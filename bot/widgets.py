@@ -45,7 +45,7 @@ def _joined(lines: Sequence[str | None]) -> str:
 def by_line(*parts: str | None, raw: int = 0) -> str:
     """Small print under a title; the last `raw` parts are ours and stay as they are."""
     cut = len(parts) - raw
-    shown = [*(plain(part, 60) for part in parts[:cut] if part), *(part for part in parts[cut:] if part)]
+    shown = [*(plain(part, 50) for part in parts[:cut] if part), *(part for part in parts[cut:] if part)]
     return f"-# {' · '.join(shown)}" if shown else ""
 
 
