@@ -29,7 +29,7 @@ from bot.service.notices import Notices
 from bot.service.recommending import Recommending
 from bot.service.uploading import Uploading
 from bot.translator import Words, language_of
-from bot.words.i18n import catalogue, mark, speak, tr
+from bot.words.i18n import catalogue, mark, tr
 from core.errors import UserError
 from core.library.command_sync import save_synced_commands, synced_commands
 from core.library.database import Database
@@ -46,7 +46,7 @@ from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.recommend.taste_term import Tastes
 from core.settings import Settings
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, speak
 from jobs.queue import Queue
 
 log = logging.getLogger(__name__)
@@ -82,9 +82,7 @@ class Tree(app_commands.CommandTree["Moodstem"]):
                 partial(run_command, command=command, options=options),
                 short_command(command.qualified_name, options),
             )
-        except (
-            Exception
-        ) as error:  # discord.py expects none here: it would leave the member without an answer
+        except Exception as error:  # of which discord.py expects none here: the member would get no answer
             await report(interaction, error)
             self.client.metrics.ended(interaction, name_of(interaction))
             return False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bot.words.i18n import mark, spoken, tr
+from bot.words.i18n import mark, tr
 from bot.words.named import word
+from core.spoken import spoken
 
 
 def stem_name(stem: str) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from functools import cache
 
-from bot.words.i18n import number, percent, spoken, tr
+from bot.words.i18n import number, percent, tr
 from bot.words.named import words
 from core.audio.vocabulary import phrases
 from core.recommend.rule import HIGH, LOW, Rule
+from core.spoken import spoken
 
 
 def sentence(

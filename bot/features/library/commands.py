@@ -21,7 +21,7 @@ from bot.features.listen.commands import track_named
 from bot.router import on_press
 from bot.service.drawings import Drawings
 from bot.widgets import Card
-from bot.words.i18n import spoken, tr
+from bot.words.i18n import tr
 from core.errors import UserError
 from core.library.query import parse, parse_key
 from core.library.search import Filters, hit, search
@@ -30,7 +30,7 @@ from core.moods.profile import MOODS
 from core.recommend.search_semantics import strengths
 from core.recommend.topic_scores import prepare
 from core.separation.registry import installed
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, spoken
 
 KEPT = 8
 """Maps that stay in memory, about 0.2 MB each."""
