@@ -54,6 +54,6 @@ VOLUME /data
 EXPOSE 9321
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --retries=3 \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9321/health', timeout=4)"]
+    CMD ["python", "-c", "import os, urllib.request as u; u.urlopen(f'http://127.0.0.1:{os.environ[\"MOODSTEM_MONITOR__PORT\"]}/health', timeout=4)"]
 ENTRYPOINT ["moodstem"]
 CMD ["run"]

@@ -18,7 +18,6 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.condition import Condition, look
 from bot.consent import Again, Gate, from_short, must_ask, run_command, short_command, short_press
 from bot.errors import name_of, report
 from bot.metrics import Metrics
@@ -30,23 +29,24 @@ from bot.service.notices import Notices
 from bot.service.recommending import Recommending
 from bot.service.uploading import Uploading
 from bot.translator import Words, language_of
-from bot.words.i18n import catalogue, mark, speak, tr
+from bot.words.i18n import catalogue, mark, tr
 from core.errors import UserError
 from core.library.command_sync import save_synced_commands, synced_commands
 from core.library.database import Database
+from core.library.feedback import Feedback
 from core.library.history import History
+from core.library.journeys import Journeys
+from core.library.parties import Parties
 from core.library.playlists import Playlists
 from core.library.profiles import Moods
+from core.library.recommendations import Recommendations
 from core.library.schema import open_database
 from core.library.scope import restrict_folders
 from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
-from core.recommend.feedback import Feedback
-from core.recommend.journey_store import Journeys
-from core.recommend.party_store import Parties
-from core.recommend.recommendation_store import Recommendations
+from core.recommend.taste_term import Tastes
 from core.settings import Settings
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, speak
 from jobs.configure import plan
 from jobs.process import RunnerProcess
 from jobs.queue import Queue
@@ -67,18 +67,6 @@ discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
 
 
-def extensions() -> list[str]:
-    """Return the names of all modules in bot.background and bot.features that have cogs."""
-    packages = [importlib.import_module(f"bot.{name}") for name in ("background", "features")]
-    modules = (
-        module.name
-        for package in packages
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-        if not module.ispkg
-    )
-    return [name for name in modules if hasattr(importlib.import_module(name), "setup")]
-
-
 class Tree(app_commands.CommandTree["Moodstem"]):
     """Slash commands; every error takes the one path."""
 
@@ -97,9 +85,7 @@ class Tree(app_commands.CommandTree["Moodstem"]):
                 partial(run_command, command=command, options=options),
                 short_command(command.qualified_name, options),
             )
-        except (
-            Exception
-        ) as error:  # discord.py expects none here: it would leave the member without an answer
+        except Exception as error:  # of which discord.py expects none here: the member would get no answer
             await report(interaction, error)
             self.client.metrics.ended(interaction, name_of(interaction))
             return False
@@ -122,6 +108,7 @@ class Moodstem(commands.Bot):
     moods: Moods
     history: History
     feedback: Feedback
+    tastes: Tastes
     playlists: Playlists
     recommendations: Recommendations
     journeys: Journeys
@@ -132,8 +119,7 @@ class Moodstem(commands.Bot):
     job_cards: JobCards
     notices: Notices
     schedule: Schedule
-    worker: RunnerProcess | None = None
-    """The embedded one."""
+    worker: RunnerProcess | None = None  # the embedded one
 
     def __init__(self, settings: Settings, **options: Any) -> None:
         self.metrics = Metrics()
@@ -169,11 +155,12 @@ class Moodstem(commands.Bot):
         self.moods = Moods(self.database)
         self.history = History(self.database)
         self.feedback = Feedback(self.database)
+        self.tastes = Tastes(self.feedback)
         self.playlists = Playlists(self.database)
         self.recommendations = Recommendations(self.database)
         self.journeys = Journeys(self.database)
         self.parties = Parties(self.database)
-        self.recommending = Recommending(self.catalogs, self.moods, self.recommendations, self.feedback)
+        self.recommending = Recommending(self.catalogs, self.moods, self.recommendations, self.tastes)
         self.listening = Listening(self.settings, self.database, self.history)
         self.uploading = Uploading(self.settings, self.database, self.queue, self.library)
         self.job_cards = JobCards(self.database, self.queue, self.serves)
@@ -184,8 +171,8 @@ class Moodstem(commands.Bot):
         for language in LANGUAGES:  # read now, so that no answer waits for it
             await asyncio.to_thread(catalogue, language)
         await self.tree.set_translator(Words())
-        for name in extensions():
-            await self.load_extension(name)
+        for feature in features():
+            await self.add_cog(feature(self))
         await self._sync_commands()
 
     async def _sync_commands(self) -> None:
@@ -219,10 +206,6 @@ class Moodstem(commands.Bot):
     async def _finish_handlers(self) -> None:
         if self._answering:
             await asyncio.wait(self._answering, timeout=LAST_ANSWERS_S)
-
-    async def condition(self) -> Condition:
-        """Return how the machine and its workers are."""
-        return await look(self.settings, self.queue, self.schedule, self.worker)
 
     @property
     def runs_schedule(self) -> bool:
@@ -326,3 +309,30 @@ class Moodstem(commands.Bot):
 
 class ShardedMoodstem(Moodstem, commands.AutoShardedBot):
     """The same with several connections to Discord, or with some of those that several processes share."""
+
+
+Interaction = discord.Interaction[Moodstem]
+"""What commands, buttons and lists get."""
+
+
+class Feature(commands.Cog):
+    """The commands and buttons of one feature, or what runs beside them; the bot finds it by itself."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+
+
+def features() -> list[type[Feature]]:
+    """Return the features of all modules in bot.background and bot.features."""
+    packages = [importlib.import_module(f"bot.{name}") for name in ("background", "features")]
+    modules = [
+        importlib.import_module(module.name)
+        for package in packages
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    ]
+    return [
+        one
+        for module in modules
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, Feature) and one.__module__ == module.__name__
+    ]

@@ -9,15 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.app import Moodstem
 from bot.words.say import say
 from core.errors import fact
 from core.library.backup import backups
-from core.settings import Settings
 from jobs.disk import RESERVE_BYTES
 from jobs.owner import is_dead
-from jobs.process import RunnerProcess
-from jobs.queue import Queue
-from jobs.schedule import Schedule
 
 RUNNER_ALIVE_S = 60.0
 """Runners say every 15 s that they are there."""
@@ -46,8 +43,8 @@ class Condition:
     waiting_since: float | None
     schedule: Sequence[Mapping[str, Any]]
 
-    def problems(self, settings: Settings, *, scheduled: bool) -> list[str]:
-        """Return one sentence for each thing that an operator must mend; `scheduled`: this process makes the backups."""
+    def problems(self, bot: Moodstem) -> list[str]:
+        """Return one sentence for each thing that an operator must mend."""
         found = []
         if not self.workers:
             why = "; ".join(self.troubles) or "no worker is running, start `moodstem worker`"
@@ -56,36 +53,34 @@ class Condition:
             found.append(f"workers ended by themselves {self.lately} times in ten minutes: the log says how")
         if self.free_bytes < RESERVE_BYTES:
             found.append(
-                f"the disk of {settings.data.absolute()} has {self.free_bytes / 1e9:.1f} GB left and needs {RESERVE_BYTES / 1e9:g}: make room"
+                f"the disk of {bot.settings.data.absolute()} has {self.free_bytes / 1e9:.1f} GB left and needs {RESERVE_BYTES / 1e9:g}: make room"
             )
         last = next(one for one in self.schedule if one["name"] == "backup")
-        if scheduled and last["last_error"]:
+        if bot.runs_schedule and last["last_error"]:
             found.append(f"the last backup failed: {last['last_error']}")
-        elif scheduled and last["last_success"] and time.time() - (self.backup_at or 0) > BACKUP_S:
+        elif bot.runs_schedule and last["last_success"] and time.time() - (self.backup_at or 0) > BACKUP_S:
             age = f"is {(time.time() - self.backup_at) / 3600:.0f} hours old" if self.backup_at else "is gone"
             found.append(f"the last backup {age}: one is due every night")
         return found
 
 
-async def look(
-    settings: Settings, queue: Queue, schedule: Schedule, embedded: RunnerProcess | None
-) -> Condition:
-    """Return the present condition; `embedded` is the worker process that belongs to the bot."""
-    data, database = settings.data, settings.database
+async def look(bot: Moodstem) -> Condition:
+    """Return the present condition."""
+    data, database = bot.settings.data, bot.settings.database
     free, size, backup_at = await asyncio.to_thread(
         lambda: (
             shutil.disk_usage(data).free,
             sum(path.stat().st_size for path in data.glob(f"{database.name}*")),
-            next((path.stat().st_mtime for path in backups(settings.backups)), None),
+            next((path.stat().st_mtime for path in backups(bot.settings.backups)), None),
         )
     )
     now = time.time()
     runners = [
         one
-        for one in await queue.runners()
+        for one in await bot.queue.runners()
         if one["seen_at"] > now - RUNNER_ALIVE_S and not is_dead(one["owner"])
     ]
-    own = [] if embedded is None else embedded.ends
+    own = [] if bot.worker is None else bot.worker.ends
     ends = [*own[-5:], *(at for one in runners for at in one["ends"])]
     return Condition(
         free,
@@ -95,6 +90,6 @@ async def look(
         troubles=[say(one["trouble"] or NOT_YET) for one in runners if not one["ready"]],
         restarts=len(own) + sum(one["ended"] for one in runners),
         lately=sum(at > now - LATELY_S for at in ends),
-        waiting_since=await queue.waiting_since(),
-        schedule=await schedule.states(),
+        waiting_since=await bot.queue.waiting_since(),
+        schedule=await bot.schedule.states(),
     )

@@ -260,14 +260,8 @@ class Runner:
             ended = "erased" if job is None else f"{job.state} {job.error_code or ''}".strip()
         else:
             ended = "its lease was lost and its outcome is dropped"
-        log.log(
-            logging.INFO if held else logging.WARNING,
-            "Job %d, %s, %.1f s: %s",
-            claimed.id,
-            claimed.kind,
-            time.monotonic() - lease.began,
-            ended,
-        )
+        level, seconds = logging.INFO if held else logging.WARNING, time.monotonic() - lease.began
+        log.log(level, "Job %d, %s, %.1f s: %s", claimed.id, claimed.kind, seconds, ended)
 
     def _remove_inputs(self, kind: Kind[Any, Any], job: Job) -> None:
         """Remove the files of a job that has come to nothing."""

@@ -116,13 +116,9 @@ class Schedule:
         else:
             await self._remember(task)
             often = isinstance(task.trigger, IntervalTrigger) and not done
-            log.log(
-                logging.DEBUG if often else logging.INFO,
-                "Scheduled: %s, %.1f s%s",
-                task.name,
-                time.monotonic() - began,
-                f": {done}" if done else "",
-            )
+            level = logging.DEBUG if often else logging.INFO
+            seconds, what = time.monotonic() - began, f": {done}" if done else ""
+            log.log(level, "Scheduled: %s, %.1f s%s", task.name, seconds, what)
             return True
         finally:
             self._running.discard(running)

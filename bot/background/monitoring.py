@@ -9,7 +9,7 @@ import math
 import re
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import discord
 from aiohttp import web
@@ -20,7 +20,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
-from bot.app import Moodstem
+from bot.app import Feature, Moodstem
+from bot.condition import look
 from bot.errors import name_of
 from core.errors import UserError
 from jobs.disk import usage
@@ -32,17 +33,12 @@ SAMPLE_S = 0.1
 """Between two looks at the event loop's lag."""
 
 
-def _family(
-    kind: type[CounterMetricFamily] | type[GaugeMetricFamily],
-    name: str,
-    meaning: str,
-    labels: Sequence[str],
-    values: Iterable[tuple[Sequence[str], float]],
-) -> Metric:
-    family = kind(f"moodstem_{name}", meaning, labels=labels)
+def _family(kind: Any, name: str, meaning: str, labels: Sequence[str], values: Iterable[Any]) -> Metric:
+    """`values` are pairs of the labels' values and a number."""
+    family: Any = kind(f"moodstem_{name}", meaning, labels=labels)
     for of, value in values:
         family.add_metric(of, value)
-    return family
+    return cast(Metric, family)
 
 
 class _Read(Collector):
@@ -54,11 +50,11 @@ class _Read(Collector):
         return self.metrics
 
 
-class Monitoring(commands.Cog):
+class Monitoring(Feature):
     """Serves one bot's state, and counts commands that went well."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self._read = _Read()
         bot.metrics.registry.register(self._read)
         self._runner: web.AppRunner | None = None
@@ -107,9 +103,9 @@ class Monitoring(commands.Cog):
         elif not bot.is_ready():
             problems.append("not connected to Discord")
         try:
-            now = await bot.condition()
+            now = await look(bot)
             workers = now.workers
-            problems += now.problems(bot.settings, scheduled=bot.runs_schedule)
+            problems += now.problems(bot)
         except Exception as error:  # whatever it is, members are not served
             problems.append(f"the database or its disk cannot be read: {error}")
         report = {
@@ -129,7 +125,7 @@ class Monitoring(commands.Cog):
         return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     async def _state(self) -> list[Metric]:
-        bot, now = self.bot, await self.bot.condition()
+        bot, now = self.bot, await look(self.bot)
         sizes = {"database": now.database_bytes, **await asyncio.to_thread(usage, bot.settings.data)}
         latencies = getattr(bot, "latencies", None) or [(0, bot.latency)]
         counts, passed = await bot.queue.counts(), await totals(bot.database)
@@ -181,7 +177,3 @@ class Monitoring(commands.Cog):
         command: app_commands.Command[Any, ..., Any] | app_commands.ContextMenu,
     ) -> None:
         self.bot.metrics.ended(interaction, name_of(interaction))
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Monitoring(bot))

@@ -28,7 +28,7 @@ from core.errors import UserError
 from core.library.schema import available_migrations
 from core.protection import protect_process
 from core.settings import Settings, config_file
-from jobs.configure import runner_options
+from jobs.engines.registry import make_engine
 from jobs.process import run_worker
 
 log = logging.getLogger(__name__)
@@ -65,16 +65,11 @@ def run(ctx: click.Context) -> None:
     os.environ.pop("DISCORD_TOKEN", None)  # workers and what they start inherit the rest
     if not token:
         raise UserError("There is no token: `moodstem setup` asks for it, or put it into DISCORD_TOKEN.")
-    runner_options(settings)  # says at once what its worker would miss
+    make_engine(settings)  # says at once what its worker would miss
     protect_process()
     logs.configure(settings.log.format, settings.log.level)
-    log.info(
-        "Moodstem %s starts: data %s, schema %d, settings %s",
-        version("moodstem"),
-        settings.data.absolute(),
-        max(available_migrations()),
-        config_file().absolute(),
-    )
+    about = (settings.data.absolute(), max(available_migrations()), config_file().absolute())
+    log.info("Moodstem %s starts: data %s, schema %d, settings %s", version("moodstem"), *about)
     try:
         asyncio.run(_run(settings, token))
     except UserError:
@@ -144,8 +139,8 @@ def _give_up() -> None:
 
 
 def refusal_of(error: BaseException) -> UserError | None:
-    """Return what an operator can do about an error of Discord's or of an extension; None where it is a fault of ours."""
-    if isinstance(error, commands.ExtensionFailed | app_commands.CommandInvokeError):
+    """Return what an operator can do about an error of Discord's or of a command; None where it is a fault of ours."""
+    if isinstance(error, app_commands.CommandInvokeError):
         return refusal_of(error.original)
     if isinstance(error, UserError):
         return error
@@ -187,4 +182,4 @@ def worker(ctx: click.Context) -> None:
     settings = settings_of(ctx)
     protect_process()
     logs.configure(settings.log.format, settings.log.level)
-    asyncio.run(run_worker(runner_options(settings)))
+    asyncio.run(run_worker(settings))

@@ -37,9 +37,8 @@ async def backup(
 
 def _backup(source: Path, folder: Path, keep: int, by_hand: bool, now: float) -> Path:
     began = time.monotonic()
-    target = folder / (
-        time.strftime("moodstem-%Y%m%d-%H%M%S", time.gmtime(now)) + (_BY_HAND if by_hand else ".db")
-    )
+    name = "moodstem-%Y%m%d-%H%M%S" + (_BY_HAND if by_hand else ".db")
+    target = folder / time.strftime(name, time.gmtime(now))
     part = target.with_suffix(".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -18,26 +18,26 @@ from core.errors import fact
 from core.library.audit import Entry as Logged
 from core.library.guild_limits import LIMITS
 from core.library.history import Moment
+from core.library.journeys import Made, Stop
+from core.library.journeys import Question as Way
 from core.library.matching import Match
+from core.library.parties import Guest, Heard, Opened
 from core.library.playlist_files import Item
 from core.library.playlists import LONGEST_NAME, Entry, Playlist
 from core.library.query import Key, parse
+from core.library.recommendations import Pick, Reason, RecommendationQuery, Recommended
+from core.library.rule_weights import Change
 from core.library.search import Filters, Found, Hit
 from core.library.tracks import Track
 from core.moods.aim import AIMS
 from core.moods.profile import MOODS, PREFERENCES, Profile
 from core.moods.questionnaire import AT_ONCE, questions
-from core.recommend.feedback import KINDS
-from core.recommend.journey_store import Made, Stop
-from core.recommend.journey_store import Question as Way
-from core.recommend.party_store import Guest, Heard, Opened
+from core.recommend.picks import AGAINST, FOR
 from core.recommend.prominence import Prominent
-from core.recommend.recommendation_store import AGAINST, FOR, Pick, RecommendationQuery, Recommended
-from core.recommend.rules import Reason, occasions
 from core.recommend.similar import Similar
 from core.recommend.steer import MOST, steers
-from core.recommend.table import load_rules, load_steers
-from core.recommend.tuning import Change
+from core.recommend.table import load_rules, load_steers, occasions
+from core.recommend.taste_term import KINDS
 from core.recommend.weight_preview import Outcome, Place, samples
 from core.settings import LimitSettings, RetentionSettings
 from core.track_analysis import TrackAnalysis
@@ -147,7 +147,13 @@ def recommended(words: str) -> Recommended:
 
 def journey(words: str) -> Made:
     stops = [Stop(pick, 0.55, 0.55) for pick in picks(words, 40)]
-    return Made(BIG, 1, Way(profile(), "joyful_activation", 40), stops, {"seconds": 86_399.0})
+    return Made(
+        BIG,
+        1,
+        Way(profile(), "joyful_activation", 40),
+        stops,
+        {"seconds": 86_399.0, "ends": [["sadness", "tenderness"], ["joyful_activation"]]},
+    )
 
 
 def party(words: str) -> Opened:
@@ -246,7 +252,7 @@ def rule_calls(words: str) -> dict[str, list[tuple[Any, ...]]]:
 def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
     """{function: arguments of each call}; a dict at the end holds named ones."""
     from bot.condition import Condition
-    from bot.features.admin.cards import machine_lines
+    from bot.features.admin.cards import host_lines
 
     kept = RetentionSettings()
     results = {"tracks": dict.fromkeys(("total", "folder", "upload", "sample"), 999_999)}
@@ -267,7 +273,7 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.features.help.cards:help_card": [()],
         "bot.features.upload.cards:jobs_card": [([],), *[([replace(job(words, state), id=BIG + n) for n in range(5)], True) for state in states]],
         "bot.features.admin.cards:jobs_card": [([], counted), ([replace(job(words, state), id=BIG + n) for n in range(10) for state in ("queued",)], counted)],
-        "bot.features.admin.cards:stats_card": [(results["tracks"], counted, machine_lines(Condition(BIG, BIG, last, workers, [words], 9, 9, None, []), "htdemucs_6s", "auto")) for workers in (0, 99) for last in (None, BIG)],
+        "bot.features.admin.cards:stats_card": [(results["tracks"], counted, host_lines(Condition(BIG, BIG, last, workers, [words], 9, 9, None, []), "htdemucs_6s", "auto")) for workers in (0, 99) for last in (None, BIG)],
         "bot.features.admin.cards:limits_card": [(LimitSettings(), set(LIMITS))],
         "bot.features.admin.cards:log_card": [([], 0, False), ([Logged(BIG, "cancelled a job of a member", fact("plain", sentence=f"{words}: {words}"), 10**9)] * 10, 1, True)],
         "bot.widgets:note_card": [(tr("Deleted **{name}**. The tracks stay in the library.", name=words[:80]),)],
@@ -300,7 +306,7 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.features.playlists.cards:delete_card": [(playlist(words),)],
         "bot.features.privacy.cards:privacy_card": [(kept,)],
         "bot.features.privacy.cards:erase_card": [()],
-        "bot.features.privacy.cards:consent_card": [(kept, BIG, "c" * 62)],
+        "bot.consent:consent_card": [(kept, BIG, "c" * 62)],
         "bot.features.similar.cards:answer_card": [(way, track(words), similar(words), prominent(words)) for way in ways] + [(replace(ways[1], track_id=0), None, [], prominent(words))],
         "bot.features.similar.cards:comparison_card": [(track(words), replace(track(words), id=1), similar(words)[0].reasons, False)],
         "bot.features.upload.cards:stems_card": [(job(words, "done", "stems", result=archive), analysis(words), until) for until in (None, 1e9)],

@@ -13,6 +13,7 @@ import pytest
 from core.audio.decode import decode
 from core.library.database import Database
 from core.library.schema import open_database
+from jobs.engines.base import WorkerOptions
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
 from jobs.kinds.index import index_folder
@@ -22,7 +23,7 @@ from jobs.runner import Pace, Runner
 from tests.conftest import fill_up
 from tests.jobs.helpers import until
 from tests.jobs.stub_runner import EFFECTS, KINDS
-from tests.make import write_tone
+from tests.make import WORDS, write_tone
 from tests.refusals import spoken
 
 QUICK = Pace(lease_s=30, poll_s=0.01, progress_s=0.0, retry_s=0.02)
@@ -50,7 +51,7 @@ async def test_in_the_middle_of_an_analysis(
     write_tone(settings.uploads / "abc")
     queue = Queue(database)
     runner = Runner(queue, warm_engine, settings, pace=QUICK)
-    job = await queue.enqueue("analyse", {"path": "abc", "name": "Song.ogg"}, user_id=1)
+    job = await queue.enqueue("analyse", {"path": "abc", "name": "Song.ogg", "words": WORDS}, user_id=1)
     ballast = fill_up(small_disk)
     for attempt in range(1, 6):
         later(queue, 61.0 * attempt)
@@ -79,7 +80,7 @@ async def test_while_a_folder_is_indexed(
     await queue.enqueue("index", {"folder": str(tmp_path / "music")}, user_id=1)
     await warm_engine.start()  # the other one, which has room
     monkeypatch.setenv("TMPDIR", str(small_disk))  # for the worker
-    engine = LocalEngine("none")
+    engine = LocalEngine(WorkerOptions("none"))
     runner = Runner(queue, engine, settings, pace=QUICK)
     try:
         assert await runner.run_one()

@@ -9,28 +9,21 @@ from bot.features.upload.cards import job_title
 from bot.router import Press
 from bot.theme import plain, roughly
 from bot.widgets import Card, Style, note_card, row, text
-from bot.words.i18n import mark, number, percent, tr
-from bot.words.say import LIMITS, say
+from bot.words.i18n import number, percent, tr
+from bot.words.named import word, words
+from bot.words.say import say
 from core.library.audit import Entry
 from core.settings import LimitSettings
 from jobs.model import Job
 
 PAGE = 10
 
-COUNTED = {
-    "queued": mark("{count} waiting"),
-    "running": mark("{count} running"),
-    "done": mark("{count} done"),
-    "failed": mark("{count} failed"),
-    "cancelled": mark("{count} cancelled"),
-}
-
 
 def jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
     """Jobs of this server that wait or run, and how the last ones ended."""
-    counted = ", ".join(tr(COUNTED[state], count=count) for state, count in stats.items() if count) or tr(
-        "nothing yet"
-    )
+    counted = ", ".join(
+        word("counted-states", state, count=count) for state, count in stats.items() if count
+    ) or tr("nothing yet")
     if not jobs:
         return note_card(
             tr("No job waits or runs. So far: {counted}.", counted=counted),
@@ -84,8 +77,8 @@ def newer_older(action: str, page: int, more: bool) -> list[Press]:
     ]
 
 
-def stats_card(tracks: dict[str, int], jobs: dict[str, int], machine: Sequence[str]) -> Card:
-    """The server's library and jobs, and for the operator the lines of `machine_lines`."""
+def stats_card(tracks: dict[str, int], jobs: dict[str, int], host: Sequence[str]) -> Card:
+    """The server's library and jobs, and for the operator `host_lines`."""
     return Card(
         text(tr("## How things stand")),
         text(
@@ -103,12 +96,12 @@ def stats_card(tracks: dict[str, int], jobs: dict[str, int], machine: Sequence[s
                 running=jobs["running"],
                 queued=jobs["queued"],
             ),
-            *machine,
+            *host,
         ),
     )
 
 
-def machine_lines(now: Condition, separator: str, chosen: str) -> list[str]:
+def host_lines(now: Condition, separator: str, chosen: str) -> list[str]:
     """Workers, separator, disk and backups; `separator` is at work, `chosen` stands in the settings."""
     worker = str(now.workers) if now.workers else tr("none is running; start `moodstem worker`")
     backup = f"<t:{now.backup_at:.0f}:R>" if now.backup_at else tr("none yet; `/admin backup` makes one")
@@ -128,9 +121,9 @@ def machine_lines(now: Condition, separator: str, chosen: str) -> list[str]:
 def limits_card(here: LimitSettings, own: set[str]) -> Card:
     """Every limit that a server may set, and who set it."""
     lines = [
-        f"**{number(getattr(here, name), 'g') if getattr(here, name) else tr('any number')}** {tr(words)}"
+        f"**{number(getattr(here, name), 'g') if getattr(here, name) else tr('any number')}** {word('limits', name)}"
         + (tr(" (set here)") if name in own else "")
-        for name, words in LIMITS.items()
+        for name in words("limits")
     ]
     return Card(
         text(tr("## Limits on this server"), *lines),

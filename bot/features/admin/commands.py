@@ -9,18 +9,11 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction
+from bot.condition import look
 from bot.consent import asks_for, stores_nothing
 from bot.errors import answer_refusals
-from bot.features.admin.cards import (
-    PAGE,
-    jobs_card,
-    limits_card,
-    log_card,
-    machine_lines,
-    state_of,
-    stats_card,
-)
+from bot.features.admin.cards import PAGE, host_lines, jobs_card, limits_card, log_card, state_of, stats_card
 from bot.features.language.commands import AUTOMATIC, CHOICES
 from bot.features.rules.commands import rules_view
 from bot.features.upload.job_cards import open_card
@@ -28,27 +21,21 @@ from bot.permissions import admin_only, must_manage
 from bot.router import on_press
 from bot.translator import language_of
 from bot.widgets import note_card
-from bot.words.i18n import mark, speak, tr
-from bot.words.say import LIMITS
+from bot.words.i18n import mark, tr
+from bot.words.named import words
 from core.errors import Fact, UserError, fact
 from core.library import languages
 from core.library.audit import entries, record
 from core.library.backup import backup, rehearse
 from core.library.guild_limits import limits_of, own_limits, set_limit
 from core.separation.registry import at_hand
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, speak
 from jobs.files import cancel
 from jobs.kinds import index
 from jobs.model import BACKGROUND
 
 
-async def note(interaction: discord.Interaction[Moodstem], action: str, detail: Fact | str) -> None:
-    """Write down for the other admins what one of them did."""
-    told = fact("plain", sentence=detail) if isinstance(detail, str) else detail
-    await record(interaction.client.database, must_manage(interaction), interaction.user.id, action, told)
-
-
-async def enqueue_folders(interaction: discord.Interaction[Moodstem]) -> None:
+async def enqueue_folders(interaction: Interaction) -> None:
     """A job for each music folder, with its card."""
     bot = interaction.client
     folders = bot.settings.library.folders_of(must_manage(interaction))
@@ -75,13 +62,18 @@ async def enqueue_folders(interaction: discord.Interaction[Moodstem]) -> None:
     await note(interaction, mark("re-index"), ", ".join(folder.name for folder in folders)[:400])
 
 
+async def note(interaction: Interaction, action: str, about: Fact | str) -> None:
+    """Into the server's log."""
+    about = fact("plain", sentence=about) if isinstance(about, str) else about
+    await record(interaction.client.database, must_manage(interaction), interaction.user.id, action, about)
+
+
 @app_commands.default_permissions(manage_guild=True)
 @app_commands.guild_only()
-class Admin(commands.GroupCog, group_name="admin", group_description="For those who manage this server."):
+class Admin(
+    Feature, commands.GroupCog, group_name="admin", group_description="For those who manage this server."
+):
     """Every command is hidden from members by default and checked again here."""
-
-    def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Discord lets a server's owner give these commands to others: they need the permission all the same."""
@@ -93,23 +85,23 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         description="Look through the music folders for new, changed, moved and deleted files."
     )
     @answer_refusals
-    async def reindex(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def reindex(self, interaction: Interaction) -> None:
         await enqueue_folders(interaction)
 
     @app_commands.command(
         description="What waits and runs on this server; cancel what should not.", extras=stores_nothing
     )
-    async def jobs(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def jobs(self, interaction: Interaction) -> None:
         await interaction.response.send_message(
             view=await self.jobs_view(must_manage(interaction)), ephemeral=True
         )
 
     @on_press("admin_jobs", consent=False)
-    async def jobs_again(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def jobs_again(self, interaction: Interaction) -> None:
         await interaction.response.edit_message(view=await self.jobs_view(must_manage(interaction)))
 
     @on_press("admin_cancel")
-    async def cancel(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
+    async def cancel(self, interaction: Interaction, job_id: str) -> None:
         guild_id = must_manage(interaction)
         job = await self.bot.queue.get(int(job_id))
         if job is None or job.guild_id != guild_id:
@@ -126,16 +118,16 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         description="Library and jobs of this server; for whoever runs me, also workers, disk and backups.",
         extras=stores_nothing,
     )
-    async def stats(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def stats(self, interaction: Interaction) -> None:
         guild_id = must_manage(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        machine: list[str] = []
+        host: list[str] = []
         if await self.bot.is_owner(interaction.user):
             jobs = self.bot.settings.jobs
             separator = await asyncio.to_thread(at_hand, jobs.separator, weights_dir=jobs.weights)
-            machine = machine_lines(await self.bot.condition(), separator, jobs.separator)
+            host = host_lines(await look(self.bot), separator, jobs.separator)
         tracks = {"total": 0, "folder": 0, "upload": 0, "sample": 0} | await self.bot.library.counts(guild_id)
-        card = stats_card(tracks, await self.bot.queue.counts(guild_id), machine)
+        card = stats_card(tracks, await self.bot.queue.counts(guild_id), host)
         await interaction.edit_original_response(view=card)
 
     @app_commands.command(
@@ -143,7 +135,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         extras=stores_nothing,
     )
     @answer_refusals
-    async def backup(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def backup(self, interaction: Interaction) -> None:
         must_manage(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         if not await self.bot.is_owner(interaction.user):
@@ -165,11 +157,11 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
     )
     @app_commands.describe(name="Which limit", value="The new number; left out, back to the operator's")
     @app_commands.choices(
-        name=[app_commands.Choice(name=words, value=name) for name, words in LIMITS.items()]
+        name=[app_commands.Choice(name=text, value=name) for name, text in words("limits").items()]
     )
     @answer_refusals
     async def limits(
-        self, interaction: discord.Interaction[Moodstem], name: str | None = None, value: float | None = None
+        self, interaction: Interaction, name: str | None = None, value: float | None = None
     ) -> None:
         guild_id, limits = must_manage(interaction), self.bot.settings.limits
         if name is None and value is not None:
@@ -185,7 +177,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
     @app_commands.command(
         description="How much each rule counts here: look, try out, change, undo.", extras=stores_nothing
     )
-    async def rules(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def rules(self, interaction: Interaction) -> None:
         view = await rules_view(self.bot, must_manage(interaction))
         await interaction.response.send_message(view=view, ephemeral=True)
 
@@ -195,7 +187,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
     @app_commands.describe(language="Without a choice: each member's Discord decides")
     @app_commands.choices(language=CHOICES)
     @answer_refusals
-    async def language(self, interaction: discord.Interaction[Moodstem], language: str) -> None:
+    async def language(self, interaction: Interaction, language: str) -> None:
         guild_id = must_manage(interaction)
         chosen = None if language == AUTOMATIC else language
         await languages.choose_for_server(self.bot.database, guild_id, chosen)
@@ -211,13 +203,13 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
     @app_commands.command(
         name="log", description="What admins did with my commands, newest first.", extras=stores_nothing
     )
-    async def log_(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def log_(self, interaction: Interaction) -> None:
         await interaction.response.send_message(
             view=await self.log_view(must_manage(interaction), 0), ephemeral=True
         )
 
     @on_press("admin_log", consent=False)
-    async def log_page(self, interaction: discord.Interaction[Moodstem], page: str) -> None:
+    async def log_page(self, interaction: Interaction, page: str) -> None:
         await interaction.response.edit_message(view=await self.log_view(must_manage(interaction), int(page)))
 
     async def log_view(self, guild_id: int, page: int) -> discord.ui.LayoutView:
@@ -225,7 +217,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         return log_card(found[:PAGE], page, len(found) > PAGE)
 
 
-class Reindex(commands.Cog):
+class Reindex(Feature):
     """/reindex: the shortcut of /admin reindex."""
 
     @app_commands.command(
@@ -233,10 +225,5 @@ class Reindex(commands.Cog):
     )
     @admin_only
     @answer_refusals
-    async def reindex(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def reindex(self, interaction: Interaction) -> None:
         await enqueue_folders(interaction)
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Admin(bot))
-    await bot.add_cog(Reindex())

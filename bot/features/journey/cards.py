@@ -7,18 +7,17 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.features.library.cards import by_line, turning
 from bot.features.recommend.cards import opinion_buttons
 from bot.router import Choose, Press
 from bot.theme import clock, plain
-from bot.widgets import Card, Style, gallery, line, mood_colour, row, text
+from bot.widgets import Card, Style, by_line, gallery, line, mood_colour, row, section, text, turning
 from bot.words.explain import signed, why
 from bot.words.i18n import percent, tr, trn
 from bot.words.moods import mood_label, moods_text
 from bot.words.reasons import reason_text
+from core.library.journeys import Made
 from core.moods.profile import MOODS
 from core.recommend.explain import in_short
-from core.recommend.journey_store import Made
 
 PAGE = 5
 PICTURE = "journey.png"
@@ -47,7 +46,7 @@ def where_card(action: str, arguments: tuple[object, ...], *, known: bool) -> Ca
 
 def journey_card(made: Made, page: int = 0, *, picture: bool = False, drawing: bool = False) -> Card:
     """One page of the way: each track, how far along it lies, and why. `drawing`: the picture is on its way."""
-    start, goal = map(moods_text, made.ends())
+    start, goal = map(moods_text, made.ends)
     pages = -(-len(made.stops) // PAGE)
     page %= pages
     first = page * PAGE
@@ -66,15 +65,12 @@ def journey_card(made: Made, page: int = 0, *, picture: bool = False, drawing: b
     shown = list(enumerate(made.stops))[first : first + PAGE]
     for place, stop in shown:
         reasons = in_short(stop.pick, 1, said)
-        lines = [
-            f"**{place + 1}. {plain(stop.pick.title, 60)}**",
-            by_line(stop.pick.artist, tr("{share:.0%} of the way", share=stop.at), raw=1),
-            *(f"> {plain(reason_text(reason), SENTENCE)}" for reason in reasons),
-        ]
         items.append(
-            ui.Section(
-                "\n".join(one for one in lines if one),
-                accessory=Press("play", stop.pick.track_id, label=tr("Play"), emoji="▶️"),
+            section(
+                Press("play", stop.pick.track_id, label=tr("Play"), emoji="▶️"),
+                f"**{place + 1}. {plain(stop.pick.title, 60)}**",
+                by_line(stop.pick.artist, tr("{share:.0%} of the way", share=stop.at), raw=1),
+                *(f"> {plain(reason_text(reason), SENTENCE)}" for reason in reasons),
             )
         )
     items.append(line())
@@ -85,7 +81,7 @@ def journey_card(made: Made, page: int = 0, *, picture: bool = False, drawing: b
         row(
             Press("jr_save", made.id, label=tr("Save"), emoji="💾", style=Style.primary),
             Press("jr_again", made.id, label=tr("Another way"), emoji="🔀"),
-            *(turning("jr_page", made.id, page=page, pages=pages) if pages > 1 else ()),
+            *turning("jr_page", made.id, page=page, pages=pages),
         )
     )
     return Card(*items, colour=mood_colour(made.question.goal))
@@ -93,7 +89,7 @@ def journey_card(made: Made, page: int = 0, *, picture: bool = False, drawing: b
 
 def described(made: Made) -> str:
     """The picture in words, for those who do not see it."""
-    start, goal = map(moods_text, made.ends())
+    start, goal = map(moods_text, made.ends)
     way = ", ".join(
         f"{place}. {plain(stop.pick.title, 40)} {percent(stop.at)}"
         for place, stop in enumerate(made.stops, 1)
@@ -133,8 +129,8 @@ def why_card(made: Made, place: int) -> Card:
             tr("**What speaks for it**"),
             *(lines(found.reasons) or [tr("Nothing in particular: the others fit even less.")]),
         ),
-        *([text(tr("**What speaks against it**"), *against)] if against else []),
-        *([text(f"-# {'; '.join(sources)}")] if sources else []),
+        text(tr("**What speaks against it**"), *against) if against else None,
+        text(f"-# {'; '.join(sources)}") if sources else None,
         row(
             Press("play", stop.pick.track_id, label=tr("Play"), emoji="▶️"),
             Press("details", stop.pick.track_id, label=tr("Details"), emoji="🔍"),

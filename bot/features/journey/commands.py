@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Sequence
 
-import discord
 from discord import app_commands
-from discord.ext import commands
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.errors import answer_refusals
 from bot.features.journey.cards import PICTURE, journey_card, where_card, why_card
 from bot.features.playlists.showing import save_as_playlist
 from bot.router import on_press
 from bot.service.drawings import Drawings
+from bot.widgets import attached
 from bot.words.i18n import tr
 from bot.words.moods import mood_label, moods_text
 from bot.words.pictures import journey_words
 from core.errors import UserError
 from core.library.catalog import Catalog
+from core.library.journeys import Made, Question, Stop
 from core.moods.profile import MOODS, Profile
 from core.pictures.drawing import draw_journey
 from core.recommend.diversity import Term
-from core.recommend.journey import Journey, drawn, journey
-from core.recommend.journey_store import Made, Question
-
-Interaction = discord.Interaction[Moodstem]
+from core.recommend.journey import drawn, journey, stops
 
 TRACKS = 8
 KEPT = 12
@@ -36,11 +32,11 @@ KEPT = 12
 CHOICES = [app_commands.Choice(name=mood_label(name), value=name) for name in MOODS]
 
 
-class JourneyCommands(commands.Cog, name="Journey"):
+class JourneyCommands(Feature, name="Journey"):
     """Leads from one mood to another."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.pictures: Drawings[bytes] = Drawings(KEPT)
 
     @app_commands.command(
@@ -99,16 +95,16 @@ class JourneyCommands(commands.Cog, name="Journey"):
     ) -> None:
         """Choose, keep and show; the picture follows some seconds later."""
         catalog = await self.bot.catalogs.of(interaction.guild_id)
-        terms = await self.bot.feedback.terms(interaction.user.id, catalog)
-        found, shown = await asyncio.to_thread(_chosen, catalog, question, without, terms)
-        made = await self.bot.journeys.save(interaction.user.id, question, found, shown)
+        terms = await self.bot.tastes.terms(interaction.user.id, catalog)
+        chosen, shown = await asyncio.to_thread(_chosen, catalog, question, without, terms)
+        made = await self.bot.journeys.save(interaction.user.id, question, chosen, shown)
         await interaction.edit_original_response(view=journey_card(made, drawing=True), attachments=[])
         await self.show(interaction, made, 0)
 
     async def show(self, interaction: Interaction, made: Made, page: int) -> None:
         """With its picture, drawn in a process of its own; without it when it cannot be drawn."""
         try:
-            start, goal = map(moods_text, made.ends())
+            start, goal = map(moods_text, made.ends)
             told, words = {**made.drawn, "ends": [start, goal]}, journey_words(start, goal)
             picture = await self.pictures.get(made.id, lambda: draw_journey(told, words))
         except UserError:
@@ -116,7 +112,7 @@ class JourneyCommands(commands.Cog, name="Journey"):
             return
         await interaction.edit_original_response(
             view=journey_card(made, page, picture=True),
-            attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)],
+            attachments=[attached(picture, PICTURE)],
         )
 
     @on_press("jr_page", consent=False)
@@ -144,14 +140,14 @@ class JourneyCommands(commands.Cog, name="Journey"):
         """The way as a playlist, in its order."""
         made = await self.bot.journeys.own(int(journey_id), interaction.user.id)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        start, goal = map(moods_text, made.ends())
+        start, goal = map(moods_text, made.ends)
         wanted = tr("From {start} to {goal}", start=start, goal=goal)
         await save_as_playlist(interaction, wanted, [stop.pick.track_id for stop in made.stops])
 
 
 def _chosen(
     catalog: Catalog, question: Question, without: frozenset[int], terms: Sequence[Term]
-) -> tuple[Journey, dict[str, object]]:
+) -> tuple[list[Stop], dict[str, object]]:
     found = journey(
         catalog,
         question.start,
@@ -161,8 +157,4 @@ def _chosen(
         exclude=without,
         terms=terms,
     )
-    return found, drawn(catalog, found)
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(JourneyCommands(bot))
+    return stops(found), drawn(catalog, found)

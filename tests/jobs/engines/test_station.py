@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from core.errors import fact
-from jobs.engines.base import Limits, Request
+from jobs.engines.base import Limits, Request, WorkerOptions
 from jobs.engines.cluster.station import FOLDER, Outcome, Station
 from jobs.engines.cluster.transfer import Astray, Parcel, check_storage, discard, pack, unpack
 from tests.jobs.helpers import STUBS
-from tests.make import write_tone
+from tests.make import WORDS, write_tone
 from tests.refusals import refusal
 
 Make = Callable[..., Station]
@@ -28,7 +28,7 @@ async def station(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     made: list[Station] = []
 
     def make(**limits: Any) -> Station:
-        made.append(Station({"separator": "none", "extra_tasks": STUBS}, Limits(**limits)))
+        made.append(Station(WorkerOptions("none", limits=Limits(**limits), extra_tasks=STUBS)))
         return made[-1]
 
     yield make
@@ -55,7 +55,7 @@ async def test_says_what_it_has_loaded(station: Make) -> None:
     facts = await station().start()
     assert (facts["separator"], facts["separator_version"]) == ("none", "1")
     assert facts["host"]
-    bad = Station({"separator": "scissors"}, Limits())
+    bad = Station(WorkerOptions("scissors"))
     assert "There is no separator 'scissors'" in (await bad.start())["problem"]
 
 
@@ -107,7 +107,13 @@ async def test_progress_and_cancel(station: Make, tmp_path: Path) -> None:
 async def test_files_travel_there_and_back(station: Make, tmp_path: Path) -> None:
     music = write_tone(tmp_path / "Song.ogg", 330, title="Title")
     parcel, content = pack(music, "")
-    arguments = {"path": "at home", "name": "x.ogg", "max_seconds": 60.0, "picture": "at home, too"}
+    arguments = {
+        "path": "at home",
+        "name": "x.ogg",
+        "max_seconds": 60.0,
+        "picture": "at home, too",
+        "words": WORDS,
+    }
     await (worker := station()).begin(
         1,
         Request("analyse", arguments, reads=("path",), writes=("picture",)),
