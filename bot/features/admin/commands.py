@@ -13,7 +13,7 @@ from bot.app import Feature, Interaction
 from bot.condition import look
 from bot.consent import asks_for, stores_nothing
 from bot.errors import answer_refusals
-from bot.features.admin.cards import PAGE, host_lines, jobs_card, limits_card, log_card, state_of, stats_card
+from bot.features.admin import cards
 from bot.features.language.commands import AUTOMATIC, CHOICES
 from bot.features.rules.commands import rules_view
 from bot.features.upload.job_cards import open_card
@@ -25,7 +25,7 @@ from bot.words.i18n import mark, tr
 from bot.words.named import words
 from core.errors import Fact, UserError, fact
 from core.library import languages
-from core.library.audit import entries, record
+from core.library.audit import audit_entries, record
 from core.library.backup import backup, rehearse
 from core.library.guild_limits import limits_of, own_limits, set_limit
 from core.separation.registry import at_hand
@@ -47,7 +47,10 @@ async def enqueue_folders(interaction: Interaction) -> None:
     keys = {f"index:{folder.resolve()}": folder for folder in folders}
     if (under_way := await bot.queue.active(keys)) is not None:
         raise UserError(
-            tr("The music folders are being looked through already: {state}.", state=state_of(under_way))
+            tr(
+                "The music folders are being looked through already: {state}.",
+                state=cards.state_of(under_way),
+            )
         )
     for key, folder in keys.items():
         job = await bot.queue.enqueue(
@@ -111,8 +114,8 @@ class Admin(
         await interaction.response.edit_message(view=await self.jobs_view(guild_id))
 
     async def jobs_view(self, guild_id: int) -> discord.ui.LayoutView:
-        waiting = await self.bot.queue.jobs(guild_id=guild_id, state=("running", "queued"), limit=PAGE)
-        return jobs_card(waiting, await self.bot.queue.counts(guild_id))
+        waiting = await self.bot.queue.jobs(guild_id=guild_id, state=("running", "queued"), limit=cards.PAGE)
+        return cards.server_jobs_card(waiting, await self.bot.queue.counts(guild_id))
 
     @app_commands.command(
         description="Library and jobs of this server; for whoever runs me, also workers, disk and backups.",
@@ -125,9 +128,9 @@ class Admin(
         if await self.bot.is_owner(interaction.user):
             jobs = self.bot.settings.jobs
             separator = await asyncio.to_thread(at_hand, jobs.separator, weights_dir=jobs.weights)
-            host = host_lines(await look(self.bot), separator, jobs.separator)
+            host = cards.host_lines(await look(self.bot), separator, jobs.separator)
         tracks = {"total": 0, "folder": 0, "upload": 0, "sample": 0} | await self.bot.library.counts(guild_id)
-        card = stats_card(tracks, await self.bot.queue.counts(guild_id), host)
+        card = cards.stats_card(tracks, await self.bot.queue.counts(guild_id), host)
         await interaction.edit_original_response(view=card)
 
     @app_commands.command(
@@ -171,7 +174,7 @@ class Admin(
             change = fact("limit", limit=name, value=fact("the-usual") if value is None else value)
             await note(interaction, mark("limit"), change)
         here = await limits_of(self.bot.database, guild_id, limits)
-        card = limits_card(here, set(await own_limits(self.bot.database, guild_id)))
+        card = cards.limits_card(here, set(await own_limits(self.bot.database, guild_id)))
         await interaction.response.send_message(view=card, ephemeral=True)
 
     @app_commands.command(
@@ -213,8 +216,8 @@ class Admin(
         await interaction.response.edit_message(view=await self.log_view(must_manage(interaction), int(page)))
 
     async def log_view(self, guild_id: int, page: int) -> discord.ui.LayoutView:
-        found = await entries(self.bot.database, guild_id, PAGE + 1, page * PAGE)
-        return log_card(found[:PAGE], page, len(found) > PAGE)
+        found = await audit_entries(self.bot.database, guild_id, cards.PAGE + 1, page * cards.PAGE)
+        return cards.log_card(found[: cards.PAGE], page, len(found) > cards.PAGE)
 
 
 class Reindex(Feature):
