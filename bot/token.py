@@ -43,7 +43,8 @@ def cleaned(text: str, origin: str) -> str:
 
     Raises UserError, which names `origin` and never the text, if something is left that no token has.
     """
-    token = text.strip(string.whitespace + "\"'").removeprefix("Bot ").strip()
+    around = string.whitespace + "\"'"
+    token = text.strip(around).removeprefix("Bot ").strip(around)
     if not token.isascii() or not token.isprintable() or " " in token:
         raise UserError(f"The token in {origin} has a line break, a space or another foreign sign: {ANEW}.")
     logs.hide(token)

@@ -20,10 +20,12 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot import create_bot
+from bot.cli.instance import hold
 from bot.cli.root import settings_of
 from bot.token import ANEW, read_token
 from core import logs
-from core.errors import UserError
+from core.errors import NO_ROOM, UserError, is_disk_full
+from core.folders import advice_on
 from core.protection import protect_process
 from core.settings import Settings
 from jobs.configure import runner_options
@@ -66,8 +68,12 @@ def run(ctx: click.Context) -> None:
     runner_options(settings)  # says at once what its worker would miss
     protect_process()
     logs.configure(settings.log.format, settings.log.level)
+    for folder in settings.library.folders:
+        if advice := advice_on(folder):
+            log.warning("The music folder %s is left out: %s", folder, advice)
     try:
-        asyncio.run(_run(settings, token))
+        with hold(settings):
+            asyncio.run(_run(settings, token))
     except UserError:
         raise
     except Exception:
@@ -131,7 +137,7 @@ def _give_up() -> None:
     log.critical(
         "Stopping took longer than %d s; this process ends now, and jobs go back to the queue", LONGEST_STOP_S
     )
-    os._exit(1)
+    os._exit(os.EX_SOFTWARE)
 
 
 def refusal_of(error: BaseException) -> UserError | None:
@@ -140,6 +146,8 @@ def refusal_of(error: BaseException) -> UserError | None:
         return refusal_of(error.original)
     if isinstance(error, UserError):
         return error
+    if is_disk_full(error):
+        return UserError(NO_ROOM)
     if isinstance(error, discord.LoginFailure):
         return UserError(REFUSALS[4004])
     if isinstance(error, discord.PrivilegedIntentsRequired):

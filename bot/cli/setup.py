@@ -20,8 +20,8 @@ from bot.cli.root import main, settings_of
 from bot.cli.templates import compose_override, systemd_unit, template
 from bot.token import cleaned, keep_token, read_token
 from core.errors import UserError
-from core.folders import access_to, replace_file
-from core.settings import Settings, config_file, whoever
+from core.folders import access_to, advice_on, replace_file
+from core.settings import Settings, config_file
 from core.spoken import LANGUAGES
 
 SERVICES = ("systemd", "compose", "none")
@@ -153,11 +153,10 @@ def _music(settings: Settings, given: tuple[Path, ...], asks: bool) -> None:
 def _readable(folder: Path) -> Path:
     """The whole path of a folder. Raises UserError if it is not there or closed."""
     folder = folder.expanduser().absolute()
-    access = access_to(folder)
-    if access == "missing":
+    if access_to(folder) == "missing":
         raise UserError(f"There is no folder {folder}.")
-    if access != "open":
-        raise UserError(f"The folder {folder} is {access}: let {whoever()} read it.")
+    if advice := advice_on(folder):
+        raise UserError(f"The folder {folder} is closed: {advice}.")
     return folder.resolve()
 
 

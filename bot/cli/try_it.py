@@ -18,6 +18,7 @@ import click
 import simcord
 
 from bot import create_bot
+from bot.cli.instance import hold
 from bot.cli.root import settings_of
 from core.errors import UserError
 from core.settings import Settings
@@ -139,4 +140,5 @@ def try_(ctx: click.Context, port: int | None, no_browser: bool) -> None:
     """Try the real bot on a simulated Discord, in the browser."""
     settings = settings_of(ctx)
     runner_options(settings)  # says at once what its worker would miss
-    asyncio.run(run(settings, port=port, browser=not no_browser))
+    with hold(settings):
+        asyncio.run(run(settings, port=port, browser=not no_browser))
