@@ -46,9 +46,11 @@ def make_folder(folder: Path) -> None:
         ) from error
 
 
-def writable(path: Path) -> str:
-    """Return how an operator makes a file of the data folder writable for us."""
-    return f"make it writable for {whoever()}, for instance by `chown -R {os.getuid()} {path.parent}`"
+def writable(folder: Path) -> str:
+    """Return how an operator makes a data folder writable for us, and what is in it."""
+    return (
+        f"make it writable for {whoever()}, by `chown -R {os.getuid()} {folder.absolute()}` if it is theirs"
+    )
 
 
 def replace_file(file: Path, text: str, mode: int) -> None:

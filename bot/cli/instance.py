@@ -22,7 +22,7 @@ def hold(settings: Settings) -> IO[bytes]:
         opened = file.open("ab")
     except OSError as error:
         raise UserError(
-            f"The data folder {settings.data} cannot be written ({error.strerror}): {writable(file)}."
+            f"The data folder {settings.data} cannot be written ({error.strerror}): {writable(settings.data)}."
         ) from error
     if not _locked(settings, opened, fcntl.LOCK_EX):
         raise UserError(

@@ -28,7 +28,7 @@ from core.errors import NO_ROOM, UserError, is_disk_full
 from core.folders import advice_on
 from core.protection import protect_process
 from core.settings import Settings
-from jobs.configure import runner_options
+from jobs.engines.registry import make_engine
 from jobs.process import run_worker
 
 log = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ def run(ctx: click.Context) -> None:
     os.environ.pop("DISCORD_TOKEN", None)  # workers and what they start inherit the rest
     if not token:
         raise UserError("There is no token: `moodstem setup` asks for it, or put it into DISCORD_TOKEN.")
-    runner_options(settings)  # says at once what its worker would miss
+    make_engine(settings)  # says at once what its worker would miss
     protect_process()
     logs.configure(settings.log.format, settings.log.level)
     for folder in settings.library.folders:
@@ -186,4 +186,4 @@ def worker(ctx: click.Context) -> None:
     settings = settings_of(ctx)
     protect_process()
     logs.configure(settings.log.format, settings.log.level)
-    asyncio.run(run_worker(runner_options(settings)))
+    asyncio.run(run_worker(settings))

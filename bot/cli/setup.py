@@ -86,7 +86,7 @@ def _token(settings: Settings, given: TextIO | None, asks: bool) -> None:
     except OSError as error:
         raise UserError(f"The token cannot be kept ({error.strerror}): {error.filename}.") from error
     if seen.problem:
-        click.echo(f"Token: could not be checked, for Discord {seen.problem[2]}.")
+        click.echo(f"Token: could not be checked, for Discord {seen.problem.text}.")
     else:
         click.echo(f"Token: good, of the bot {seen.me['username']}.")
     click.echo(f"  kept in {file}, which only its owner can read")
@@ -120,7 +120,7 @@ def _good_token(settings: Settings, given: TextIO | None, asks: bool) -> tuple[s
                 )
             seen = asyncio.run(look(settings, token))
             if seen.is_wrong and seen.problem:
-                raise UserError(f"The token is not good: {seen.problem[2]}.")
+                raise UserError(f"The token is not good: {seen.problem.text}.")
             return token, seen
         except UserError as error:
             _ask_again(error, asks)

@@ -31,7 +31,9 @@ async def open_database(path: Path) -> Database:
         if is_disk_full(error):
             raise
         if error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
-            raise UserError(f"The database {path} cannot be opened ({error}): {writable(path)}.") from error
+            raise UserError(
+                f"The database {path} cannot be opened ({error}): {writable(path.parent)}."
+            ) from error
         raise UserError(
             f"{path} is not a usable Moodstem database ({error}): restore a backup or choose another data folder."
         ) from error
