@@ -37,8 +37,8 @@ from jobs.schedule import Schedule
 
 FREE_GB = 2
 
-FIRST_START_MB = 3
-"""What a new database takes on the disk, its log included."""
+START_MB = 3.0
+"""What a new database takes on the disk, its log included; one that is there needs a little to be opened."""
 
 
 async def examine(settings: Settings) -> list[Finding]:
@@ -111,7 +111,8 @@ def _disk(settings: Settings) -> list[Finding]:
     )
     open_to_all = data.exists() and bool(data.stat().st_mode & 0o007)
     free = shutil.disk_usage(folder).free
-    full = free < FIRST_START_MB * 1e6 and not settings.database.exists()
+    taken = sum(one.stat().st_size for one in data.glob(f"{settings.database.name}*"))
+    full = free < max(START_MB * 1e6 - taken, 1e5)
     few = free < FREE_GB * 1e9
     return [
         Finding("data folder", not closed, f"{data}{advice}", needed=True),

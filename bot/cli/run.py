@@ -119,11 +119,10 @@ async def _until(stop: asyncio.Event, settings: Settings, token: str) -> None:
         asked_at = loop.time()
         log.info("Stopping: answers are finished, the running job ends or is given back")
         last_resort = threading.Timer(LONGEST_STOP_S, _give_up)
-        last_resort.daemon = True
+        last_resort.daemon = True  # it goes on when all is closed: the end of the process waits for threads
         last_resort.start()
         working.cancel()
         await asyncio.wait({working})
-    last_resort.cancel()
     log.info("Stopped after %.1f s", loop.time() - asked_at)
 
 
