@@ -29,7 +29,7 @@ from bot.service.notices import Notices
 from bot.service.recommending import Recommending
 from bot.service.uploading import Uploading
 from bot.translator import Words, language_of
-from bot.words.i18n import catalogue, mark, speak, tr
+from bot.words.i18n import catalogue, mark, tr
 from core.errors import UserError
 from core.library.command_sync import save_synced_commands, synced_commands
 from core.library.database import Database
@@ -46,7 +46,7 @@ from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.recommend.taste_term import Tastes
 from core.settings import Settings
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, speak
 from jobs.queue import Queue
 
 log = logging.getLogger(__name__)

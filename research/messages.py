@@ -35,6 +35,7 @@ SHOWN = (
     "bot/errors",
     "bot/autocomplete",
     "bot/app",
+    "bot/consent",
     "bot/service",
 )
 """Where a text that is not marked is a mistake."""

@@ -19,7 +19,7 @@ from bot.words.say import say
 from core.analysis import analyse
 from core.errors import UserError
 from core.genre.model import classify_file
-from core.library.latents import load_latents, model_of, told
+from core.library.latents import common_genre, load_latents, model_of, told
 from core.library.schema import open_database
 from core.library.tracks import Library
 from core.recommend.prominence import checked_instrument, prominent
@@ -225,21 +225,7 @@ async def _by_latent(
                 "title": catalog.track(near).title,
                 "artist": catalog.track(near).artist,
                 "similarity": cosine,
-                "reasons": _latent_reasons(cosine, await told(database, near), own),
+                "reasons": [say(reason) for reason in common_genre(await told(database, near), own)],
             }
             for near, cosine in found
         ]
-
-
-def _latent_reasons(cosine: float, here: dict[str, float], there: dict[str, float]) -> list[str]:
-    """Why, as far as a network can say: how near, and what it takes both for."""
-    reasons = [f"To the genre network they sound alike: cosine {cosine:+.2f}."]
-    if here and there:
-        first, second = max(here, key=here.__getitem__), max(there, key=there.__getitem__)
-        shares = f"{here[first]:.0%}", f"{there[second]:.0%}"
-        reasons.append(
-            f"It takes both for {first} ({shares[0]} and {shares[1]})."
-            if first == second
-            else f"It takes this one for {first} ({shares[0]}), the other for {second} ({shares[1]})."
-        )
-    return reasons

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bot.words.i18n import mark, spoken, tr
+from bot.words.i18n import mark, tr
+from core.spoken import spoken
 
 STEM_NAMES = {
     "drums": mark("Drums"),

@@ -8,9 +8,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from bot.words.i18n import number, percent, spoken, tr
+from bot.words.i18n import number, percent, tr
 from core.audio.vocabulary import phrases
 from core.recommend.rule import HIGH, LOW, Rule
+from core.spoken import spoken
 
 
 def sentence(

@@ -1,5 +1,5 @@
 """Pictures of an analysis: spectrogram with activity, musical contrast, chroma. `words` are those of
-bot.words.pictures; without one, an instrument and a key stand under their own name."""
+bot.words.pictures."""
 
 from __future__ import annotations
 
@@ -121,8 +121,7 @@ def facts(analysis: TrackAnalysis, words: Mapping[str, str]) -> str:
     if analysis.tempo_bpm:
         found.append(f"{analysis.tempo_bpm:.0f} BPM")
     if analysis.key:
-        key = f"{analysis.key} {analysis.mode or ''}".strip()
-        found.append(words.get(key, key))
+        found.append(words[f"{analysis.key} {analysis.mode}"])
     return "  ·  ".join(found)
 
 
@@ -182,13 +181,13 @@ def _activity(axes: Axes, analysis: TrackAnalysis, stems: list[str], words: Mapp
     for line in range(len(stems) - 1):
         axes.axhline(line + 0.5, color=BACKGROUND, linewidth=7)
     shares = [analysis.instruments[stem]["activity"] for stem in stems]
-    axes.set_yticks(range(len(stems)), [words.get(stem, stem) for stem in stems])
+    axes.set_yticks(range(len(stems)), [words[stem] for stem in stems])
     for label, stem, share in zip(axes.get_yticklabels(), stems, shares, strict=True):
         label.set(color=STEM_COLOURS[stem] if share >= 0.005 else FAINT, fontsize=18, weight="bold")
         fit(label, (LEFT - 0.025) * SIZE[0] * DPI)
     for row, share in enumerate(shares):
         axes.annotate(
-            words.get("percent", "{}%").format(f"{100 * share:.0f}"), (1.012, row), xycoords=("axes fraction", "data"), color=TEXT if share >= 0.005 else FAINT,
+            words["percent"].format(f"{100 * share:.0f}"), (1.012, row), xycoords=("axes fraction", "data"), color=TEXT if share >= 0.005 else FAINT,
             fontsize=17, va="center", parse_math=False,
         )  # fmt: skip
     _time_axis(axes, analysis.duration_s, labels=True)

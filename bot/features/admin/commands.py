@@ -21,7 +21,7 @@ from bot.permissions import admin_only, must_manage
 from bot.router import on_press
 from bot.translator import language_of
 from bot.widgets import note_card
-from bot.words.i18n import mark, speak, tr
+from bot.words.i18n import mark, tr
 from bot.words.say import LIMITS
 from core.errors import UserError, fact
 from core.library import languages
@@ -29,7 +29,7 @@ from core.library.audit import entries, record
 from core.library.backup import backup, backups, rehearse
 from core.library.guild_limits import limits_of, own_limits, set_limit
 from core.separation.registry import at_hand
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, speak
 from jobs.files import cancel
 from jobs.kinds import index
 from jobs.model import BACKGROUND

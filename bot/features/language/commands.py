@@ -10,9 +10,9 @@ from bot.app import Moodstem
 from bot.errors import answer_refusals
 from bot.translator import language_of
 from bot.widgets import note_card
-from bot.words.i18n import speak, spoken, tr
+from bot.words.i18n import tr
 from core.library import languages
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, speak, spoken
 
 AUTOMATIC = "auto"
 

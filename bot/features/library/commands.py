@@ -19,7 +19,7 @@ from bot.features.library.cards import PAGE, PICTURE, Asked, hits_card, nothing_
 from bot.features.library.map import Maps
 from bot.router import on_press
 from bot.widgets import Card
-from bot.words.i18n import spoken, tr
+from bot.words.i18n import tr
 from core.errors import UserError
 from core.library.query import parse, parse_key
 from core.library.search import Filters, hit, search
@@ -28,7 +28,7 @@ from core.moods.profile import MOODS
 from core.recommend.rules import prepare
 from core.recommend.search_semantics import strengths
 from core.separation.registry import installed
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, spoken
 
 FITS = 3
 """Moods that a track's card names."""

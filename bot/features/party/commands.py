@@ -16,7 +16,7 @@ from bot.router import Press, on_press
 from bot.widgets import note_card
 from bot.words.i18n import tr
 from bot.words.moods import occasion_label
-from core.errors import UserError
+from core.errors import Refusal, UserError
 from core.library.consent import agreed
 from core.library.parties import Opened
 from core.recommend.party import guests_of, party, tracks_of
@@ -97,7 +97,7 @@ class PartyCog(commands.Cog, name="Party"):
         known = {user_id: profile for user_id, profile in profiles.items() if profile is not None}
         catalog = await self.bot.catalogs.of(interaction.guild_id)
         if not len(catalog):
-            raise UserError(tr("The library is empty; ask an admin to index a folder with /reindex."))
+            raise Refusal("library-empty")
         made = await asyncio.to_thread(party, catalog, known, opened.occasion, opened.count)
         await self.bot.parties.make(opened.id, tracks_of(made), guests_of(made))
         await interaction.edit_original_response(view=playlist_card(await self.stored(interaction, party_id)))

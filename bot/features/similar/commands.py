@@ -22,9 +22,9 @@ from bot.words.i18n import tr
 from bot.words.likeness import side_by_side
 from bot.words.pictures import comparison_words
 from core.audio.types import STEMS
-from core.errors import Fact, UserError, fact
+from core.errors import Fact, UserError
 from core.library.catalog import Catalog
-from core.library.latents import Latents, load_latents, told
+from core.library.latents import Latents, common_genre, load_latents, told
 from core.library.tracks import Track
 from core.pictures.drawing import draw_comparison
 from core.recommend import acoustic_similarity
@@ -113,7 +113,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
         found = []
         for track_id, cosine in near:
             there = await told(self.bot.database, track_id)
-            found.append(Similar(catalog.track(track_id), cosine, _genres(there, here)))
+            found.append(Similar(catalog.track(track_id), cosine, common_genre(there, here)))
         return found
 
     @on_press("sim", consent=False)
@@ -184,15 +184,6 @@ class SimilarCommands(commands.Cog, name="Similar"):
         if track is None or analysis is None:
             raise UserError(tr("This track is no longer in the library here; use /similar with another one."))
         return track, analysis
-
-
-def _genres(here: dict[str, float], there: dict[str, float]) -> list[Fact]:
-    """The genre that the network hears in both most."""
-    common = {name: min(share, there[name]) for name, share in here.items() if name in there}
-    if not common:
-        return []
-    name = max(common, key=lambda one: common[one])
-    return [fact("both-genre", here=here[name], there=there[name], genre=name)]
 
 
 def find(

@@ -20,11 +20,12 @@ from bot.features.library.cards import PICTURE
 from bot.features.upload.cards import end_notice, index_card, job_card, jobs_card, result_card, stems_card
 from bot.router import on_press
 from bot.widgets import Card, note_card
-from bot.words.i18n import speaking, tr
+from bot.words.i18n import tr
 from core.errors import UserError
 from core.library import job_messages
 from core.library.job_messages import Promise
 from core.recommend.similar import similar
+from core.spoken import speaking
 from jobs.files import cancel
 from jobs.kinds import analyse, stems
 from jobs.model import Job

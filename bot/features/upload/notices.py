@@ -19,10 +19,11 @@ from bot.features.upload.job_cards import channel_of
 from bot.router import Press, on_press
 from bot.theme import BAD, GOOD
 from bot.widgets import Card, Style, note_card
-from bot.words.i18n import speaking, spoken, tr
-from core.errors import UserError
+from bot.words.i18n import tr
+from core.errors import Refusal, UserError
 from core.library import job_messages
 from core.library.job_messages import Notice
+from core.spoken import speaking, spoken
 from jobs.model import Job
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,7 @@ class Notices(commands.Cog):
         """Tell me, or, pressed once more, don't."""
         job = await self.bot.queue.get(int(job_id))
         if job is None:
-            raise UserError(tr("This job is no longer kept; nothing was changed."))
+            raise Refusal("job-gone")
         if job.user_id != interaction.user.id:
             raise UserError(
                 tr("Only the person who started this can be told; use /upload for a track of your own.")

@@ -12,10 +12,9 @@ import pytest
 import bot
 from bot.app import extensions
 from bot.features.mood.cards import mood_form
-from bot.words.i18n import speaking
 from core.errors import UserError
 from core.moods.questionnaire import SHORT_FORM, profile, questions, questions_at_once
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, speaking
 from tests.bot.conftest import World, labels, press_ids, within_budget, words
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.words.i18n import speaking
 from bot.words.library_map import axis_text
 from bot.words.likeness import side_by_side
 from bot.words.moods import mood_adjective
@@ -22,7 +21,7 @@ from core.pictures import profile as profile_picture
 from core.pictures import spectrograms as pictures
 from core.pictures.drawing import profile_features
 from core.recommend import acoustic_similarity
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, speaking
 from tests.core.pictures.test_spectrograms import RATE, analysis
 
 TITLE = "Xyzzy"

@@ -16,7 +16,6 @@ import pytest
 import soundfile
 
 from bot.words.explain import heard_by
-from bot.words.i18n import speaking
 from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.errors import UserError
@@ -31,6 +30,7 @@ from core.moods.profile import MOODS, Profile
 from core.recommend.rules import load_rules, recommend
 from core.recommend.table import PRESENCE
 from core.separation.registry import at_hand, describe, installed, load_separator, names
+from core.spoken import speaking
 from tests.core.recommend.worlds import catalog
 from tests.fakes.separator_plugin import installed_plugin, write_plugin
 
