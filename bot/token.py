@@ -29,7 +29,7 @@ def read_token(data: Path) -> str:
     try:
         return cleaned(file.read_text("utf-8"), str(file))
     except FileNotFoundError:
-        if "DISCORD_TOKEN_FILE" in os.environ:
+        if os.environ.get("DISCORD_TOKEN_FILE"):
             raise UserError(f"DISCORD_TOKEN_FILE names {file}, which is not there.") from None
         return ""
     except OSError as error:
