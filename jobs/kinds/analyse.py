@@ -200,7 +200,7 @@ def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
         context.report("picture", 0.97)
         audio = decode(path, limits)
         title = arguments.get("title") or tags.title
-        picture = analysis_picture(audio.samples, analysis, title, audio.rate, words=arguments["words"])
+        picture = analysis_picture(audio, analysis, title, arguments["words"])
         _write(Path(arguments["picture"]), picture)
     return {
         "analysis": analysis.to_json(),

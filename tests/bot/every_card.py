@@ -34,10 +34,9 @@ from core.moods.profile import MOODS, PREFERENCES, Profile
 from core.moods.questionnaire import AT_ONCE, questions
 from core.recommend.picks import AGAINST, FOR
 from core.recommend.prominence import Prominent
-from core.recommend.rules import occasions
 from core.recommend.similar import Similar
 from core.recommend.steer import MOST, steers
-from core.recommend.table import load_rules, load_steers
+from core.recommend.table import load_rules, load_steers, occasions
 from core.recommend.taste_term import KINDS
 from core.recommend.weight_preview import Outcome, Place, samples
 from core.settings import LimitSettings, RetentionSettings

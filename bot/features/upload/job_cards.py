@@ -11,9 +11,9 @@ from functools import partial
 
 import discord
 from discord import app_commands
-from discord.ext import commands, tasks
+from discord.ext import tasks
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
 from bot.errors import GONE, TOO_LARGE, TROUBLE
 from bot.features.library.cards import PICTURE
@@ -32,8 +32,6 @@ from jobs.model import Job
 from jobs.queue import Alongside
 
 log = logging.getLogger(__name__)
-
-Interaction = discord.Interaction[Moodstem]
 
 TOO_MANY_EDITS = 30046  # of a message that is older than an hour
 
@@ -144,18 +142,17 @@ async def _stems_card(bot: Moodstem, job: Job) -> Card:
     return stems_card(job, analysis, until)
 
 
-class JobCards(commands.Cog):
+class JobCards(Feature):
     """Keeps every card of a job up to date, no more often than Discord bears."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.cards = bot.job_cards
         self.unsent: list[Promise] = []
 
     async def cog_load(self) -> None:
-        self.unsent = await job_messages.promises(
-            self.bot.database
-        )  # before this process makes any of its own
+        # Before this process makes any of its own
+        self.unsent = await job_messages.promises(self.bot.database)
         self.follow.start()
 
     async def cog_unload(self) -> None:
@@ -269,7 +266,3 @@ class JobCards(commands.Cog):
             )
         except discord.HTTPException as error:
             log.warning("nobody could be told of the end of job %d: %s", job.id, error)
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(JobCards(bot))

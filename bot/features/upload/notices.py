@@ -12,7 +12,7 @@ import logging
 import discord
 from discord.ext import commands, tasks
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.errors import TROUBLE
 from bot.features.upload.cards import always_button, job_title
 from bot.features.upload.job_cards import channel_of
@@ -29,11 +29,11 @@ from jobs.model import Job
 log = logging.getLogger(__name__)
 
 
-class Notices(commands.Cog):
+class Notices(Feature):
     """Tells members of the end of their jobs."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.notices = bot.notices
 
     async def cog_load(self) -> None:
@@ -43,7 +43,7 @@ class Notices(commands.Cog):
         self.follow.cancel()
 
     @on_press("job_tell")
-    async def ask(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
+    async def ask(self, interaction: Interaction, job_id: str) -> None:
         """Tell me, or, pressed once more, don't."""
         job = await self.bot.queue.get(int(job_id))
         if job is None:
@@ -66,7 +66,7 @@ class Notices(commands.Cog):
         await interaction.response.send_message(view=view, ephemeral=True)
 
     @on_press("tell_always")
-    async def always(self, interaction: discord.Interaction[Moodstem], wanted: str) -> None:
+    async def always(self, interaction: Interaction, wanted: str) -> None:
         """Of every track of theirs from now on, or of none by itself."""
         await job_messages.set_every_notice(self.bot.database, interaction.user.id, wanted == "1")
         sentence = (
@@ -133,9 +133,7 @@ class Notices(commands.Cog):
         return True
 
     @commands.Cog.listener()
-    async def on_app_command_completion(
-        self, interaction: discord.Interaction[Moodstem], _command: object
-    ) -> None:
+    async def on_app_command_completion(self, interaction: Interaction, _command: object) -> None:
         """Who could not be reached is told in answer to their next command, once."""
         missed = await job_messages.take_unheard(self.bot.database, interaction.user.id)
         if not missed or not interaction.response.is_done():
@@ -162,7 +160,3 @@ def ended_card(job: Job, *, mention: bool = False, closed: bool = False) -> Card
         lines.append(f"-# {why}")
     show = Press("job_show", job.id, label=tr("Show it"), style=Style.primary)
     return note_card("\n".join(lines), show, colour=GOOD if job.state == "done" else BAD)
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Notices(bot))

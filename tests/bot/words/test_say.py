@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.words.say import LIMITS, say, sentences
+from bot.words.named import words
+from bot.words.say import say, sentences
 from core.audio.decode import REFUSALS
 from core.errors import Refusal, UserError, error_of, fact
 from core.library import guild_limits
@@ -112,4 +113,4 @@ def test_every_sentence_has_its_fact() -> None:
 
 
 def test_every_limit_has_its_words() -> None:
-    assert set(LIMITS) == set(guild_limits.LIMITS)
+    assert set(words("limits")) == set(guild_limits.LIMITS)
