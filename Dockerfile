@@ -11,7 +11,7 @@ FROM python:3.11-slim-bookworm@sha256:a36c24f9cbdf4fd0f52d67f0823eeac19c2028c637
 FROM base AS build
 
 ARG GPU=0
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_DEPS=1 PIP_NO_COMPILE=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_NO_DEPS=1 PIP_ROOT_USER_ACTION=ignore
 
 RUN python -m venv --without-pip /opt/moodstem
 WORKDIR /src
@@ -19,12 +19,12 @@ COPY deploy deploy
 
 # The large one comes first: PyTorch, for the CPU from its own index alone (the usual build brings CUDA), and without its
 # headers, tests and tools. Nothing is compiled here: the first run does that for what it uses.
-RUN if [ "$GPU" = 1 ]; then pip --python /opt/moodstem install --require-hashes --requirement deploy/torch-gpu.txt; \
-    else pip --python /opt/moodstem install --require-hashes --requirement deploy/torch-cpu.txt \
+RUN if [ "$GPU" = 1 ]; then pip --python /opt/moodstem install --no-compile --require-hashes --requirement deploy/torch-gpu.txt; \
+    else pip --python /opt/moodstem install --no-compile --require-hashes --requirement deploy/torch-cpu.txt \
         --index-url https://download.pytorch.org/whl/cpu; fi \
     && cd /opt/moodstem/lib/python3.11/site-packages/torch && rm -r include test share/cmake \
     && find bin -type f ! -name torch_shm_manager -delete
-RUN pip --python /opt/moodstem install --require-hashes --requirement deploy/image.txt
+RUN pip --python /opt/moodstem install --no-compile --require-hashes --requirement deploy/image.txt
 
 COPY pyproject.toml README.md LICENSE config.toml ./
 COPY core core
@@ -32,12 +32,12 @@ COPY jobs jobs
 COPY bot bot
 RUN pip install --require-hashes --requirement deploy/build.txt \
     && pip wheel --no-build-isolation --wheel-dir /wheels . \
-    && pip --python /opt/moodstem install /wheels/*.whl
+    && pip --python /opt/moodstem install --no-compile /wheels/*.whl
 
 # The first run shows that all is there, and compiles what is used.
 RUN PATH=/opt/moodstem/bin:$PATH && cd /tmp && samples=/opt/moodstem/lib/python3.11/site-packages/core/library/samples \
     && moodstem --data first analyze "$(ls $samples/*.ogg | head -1)" \
-    && python -c "import bot, bot.app, bot.cli.run, jobs.process, demucs.htdemucs; bot.app.extensions()" \
+    && python -c "import bot.app, bot.cli.run, jobs.process, demucs.htdemucs; bot.app.features()" \
     && moodstem --data first recommend --mood sadness=1 && rm -r first
 
 
