@@ -16,7 +16,7 @@ from core.library.scope import restrict_folders
 from core.settings import Settings
 from jobs.engines.registry import make_engine
 from jobs.kinds.index import index_folder
-from jobs.kinds.renew import hear_missing
+from jobs.kinds.renew import add_missing_latents
 
 
 @click.command()
@@ -51,7 +51,7 @@ async def _index(settings: Settings, folder: Path, allow_empty: bool) -> dict[st
                     allow_empty=allow_empty,
                 )
             with progress_bar("latent vectors") as advance:  # of what was analysed before there was a model
-                await hear_missing(
+                await add_missing_latents(
                     database,
                     engine,
                     settings.data,

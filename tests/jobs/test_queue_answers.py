@@ -94,8 +94,8 @@ async def test_the_longest_lease_is_kept_and_a_longer_one_was_set_by_another_clo
 
 async def test_who_leaves_is_no_runner_any_more(queue: Queue) -> None:
     for owner in ("one", "two"):
-        await queue.seen(owner, {"engine": "local"})
-    await queue.gone("one")
+        await queue.register_runner(owner, {"engine": "local"})
+    await queue.unregister_runner("one")
     [left] = await queue.runners()
     assert (left["owner"], left["engine"]) == ("two", "local")
 
