@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from core.errors import Fact, fact
 from core.library.connection import Row
@@ -15,7 +15,7 @@ BLAMELESS = {"disk": 60.0, "busy": 10.0}
 """Seconds until a job that found the disk full or the database locked is tried again, without limit: it is not at fault."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class RetryPolicy:
     """How often a job may fail, crash or time out its worker, and lose its runner before it is set aside.
 
@@ -26,14 +26,13 @@ class RetryPolicy:
     crashes: int = 2
     losses: int = 5
     backoff_s: float = 10.0
-    jitter: random.Random = field(default_factory=random.Random)
 
     def wait_s(self, code: str, count: int) -> float:
         """Return the seconds until the next attempt, with jitter; 0 if only the runner was lost."""
         if code == "lost":
             return 0.0
         growing: float = min(LONGEST_BACKOFF_S, self.backoff_s * 2 ** (count - 1))
-        return BLAMELESS.get(code, growing) * self.jitter.uniform(0.5, 1.0)
+        return BLAMELESS.get(code, growing) * random.uniform(0.5, 1.0)
 
 
 async def end_attempt(

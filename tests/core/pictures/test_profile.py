@@ -29,7 +29,7 @@ class Piece:
     content_hash: str = ""
 
 
-def made_up(heard: tuple[str, ...]) -> tuple[TrackAnalysis, dict[str, float]]:
+def whole_scale(heard: tuple[str, ...]) -> tuple[TrackAnalysis, dict[str, float]]:
     """Percentiles that run through the whole scale, for the sources that are heard."""
     names = [
         name for name in profile_features() if name.partition(".")[0] in heard and name != "mix.activity"
@@ -39,7 +39,7 @@ def made_up(heard: tuple[str, ...]) -> tuple[TrackAnalysis, dict[str, float]]:
 
 
 def test_profile_picture() -> None:
-    track, percentiles = made_up(("mix", "drums", "bass", "guitar", "piano"))
+    track, percentiles = whole_scale(("mix", "drums", "bass", "guitar", "piano"))
     as_drawn_before(
         "profile", profile_picture(percentiles, track, "Pistachio Ice Cream", details_words(track, 170))
     )
@@ -53,7 +53,7 @@ def columns(png: bytes) -> list[NDArray[np.uint8]]:
 
 
 def test_a_silent_stem_has_an_empty_column() -> None:
-    track, percentiles = made_up(("mix", "drums"))
+    track, percentiles = whole_scale(("mix", "drums"))
     drawn = columns(
         profile_picture(
             percentiles | {"vocals.activity": 0.2, "vocals.loudness": 0.0},
@@ -68,7 +68,7 @@ def test_a_silent_stem_has_an_empty_column() -> None:
 
 
 def test_without_stems_only_the_track() -> None:
-    track, percentiles = made_up(("mix",))
+    track, percentiles = whole_scale(("mix",))
     bare = analysis(instruments={}, descriptors=track.descriptors)
     image(profile_picture(percentiles, bare, "x", details_words(bare, 3)))
     silence = analysis(instruments={}, descriptors={})

@@ -25,7 +25,7 @@ from tests.make import tone
 GOLDEN = Path(__file__).with_name("golden")
 
 
-def analysis(**changes: object) -> TrackAnalysis:
+def six_stems(**changes: object) -> TrackAnalysis:
     shares = dict(zip(STEMS, (1.0, 0.5, 0.0, 0.25, 0.97, 0.03), strict=True))
     facts: dict[str, object] = {
         "content_hash": "0", "duration_s": 20.0, "separator": "true", "tempo_bpm": 110.0, "notes": [],
@@ -37,7 +37,7 @@ def analysis(**changes: object) -> TrackAnalysis:
     return make.analysis(**facts | changes)
 
 
-WORDS = details_words(analysis(), 1)
+WORDS = details_words(six_stems(), 1)
 
 
 @pytest.fixture(scope="module")
@@ -66,29 +66,30 @@ def as_drawn_before(name: str, png: bytes) -> None:
 
 def test_analysis_picture(sound: NDArray[np.float32]) -> None:
     as_drawn_before(
-        "analysis", pictures.analysis_picture(sound, analysis(), "Pistachio Ice Cream", RATE, words=WORDS)
+        "analysis", pictures.analysis_picture(sound, six_stems(), "Pistachio Ice Cream", RATE, words=WORDS)
     )
 
 
 def test_without_stems(sound: NDArray[np.float32]) -> None:
-    bare = analysis(instruments={}, activity_curve={}, tempo_bpm=None, key=None, mode=None)
+    bare = six_stems(instruments={}, activity_curve={}, tempo_bpm=None, key=None, mode=None)
     as_drawn_before("without_stems", pictures.analysis_picture(sound, bare, "Mix only", RATE, words=WORDS))
 
 
 def test_contrast_picture(sound: NDArray[np.float32]) -> None:
     as_drawn_before(
-        "contrast", pictures.contrast_picture(sound, analysis(), "Musical contrast", RATE, words=WORDS)
+        "contrast", pictures.contrast_picture(sound, six_stems(), "Musical contrast", RATE, words=WORDS)
     )
 
 
 def test_chroma_picture(sound: NDArray[np.float32]) -> None:
-    as_drawn_before("chroma", pictures.chroma_picture(sound, analysis(), "Pitch classes", RATE, words=WORDS))
+    as_drawn_before("chroma", pictures.chroma_picture(sound, six_stems(), "Pitch classes", RATE, words=WORDS))
 
 
 def test_mel_at_hand_gives_the_same_picture(sound: NDArray[np.float32]) -> None:
-    from_sound = pictures.analysis_picture(np.stack([sound, sound]), analysis(), "A", RATE, words=WORDS)
+    from_sound = pictures.analysis_picture(np.stack([sound, sound]), six_stems(), "A", RATE, words=WORDS)
     assert (
-        pictures.analysis_picture(analyse_frames(sound).power_mel, analysis(), "A", words=WORDS) == from_sound
+        pictures.analysis_picture(analyse_frames(sound).power_mel, six_stems(), "A", words=WORDS)
+        == from_sound
     )
 
 
@@ -106,7 +107,7 @@ def test_mel_at_hand_gives_the_same_picture(sound: NDArray[np.float32]) -> None:
     ],
 )
 def test_any_title(title: str, sound: NDArray[np.float32], recwarn: pytest.WarningsRecorder) -> None:
-    picture = image(pictures.analysis_picture(sound[: 4 * RATE], analysis(), title, RATE, words=WORDS))
+    picture = image(pictures.analysis_picture(sound[: 4 * RATE], six_stems(), title, RATE, words=WORDS))
     assert not [w for w in recwarn if "Glyph" in str(w.message)]
     assert (picture[:, -12:] == picture[-1, -1]).all(), "the title runs into the edge"
 
@@ -121,7 +122,7 @@ def test_silence_and_very_short_and_long() -> None:
         image(
             pictures.analysis_picture(
                 np.zeros(samples, np.float32),
-                analysis(duration_s=max(samples / RATE, 0.01)),
+                six_stems(duration_s=max(samples / RATE, 0.01)),
                 "x",
                 RATE,
                 words=WORDS,
@@ -129,7 +130,7 @@ def test_silence_and_very_short_and_long() -> None:
         )
     image(
         pictures.analysis_picture(
-            np.ones((128, 30000), np.float32), analysis(duration_s=600.0), "x", words=WORDS
+            np.ones((128, 30000), np.float32), six_stems(duration_s=600.0), "x", words=WORDS
         )
     )
 
@@ -146,7 +147,7 @@ def test_threads_draw_at_the_same_time(sound: NDArray[np.float32]) -> None:
     made: list[bytes] = []
     threads = [
         threading.Thread(
-            target=lambda: made.append(pictures.analysis_picture(mel, analysis(), "A", words=WORDS))
+            target=lambda: made.append(pictures.analysis_picture(mel, six_stems(), "A", words=WORDS))
         )
         for _ in range(4)
     ]
