@@ -49,8 +49,8 @@ def start(database: Database) -> Iterator[Start]:
 ROOT = Path(__file__).resolve().parents[2]
 
 
-async def all_ended(live_queue: Queue) -> bool:
-    counts = await live_queue.counts()
+async def all_ended(queue: Queue) -> bool:
+    counts = await queue.counts()
     return counts["queued"] == counts["running"] == 0
 
 
