@@ -21,7 +21,7 @@ from jobs.owner import is_dead, this_owner
 from jobs.process import RunnerProcess
 from jobs.queue import Queue
 from tests.jobs.helpers import effects, is_running, put_stub, until
-from tests.make import write_tone
+from tests.make import WORDS, write_tone
 
 pytestmark = pytest.mark.slow
 
@@ -134,7 +134,7 @@ async def test_an_embedded_runner_is_restarted_and_ends_with_us(database: Databa
         os.kill(first, signal.SIGKILL)
         await until(lambda: runner.pid != first)
         assert runner.poll() is None
-        job = await queue.enqueue("analyse", {"path": "abc", "name": "Tone.ogg"}, user_id=1)
+        job = await queue.enqueue("analyse", {"path": "abc", "name": "Tone.ogg", "words": WORDS}, user_id=1)
         await until(lambda: all_ended(queue))
         seen = await queue.get(job.id)
         assert seen is not None
