@@ -29,7 +29,7 @@ from jobs.model import Job
 log = logging.getLogger(__name__)
 
 
-class Notices(Feature):
+class NoticesCog(Feature):
     """Tells members of the end of their jobs."""
 
     def __init__(self, bot: Moodstem) -> None:
