@@ -12,7 +12,7 @@ from core.audio.spectrum import analyse_frames
 from core.audio.types import FRAME_RATE, STEMS
 from core.separation.unet import load_unet
 from research.training.gate import Heard, errors, fit, left_out
-from tests.core.audio.test_activity import song
+from tests.core.audio.test_activity import true_stems
 
 
 def test_levels_are_those_against_the_mix() -> None:
@@ -95,7 +95,7 @@ def described(stems: dict[str, NDArray[np.float32]]) -> tuple[Detector, dict[str
 
 def test_the_shipped_detector_on_true_stems() -> None:
     """It learnt from leaking stems; where nothing leaks it must tell the same instruments."""
-    shares = described(song())[1]
+    shares = described(true_stems())[1]
     assert shares["drums"] > 0.9 and shares["bass"] > 0.9 and shares["piano"] > 0.3
     assert max(shares[stem] for stem in ("vocals", "guitar", "other")) < 0.05
 

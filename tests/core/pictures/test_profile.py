@@ -16,7 +16,7 @@ from core.library.catalog import Catalog
 from core.pictures.drawing import profile_features
 from core.pictures.profile import ROWS, profile_picture, shade
 from core.track_analysis import TrackAnalysis
-from tests.core.pictures.test_spectrograms import analysis, as_drawn_before, image
+from tests.core.pictures.test_spectrograms import as_drawn_before, image, six_stems
 from tests.make import sample_analyses
 
 
@@ -34,7 +34,9 @@ def whole_scale(heard: tuple[str, ...]) -> tuple[TrackAnalysis, dict[str, float]
     names = [
         name for name in profile_features() if name.partition(".")[0] in heard and name != "mix.activity"
     ]
-    track = analysis(descriptors={source: {"loudness": {"value": -20.0, "unit": "LUFS"}} for source in heard})
+    track = six_stems(
+        descriptors={source: {"loudness": {"value": -20.0, "unit": "LUFS"}} for source in heard}
+    )
     return track, {name: k / (len(names) - 1) for k, name in enumerate(names)}
 
 
@@ -69,9 +71,9 @@ def test_a_silent_stem_has_an_empty_column() -> None:
 
 def test_without_stems_only_the_track() -> None:
     track, percentiles = whole_scale(("mix",))
-    bare = analysis(instruments={}, descriptors=track.descriptors)
+    bare = six_stems(instruments={}, descriptors=track.descriptors)
     image(profile_picture(percentiles, bare, "x", details_words(bare, 3)))
-    silence = analysis(instruments={}, descriptors={})
+    silence = six_stems(instruments={}, descriptors={})
     image(profile_picture({}, silence, "silence", details_words(silence, 0)))
 
 
