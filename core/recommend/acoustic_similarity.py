@@ -237,10 +237,7 @@ def _scaled(values: Wide, middle: Wide | float, spread: Wide | float) -> Wide:
 
 
 def strongest(
-    found: list[Agreement],
-    here: Mapping[str, float],
-    there: Mapping[str, float],
-    metric: str = "cosine",
+    found: list[Agreement], here: Mapping[str, float], there: Mapping[str, float], metric: str = "cosine"
 ) -> list[Fact]:
     """Return the three that agree most, then the one that differs most, with the values of both: `here` of the track found, `there` of the
     asked one. What is unknown of either is left out.

@@ -146,8 +146,4 @@ def log_card(entries: Sequence[Entry], page: int, more: bool) -> Card:
         f"<t:{entry.at}:d> <@{entry.user_id}> **{plain(tr(entry.action))}** {plain(say(entry.detail) if entry.detail else '', 160)}"
         for entry in entries
     ]
-    return Card(
-        text(tr("## What admins did")),
-        text(*lines),
-        row(*newer_older("admin_log", page, more)),
-    )
+    return Card(text(tr("## What admins did")), text(*lines), row(*newer_older("admin_log", page, more)))

@@ -56,10 +56,7 @@ def promise(interaction: Interaction, *, card: bool = True) -> Alongside:
 async def own_job(interaction: Interaction, job_id: str) -> Job:
     """The job that a button names, for its owner and those who manage its server. Raises UserError."""
     return await interaction.client.job_cards.own(
-        int(job_id),
-        interaction.user.id,
-        interaction.guild_id,
-        manages=interaction.permissions.manage_guild,
+        int(job_id), interaction.user.id, interaction.guild_id, manages=interaction.permissions.manage_guild
     )
 
 

@@ -94,12 +94,7 @@ class Stems(Feature):
                 tr("-# {form}, {mb:.1f} MB", form=FORM_NAMES[form], mb=len(content) / 1e6),
                 *([tr("-# Compressed, as Discord takes no larger file here.")] if form != FORMS[0] else []),
             ]
-            if await self.send(
-                interaction,
-                "\n".join(told),
-                f"{file_name(title)}-{stem}.{form}",
-                content,
-            ):
+            if await self.send(interaction, "\n".join(told), f"{file_name(title)}-{stem}.{form}", content):
                 return None
         raise UserError(
             tr(
