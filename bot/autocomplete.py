@@ -13,7 +13,7 @@ from bot.errors import guard_autocomplete
 from bot.theme import clock
 from bot.words.i18n import tr, trn
 from core.audio.types import STEMS
-from core.errors import UserError
+from core.errors import Refusal
 from core.library import search
 from core.library.playlists import Entry, Playlist
 from core.library.query import fold, keys, parse_key
@@ -148,13 +148,11 @@ async def chosen_track(interaction: Interaction, value: str) -> Track:
     if kind == "track" and number.isdecimal():
         track = await search.visible(bot.database, scope, min(int(number), 2**62))
         if track is None:
-            raise UserError(
-                tr("This track is no longer in the library here; choose another one from the list.")
-            )
+            raise Refusal("choice-gone")
         return track
     found = await search.complete(bot.database, scope, value, limit=1) if value.strip() else []
     if not found:
-        raise UserError(tr("No track is called that; begin to type and choose one from the list."))
+        raise Refusal("no-such-title")
     return found[0]
 
 
@@ -174,9 +172,7 @@ async def chosen_playlist(interaction: Interaction, value: str) -> Playlist:
         return await lists.own(min(int(number), 2**62), interaction.user.id)
     playlist = await lists.named(interaction.user.id, value)
     if playlist is None:
-        raise UserError(
-            tr("You have no playlist of that name; choose one from the list, or /playlist create it.")
-        )
+        raise Refusal("no-such-playlist")
     return playlist
 
 
@@ -190,7 +186,7 @@ def chosen_entry(entries: list[Entry], value: str) -> Entry:
     for entry in entries:
         if wanted and kind != "entry" and wanted in fold(entry.title):
             return entry
-    raise UserError(tr("That track is not in the playlist; choose one from the list."))
+    raise Refusal("no-such-entry")
 
 
 def choice(name: str, value: str) -> app_commands.Choice[str]:

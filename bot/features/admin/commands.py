@@ -23,7 +23,7 @@ from bot.translator import language_of
 from bot.widgets import note_card
 from bot.words.i18n import mark, tr
 from bot.words.named import words
-from core.errors import UserError, fact
+from core.errors import Refusal, fact
 from core.library import languages
 from core.library.audit import entries, record
 from core.library.backup import backup, backups, rehearse
@@ -40,9 +40,7 @@ async def enqueue_folders(interaction: Interaction) -> None:
     bot = interaction.client
     folders = bot.settings.library.folders_of(must_manage(interaction))
     if not folders:
-        raise UserError(
-            tr("No music folder is set yet; name one under [library] folders in config.toml and restart me.")
-        )
+        raise Refusal("no-music-folder")
     await interaction.response.defer(ephemeral=True, thinking=True)
     for folder in folders:
         job = await bot.queue.enqueue(
@@ -100,7 +98,7 @@ class Admin(
         guild_id = must_manage(interaction)
         job = await self.bot.queue.get(int(job_id))
         if job is None or job.guild_id != guild_id:
-            raise UserError(tr("This job is not one of this server, or no longer kept; press Refresh."))
+            raise Refusal("job-not-here")
         if await cancel(self.bot.queue, self.bot.settings, job.id):
             await note(interaction, mark("cancelled a job"), job.kind)
         await interaction.response.edit_message(view=await self.jobs_view(guild_id))
@@ -169,7 +167,7 @@ class Admin(
     ) -> None:
         guild_id, limits = must_manage(interaction), self.bot.settings.limits
         if name is None and value is not None:
-            raise UserError(tr("Say which limit that number is for: choose a name as well."))
+            raise Refusal("limit-without-name")
         if name is not None:
             await set_limit(self.bot.database, guild_id, name, value, limits)
             change = fact("limit", limit=name, value=fact("the-usual") if value is None else value)

@@ -21,8 +21,7 @@ from bot.features.listen.commands import track_named
 from bot.router import on_press
 from bot.service.drawings import Drawings
 from bot.widgets import Card
-from bot.words.i18n import tr
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.query import parse, parse_key
 from core.library.search import Filters, hit, search
 from core.library.tracks import Track, picture_name
@@ -128,9 +127,9 @@ class LibraryCommands(
         beginning and for an unknown key."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         if tempo_from and tempo_to and tempo_from > tempo_to:
-            raise UserError(tr("The tempo ends below its beginning: give the slower one first."))
+            raise Refusal("tempo-ends-below")
         if key is not None and parse_key(key) is None:
-            raise UserError(tr("I don't know that key: write it like D minor, F# major, or minor."))
+            raise Refusal("no-key")
         asked = {
             "text": text,
             "genre": genre,
@@ -148,7 +147,7 @@ class LibraryCommands(
     async def turn(self, interaction: Interaction, search_id: str, page: str) -> None:
         kept = await self.bot.history.search(int(search_id))
         if kept is None or kept[0] != interaction.user.id:
-            raise UserError(tr("This search is no longer kept; use /library search again."))
+            raise Refusal("search-gone")
         await interaction.response.defer()
         view = await self.page(kept[1], int(search_id), int(page), interaction.guild_id)
         await interaction.edit_original_response(view=view)

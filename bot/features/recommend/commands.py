@@ -17,7 +17,7 @@ from bot.widgets import Card, problem_card
 from bot.words.i18n import tr
 from bot.words.moods import aim_label, mood_label, occasion_label
 from bot.words.ranking import ranks_higher
-from core.errors import Fact, UserError, fact
+from core.errors import Fact, Refusal, fact
 from core.library.recommendations import RecommendationQuery, Recommended
 from core.moods.aim import AIMS
 from core.moods.profile import MOODS
@@ -131,7 +131,7 @@ class Recommend(Feature):
         await interaction.response.defer()
         places = [place for place, pick in enumerate(before.picks) if pick.track_id == int(track_id)]
         if not places:
-            raise UserError(tr("This track is not among these picks; use /recommend for new ones."))
+            raise Refusal("not-among-picks")
         title = before.picks[places[0]].title
         query = replace(before.query, without=(*before.query.without, int(track_id)))
         said = fact("skipped", title=title)
@@ -179,7 +179,7 @@ class Recommend(Feature):
         """One step back: the picks as they were."""
         made = await self.own(interaction, recommendation_id)
         if made.parent_id is None:
-            raise UserError(tr("These are the first picks; there is nothing to undo."))
+            raise Refusal("first-picks")
         await interaction.response.defer()
         before = await self.bot.recommendations.get(made.parent_id)
         await interaction.edit_original_response(view=await picks_view(interaction, before))

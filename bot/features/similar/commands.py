@@ -16,12 +16,11 @@ from bot.features.similar.cards import COUNT, PICTURE, Question, answer_card, co
 from bot.router import on_press
 from bot.service.drawings import Drawings
 from bot.widgets import attached
-from bot.words.i18n import tr
 from bot.words.likeness import side_by_side
 from bot.words.named import words
 from bot.words.pictures import comparison_words
 from core.audio.types import STEMS
-from core.errors import Fact, UserError
+from core.errors import Fact, Refusal
 from core.library.catalog import Catalog
 from core.library.latents import Latents, common_genre, load_latents, told
 from core.library.tracks import Track
@@ -72,7 +71,7 @@ class SimilarCommands(Feature, name="Similar"):
         practise: str | None = None,
     ) -> None:
         if track is None and practise is None:
-            raise UserError(tr("Name a track to compare with, or an instrument to practise."))
+            raise Refusal("nothing-to-compare")
         await interaction.response.defer(ephemeral=True, thinking=True)
         found = await choices.chosen_track_or_own(interaction, track) if track else None
         question = Question(
@@ -103,9 +102,7 @@ class SimilarCommands(Feature, name="Similar"):
         latents = self.latents[1]
         own = latents.of(track.id)
         if own is None:
-            raise UserError(
-                tr("The network has not heard this track yet: compare it by sound, or try again tomorrow.")
-            )
+            raise Refusal("not-heard-yet")
         count = COUNT * POOL if question.practise else COUNT
         near = await asyncio.to_thread(latents.near, own, count, catalog, track.id)
         here = await told(self.bot.database, track.id)
@@ -178,7 +175,7 @@ class SimilarCommands(Feature, name="Similar"):
         track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         analysis = await self.bot.library.analysis(track.id) if track else None
         if track is None or analysis is None:
-            raise UserError(tr("This track is no longer in the library here; use /similar with another one."))
+            raise Refusal("compared-track-gone")
         return track, analysis
 
 
@@ -209,5 +206,5 @@ def find(
 
 def _question(*arguments: str) -> Question:
     if len(arguments) != 5 or not arguments[0].isdecimal():
-        raise UserError(tr("This card is from another version of me; run the command again."))
+        raise Refusal("card-of-other-version")
     return Question.of(*arguments)

@@ -14,10 +14,9 @@ from bot.features.upload.attachments import pieces
 from bot.features.upload.job_cards import open_card, own_job, promise, show
 from bot.router import on_press
 from bot.widgets import note_card
-from bot.words.i18n import tr
 from bot.words.named import word
 from bot.words.pictures import analysis_words
-from core.errors import UserError
+from core.errors import Refusal, UserError
 from core.library.sources.folder import EXTENSIONS
 
 
@@ -92,7 +91,5 @@ def first_audio(message: discord.Message) -> discord.Attachment:
         if kind in ("audio", "video") or attachment.filename.lower().endswith(EXTENSIONS):
             return attachment
     if message.attachments:
-        raise UserError(
-            tr("That file is no audio; choose a message with an mp3, flac, ogg, wav, m4a or the like.")
-        )
-    raise UserError(tr("There is no file in that message; choose one with an audio file, or use /upload."))
+        raise Refusal("message-without-audio")
+    raise Refusal("message-without-file")

@@ -21,7 +21,7 @@ from bot.features.upload.cards import end_notice, index_card, job_card, jobs_car
 from bot.router import on_press
 from bot.widgets import Card, note_card
 from bot.words.i18n import tr
-from core.errors import UserError
+from core.errors import Refusal
 from core.library import job_messages
 from core.library.job_messages import Promise
 from core.recommend.similar import similar
@@ -170,10 +170,10 @@ class JobCards(Feature):
     async def refresh(self, interaction: Interaction, job_id: str) -> None:
         job = await self.bot.queue.get(int(job_id))
         if job is None:
-            raise UserError(tr("This job is no longer kept; upload the track again if you need it."))
+            raise Refusal("card-job-gone")
         here = job.guild_id is not None and job.guild_id == interaction.guild_id
         if job.user_id != interaction.user.id and not here:
-            raise UserError(tr("This card is another server's; use /upload for a track of your own."))
+            raise Refusal("card-not-here")
         await interaction.response.defer()
         await show(interaction, job)
 

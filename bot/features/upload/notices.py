@@ -20,7 +20,7 @@ from bot.router import Press, on_press
 from bot.theme import BAD, GOOD
 from bot.widgets import Card, Style, note_card
 from bot.words.i18n import tr
-from core.errors import Refusal, UserError
+from core.errors import Refusal
 from core.library import job_messages
 from core.library.job_messages import Notice
 from core.spoken import speaking, spoken
@@ -49,11 +49,9 @@ class Notices(Feature):
         if job is None:
             raise Refusal("job-gone")
         if job.user_id != interaction.user.id:
-            raise UserError(
-                tr("Only the person who started this can be told; use /upload for a track of your own.")
-            )
+            raise Refusal("notice-not-yours")
         if job.ended:
-            raise UserError(tr("It is done already: look at its card, or at /jobs."))
+            raise Refusal("job-done-already")
         notice = Notice(job.id, interaction.user.id, channel_of(interaction), spoken())
         stands = await job_messages.toggle_notice(self.bot.database, notice)
         sentence = (
