@@ -14,7 +14,7 @@ from discord.ext import commands
 from bot import autocomplete as choices
 from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
-from bot.errors import answer_refusals
+from bot.errors import slash
 from bot.features.library.cards import PAGE, PICTURE, Asked, hits_card, nothing_card, track_card
 from bot.features.library.map import show_map
 from bot.features.listen.commands import track_named
@@ -62,13 +62,12 @@ class LibraryCommands(
         self.bot = bot
         self.maps: Drawings[bytes] = Drawings(KEPT)
 
-    @app_commands.command(name="search", description="By title, artist, genre, or how it sounds: calm piano.")
+    @slash(name="search", description="By title, artist, genre, or how it sounds: calm piano.")
     @app_commands.describe(
         query='Names and sounds, such as: calm piano, "exact words", slow without drums, 120 bpm, D minor'
     )
     @app_commands.autocomplete(query=choices.titles)
     @with_filters
-    @answer_refusals
     async def search(
         self,
         interaction: Interaction,
@@ -81,9 +80,8 @@ class LibraryCommands(
     ) -> None:
         await self.answer(interaction, query, genre, tempo_from, tempo_to, key, instrument)
 
-    @app_commands.command(description="Everything in the library, by genre, tempo, key or instrument.")
+    @slash(description="Everything in the library, by genre, tempo, key or instrument.")
     @with_filters
-    @answer_refusals
     async def browse(
         self,
         interaction: Interaction,
@@ -95,20 +93,18 @@ class LibraryCommands(
     ) -> None:
         await self.answer(interaction, None, genre, tempo_from, tempo_to, key, instrument)
 
-    @app_commands.command(description="All that is known about one track.", extras=stores_nothing)
+    @slash(description="All that is known about one track.", extras=stores_nothing)
     @app_commands.describe(track="Begin to type its title or artist")
     @app_commands.autocomplete(track=choices.tracks)
-    @answer_refusals
     async def track(self, interaction: Interaction, track: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await self.show_track(interaction, await choices.chosen_track(interaction, track))
 
-    @app_commands.command(
+    @slash(
         name="map",
         description="The whole library as a picture: what sounds alike, and where moods lie.",
         extras=stores_nothing,
     )
-    @answer_refusals
     async def map_(self, interaction: Interaction) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await show_map(interaction, self.maps)

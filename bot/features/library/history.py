@@ -6,7 +6,7 @@ from discord import app_commands
 
 from bot.app import Feature, Interaction
 from bot.consent import stores_nothing
-from bot.errors import answer_refusals
+from bot.errors import slash
 from bot.features.library.cards import MOMENTS, history_card
 from bot.features.listen.commands import play, track_named
 from bot.features.recommend.commands import picks_view
@@ -21,12 +21,9 @@ KINDS = words("history")
 class HistoryCommands(Feature):
     """Shows a member's own past, to nobody else."""
 
-    @app_commands.command(
-        name="history", description="What you heard and what I picked for you.", extras=stores_nothing
-    )
+    @slash(name="history", description="What you heard and what I picked for you.", extras=stores_nothing)
     @app_commands.describe(only="Only one of the two")
     @app_commands.choices(only=[app_commands.Choice(name=name, value=kind) for kind, name in KINDS.items()])
-    @answer_refusals
     async def command(self, interaction: Interaction, only: str | None = None) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await interaction.edit_original_response(view=await self.page(interaction.user.id, only or "", 0))

@@ -6,6 +6,7 @@ from discord import app_commands
 
 from bot.app import Feature, Interaction
 from bot.consent import asks_for
+from bot.errors import slash
 from bot.features.mood.cards import earlier_answer, forgotten_card, mood_form, profile_card, question_card
 from bot.router import Press, on_press
 from bot.widgets import Card, Style, note_card
@@ -18,7 +19,7 @@ from core.moods.questionnaire import next_question, profile, progress, questions
 class Mood(Feature):
     """Asks how you feel, step by step, and keeps your mood profile."""
 
-    @app_commands.command(
+    @slash(
         description="Answer a few questions about how you feel; I pick music to match.",
         extras=asks_for(lambda given: given.form not in ("show", "forget")),
     )

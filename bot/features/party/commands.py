@@ -8,7 +8,7 @@ import discord
 from discord import app_commands
 
 from bot.app import Feature, Interaction
-from bot.errors import answer_refusals
+from bot.errors import slash
 from bot.features.party.cards import playlist_card, waiting_card, why_card
 from bot.features.playlists.showing import save_as_playlist
 from bot.router import Press, on_press
@@ -27,15 +27,12 @@ MOST_GUESTS = 20
 class PartyCog(Feature, name="Party"):
     """Makes one playlist for several members."""
 
-    @app_commands.command(
-        name="party", description="One playlist for several of you: everyone joins with their mood."
-    )
+    @slash(name="party", description="One playlist for several of you: everyone joins with their mood.")
     @app_commands.describe(occasion="What the music is for", count="How many tracks (10 when not said)")
     @app_commands.choices(
         occasion=[app_commands.Choice(name=occasion_label(name), value=name) for name in occasions()]
     )
     @app_commands.guild_only()
-    @answer_refusals
     async def command(
         self,
         interaction: Interaction,

@@ -9,7 +9,7 @@ from dataclasses import replace
 from discord import app_commands
 
 from bot.app import Feature, Interaction, Moodstem
-from bot.errors import answer_refusals
+from bot.errors import slash
 from bot.features.listen.commands import play, track_named
 from bot.features.recommend.cards import PAGE, no_mood_card, picks_card, why_card
 from bot.router import Press, on_press
@@ -39,7 +39,7 @@ class Recommend(Feature):
         super().__init__(bot)
         self.recommending = bot.recommending
 
-    @app_commands.command(name="recommend", description="Music for your mood, with the reasons.")
+    @slash(name="recommend", description="Music for your mood, with the reasons.")
     @app_commands.describe(
         mood="How you feel, if you would rather not answer questions",
         occasion="What the music is for",
@@ -51,7 +51,6 @@ class Recommend(Feature):
         occasion=[app_commands.Choice(name=occasion_label(name), value=name) for name in occasions()],
         aim=[app_commands.Choice(name=aim_label(name), value=name) for name in AIMS],
     )
-    @answer_refusals
     async def command(
         self,
         interaction: Interaction,

@@ -11,7 +11,7 @@ from discord import app_commands
 from bot import autocomplete as choices
 from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
-from bot.errors import answer_refusals
+from bot.errors import slash
 from bot.features.similar.cards import COUNT, PICTURE, Question, answer_card, comparison_card
 from bot.router import on_press
 from bot.service.drawings import Drawings
@@ -45,7 +45,7 @@ class SimilarCommands(Feature, name="Similar"):
         self.latents: tuple[int, Latents] | None = None
         self.comparisons: Drawings[tuple[bytes, list[Fact], bool]] = Drawings(KEPT)
 
-    @app_commands.command(
+    @slash(
         description="Tracks like one of the library or your own, or music to practise with.",
         extras=stores_nothing,
     )
@@ -61,7 +61,6 @@ class SimilarCommands(Feature, name="Similar"):
         instrument=choices.INSTRUMENTS,
         practise=choices.INSTRUMENTS,
     )
-    @answer_refusals
     async def similar(
         self,
         interaction: Interaction,

@@ -9,7 +9,7 @@ import discord
 from discord import app_commands
 
 from bot.app import Feature, Interaction, Moodstem
-from bot.errors import answer_refusals, report
+from bot.errors import report, slash
 from bot.features.upload.attachments import pieces
 from bot.features.upload.job_cards import open_card, own_job, promise, show
 from bot.router import on_press
@@ -33,11 +33,8 @@ class Upload(Feature):
     async def cog_unload(self) -> None:
         self.bot.tree.remove_command(self.menu.name, type=self.menu.type)
 
-    @app_commands.command(
-        description="Have a track analysed: its instruments, its sound, and what goes with it."
-    )
+    @slash(description="Have a track analysed: its instruments, its sound, and what goes with it.")
     @app_commands.describe(track="An audio file (mp3, flac, ogg, wav, m4a ...)")
-    @answer_refusals
     async def upload(self, interaction: Interaction, track: discord.Attachment) -> None:
         await self.take(interaction, track)
 

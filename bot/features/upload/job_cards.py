@@ -10,12 +10,11 @@ import logging
 from functools import partial
 
 import discord
-from discord import app_commands
 from discord.ext import tasks
 
 from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
-from bot.errors import GONE, TOO_LARGE, TROUBLE
+from bot.errors import GONE, TOO_LARGE, TROUBLE, slash
 from bot.features.library.cards import PICTURE
 from bot.features.upload.cards import end_notice, index_card, job_card, jobs_card, result_card, stems_card
 from bot.router import on_press
@@ -155,7 +154,7 @@ class JobCards(Feature):
     async def cog_unload(self) -> None:
         self.follow.cancel()
 
-    @app_commands.command(description="Your uploads and how far they are.", extras=stores_nothing)
+    @slash(description="Your uploads and how far they are.", extras=stores_nothing)
     async def jobs(self, interaction: Interaction) -> None:
         found = await self.bot.queue.jobs(user_id=interaction.user.id, limit=5)
         always = await job_messages.wants_every_notice(self.bot.database, interaction.user.id)
