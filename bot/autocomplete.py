@@ -12,6 +12,7 @@ from bot.app import Interaction
 from bot.errors import guard_autocomplete
 from bot.theme import clock
 from bot.words.i18n import tr, trn
+from bot.words.named import words
 from core.audio.types import STEMS
 from core.errors import Refusal
 from core.library import search
@@ -24,6 +25,12 @@ MOST, LONGEST = 25, 100
 
 Interaction = Interaction
 Choices = list[app_commands.Choice[str]]
+
+
+def offered(table: str) -> Choices:
+    """What an option offers that has a table of words.toml."""
+    return [app_commands.Choice(name=text, value=name) for name, text in words(table).items()]
+
 
 INSTRUMENTS = [app_commands.Choice(name=stem, value=stem) for stem in STEMS if stem != "other"]
 """What an option that names an instrument offers."""
@@ -100,7 +107,10 @@ async def playlists(interaction: Interaction, current: str) -> Choices:
 async def _own_playlists(interaction: Interaction, current: str) -> Choices:
     found = await interaction.client.playlists.of(interaction.user.id)
     return [
-        choice(f"{playlist.name} ({counted(playlist.count)})", f"list:{playlist.id}")
+        choice(
+            f"{playlist.name} ({trn('{count} track', '{count} tracks', playlist.count)})",
+            f"list:{playlist.id}",
+        )
         for playlist in found
         if fold(current.strip()) in fold(playlist.name)
     ][:MOST]
@@ -199,10 +209,6 @@ def named(title: str, artist: str | None, duration_s: float | None = None) -> st
     length = f" ({clock(duration_s)})" if duration_s is not None else ""
     text = f"{title} · {artist}" if artist else title
     return _cut(text, LONGEST - len(length)) + length
-
-
-def counted(count: int) -> str:
-    return trn("{count} track", "{count} tracks", count)
 
 
 def _cut(text: str, longest: int = LONGEST) -> str:

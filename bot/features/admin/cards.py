@@ -92,7 +92,6 @@ def newer_older(action: str, page: int, more: bool) -> list[Press]:
 
 def stats_card(stats: Stats) -> Card:
     """Library, jobs, workers, separator, disk and backups, a line each."""
-    tracks, jobs = stats.tracks, stats.jobs
     backup = f"<t:{stats.last_backup}:R>" if stats.last_backup else tr("none yet; `/admin backup` makes one")
     worker = str(stats.runners) if stats.runners else tr("none is running; start `moodstem worker`")
     return Card(
@@ -100,17 +99,11 @@ def stats_card(stats: Stats) -> Card:
         text(
             tr(
                 "**Library** {total} tracks: {folder} from folders, {upload} uploaded, {sample} samples",
-                total=tracks["total"],
-                folder=tracks["folder"],
-                upload=tracks["upload"],
-                sample=tracks["sample"],
+                **stats.tracks,
             ),
             tr(
                 "**Jobs of this server** {done} done, {failed} failed, {running} running, {queued} waiting",
-                done=jobs["done"],
-                failed=jobs["failed"],
-                running=jobs["running"],
-                queued=jobs["queued"],
+                **stats.jobs,
             ),
             tr("**Workers** {worker}", worker=worker),
             tr("**Separator** {separator}", separator=stats.separator)

@@ -11,6 +11,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Feature, Interaction
+from bot.autocomplete import offered
 from bot.consent import asks_for, stores_nothing
 from bot.errors import slash
 from bot.features.admin.cards import PAGE, Stats, jobs_card, limits_card, log_card, stats_card
@@ -22,7 +23,6 @@ from bot.router import on_press
 from bot.translator import language_of
 from bot.widgets import note_card
 from bot.words.i18n import mark, tr
-from bot.words.named import words
 from core.errors import Refusal, fact
 from core.library import languages
 from core.library.audit import entries, record
@@ -150,9 +150,7 @@ class Admin(
         extras=asks_for(lambda given: given.name is not None),
     )
     @app_commands.describe(name="Which limit", value="The new number; left out, back to the operator's")
-    @app_commands.choices(
-        name=[app_commands.Choice(name=text, value=name) for name, text in words("limits").items()]
-    )
+    @app_commands.choices(name=offered("limits"))
     async def limits(
         self, interaction: Interaction, name: str | None = None, value: float | None = None
     ) -> None:

@@ -193,18 +193,12 @@ class LibraryCommands(
         """The track's card, with its picture when one was drawn."""
         known = await hit(self.bot.database, track.id)
         moods = await self.moods(track.id, guild_id)
-        picture = next(
-            (
-                path
-                for language in dict.fromkeys((spoken(), *LANGUAGES))
-                for separator in installed()
-                if (
-                    path := self.bot.settings.pictures
-                    / picture_name(track.content_hash, separator.name, language)
-                ).is_file()
-            ),
-            None,
+        drawn = (
+            self.bot.settings.pictures / picture_name(track.content_hash, separator.name, language)
+            for language in dict.fromkeys((spoken(), *LANGUAGES))
+            for separator in installed()
         )
+        picture = next((path for path in drawn if path.is_file()), None)
         files = [discord.File(picture, filename=PICTURE)] if picture else []
         return track_card(track, known, moods, picture=bool(files)), files
 

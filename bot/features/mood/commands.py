@@ -5,6 +5,7 @@ from __future__ import annotations
 from discord import app_commands
 
 from bot.app import Feature, Interaction
+from bot.autocomplete import offered
 from bot.consent import asks_for
 from bot.errors import slash
 from bot.features.mood.cards import earlier_answer, forgotten_card, mood_form, profile_card, question_card
@@ -26,15 +27,7 @@ class Mood(Feature):
     @app_commands.describe(
         form="Short: about seven questions. Long: all forty. At once: five on one form. Or show or forget them."
     )
-    @app_commands.choices(
-        form=[
-            app_commands.Choice(name="short", value="short"),
-            app_commands.Choice(name="long", value="long"),
-            app_commands.Choice(name="all at once", value="form"),
-            app_commands.Choice(name="show my mood", value="show"),
-            app_commands.Choice(name="forget my mood", value="forget"),
-        ]
-    )
+    @app_commands.choices(form=offered("forms"))
     async def mood(self, interaction: Interaction, form: str | None = None) -> None:
         match form:
             case "form":

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from discord import app_commands
 
-from bot.app import Feature, Interaction, Moodstem
+from bot.app import Feature, Interaction
 from bot.errors import slash
 from bot.features.listen.commands import play, track_named
 from bot.features.recommend.cards import PAGE, no_mood_card, picks_card, why_card
@@ -34,10 +34,6 @@ async def picks_view(interaction: Interaction, made: Recommended, page: int = 0)
 
 class Recommend(Feature):
     """Recommends tracks, says why, and lets them be steered."""
-
-    def __init__(self, bot: Moodstem) -> None:
-        super().__init__(bot)
-        self.recommending = bot.recommending
 
     @slash(name="recommend", description="Music for your mood, with the reasons.")
     @app_commands.describe(
@@ -84,7 +80,7 @@ class Recommend(Feature):
         self, interaction: Interaction, occasion: str | None, aim: str, count: int, mood: str | None = None
     ) -> None:
         """Answer by what is known of the member, or ask for a mood; the interaction is deferred already."""
-        query = await self.recommending.query(interaction.user.id, occasion, aim, count, mood)
+        query = await self.bot.recommending.query(interaction.user.id, occasion, aim, count, mood)
         if query is None:
             await interaction.edit_original_response(view=no_mood_card(occasion, aim, count))
         else:
@@ -92,7 +88,7 @@ class Recommend(Feature):
 
     async def answer(self, interaction: Interaction, query: RecommendationQuery) -> None:
         """Choose, remember and show; the interaction is deferred already."""
-        made = await self.recommending.recommend(interaction.user.id, interaction.guild_id, query)
+        made = await self.bot.recommending.recommend(interaction.user.id, interaction.guild_id, query)
         if made is None:
             view = problem_card(
                 tr("That was everything I have for now; come back in an hour, or begin again."),
@@ -168,7 +164,7 @@ class Recommend(Feature):
         page: int = 0,
     ) -> None:
         """Other picks in place of those before, and what changed."""
-        made = await self.recommending.steer(
+        made = await self.bot.recommending.steer(
             interaction.user.id, interaction.guild_id, before, query, tap, measured, anew=anew
         )
         await interaction.edit_original_response(view=await picks_view(interaction, made, page))
@@ -197,8 +193,8 @@ class Recommend(Feature):
         made = await self.bot.recommendations.get(int(recommendation_id))
         own = made.user_id == interaction.user.id
         if not own:
-            await self.recommending.check_all_here(interaction.guild_id, made)
-        found = await self.recommending.asked_again(interaction.guild_id, made)
+            await self.bot.recommending.check_all_here(interaction.guild_id, made)
+        found = await self.bot.recommending.asked_again(interaction.guild_id, made)
         if found is None:
             ranking = [
                 tr(
@@ -215,11 +211,11 @@ class Recommend(Feature):
     async def share(self, interaction: Interaction, recommendation_id: str, page: str) -> None:
         """Post the picks and their reasons for everyone here; the profile itself is not shown."""
         made = await self.own(interaction, recommendation_id)
-        await self.recommending.check_all_here(interaction.guild_id, made)
+        await self.bot.recommending.check_all_here(interaction.guild_id, made)
         await interaction.response.send_message(view=picks_card(made, int(page), shared=True))
 
     async def own(self, interaction: Interaction, recommendation_id: str) -> Recommended:
-        return await self.recommending.own(interaction.user.id, int(recommendation_id))
+        return await self.bot.recommending.own(interaction.user.id, int(recommendation_id))
 
 
 def _steered(

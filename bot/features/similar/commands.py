@@ -17,7 +17,6 @@ from bot.router import on_press
 from bot.service.drawings import Drawings
 from bot.widgets import attached
 from bot.words.likeness import side_by_side
-from bot.words.named import words
 from bot.words.pictures import comparison_words
 from core.audio.types import STEMS
 from core.errors import Fact, Refusal
@@ -57,7 +56,7 @@ class SimilarCommands(Feature, name="Similar"):
     )
     @app_commands.autocomplete(track=choices.tracks_and_own)
     @app_commands.choices(
-        by=[app_commands.Choice(name=label, value=name) for name, label in words("compared").items()],
+        by=choices.offered("compared"),
         instrument=choices.INSTRUMENTS,
         practise=choices.INSTRUMENTS,
     )
