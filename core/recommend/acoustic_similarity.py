@@ -196,13 +196,14 @@ def agreements(one: Fixed, other: Fixed, metric: str = "cosine") -> tuple[float,
     if metric == "cosine":
         lengths = math.sqrt(_squares(one)) * math.sqrt(_squares(other))
         terms = u * v / lengths if lengths > 0 else np.zeros(len(u))
-        similarity = math.fsum(terms)
     else:
         squares = (u - v) ** 2
         squared = math.fsum(squares)
         similarity = 2 / (1 + math.sqrt(squared)) - 1
         terms = squares * ((similarity - 1) / squared) if squared > 0 else squares
-    found = [Agreement(one.source, one.descriptor, math.fsum(terms[one.columns])) for one in BLOCKS]
+    found = [Agreement(part.source, part.descriptor, math.fsum(terms[part.columns])) for part in BLOCKS]
+    if metric == "cosine":
+        similarity = math.fsum(term.contribution for term in found)
     found.sort(key=lambda term: -term.contribution)
     return min(max(similarity, -1.0), 1.0), found
 
