@@ -18,7 +18,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.consent import Again, Gate, from_short, must_ask, run_command, short_command, short_press
+from bot.consent import Again, ConsentGate, from_short, must_ask, run_command, short_command, short_press
 from bot.errors import name_of, report
 from bot.metrics import Metrics
 from bot.router import Handler, marked, route
@@ -98,7 +98,7 @@ class Moodstem(commands.Bot):
     database: Database
     library: Library
     queue: Queue
-    gate: Gate
+    gate: ConsentGate
     catalogs: Catalogs
     moods: Moods
     history: History
@@ -142,7 +142,7 @@ class Moodstem(commands.Bot):
         self.database = await self._resources.enter_async_context(await open_database(self.settings.database))
         self.library = Library(self.database)
         self.queue = Queue(self.database)
-        self.gate = Gate(self.database, self.settings.retention)
+        self.gate = ConsentGate(self.database, self.settings.retention)
         self.catalogs = Catalogs(self.database, self.library, uploads=self.settings.library.recommend_uploads)
         self.moods = Moods(self.database)
         self.history = History(self.database)

@@ -9,7 +9,7 @@ from bot.words.i18n import number, tr
 from bot.words.named import word
 from bot.words.names import note_sign
 from bot.words.say import say
-from bot.words.wording import fact, formatted, of, the_source
+from bot.words.wording import formatted, measured, of, the_source
 from core.audio.vocabulary import phrases
 from core.errors import Fact
 from core.library.query import TONICS
@@ -29,10 +29,10 @@ def likeness_text(reason: Fact) -> str:
             )
         case "both-measured":
             words = phrases(reason["descriptor"])
-            measured = reason["here"], reason["unit"], reason["percentile"]
+            here = reason["here"], reason["unit"], reason["percentile"]
             return tr(
                 "In both, {fact}; there {value}.",
-                fact=fact(reason["source"], reason["descriptor"], *measured),
+                fact=measured(reason["source"], reason["descriptor"], *here),
                 value=formatted(reason["there"], words.format if words is not None else ""),
             )
         case "alike" | "different" as how:

@@ -138,7 +138,7 @@ def _by_measurement(reasons: Sequence[Reason]) -> dict[tuple[str, str], list[Rea
 
 def _fact(reason: Reason) -> str:
     assert reason.percentile is not None
-    return wording.fact(reason.source, reason.descriptor, reason.value, reason.unit, reason.percentile)
+    return wording.measured(reason.source, reason.descriptor, reason.value, reason.unit, reason.percentile)
 
 
 def _format(reason: Reason) -> str:

@@ -12,7 +12,7 @@ from bot.widgets import Card, Style, note_card, row, text
 from bot.words.i18n import number, percent, tr
 from bot.words.named import word, words
 from bot.words.say import say
-from core.library.audit import Entry
+from core.library.audit import AuditEntry
 from core.settings import LimitSettings
 from jobs.model import Job
 
@@ -33,7 +33,7 @@ class Stats:
     last_backup: int | None
 
 
-def jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
+def server_jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
     """Jobs of this server that wait or run, and how the last ones ended."""
     counted = ", ".join(
         word("counted-states", state, count=count) for state, count in stats.items() if count
@@ -131,7 +131,7 @@ def limits_card(here: LimitSettings, own: set[str]) -> Card:
     )
 
 
-def log_card(entries: Sequence[Entry], page: int, more: bool) -> Card:
+def log_card(entries: Sequence[AuditEntry], page: int, more: bool) -> Card:
     """Who did what, newest first."""
     if not entries:
         return note_card(tr("Nothing yet: what admins change with my commands will be listed here."))

@@ -14,7 +14,7 @@ from bot.app import Feature, Interaction
 from bot.autocomplete import offered
 from bot.consent import asks_for, stores_nothing
 from bot.errors import slash
-from bot.features.admin.cards import PAGE, Stats, jobs_card, limits_card, log_card, stats_card
+from bot.features.admin.cards import PAGE, Stats, limits_card, log_card, server_jobs_card, stats_card
 from bot.features.language.commands import AUTOMATIC, CHOICES
 from bot.features.rules.commands import rules_view
 from bot.features.upload.job_cards import open_card
@@ -25,7 +25,7 @@ from bot.widgets import note_card
 from bot.words.i18n import mark, tr
 from core.errors import Refusal, fact
 from core.library import languages
-from core.library.audit import entries, record
+from core.library.audit import audit_entries, record
 from core.library.backup import backup, backups, rehearse
 from core.library.guild_limits import limits_of, own_limits, set_limit
 from core.separation.registry import at_hand
@@ -100,7 +100,7 @@ class Admin(
 
     async def jobs_view(self, guild_id: int) -> discord.ui.LayoutView:
         waiting = await self.bot.queue.jobs(guild_id=guild_id, state=("running", "queued"), limit=PAGE)
-        return jobs_card(waiting, await self.bot.queue.counts(guild_id))
+        return server_jobs_card(waiting, await self.bot.queue.counts(guild_id))
 
     @slash(description="Library, jobs, workers, disk and backups at a glance.", extras=stores_nothing)
     async def stats(self, interaction: Interaction) -> None:
@@ -197,7 +197,7 @@ class Admin(
         await interaction.response.edit_message(view=await self.log_view(must_manage(interaction), int(page)))
 
     async def log_view(self, guild_id: int, page: int) -> discord.ui.LayoutView:
-        found = await entries(self.bot.database, guild_id, PAGE + 1, page * PAGE)
+        found = await audit_entries(self.bot.database, guild_id, PAGE + 1, page * PAGE)
         return log_card(found[:PAGE], page, len(found) > PAGE)
 
 

@@ -19,7 +19,7 @@ from bot.words.moods import mood_label, moods_text
 from bot.words.pictures import journey_words
 from core.errors import UserError
 from core.library.catalog import Catalog
-from core.library.journeys import Made, Question, Stop
+from core.library.journeys import JourneyQuestion, Made, Stop
 from core.moods.profile import MOODS, Profile
 from core.pictures.drawing import draw_journey
 from core.recommend.diversity import Term
@@ -70,7 +70,7 @@ class JourneyCommands(Feature, name="Journey"):
             card = where_card("jr_to", (start, count, minutes), known=not start)
             await interaction.edit_original_response(view=card)
         else:
-            question = Question(profile, goal, count, minutes or None, start or None)
+            question = JourneyQuestion(profile, goal, count, minutes or None, start or None)
             await self.answer(interaction, question)
 
     @on_press("jr_to")
@@ -88,7 +88,7 @@ class JourneyCommands(Feature, name="Journey"):
         await self.ask(interaction, goal, start, int(count), int(minutes))
 
     async def answer(
-        self, interaction: Interaction, question: Question, without: frozenset[int] = frozenset()
+        self, interaction: Interaction, question: JourneyQuestion, without: frozenset[int] = frozenset()
     ) -> None:
         """Choose, keep and show; the picture follows some seconds later."""
         catalog = await self.bot.catalogs.of(interaction.guild_id)
@@ -142,7 +142,7 @@ class JourneyCommands(Feature, name="Journey"):
 
 
 def _chosen(
-    catalog: Catalog, question: Question, without: frozenset[int], terms: Sequence[Term]
+    catalog: Catalog, question: JourneyQuestion, without: frozenset[int], terms: Sequence[Term]
 ) -> tuple[list[Stop], dict[str, object]]:
     found = journey(
         catalog,

@@ -26,7 +26,7 @@ from core.library.query import parse, parse_key
 from core.library.search import Filters, hit, search
 from core.library.tracks import Track, picture_name
 from core.moods.profile import MOODS
-from core.recommend.search_semantics import strengths
+from core.recommend.search_semantics import meaning_strengths
 from core.recommend.topic_scores import prepare
 from core.separation.registry import installed
 from core.spoken import LANGUAGES, spoken
@@ -163,7 +163,7 @@ class LibraryCommands(
         )
         sounds = None
         if asked.query.meant:
-            sounds = functools.partial(strengths, await self.bot.catalogs.of(guild_id))
+            sounds = functools.partial(meaning_strengths, await self.bot.catalogs.of(guild_id))
         if kept["text"] and not asked.query:  # signs only
             return nothing_card(asked)
         for shown in (page, 0):  # a page that is no longer there begins anew

@@ -9,7 +9,7 @@ from discord import app_commands
 
 from bot.app import Feature, Interaction
 from bot.errors import slash
-from bot.features.party.cards import playlist_card, waiting_card, why_card
+from bot.features.party.cards import party_card, waiting_card, why_card
 from bot.features.playlists.showing import save_as_playlist
 from bot.router import Press, on_press
 from bot.widgets import note_card
@@ -86,12 +86,12 @@ class PartyCog(Feature, name="Party"):
             raise Refusal("library-empty")
         made = await asyncio.to_thread(party, catalog, known, opened.occasion, opened.count)
         await self.bot.parties.make(opened.id, tracks_of(made), guests_of(made))
-        await interaction.edit_original_response(view=playlist_card(await self.stored(interaction, party_id)))
+        await interaction.edit_original_response(view=party_card(await self.stored(interaction, party_id)))
 
     @on_press("party_page", consent=False)
     async def page(self, interaction: Interaction, party_id: str, page: str) -> None:
         await interaction.response.edit_message(
-            view=playlist_card(await self.stored(interaction, party_id), int(page))
+            view=party_card(await self.stored(interaction, party_id), int(page))
         )
 
     @on_press("party_why", consent=False)
@@ -113,7 +113,7 @@ class PartyCog(Feature, name="Party"):
 
     async def show(self, interaction: Interaction, party_id: str) -> None:
         opened = await self.stored(interaction, party_id)
-        card = playlist_card(opened) if opened.tracks else waiting_card(opened)
+        card = party_card(opened) if opened.tracks else waiting_card(opened)
         await interaction.response.edit_message(view=card)
 
     async def stored(self, interaction: Interaction, party_id: str) -> Opened:

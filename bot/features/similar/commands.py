@@ -12,7 +12,7 @@ from bot import autocomplete as choices
 from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
 from bot.errors import slash
-from bot.features.similar.cards import COUNT, PICTURE, Question, answer_card, comparison_card
+from bot.features.similar.cards import COUNT, PICTURE, SimilarQuestion, answer_card, comparison_card
 from bot.router import on_press
 from bot.service.drawings import Drawings
 from bot.widgets import attached
@@ -72,7 +72,7 @@ class SimilarCommands(Feature, name="Similar"):
             raise Refusal("nothing-to-compare")
         await interaction.response.defer(ephemeral=True, thinking=True)
         found = await choices.chosen_track_or_own(interaction, track) if track else None
-        question = Question(
+        question = SimilarQuestion(
             found.id if found else 0,
             by or ("instruments" if instrument else "sound"),
             stems=(instrument,) if instrument and by != "sound" else (),
@@ -80,7 +80,7 @@ class SimilarCommands(Feature, name="Similar"):
         )
         await self.answer(interaction, question)
 
-    async def answer(self, interaction: Interaction, question: Question) -> None:
+    async def answer(self, interaction: Interaction, question: SimilarQuestion) -> None:
         """In place of the deferred answer, or of the card whose button was pressed."""
         track, analysis = (
             await self.known(interaction, question.track_id) if question.track_id else (None, None)
@@ -92,7 +92,7 @@ class SimilarCommands(Feature, name="Similar"):
         near, standing = await asyncio.to_thread(find, catalog, question, analysis, heard)
         await interaction.edit_original_response(view=answer_card(question, track, near, standing))
 
-    async def heard_alike(self, catalog: Catalog, question: Question, track: Track) -> list[Similar]:
+    async def heard_alike(self, catalog: Catalog, question: SimilarQuestion, track: Track) -> list[Similar]:
         """By the genre network's vectors, which are there once a track has been heard by it."""
         version = await self.bot.library.version()
         if self.latents is None or self.latents[0] != version:
@@ -178,7 +178,10 @@ class SimilarCommands(Feature, name="Similar"):
 
 
 def find(
-    catalog: Catalog, question: Question, analysis: TrackAnalysis | None, heard: list[Similar] | None = None
+    catalog: Catalog,
+    question: SimilarQuestion,
+    analysis: TrackAnalysis | None,
+    heard: list[Similar] | None = None,
 ) -> tuple[list[Similar], list[Prominent]]:
     """What is similar (`heard`: by the network, found already), and of it what stands out, where an instrument is to be
     practised."""
@@ -202,7 +205,7 @@ def find(
     return near, prominent(catalog, question.practise, COUNT, among)
 
 
-def _question(*arguments: str) -> Question:
+def _question(*arguments: str) -> SimilarQuestion:
     if len(arguments) != 5 or not arguments[0].isdecimal():
         raise Refusal("card-of-other-version")
-    return Question.of(*arguments)
+    return SimilarQuestion.of(*arguments)

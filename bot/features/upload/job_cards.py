@@ -138,7 +138,7 @@ async def _stems_card(bot: Moodstem, job: Job) -> Card:
     return stems_card(job, analysis, until)
 
 
-class JobCards(Feature):
+class JobCardsCog(Feature):
     """Keeps every card of a job up to date, no more often than Discord bears."""
 
     def __init__(self, bot: Moodstem) -> None:
@@ -225,7 +225,7 @@ class JobCards(Feature):
         self.cards.put_off()
         self.follow.restart()
 
-    async def redraw(self, card: job_messages.Card, job: Job) -> None:
+    async def redraw(self, card: job_messages.CardMessage, job: Job) -> None:
         """The job as it is now, in its message. A card that is gone for good is forgotten."""
         message = self.bot.get_partial_messageable(card.channel_id).get_partial_message(card.message_id)
         view, files = await draw(self.bot, job, job.guild_id)

@@ -29,7 +29,7 @@ from jobs.model import Job
 log = logging.getLogger(__name__)
 
 
-class Notices(Feature):
+class NoticesCog(Feature):
     """Tells members of the end of their jobs."""
 
     async def cog_load(self) -> None:
