@@ -205,10 +205,9 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
         [f"**{signed(one.contribution)}** {plain(reason_text(one), SENTENCE)}" for one in reasons]
         for reasons in (found.reasons, found.against)
     )
-    small = [
-        *(plain(note, SENTENCE) for note in found.notes),
-        tr("After {sources}.", sources="; ".join(sources)) if sources else None,
-    ]
+    small = [plain(note, SENTENCE) for note in found.notes]
+    if sources:
+        small.append(tr("After {sources}.", sources="; ".join(sources)))
     return Card(
         text(
             tr("## Why {title}?", title=plain(pick.title)),
