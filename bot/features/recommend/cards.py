@@ -12,7 +12,7 @@ from bot.router import Choose, Press
 from bot.theme import plain
 from bot.widgets import Card, Style, by_line, line, mood_colour, row, section, text, turning
 from bot.words.changes import change_text, change_title
-from bot.words.explain import signed, why
+from bot.words.explain import Why, signed, why
 from bot.words.i18n import inside, ordinal, tr
 from bot.words.likeness import likeness_text
 from bot.words.moods import (
@@ -200,23 +200,15 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
     pick = made.picks[position]
     found = why(pick)
     place = tr("{place} of {count}", place=ordinal(position + 1), count=len(made.picks))
-    sources = sorted({reason.citation for reason in (*found.reasons, *found.against) if reason.citation})
-    said, against = (
-        [f"**{signed(one.contribution)}** {plain(reason_text(one), SENTENCE)}" for one in reasons]
-        for reasons in (found.reasons, found.against)
-    )
     small = [plain(note, SENTENCE) for note in found.notes]
-    if sources:
-        small.append(tr("After {sources}.", sources="; ".join(sources)))
+    if sources := cited(found):
+        small.append(tr("After {sources}.", sources=sources))
     return Card(
         text(
             tr("## Why {title}?", title=plain(pick.title)),
             f"-# {place}" + (f" · {found.total}" if own else ""),
         ),
-        text(
-            tr("**What speaks for it**"), *(said or [tr("Nothing in particular: the others fit even less.")])
-        ),
-        text(tr("**What speaks against it**"), *against) if against else None,
+        *for_and_against(found),
         text(tr("**What would rank higher**"), *(plain(one, SENTENCE) for one in ranking))
         if ranking
         else None,
@@ -234,6 +226,23 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
         ),
         colour=mood_colour(next(iter(made.query.target.strongest(1)), (None,))[0] if own else None),
     )
+
+
+def for_and_against(found: Why) -> list[ui.Item[Any]]:
+    """What speaks for a track, and what against it."""
+    said, against = (
+        [f"**{signed(one.contribution)}** {plain(reason_text(one), SENTENCE)}" for one in reasons]
+        for reasons in (found.reasons, found.against)
+    )
+    pro = text(
+        tr("**What speaks for it**"), *(said or [tr("Nothing in particular: the others fit even less.")])
+    )
+    return [pro, text(tr("**What speaks against it**"), *against)] if against else [pro]
+
+
+def cited(found: Why) -> str:
+    """The literature behind all reasons."""
+    return "; ".join(sorted({one.citation for one in (*found.reasons, *found.against) if one.citation}))
 
 
 def opinion_buttons(track_id: int, said: bool | None = None) -> list[Press]:
