@@ -27,6 +27,7 @@ from bot.words.moods import (
 )
 from bot.words.names import short
 from bot.words.reasons import reason_text
+from core.library.catalog import TrackLike
 from core.library.recommendations import Pick, RecommendationQuery, Recommended
 from core.library.tracks import Track
 from core.moods.aim import AIMS, aim_emoji
@@ -268,13 +269,16 @@ def similar_card(track: Track, near: Sequence[Similar]) -> Card:
     return Card(
         text(tr("## Sounds like {title}", title=plain(track.title))),
         *(similar_section(one) for one in near),
-        row(
-            *(
-                Press("compare", track.id, one.track.id, label=tr("Compare {place}", place=place))
-                for place, one in enumerate(near[:5], 1)
-            )
-        ),
+        compare_row(track, [one.track for one in near[:5]]),
         row(Press("sim", track.id, "sound", "cosine", "", "", label=tr("More ways to compare"), emoji="🎚️")),
+    )
+
+
+def compare_row(track: Track, others: Sequence[TrackLike]) -> ui.ActionRow[Any]:
+    """Buttons that put each of up to five others beside the track."""
+    labels = [tr("Compare {place}", place=place) for place in range(1, len(others) + 1)]
+    return row(
+        *(Press("compare", track.id, one.id, label=label) for one, label in zip(others, labels, strict=True))
     )
 
 
