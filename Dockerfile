@@ -34,11 +34,11 @@ RUN pip install --require-hashes --requirement deploy/build.txt \
     && pip wheel --no-build-isolation --wheel-dir /wheels . \
     && pip --python /opt/moodstem install --no-compile /wheels/*.whl
 
-# The first run shows that all is there, and compiles what is used.
+# The first run shows that all is there, and compiles what is used (for its own user alone, as all that it writes).
 RUN PATH=/opt/moodstem/bin:$PATH && cd /tmp && samples=/opt/moodstem/lib/python3.11/site-packages/core/library/samples \
     && moodstem --data first analyze "$(ls $samples/*.ogg | head -1)" \
     && python -c "import bot.app, bot.cli.run, jobs.process, demucs.htdemucs; bot.app.features()" \
-    && moodstem --data first recommend --mood sadness=1 && rm -r first
+    && moodstem --data first recommend --mood sadness=1 && rm -r first && chmod -R go+rX /opt/moodstem
 
 
 FROM base
