@@ -19,7 +19,7 @@ from core.settings import DiscordSettings, JobSettings, Settings
 from jobs.configure import plan
 from jobs.kinds import analyse
 from jobs.queue import Queue
-from jobs.schedule import Due, Schedule
+from jobs.schedule import Schedule, ScheduledTask
 from tests.fakes.discord_server import StandIn
 from tests.fakes.running_bot import answered, comes, running, text_of
 from tests.jobs.helpers import until
@@ -181,8 +181,10 @@ async def test_the_schedule_runs_once(
             ran.append(number)
 
         often = IntervalTrigger(seconds=0.1)
-        bot.schedule.tasks = [Due("note", often, note)]
-        await bot.schedule.run(Due("note", often, nothing))  # what was missed would wait for a start of many
+        bot.schedule.tasks = [ScheduledTask("note", often, note)]
+        await bot.schedule.run(
+            ScheduledTask("note", often, nothing)
+        )  # what was missed would wait for a start of many
         await clock.cog_load()
         clocks.append(clock)
     await until(lambda: len(ran) >= 3)

@@ -25,7 +25,17 @@ from jobs.queue import Queue
 from jobs.schedule import Plan, Schedule
 from tests.fakes.discord_server import EVERYTHING, TOKEN, Fault, StandIn
 from tests.fakes.discord_wire import OWNER, application
-from tests.fakes.running_bot import PATIENCE_S, Bot, answered, comes, launch, press_id, running, text_of
+from tests.fakes.running_bot import (
+    PATIENCE_S,
+    Bot,
+    answered,
+    comes,
+    descendants,
+    launch,
+    press_id,
+    running,
+    text_of,
+)
 from tests.machine import CONFINED, needs_refusals
 
 RATE_LIMIT = {"message": "You are being rate limited.", "retry_after": 0.05, "global": False}
@@ -460,12 +470,6 @@ async def test_what_the_bot_keeps_is_for_its_operator_alone(discord: StandIn, tm
         os.umask(previous)
     kept = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
     assert kept and [path for path in kept if path.stat().st_mode & 0o077] == []
-
-
-def descendants(process: int) -> list[int]:
-    threads = Path(f"/proc/{process}/task").glob("*/children")
-    children = [child for thread in threads for child in thread.read_text().split()]
-    return [one for child in children for one in (int(child), *descendants(int(child)))]
 
 
 def readable_by_others(process: int) -> bool:
