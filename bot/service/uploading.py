@@ -130,9 +130,7 @@ class Uploading:
             raise UserError(
                 tr("This recording is part of the library, so it stays; your own upload was not kept twice.")
             )
-        if job.user_id != user_id:
-            await self.library.remove(track.id)
-        elif not await self.library.disclaim(track.id, user_id):
+        if not await self.library.disclaim(track.id, user_id if job.user_id == user_id else None):
             return "kept"
         await asyncio.to_thread(
             _unlink,

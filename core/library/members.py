@@ -72,19 +72,22 @@ async def erase_rows(
     counts: dict[str, int] = {}
     async with database.transaction() as transaction:
         owned = await transaction.run(_UPLOADED, [user_id])
-        uploads = [row for row in owned if await disclaim(transaction.run, row["id"], user_id)]
-        counts["track"], counts["upload_owner"] = len(uploads), len(owned)
+        gone, renamed = await disclaim(transaction.run, [row["id"] for row in owned], user_id)
+        counts["track"], counts["upload_owner"] = len(gone), len(owned)
         for table in TABLES:
             counts[table] = counts.get(table, 0) + len(
                 await transaction.run(f"DELETE FROM {table} WHERE user_id=? RETURNING 1", (user_id,))
             )
+    await database.empty_log()
     files = [*more_files]
-    for row in uploads:
-        if not Path(row["path"]).is_absolute():
-            files.append(folder.data / row["path"])
-        files.append(folder.previews / f"{row['content_hash']}.ogg")
-        files += sorted(folder.pictures.glob(picture_name(row["content_hash"], "*", "*")))
-        files += sorted(folder.stems.glob(f"{row['content_hash'][:32]}-*.zip"))
+    for row in owned:
+        if row["id"] in gone:
+            if not Path(row["path"]).is_absolute():
+                files.append(folder.data / row["path"])
+            files.append(folder.previews / f"{row['content_hash']}.ogg")
+            files += sorted(folder.stems.glob(f"{row['content_hash'][:32]}-*.zip"))
+        if row["id"] in gone | renamed:  # the title stands in them
+            files += sorted(folder.pictures.glob(picture_name(row["content_hash"], "*", "*")))
     counts["file"] = await asyncio.to_thread(_unlink, files)
     return counts
 
