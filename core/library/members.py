@@ -11,6 +11,7 @@ from typing import Any
 from core.folders import DataFolder
 from core.library.database import Database
 from core.library.playlists import Playlists
+from core.library.posted import withdraw
 from core.library.scope import SHARED, LibraryScope
 from core.library.tracks import picture_name
 from core.library.uploads import disclaim
@@ -35,6 +36,7 @@ TABLES = (
     "member_notice",
     "card",
     "card_due",
+    "posted",
     "notice",
     "job",
 )
@@ -72,8 +74,9 @@ async def erase_rows(
     counts: dict[str, int] = {}
     async with database.transaction() as transaction:
         owned = await transaction.run(_UPLOADED, [user_id])
-        gone, renamed = await disclaim(transaction.run, [row["id"] for row in owned], user_id)
+        gone, changed = await disclaim(transaction.run, [row["id"] for row in owned], user_id)
         counts["track"], counts["upload_owner"] = len(gone), len(owned)
+        await withdraw(transaction.run, user_id, gone | changed)
         for table in TABLES:
             counts[table] = counts.get(table, 0) + len(
                 await transaction.run(f"DELETE FROM {table} WHERE user_id=? RETURNING 1", (user_id,))
@@ -86,7 +89,7 @@ async def erase_rows(
                 files.append(folder.data / row["path"])
             files.append(folder.previews / f"{row['content_hash']}.ogg")
             files += sorted(folder.stems.glob(f"{row['content_hash'][:32]}-*.zip"))
-        if row["id"] in gone | renamed:  # the title stands in them
+        if row["id"] in gone | changed:  # the title stands in them
             files += sorted(folder.pictures.glob(picture_name(row["content_hash"], "*", "*")))
     counts["file"] = await asyncio.to_thread(_unlink, files)
     return counts

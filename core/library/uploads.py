@@ -7,14 +7,12 @@ an earlier track gives anybody a claim on a later one.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from core.library.connection import Row
+from core.library.connection import ExecuteSQL
 from core.library.sources import MEMBER_OWNED_SQL
 from core.library.tags import from_file_name
-
-ExecuteSQL = Callable[[str, Any], Awaitable[list[Row]]]
 
 GONE = "—"
 """Stands in members' histories for the title of a track whose owner took it away."""

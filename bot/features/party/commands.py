@@ -12,14 +12,15 @@ from bot.app import Moodstem
 from bot.errors import answer_refusals
 from bot.features.party.cards import playlist_card, waiting_card, why_card
 from bot.features.playlists.showing import save_as_playlist
+from bot.posted import post, remember
 from bot.router import Press, on_press
 from bot.widgets import note_card
 from bot.words.i18n import tr
 from bot.words.moods import occasion_label
 from core.errors import UserError
 from core.library.consent import agreed
-from core.recommend.party import party
-from core.recommend.party_store import Opened
+from core.library.parties import Opened
+from core.recommend.party import guests_of, party, tracks_of
 from core.recommend.rules import occasions
 
 MOST_GUESTS = 20
@@ -49,9 +50,7 @@ class PartyCog(commands.Cog, name="Party"):
         opened = await self.bot.parties.open(interaction.user.id, interaction.guild_id, occasion, count)
         if await self.bot.moods.profile(interaction.user.id) is not None:
             await self.bot.parties.join(opened.id, interaction.user.id)
-        await interaction.response.send_message(
-            view=waiting_card(await self.stored(interaction, str(opened.id)))
-        )
+        await post(interaction, waiting_card(await self.stored(interaction, str(opened.id))))
 
     @on_press("party_join", consent=False)
     async def join(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
@@ -99,14 +98,14 @@ class PartyCog(commands.Cog, name="Party"):
         if not len(catalog):
             raise UserError(tr("The library is empty; ask an admin to index a folder with /reindex."))
         made = await asyncio.to_thread(party, catalog, known, opened.occasion, opened.count)
-        await self.bot.parties.make(opened.id, made)
-        await interaction.edit_original_response(view=playlist_card(await self.stored(interaction, party_id)))
+        await self.bot.parties.make(opened.id, tracks_of(made), guests_of(made))
+        card = playlist_card(opened := await self.stored(interaction, party_id))
+        await remember(self.bot, interaction.message, opened.host, card)
+        await interaction.edit_original_response(view=card)
 
     @on_press("party_page", consent=False)
     async def page(self, interaction: discord.Interaction[Moodstem], party_id: str, page: str) -> None:
-        await interaction.response.edit_message(
-            view=playlist_card(await self.stored(interaction, party_id), int(page))
-        )
+        await self.show(interaction, party_id, int(page))
 
     @on_press("party_why", consent=False)
     async def why(self, interaction: discord.Interaction[Moodstem], party_id: str, place: str) -> None:
@@ -125,9 +124,10 @@ class PartyCog(commands.Cog, name="Party"):
         tracks = [track["track_id"] for track in opened.tracks]
         await save_as_playlist(interaction, tr("Our party"), tracks)
 
-    async def show(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
+    async def show(self, interaction: discord.Interaction[Moodstem], party_id: str, page: int = 0) -> None:
         opened = await self.stored(interaction, party_id)
-        card = playlist_card(opened) if opened.tracks else waiting_card(opened)
+        card = playlist_card(opened, page) if opened.tracks else waiting_card(opened)
+        await remember(self.bot, interaction.message, opened.host, card)
         await interaction.response.edit_message(view=card)
 
     async def stored(self, interaction: discord.Interaction[Moodstem], party_id: str) -> Opened:

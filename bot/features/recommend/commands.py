@@ -14,15 +14,16 @@ from bot.app import Moodstem
 from bot.errors import answer_refusals
 from bot.features.listen.commands import play, track_named
 from bot.features.recommend.cards import PAGE, no_mood_card, picks_card, why_card
+from bot.posted import post
 from bot.router import Press, on_press
 from bot.widgets import Card, problem_card
 from bot.words.i18n import tr
 from bot.words.moods import aim_label, mood_label, occasion_label
 from bot.words.ranking import ranks_higher
 from core.errors import Fact, UserError, fact
+from core.library.recommendations import RecommendationQuery, Recommended
 from core.moods.aim import AIMS
 from core.moods.profile import MOODS
-from core.recommend.recommendation_store import RecommendationQuery, Recommended
 from core.recommend.rules import occasions, topic_weights
 from core.recommend.steer import SURPRISE, opposite_of, pressed, taken_back
 
@@ -220,7 +221,7 @@ class Recommend(commands.Cog):
         """Post the picks and their reasons for everyone here; the profile itself is not shown."""
         made = await self.own(interaction, recommendation_id)
         await self.recommending.check_all_here(interaction.guild_id, made)
-        await interaction.response.send_message(view=picks_card(made, int(page), shared=True))
+        await post(interaction, picks_card(made, int(page), shared=True))
 
     async def own(self, interaction: Interaction, recommendation_id: str) -> Recommended:
         return await self.recommending.own(interaction.user.id, int(recommendation_id))

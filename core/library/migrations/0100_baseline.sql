@@ -378,6 +378,22 @@ CREATE TABLE card (
 CREATE INDEX card_job ON card (job_id);
 CREATE INDEX card_user ON card (user_id);
 
+-- Messages for everybody in a channel that show something of members: whose they are, and which tracks (ids) and members
+-- they name besides, so that they go when it is erased. `user_id` is NULL once their owner was, `stale` 1 when they are to
+-- be taken down for what they name; then the bot does so, and the row goes.
+CREATE TABLE posted (
+    message_id  INTEGER PRIMARY KEY,
+    channel_id  INTEGER NOT NULL,
+    user_id     INTEGER,
+    tracks      TEXT NOT NULL CHECK (json_valid(tracks)),
+    members     TEXT NOT NULL CHECK (json_valid(members)),
+    language    TEXT NOT NULL,
+    stale       INTEGER NOT NULL DEFAULT 0 CHECK (stale IN (0, 1))
+) STRICT;
+
+CREATE INDEX posted_user ON posted (user_id);
+CREATE INDEX posted_stale ON posted (message_id) WHERE stale;
+
 -- Cards that were promised together with their job: whoever starts after a crash sends those that are missing.
 CREATE TABLE card_due (
     job_id      INTEGER PRIMARY KEY REFERENCES job (id) ON DELETE CASCADE,

@@ -1,0 +1,75 @@
+"""What the bot posts for everybody is remembered, so that it goes when a member whom it shows is erased."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+import discord
+from discord import ui
+
+from bot.errors import TOO_MANY_EDITS, TROUBLE
+from bot.router import Press, route
+from bot.widgets import Card, note_card
+from bot.words.i18n import speaking, spoken, tr
+from core.library.database import Database
+from core.library.posted import Posted, drop_posted, put_posted, withdrawn
+
+log = logging.getLogger(__name__)
+
+
+async def post(interaction: discord.Interaction[Any], card: Card, tracks: Iterable[int] = ()) -> None:
+    """Answer with a card for everybody here."""
+    await interaction.response.send_message(view=card)
+    message = await interaction.original_response()
+    await remember(interaction.client, message, interaction.user.id, card, tracks)
+
+
+async def remember(
+    bot: Any, message: Any, user_id: int, card: Card | None = None, tracks: Iterable[int] = ()
+) -> None:
+    """Remember a message of the member's, or what it shows now: the tracks of its Play buttons and `tracks`, and those
+    whom it mentions. It goes at once if its member was erased while it was sent."""
+    named, members = {*tracks}, set[int]()
+    for item in card.walk_children() if card else ():
+        if (
+            isinstance(item, Press)
+            and (pressed := route({"custom_id": item.custom_id}))
+            and pressed[0] == "play"
+        ):
+            named.add(int(pressed[1][0]))
+        elif isinstance(item, ui.TextDisplay):
+            members |= {int(found) for found in re.findall(r"<@(\d+)>", item.content)}
+    one = Posted(message.id, message.channel.id, user_id, named, members - {user_id}, spoken())
+    try:
+        await put_posted(bot.database, one)
+    except sqlite3.IntegrityError:
+        await message.delete()
+        raise
+
+
+async def take_down(bot: discord.Client, database: Database) -> None:
+    """Delete what erased members had posted, and empty what others posted that shows something of them; what Discord
+    does not take now is tried again the next time."""
+    for one in await withdrawn(database):
+        message = bot.get_partial_messageable(one.channel_id).get_partial_message(one.message_id)
+        try:
+            if one.user_id is None:
+                await message.delete()
+            else:
+                with speaking(one.language):
+                    sentence = tr("What stood here showed something that was erased since.")
+                    await message.edit(view=note_card(sentence), attachments=[])
+        except TROUBLE as error:
+            if (
+                not isinstance(error, discord.HTTPException)
+                or error.status >= 500
+                or error.status == 429
+                or error.code == TOO_MANY_EDITS
+            ):
+                log.warning("a message that is to go stays for now: %s", error)
+                continue
+        await drop_posted(database, one.message_id)
