@@ -25,6 +25,7 @@ from bot.router import Handler, marked, route
 from bot.service.catalogs import Catalogs
 from bot.service.job_cards import JobCards
 from bot.service.listening import Listening
+from bot.service.member_data import erase_again
 from bot.service.notices import Notices
 from bot.service.recommending import Recommending
 from bot.service.uploading import Uploading
@@ -158,6 +159,7 @@ class Moodstem(commands.Bot):
     async def setup_hook(self) -> None:
         """Before the gateway: database, samples, cogs, buttons, commands."""
         self.database = await self._resources.enter_async_context(await open_database(self.settings.database))
+        await erase_again(self.database, self.settings.data)
         await guard_writes(self.database, [table for table in TABLES if table != "consent"])
         self.library = Library(self.database)
         self.queue = Queue(self.database)

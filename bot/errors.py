@@ -41,8 +41,6 @@ GONE = {
 """A message that cannot be edited any more, now or ever."""
 
 TOO_LARGE = 40005
-TOO_MANY_EDITS = 30046
-"""Of a message that is older than an hour."""
 
 
 async def report(interaction: discord.Interaction[Any], error: BaseException) -> None:

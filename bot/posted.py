@@ -11,12 +11,12 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.errors import TOO_MANY_EDITS, TROUBLE
+from bot.errors import GONE, TROUBLE
 from bot.router import Press, route
 from bot.widgets import Card, note_card
 from bot.words.i18n import speaking, spoken, tr
 from core.library.database import Database
-from core.library.posted import Posted, drop_posted, put_posted, withdrawn
+from core.library.posted import drop_posted, put_posted, withdrawn
 
 log = logging.getLogger(__name__)
 
@@ -33,19 +33,15 @@ async def remember(
 ) -> None:
     """Remember a message of the member's, or what it shows now: the tracks of its Play buttons and `tracks`, and those
     whom it mentions. It goes at once if its member was erased while it was sent."""
-    named, members = {*tracks}, set[int]()
+    names = {*tracks}
     for item in card.walk_children() if card else ():
-        if (
-            isinstance(item, Press)
-            and (pressed := route({"custom_id": item.custom_id}))
-            and pressed[0] == "play"
-        ):
-            named.add(int(pressed[1][0]))
+        if isinstance(item, Press):
+            action, arguments = route({"custom_id": item.custom_id}) or ("", ())
+            names |= {int(arguments[0])} if action == "play" else set()
         elif isinstance(item, ui.TextDisplay):
-            members |= {int(found) for found in re.findall(r"<@(\d+)>", item.content)}
-    one = Posted(message.id, message.channel.id, user_id, named, members - {user_id}, spoken())
+            names |= {int(found) for found in re.findall(r"<@(\d+)>", item.content)}
     try:
-        await put_posted(bot.database, one)
+        await put_posted(bot.database, message.id, message.channel.id, user_id, names, spoken())
     except sqlite3.IntegrityError:
         await message.delete()
         raise
@@ -55,21 +51,16 @@ async def take_down(bot: discord.Client, database: Database) -> None:
     """Delete what erased members had posted, and empty what others posted that shows something of them; what Discord
     does not take now is tried again the next time."""
     for one in await withdrawn(database):
-        message = bot.get_partial_messageable(one.channel_id).get_partial_message(one.message_id)
+        message = bot.get_partial_messageable(one["channel_id"]).get_partial_message(one["message_id"])
         try:
-            if one.user_id is None:
+            if one["user_id"] is None:
                 await message.delete()
             else:
-                with speaking(one.language):
+                with speaking(one["language"]):
                     sentence = tr("What stood here showed something that was erased since.")
                     await message.edit(view=note_card(sentence), attachments=[])
         except TROUBLE as error:
-            if (
-                not isinstance(error, discord.HTTPException)
-                or error.status >= 500
-                or error.status == 429
-                or error.code == TOO_MANY_EDITS
-            ):
+            if not isinstance(error, discord.HTTPException) or error.code not in GONE:
                 log.warning("a message that is to go stays for now: %s", error)
                 continue
-        await drop_posted(database, one.message_id)
+        await drop_posted(database, one["message_id"])

@@ -24,7 +24,7 @@ from core.folders import access_to
 from core.library.backup import quick_check
 from core.library.database import Database
 from core.library.samples import manifest
-from core.library.schema import open_database
+from core.library.schema import available_migrations, check_version, open_read_only, schema_version
 from core.library.tracks import Library
 from core.settings import Settings, config_file, whoever
 from jobs.configure import plan
@@ -47,7 +47,7 @@ class Finding:
 
 
 async def examine(settings: Settings) -> list[Finding]:
-    """Look at everything; nothing is changed but the database's schema."""
+    """Look at everything; nothing is changed."""
     return [
         _settings(),
         *await _discord(settings),
@@ -156,8 +156,15 @@ async def _database(settings: Settings) -> list[Finding]:
             ),
         )
     ]
+    if not settings.database.exists():
+        return [*findings, Finding("database", True, "none yet: `moodstem run` makes it", needed=False)]
     try:
-        async with await open_database(settings.database) as database:
+        async with await open_read_only(settings.database) as database:
+            schema, newest = await schema_version(database), max(available_migrations())
+            check_version(settings.database, schema)
+            if schema < newest:
+                text = f"schema {schema}, would be migrated to {newest} by any other command, after a copy"
+                return [*findings, Finding("database", True, text)]
             check = await quick_check(database)
             tracks = await Library(database).counts()
             queue = Queue(database)

@@ -10,6 +10,7 @@ from typing import Any
 
 from core.folders import DataFolder
 from core.library.database import Database
+from core.library.erased import note_erased
 from core.library.playlists import Playlists
 from core.library.posted import withdraw
 from core.library.scope import SHARED, LibraryScope
@@ -47,6 +48,15 @@ FROM upload_owner JOIN track ON track.id = upload_owner.track_id WHERE upload_ow
 """
 
 
+async def members_agreed_at(database: Database) -> dict[int, int]:
+    """Return everybody of whom something is kept, with the time of their consent (Unix seconds; 0 without)."""
+    users = " UNION ".join(f"SELECT user_id FROM {table}" for table in TABLES)
+    rows = await database.fetch(
+        f"SELECT user_id, coalesce(at, 0) FROM ({users}) LEFT JOIN consent USING (user_id) WHERE user_id > 0"
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 async def export_member(database: Database, user_id: int) -> dict[str, Any]:
     """{table: rows} of everything that is kept about the member, JSON columns unfolded."""
     found: dict[str, Any] = {"user_id": user_id}
@@ -73,6 +83,7 @@ async def erase_rows(
     """
     counts: dict[str, int] = {}
     async with database.transaction() as transaction:
+        await asyncio.to_thread(note_erased, folder.data, user_id)
         owned = await transaction.run(_UPLOADED, [user_id])
         gone, changed = await disclaim(transaction.run, [row["id"] for row in owned], user_id)
         counts["track"], counts["upload_owner"] = len(gone), len(owned)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
 from core.errors import UserError
+from core.library.copies import copy_from_before, copy_schema
 from core.library.database import Database
 from core.library.sources import sources
 from core.separation.registry import installed
+
+log = logging.getLogger(__name__)
 
 
 async def open_database(path: Path) -> Database:
@@ -19,13 +26,27 @@ async def open_database(path: Path) -> Database:
     Raises UserError when the file is not ours, of another age than this program, or cannot be opened.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # what members said is not for others
-    try:
+    with _refusing(path):
         database = await Database.connect(path)
         try:
             await migrate(database)
         except BaseException:
             await database.close()
             raise
+    return database
+
+
+async def open_read_only(path: Path) -> Database:
+    """Open the database at `path` as it is, whatever its schema; nothing is changed. Raises UserError as `open_database`."""
+    with _refusing(path):
+        return await Database.connect(path, read_only=True)
+
+
+@contextmanager
+def _refusing(path: Path) -> Iterator[None]:
+    """Turn SQLite's errors into a UserError that says what to do."""
+    try:
+        yield
     except sqlite3.DatabaseError as error:
         if error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
             raise UserError(
@@ -34,16 +55,22 @@ async def open_database(path: Path) -> Database:
         raise UserError(
             f"{path} is not a usable Moodstem database ({error}): restore a backup or choose another data folder."
         ) from error
-    return database
 
 
 async def migrate(database: Database) -> None:
     """Run each missing migration in a transaction of its own. Raises UserError as `check_version`."""
     current = await schema_version(database)
     check_version(database.path, current)
-    for number, script in available_migrations().items():
-        if number <= current:
-            continue
+    pending = {number: script for number, script in available_migrations().items() if number > current}
+    if pending and current:
+        copy = await asyncio.to_thread(copy_schema, database.path, current)
+        log.warning(
+            "The database is brought from schema %d to %d; a copy from before is %s",
+            current,
+            max(pending),
+            copy,
+        )
+    for number, script in pending.items():
         async with database.transaction() as transaction:
             # A second process may have migrated while this one waited for the lock.
             [row] = await transaction.run("PRAGMA user_version")
@@ -96,8 +123,10 @@ def check_version(path: Path, version: int) -> None:
             " move it aside and index your music again."
         )
     if version > newest:
+        copy = copy_from_before(path, newest)
+        back = f", or go back to what was there before with `moodstem db restore {copy}`" if copy else ""
         raise UserError(
-            f"{path} was made by a newer Moodstem (schema {version}, this one knows {newest}): update Moodstem."
+            f"{path} was made by a newer Moodstem (schema {version}, this one knows {newest}): update Moodstem{back}."
         )
 
 

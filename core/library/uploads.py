@@ -31,11 +31,9 @@ async def claim(execute: ExecuteSQL, track_id: int, user_id: int, file_name: str
 async def disclaim(
     execute: ExecuteSQL, track_ids: Iterable[int], user_id: int | None
 ) -> tuple[set[int], set[int]]:
-    """End the user's claims on these tracks (None: everybody's); return which of them are gone, since nobody else
-    uploaded them, and which have another title now, since theirs had come from this user's name for the file.
-
-    The old titles leave what others keep (`forget_titles`).
-    """
+    """End the user's claims on these tracks (None: everybody's) and take their titles out of what others keep; return
+    which are gone, since nobody else uploaded them, and which have another title, since theirs had come from this
+    user's name for the file."""
     renamed: dict[int, tuple[str, str]] = {}
     gone, changed = set(), set()
     for track_id in track_ids:
@@ -67,17 +65,13 @@ async def disclaim(
     return gone, changed
 
 
-_HELD = (
-    ("recommendation", "id", "tracks"),
-    ("recommendation", "id", "changed"),
-    ("journey", "id", "steps"),
-    ("journey", "id", "drawn"),
-    ("party", "id", "tracks"),
-    ("party_member", "party_id, user_id", "reasons"),
-    ("job", "id", "spec"),
-    ("job", "id", "result"),
-)
-"""Where others' rows hold titles: the table, its key, and the column with JSON."""
+_HELD = {
+    "recommendation": ("tracks", "changed"),
+    "journey": ("steps", "drawn"),
+    "party": ("tracks",),
+    "job": ("spec", "result"),
+}
+"""Where others' rows hold titles: columns with JSON."""
 
 
 async def forget_titles(execute: ExecuteSQL, renamed: Mapping[int, tuple[str, str]]) -> None:
@@ -86,22 +80,15 @@ async def forget_titles(execute: ExecuteSQL, renamed: Mapping[int, tuple[str, st
     if not renamed:
         return
     forms = {json.dumps(old, ensure_ascii=ascii_) for old, _ in renamed.values() for ascii_ in (True, False)}
-    for table, key, column in _HELD:
-        rows = await execute(
-            f"SELECT {key}, {column} FROM {table} WHERE EXISTS"
-            f" (SELECT 1 FROM json_each(?) AS form WHERE instr({column}, form.value))",
-            [json.dumps(list(forms))],
-        )
-        for *keys, held in map(tuple, rows):
-            await execute(
-                f"UPDATE {table} SET {column} = ? WHERE ({key}) = ({', '.join('?' * len(keys))})",
-                [json.dumps(_renamed(json.loads(held), renamed)), *keys],
-            )
-    ids = [json.dumps(list(renamed))]
+    for table, column in ((table, column) for table, columns in _HELD.items() for column in columns):
+        holding = f"SELECT id, {column} FROM {table} WHERE EXISTS (SELECT 1 FROM json_each(?) WHERE instr({column}, value))"
+        for row in await execute(holding, [json.dumps(list(forms))]):
+            held = json.dumps(_renamed(json.loads(row[column]), renamed))
+            await execute(f"UPDATE {table} SET {column} = ? WHERE id = ?", [held, row["id"]])
     await execute(
         "UPDATE playlist_entry SET title = track.title, artist = track.artist FROM track"
         " WHERE track.id = track_id AND track_id IN (SELECT value FROM json_each(?))",
-        ids,
+        [json.dumps(list(renamed))],
     )
     await execute("INSERT INTO track_text (track_text) VALUES ('optimize')", [])
 

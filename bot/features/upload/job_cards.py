@@ -15,7 +15,7 @@ from discord.ext import commands, tasks
 
 from bot.app import Moodstem
 from bot.consent import stores_nothing
-from bot.errors import GONE, TOO_LARGE, TOO_MANY_EDITS, TROUBLE
+from bot.errors import GONE, TOO_LARGE, TROUBLE
 from bot.features.library.cards import PICTURE
 from bot.features.upload.cards import end_notice, index_card, job_card, jobs_card, result_card, stems_card
 from bot.posted import remember
@@ -34,6 +34,8 @@ from jobs.queue import Alongside
 log = logging.getLogger(__name__)
 
 Interaction = discord.Interaction[Moodstem]
+
+TOO_MANY_EDITS = 30046  # of a message that is older than an hour
 
 
 def channel_of(interaction: Interaction) -> int | None:

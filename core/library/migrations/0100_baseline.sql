@@ -378,15 +378,14 @@ CREATE TABLE card (
 CREATE INDEX card_job ON card (job_id);
 CREATE INDEX card_user ON card (user_id);
 
--- Messages for everybody in a channel that show something of members: whose they are, and which tracks (ids) and members
--- they name besides, so that they go when it is erased. `user_id` is NULL once their owner was, `stale` 1 when they are to
--- be taken down for what they name; then the bot does so, and the row goes.
+-- Messages for everybody in a channel that show something of members: whose they are, and the ids of the tracks and members
+-- that they name, so that they go when that is erased: `stale` are those that the bot is to take down; `user_id` is NULL
+-- where their owner was erased.
 CREATE TABLE posted (
     message_id  INTEGER PRIMARY KEY,
     channel_id  INTEGER NOT NULL,
     user_id     INTEGER,
-    tracks      TEXT NOT NULL CHECK (json_valid(tracks)),
-    members     TEXT NOT NULL CHECK (json_valid(members)),
+    names       TEXT NOT NULL CHECK (json_valid(names)),
     language    TEXT NOT NULL,
     stale       INTEGER NOT NULL DEFAULT 0 CHECK (stale IN (0, 1))
 ) STRICT;

@@ -1,0 +1,79 @@
+"""Copies of the database in the folder of backups: how one is written, and those that no backup run made.
+
+`replaced-<UTC time>.db` is what a restore put aside, `schema-<number>-<UTC time>.db` what was there before a migration.
+They go when the oldest backup that is kept is younger than they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from core.errors import UserError
+
+
+def stamp(now: float | None = None) -> str:
+    """Return the time as names of copies end with it."""
+    return time.strftime("%Y%m%d-%H%M%S", time.gmtime(now))
+
+
+def other_copies(folder: Path) -> list[Path]:
+    """Return the copies in the folder that are no backups, oldest first."""
+    return sorted([*folder.glob("replaced-*.db"), *folder.glob("schema-*.db")], key=stamp_of)
+
+
+def stamp_of(path: Path) -> str:
+    """Return the time that the name of a backup or copy ends with."""
+    return path.stem[-15:]
+
+
+def write_copy(source: Path, target: Path, check: Callable[[Path], None] = lambda part: None) -> None:
+    """Write a copy while others go on writing; it appears under its name only when it is complete, on disk, and `check`
+    raised nothing. Raises UserError when it cannot be written."""
+    part = target.with_suffix(f".{os.getpid()}.part")
+    try:
+        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part.unlink(missing_ok=True)
+        with contextlib.closing(sqlite3.connect(source, timeout=10)) as connection:
+            connection.execute("VACUUM INTO ?", [str(part)])  # a plain copy of the file would miss the log
+        check(part)
+        sync(part)
+        part.replace(target)
+        sync(target.parent)
+    except (sqlite3.Error, OSError) as error:
+        raise UserError(
+            f"The backup could not be written to {target.parent} ({error}): check its space and permissions."
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
+
+
+def copy_schema(database: Path, version: int) -> Path:
+    """Copy a database before it is migrated from this version. Raises UserError when it cannot be written."""
+    target = database.parent / "backups" / f"schema-{version}-{stamp()}.db"
+    write_copy(database, target)
+    return target
+
+
+def copy_from_before(database: Path, version: int) -> Path | None:
+    """Return the youngest copy of the database that a Moodstem which knows this schema can use."""
+    found = [
+        path
+        for path in other_copies(database.parent / "backups")
+        if path.name.startswith("schema-") and int(path.name.split("-")[1]) <= version
+    ]
+    return found[-1] if found else None
+
+
+def sync(path: Path) -> None:
+    """Have a file, or a folder's entries, on disk when this returns."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
