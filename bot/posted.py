@@ -14,9 +14,10 @@ from discord import ui
 from bot.errors import GONE, TROUBLE
 from bot.router import Press, route
 from bot.widgets import Card, note_card
-from bot.words.i18n import speaking, spoken, tr
+from bot.words.i18n import tr
 from core.library.database import Database
 from core.library.posted import drop_posted, put_posted, withdrawn
+from core.spoken import speaking, spoken
 
 log = logging.getLogger(__name__)
 

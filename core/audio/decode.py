@@ -131,9 +131,8 @@ def _breaks_off(file: IO[bytes], head: bytes, size: int) -> bool:
     """Whether the container itself says that its end is missing; decoders pass over that in silence."""
     if head[:4] == b"RIFF":
         claimed = int.from_bytes(head[4:8], "little")
-        return (
-            claimed != 0xFFFFFFFF and claimed + 8 > size + 1
-        )  # streams that were never closed claim the maximum
+        never_closed = claimed == 0xFFFFFFFF  # a stream, which claims the maximum
+        return not never_closed and claimed + 8 > size + 1
     if head[:4] == b"OggS":
         file.seek(max(0, size - 66_000))
         tail = file.read()
@@ -181,21 +180,20 @@ def _run_child(
 ) -> tuple[Samples, dict[str, Any]]:
     """One attempt in a fresh process; the samples as the child wrote them, and its answer."""
     output_bytes = int((limits.max_seconds + 1) * (rate or MAX_RATE) * 8) + (1 << 20)
-    order = {
-        "format": way,
-        "rate": rate,
-        "parent": os.getpid(),
-        "max_seconds": limits.max_seconds,
-        "memory_bytes": limits.memory_bytes,
-        "cpu_seconds": limits.cpu_seconds,
-        "output_bytes": output_bytes,
-    }
+    command = _command(
+        limits.memory_bytes,
+        limits.cpu_seconds,
+        output_bytes,
+        format=way,
+        rate=rate,
+        max_seconds=limits.max_seconds,
+    )
     nothing = np.zeros((2, 0), np.float32)
     file.seek(0)
     os.lseek(file.fileno(), 0, os.SEEK_SET)
     with tempfile.TemporaryFile() as out:
         child = subprocess.Popen(
-            [sys.executable, "-I", "-B", str(_CHILD), json.dumps(order)],
+            command,
             stdin=file.fileno(),
             stdout=out.fileno(),
             stderr=subprocess.DEVNULL,
@@ -230,11 +228,10 @@ def _run_child(
 
 def sandbox_lacks() -> list[str]:
     """Return what this machine cannot forbid a decoder, of 'landlock' and 'seccomp'; empty where all is in force."""
-    order = {"check": True, "memory_bytes": 1 << 32, "cpu_seconds": 10, "output_bytes": 1 << 20}
+    command = _command(1 << 32, 10, 1 << 20, check=True)
     done = subprocess.run(
-        [sys.executable, "-I", "-B", str(_CHILD), json.dumps(order)],
-        stdin=subprocess.DEVNULL, capture_output=True, env=_needed_environment(), timeout=60,
-    )  # fmt: skip
+        command, stdin=subprocess.DEVNULL, capture_output=True, env=_needed_environment(), timeout=60
+    )
     found: list[str] = json.loads(done.stdout)
     return found
 
@@ -244,23 +241,26 @@ def metadata(path: Path) -> dict[str, str]:
 
     Empty where there are none, or where reading them fails or takes more than MOST_TAG_SECONDS.
     """
-    order = {
-        "tags": True,
-        "memory_bytes": 1 << 29,
-        "cpu_seconds": MOST_TAG_SECONDS,
-        "output_bytes": 1 << 20,
-        "parent": os.getpid(),
-    }
+    command = _command(1 << 29, MOST_TAG_SECONDS, 1 << 20, tags=True)
     try:
         with path.open("rb") as file:
             done = subprocess.run(
-                [sys.executable, "-I", "-B", str(_CHILD), json.dumps(order)],
-                stdin=file, capture_output=True, env=_needed_environment(), timeout=2 * MOST_TAG_SECONDS,
-            )  # fmt: skip
+                command,
+                stdin=file,
+                capture_output=True,
+                env=_needed_environment(),
+                timeout=2 * MOST_TAG_SECONDS,
+            )
         found: dict[str, str] = json.loads(done.stdout) if done.returncode == 0 else {}
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return {}
     return found
+
+
+def _command(memory_bytes: int, cpu_seconds: int, output_bytes: int, **order: object) -> list[str]:
+    """What starts the child, with its limits and what it is to do."""
+    order |= {"memory_bytes": memory_bytes, "cpu_seconds": cpu_seconds, "output_bytes": output_bytes}
+    return [sys.executable, "-I", "-B", str(_CHILD), json.dumps({**order, "parent": os.getpid()})]
 
 
 def _needed_environment() -> dict[str, str]:
@@ -323,8 +323,7 @@ def _finish(samples: Samples, rate: int, answer: dict[str, Any]) -> Audio:
     elif peak > 0.5:
         level = np.abs(samples)
         at_top, near = float(np.mean(level >= 0.999 * peak)), float(np.mean(level >= 0.99 * peak))
-        if (
-            at_top > 0.01 and at_top > near - at_top
-        ):  # a pure tone is often near its peak, too, but rounds off
+        # A pure tone is often near its peak, too, but rounds off.
+        if at_top > 0.01 and at_top > near - at_top:
             notes.append(fact("clipped", share=at_top))
     return Audio(samples, rate, notes)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 from core.errors import UserError
 
@@ -22,22 +24,23 @@ def stamp(now: float | None = None) -> str:
 
 
 def other_copies(folder: Path) -> list[Path]:
-    """Return the copies in the folder that are no backups, oldest first."""
-    return sorted([*folder.glob("replaced-*.db"), *folder.glob("schema-*.db")], key=stamp_of)
+    """Return the copies in the folder that are no backups, oldest first; those that were cut off, too."""
+    found = [path for pattern in ("replaced-*.db", "schema-*.db", "*.part") for path in folder.glob(pattern)]
+    return sorted(found, key=stamp_of)
 
 
 def stamp_of(path: Path) -> str:
-    """Return the time that the name of a backup or copy ends with."""
-    return path.stem[-15:]
+    """Return the time in the name of a backup or copy; "" where there is none."""
+    found = re.search(r"\d{8}-\d{6}", path.name)
+    return found[0] if found else ""
 
 
 def write_copy(source: Path, target: Path, check: Callable[[Path], None] = lambda part: None) -> None:
     """Write a copy while others go on writing; it appears under its name only when it is complete, on disk, and `check`
     raised nothing. Raises UserError when it cannot be written."""
-    part = target.with_suffix(f".{os.getpid()}.part")
+    part = target.with_suffix(f".{uuid4().hex}.part")
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)
         with contextlib.closing(sqlite3.connect(source, timeout=10)) as connection:
             connection.execute("VACUUM INTO ?", [str(part)])  # a plain copy of the file would miss the log
         check(part)
@@ -65,7 +68,7 @@ def copy_from_before(database: Path, version: int) -> Path | None:
     found = [
         path
         for path in other_copies(database.parent / "backups")
-        if path.name.startswith("schema-") and int(path.name.split("-")[1]) <= version
+        if path.match("schema-*.db") and int(path.name.split("-")[1]) <= version
     ]
     return found[-1] if found else None
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import discord
-
 from bot import autocomplete as choices
-from bot.app import Moodstem
-from bot.features.listen.commands import preview_file
+from bot.app import Interaction
+from bot.features.listen.commands import preview_file, track_named
 from bot.features.playlists.cards import player_buttons, playlist_card, shared_card
 from bot.posted import post
 from bot.router import Press
@@ -19,8 +17,6 @@ from bot.words.i18n import tr
 from core.errors import UserError
 from core.library.playlists import Entry, Playlist
 from core.library.tracks import Track
-
-Interaction = discord.Interaction[Moodstem]
 
 
 async def save_as_playlist(interaction: Interaction, wanted: str, track_ids: Sequence[int]) -> None:
@@ -88,7 +84,7 @@ async def play_from(interaction: Interaction, playlist: Playlist, place: int) ->
     if not here:
         raise UserError(tr("Nothing of this playlist is in the library now; add a track first."))
     place %= len(here)
-    track = await track_named(interaction, str(here[place].track_id))
+    track = await track_named(interaction, here[place].track_id or 0)
     sound = await preview_file(interaction.client, track)
     await interaction.client.listening.heard(interaction.user.id, track.id)
     by = f" · {plain(track.artist)}" if track.artist else ""
@@ -104,14 +100,6 @@ async def play_from(interaction: Interaction, playlist: Playlist, place: int) ->
         attachments=[sound],
         view=player_buttons(playlist, place, len(here), track.id),
     )
-
-
-async def track_named(interaction: Interaction, track_id: str) -> Track:
-    """Raises UserError where it is gone, or of another server's library."""
-    track = await interaction.client.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
-    if track is None:
-        raise UserError(tr("This track is no longer in the library here; find another with /library search."))
-    return track
 
 
 def counted_as(playlist: Playlist, entries: Sequence[Entry]) -> Playlist:

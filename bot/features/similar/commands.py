@@ -3,28 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from dataclasses import replace
 from pathlib import Path
 
-import discord
 from discord import app_commands
-from discord.ext import commands
 
 from bot import autocomplete as choices
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
 from bot.errors import answer_refusals
-from bot.features.similar.cards import COUNT, KINDS, PICTURE, Question, answer_card, comparison_card
+from bot.features.similar.cards import COUNT, PICTURE, Question, answer_card, comparison_card
 from bot.router import on_press
 from bot.service.drawings import Drawings
+from bot.widgets import attached
 from bot.words.i18n import tr
 from bot.words.likeness import side_by_side
+from bot.words.named import words
 from bot.words.pictures import comparison_words
 from core.audio.types import STEMS
-from core.errors import Fact, UserError, fact
+from core.errors import Fact, UserError
 from core.library.catalog import Catalog
-from core.library.latents import Latents, load_latents, told
+from core.library.latents import Latents, common_genre, load_latents, told
 from core.library.tracks import Track
 from core.pictures.drawing import draw_comparison
 from core.recommend import acoustic_similarity
@@ -39,11 +38,11 @@ KEPT = 12
 """Comparisons that stay in memory, about 0.4 MB each."""
 
 
-class SimilarCommands(commands.Cog, name="Similar"):
+class SimilarCommands(Feature, name="Similar"):
     """Finds what goes with a track and shows why."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.latents: tuple[int, Latents] | None = None
         self.comparisons: Drawings[tuple[bytes, list[Fact], bool]] = Drawings(KEPT)
 
@@ -59,14 +58,14 @@ class SimilarCommands(commands.Cog, name="Similar"):
     )
     @app_commands.autocomplete(track=choices.tracks_and_own)
     @app_commands.choices(
-        by=[app_commands.Choice(name=label, value=name) for name, (label, _) in KINDS.items()],
+        by=[app_commands.Choice(name=label, value=name) for name, label in words("compared").items()],
         instrument=choices.INSTRUMENTS,
         practise=choices.INSTRUMENTS,
     )
     @answer_refusals
     async def similar(
         self,
-        interaction: discord.Interaction[Moodstem],
+        interaction: Interaction,
         track: str | None = None,
         by: str | None = None,
         instrument: str | None = None,
@@ -84,7 +83,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
         )
         await self.answer(interaction, question)
 
-    async def answer(self, interaction: discord.Interaction[Moodstem], question: Question) -> None:
+    async def answer(self, interaction: Interaction, question: Question) -> None:
         """In place of the deferred answer, or of the card whose button was pressed."""
         track, analysis = (
             await self.known(interaction, question.track_id) if question.track_id else (None, None)
@@ -113,20 +112,20 @@ class SimilarCommands(commands.Cog, name="Similar"):
         found = []
         for track_id, cosine in near:
             there = await told(self.bot.database, track_id)
-            found.append(Similar(catalog.track(track_id), cosine, _genres(there, here)))
+            found.append(Similar(catalog.track(track_id), cosine, common_genre(there, here)))
         return found
 
     @on_press("sim", consent=False)
-    async def again(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
+    async def again(self, interaction: Interaction, *arguments: str) -> None:
         await interaction.response.defer()
         await self.answer(interaction, _question(*arguments))
 
     @on_press("sim_metric", consent=False)
-    async def measured(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
+    async def measured(self, interaction: Interaction, *arguments: str) -> None:
         await self.again(interaction, *arguments)
 
     @on_press("sim_stem", consent=False)
-    async def only(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
+    async def only(self, interaction: Interaction, *arguments: str) -> None:
         """One more instrument that is compared, or one less."""
         await interaction.response.defer()
         question = _question(*arguments[:-1])
@@ -135,13 +134,13 @@ class SimilarCommands(commands.Cog, name="Similar"):
         )
 
     @on_press("sim_practise", consent=False)
-    async def practise(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
+    async def practise(self, interaction: Interaction, *arguments: str) -> None:
         await interaction.response.defer()
         stem = arguments[-1] if arguments[-1] in STEMS else ""
         await self.answer(interaction, replace(_question(*arguments[:-1]), practise=stem))
 
     @on_press("compare", consent=False)
-    async def compare(self, interaction: discord.Interaction[Moodstem], one: str, other: str) -> None:
+    async def compare(self, interaction: Interaction, one: str, other: str) -> None:
         """Two tracks beside each other; the picture takes some seconds, in a process of its own."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         (left, first), (right, second) = (
@@ -155,7 +154,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
         )
         await interaction.edit_original_response(
             view=comparison_card(left, right, reasons, there),
-            attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)],
+            attachments=[attached(picture, PICTURE)],
         )
 
     async def draw(
@@ -175,24 +174,13 @@ class SimilarCommands(commands.Cog, name="Similar"):
         picture = await draw_comparison(tracks, parts, comparison_words(similarity), longest)
         return picture, acoustic_similarity.strongest(terms, left[0], right[0]), None not in audio
 
-    async def known(
-        self, interaction: discord.Interaction[Moodstem], track_id: int
-    ) -> tuple[Track, TrackAnalysis]:
+    async def known(self, interaction: Interaction, track_id: int) -> tuple[Track, TrackAnalysis]:
         """A track that is found here, with its analysis. Raises UserError when either is gone."""
         track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         analysis = await self.bot.library.analysis(track.id) if track else None
         if track is None or analysis is None:
             raise UserError(tr("This track is no longer in the library here; use /similar with another one."))
         return track, analysis
-
-
-def _genres(here: dict[str, float], there: dict[str, float]) -> list[Fact]:
-    """The genre that the network hears in both most."""
-    common = {name: min(share, there[name]) for name, share in here.items() if name in there}
-    if not common:
-        return []
-    name = max(common, key=lambda one: common[one])
-    return [fact("both-genre", here=here[name], there=there[name], genre=name)]
 
 
 def find(
@@ -227,7 +215,3 @@ def _question(*arguments: str) -> Question:
     if len(arguments) != 5 or not arguments[0].isdecimal():
         raise UserError(tr("This card is from another version of me; run the command again."))
     return Question.of(*arguments)
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(SimilarCommands(bot))

@@ -11,9 +11,9 @@ from functools import partial
 
 import discord
 from discord import app_commands
-from discord.ext import commands, tasks
+from discord.ext import tasks
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
 from bot.errors import GONE, TOO_LARGE, TROUBLE
 from bot.features.library.cards import PICTURE
@@ -21,19 +21,18 @@ from bot.features.upload.cards import end_notice, index_card, job_card, jobs_car
 from bot.posted import remember
 from bot.router import on_press
 from bot.widgets import Card, note_card
-from bot.words.i18n import speaking, tr
+from bot.words.i18n import tr
 from core.errors import UserError
 from core.library import job_messages
 from core.library.job_messages import Promise
 from core.recommend.similar import similar
+from core.spoken import speaking
 from jobs.files import cancel
 from jobs.kinds import analyse, stems
 from jobs.model import Job
 from jobs.queue import Alongside
 
 log = logging.getLogger(__name__)
-
-Interaction = discord.Interaction[Moodstem]
 
 TOO_MANY_EDITS = 30046  # of a message that is older than an hour
 
@@ -145,18 +144,17 @@ async def _stems_card(bot: Moodstem, job: Job) -> Card:
     return stems_card(job, analysis, until)
 
 
-class JobCards(commands.Cog):
+class JobCards(Feature):
     """Keeps every card of a job up to date, no more often than Discord bears."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.cards = bot.job_cards
         self.unsent: list[Promise] = []
 
     async def cog_load(self) -> None:
-        self.unsent = await job_messages.promises(
-            self.bot.database
-        )  # before this process makes any of its own
+        # Before this process makes any of its own
+        self.unsent = await job_messages.promises(self.bot.database)
         self.follow.start()
 
     async def cog_unload(self) -> None:
@@ -237,7 +235,8 @@ class JobCards(commands.Cog):
         """The job as it is now, in its message. A card that is gone for good is forgotten."""
         message = self.bot.get_partial_messageable(card.channel_id).get_partial_message(card.message_id)
         view, files = await draw(self.bot, job, job.guild_id)
-        await remember(self.bot, message, card.user_id, view)
+        if job.ended:
+            await remember(self.bot, message, card.user_id, view)
         try:
             await message.edit(view=view, attachments=files)
         except discord.HTTPException as error:
@@ -273,7 +272,3 @@ class JobCards(commands.Cog):
             log.warning("nobody could be told of the end of job %d: %s", job.id, error)
         else:
             await remember(self.bot, told, job.user_id)
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(JobCards(bot))
