@@ -56,21 +56,10 @@ def write_copy(source: Path, target: Path, check: Callable[[Path], None] = lambd
             part.unlink(missing_ok=True)
 
 
-def copy_schema(database: Path, version: int) -> Path:
-    """Copy a database before it is migrated from this version. Raises UserError when it cannot be written."""
-    target = database.parent / "backups" / f"schema-{version}-{stamp()}.db"
-    write_copy(database, target)
-    return target
-
-
 def copy_from_before(database: Path, version: int) -> Path | None:
     """Return the youngest copy of the database that a Moodstem which knows this schema can use."""
-    found = [
-        path
-        for path in other_copies(database.parent / "backups")
-        if path.match("schema-*.db") and int(path.name.split("-")[1]) <= version
-    ]
-    return found[-1] if found else None
+    found = [path for path in other_copies(database.parent / "backups") if path.match("schema-*.db")]
+    return next((path for path in found[::-1] if int(path.name.split("-")[1]) <= version), None)
 
 
 def sync(path: Path) -> None:

@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from core.errors import UserError
-from core.library.copies import copy_from_before, copy_schema
+from core.library.copies import copy_from_before, stamp, write_copy
 from core.library.database import Database
 from core.library.sources import sources
 from core.separation.registry import installed
@@ -63,7 +63,8 @@ async def migrate(database: Database) -> None:
     check_version(database.path, current)
     pending = {number: script for number, script in available_migrations().items() if number > current}
     if pending and current:
-        copy = await asyncio.to_thread(copy_schema, database.path, current)
+        copy = database.path.parent / "backups" / f"schema-{current}-{stamp()}.db"
+        await asyncio.to_thread(write_copy, database.path, copy)
         log.warning(
             "The database is brought from schema %d to %d; a copy from before is %s",
             current,

@@ -105,10 +105,6 @@ class Library:
             gone, _ = await disclaim(transaction.run, [track_id], user_id)
         return bool(gone)
 
-    async def remove(self, track_id: int) -> bool:
-        """Delete the track and its analyses, and return whether there was one; its audio file is not touched."""
-        return bool(await self.database.write("DELETE FROM track WHERE id = ? RETURNING id", [track_id]))
-
     async def is_listed(self, track_id: int) -> bool:
         """Return whether others find the track; only uploads can be kept out."""
         row = await self.database.fetch_one(

@@ -12,7 +12,7 @@ import pytest
 
 from core.errors import UserError
 from core.library.backup import backup, backups, rehearse, restore
-from core.library.copies import copy_schema
+from core.library.copies import stamp, write_copy
 from core.library.database import Database
 from core.library.schema import open_database
 from core.library.tracks import Library
@@ -70,7 +70,8 @@ async def test_other_copies_go_with_the_backups_of_their_time(tmp_path: Path) ->
         first = await backup(database, folder, keep=2, now=time.time() - DAY)
     aside = restore(first, path)
     assert aside is not None and aside.parent == folder and not [*tmp_path.glob("*replaced*")]
-    before = copy_schema(path, 100)
+    before = folder / f"schema-100-{stamp()}.db"
+    write_copy(path, before)
     assert usage(tmp_path)["backups"] > 3 * first.stat().st_size * 0.9
     async with await open_database(path) as database:
         second = await backup(database, folder, keep=2, now=time.time() + DAY)
