@@ -11,9 +11,13 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from bot.words.pictures import analysis_words
 from core.library.sources.samples import shipped_analyses
 from core.library.tracks import Library, put_analysis, put_track
 from core.track_analysis import TrackAnalysis
+
+WORDS = analysis_words()
+"""What an upload's job brings for its picture."""
 
 
 def tone(hz: float, seconds: float, rate: int = 44100, level: float = 0.5) -> NDArray[np.float32]:
