@@ -45,7 +45,7 @@ async def guard_writes(database: Database, tables: Iterable[str]) -> None:
     for table in tables:
         await database.write(
             f"CREATE TEMP TRIGGER {table}_consent BEFORE INSERT ON main.{table} WHEN new.user_id <> 0"
-            f" AND new.user_id NOT IN (SELECT user_id FROM consent WHERE wording >= {WORDING})"
+            f" AND new.user_id NOT IN (SELECT user_id FROM consent)"
             f" BEGIN SELECT RAISE(ABORT, '{NO_CONSENT}'); END"
         )
     for event, table, column, pick in _NAMES_TRACKS:
