@@ -16,7 +16,7 @@ from bot.router import Press, route
 from bot.widgets import Card, note_card
 from bot.words.i18n import tr
 from core.library.database import Database
-from core.library.posted import drop_posted, put_posted, withdrawn
+from core.library.posted import change_posted, drop_posted, put_posted, withdrawn
 from core.spoken import speaking, spoken
 
 log = logging.getLogger(__name__)
@@ -32,20 +32,30 @@ async def post(interaction: discord.Interaction[Any], card: Card, tracks: Iterab
 async def remember(
     bot: Any, message: Any, user_id: int, card: Card | None = None, tracks: Iterable[int] = ()
 ) -> None:
-    """Remember a message of the member's, or what it shows now: the tracks of its Play buttons and `tracks`, and those
-    whom it mentions. It goes at once if its member was erased while it was sent."""
-    names = {*tracks}
+    """Remember a message of the member's and what it shows; it goes at once if the member was erased while it was sent."""
+    names = {*tracks, *shown_on(card)}
+    try:
+        await put_posted(bot.database, message.id, message.channel.id, user_id, names, spoken())
+    except sqlite3.IntegrityError:
+        await message.delete()
+        raise
+
+
+async def changes(bot: Any, message: Any, card: Card) -> None:
+    """Remember what a message will show; to be called before it is edited."""
+    await change_posted(bot.database, message.id, shown_on(card))
+
+
+def shown_on(card: Card | None) -> set[int]:
+    """Return the tracks of a card's Play buttons, and the members whom it mentions."""
+    names: set[int] = set()
     for item in card.walk_children() if card else ():
         if isinstance(item, Press):
             action, arguments = route({"custom_id": item.custom_id}) or ("", ())
             names |= {int(arguments[0])} if action == "play" else set()
         elif isinstance(item, ui.TextDisplay):
             names |= {int(found) for found in re.findall(r"<@(\d+)>", item.content)}
-    try:
-        await put_posted(bot.database, message.id, message.channel.id, user_id, names, spoken())
-    except sqlite3.IntegrityError:
-        await message.delete()
-        raise
+    return names
 
 
 async def take_down(bot: discord.Client, database: Database) -> None:

@@ -12,12 +12,20 @@ from core.library.database import Database
 async def put_posted(
     database: Database, message_id: int, channel_id: int, user_id: int, names: Collection[int], language: str
 ) -> None:
-    """Remember a message of the user's in a language, or what it names now: ids of tracks and, which are larger, of
-    members. Raises sqlite3.IntegrityError where `guard_writes` refuses."""
+    """Remember a message of the user's in a language, and what it names: ids of tracks and, which are larger, of members.
+
+    Raises sqlite3.IntegrityError where `guard_writes` refuses.
+    """
     await database.write(
-        "INSERT INTO posted (message_id, channel_id, user_id, names, language) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (message_id) DO UPDATE SET names = excluded.names",
+        "INSERT INTO posted (message_id, channel_id, user_id, names, language) VALUES (?, ?, ?, ?, ?)",
         [message_id, channel_id, user_id, json.dumps(list(names)), language],
+    )
+
+
+async def change_posted(database: Database, message_id: int, names: Collection[int]) -> None:
+    """Remember what a message names that is edited, if it is one that was posted."""
+    await database.write(
+        "UPDATE posted SET names = ? WHERE message_id = ?", [json.dumps(list(names)), message_id]
     )
 
 

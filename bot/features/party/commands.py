@@ -11,7 +11,7 @@ from bot.app import Feature, Interaction
 from bot.errors import answer_refusals
 from bot.features.party.cards import playlist_card, waiting_card, why_card
 from bot.features.playlists.showing import save_as_playlist
-from bot.posted import post, remember
+from bot.posted import changes, post
 from bot.router import Press, on_press
 from bot.widgets import note_card
 from bot.words.i18n import tr
@@ -95,8 +95,8 @@ class PartyCog(Feature, name="Party"):
             raise Refusal("library-empty")
         made = await asyncio.to_thread(party, catalog, known, opened.occasion, opened.count)
         await self.bot.parties.make(opened.id, tracks_of(made), guests_of(made))
-        card = playlist_card(opened := await self.stored(interaction, party_id))
-        await remember(self.bot, interaction.message, opened.host, card)
+        card = playlist_card(await self.stored(interaction, party_id))
+        await changes(self.bot, interaction.message, card)
         await interaction.edit_original_response(view=card)
 
     @on_press("party_page", consent=False)
@@ -123,7 +123,7 @@ class PartyCog(Feature, name="Party"):
     async def show(self, interaction: Interaction, party_id: str, page: int = 0) -> None:
         opened = await self.stored(interaction, party_id)
         card = playlist_card(opened, page) if opened.tracks else waiting_card(opened)
-        await remember(self.bot, interaction.message, opened.host, card)
+        await changes(self.bot, interaction.message, card)
         await interaction.response.edit_message(view=card)
 
     async def stored(self, interaction: Interaction, party_id: str) -> Opened:

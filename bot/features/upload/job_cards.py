@@ -18,7 +18,7 @@ from bot.consent import stores_nothing
 from bot.errors import GONE, TOO_LARGE, TROUBLE
 from bot.features.library.cards import PICTURE
 from bot.features.upload.cards import end_notice, index_card, job_card, jobs_card, result_card, stems_card
-from bot.posted import remember
+from bot.posted import changes, remember
 from bot.router import on_press
 from bot.widgets import Card, note_card
 from bot.words.i18n import tr
@@ -236,7 +236,7 @@ class JobCards(Feature):
         message = self.bot.get_partial_messageable(card.channel_id).get_partial_message(card.message_id)
         view, files = await draw(self.bot, job, job.guild_id)
         if job.ended:
-            await remember(self.bot, message, card.user_id, view)
+            await changes(self.bot, message, view)
         try:
             await message.edit(view=view, attachments=files)
         except discord.HTTPException as error:

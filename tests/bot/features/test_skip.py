@@ -116,7 +116,7 @@ async def test_nobody_skips_anothers_picks(world: World) -> None:
         try:
             await world.bot.handle(interaction, action, (made, str(last)))
         except Exception as error:
-            assert "somebody else's" in str(error)
+            assert "picks-not-yours" in str(error)
         else:
             raise AssertionError(action)
     assert not await kinds(world, world.bob) and not await kinds(world, world.alice)
