@@ -13,7 +13,7 @@ from core.library.database import Database, Transaction
 
 
 @dataclass(frozen=True)
-class Card:
+class CardMessage:
     """One message that shows one job. `state_shown` is what the bot last drew there, in its own words."""
 
     message_id: int
@@ -39,7 +39,7 @@ class Promise:
 _CARD = "message_id, job_id, channel_id, user_id, state_shown, updated_at, language"
 
 
-async def put_card(database: Database, card: Card) -> None:
+async def put_card(database: Database, card: CardMessage) -> None:
     """Remember the message, or what it shows now, and that its promise is kept."""
     await database.write_all(
         (
@@ -70,12 +70,12 @@ async def drop_promise(database: Database, job_id: int) -> None:
     await database.write("DELETE FROM card_due WHERE job_id = ?", [job_id])
 
 
-async def cards(database: Database, job_id: int | None = None) -> list[Card]:
+async def cards(database: Database, job_id: int | None = None) -> list[CardMessage]:
     """Return the cards of one job, or all."""
     rows = await database.fetch(
         f"SELECT {_CARD} FROM card WHERE ? IS NULL OR job_id = ? ORDER BY message_id", [job_id, job_id]
     )
-    return [Card(*row) for row in rows]
+    return [CardMessage(*row) for row in rows]
 
 
 async def drop_card(database: Database, message_id: int) -> None:

@@ -8,25 +8,24 @@ from dataclasses import asdict, replace
 from itertools import product
 from typing import Any
 
-from bot.features.similar.cards import Question
+from bot.features.similar.cards import SimilarQuestion
 from bot.words.i18n import tr
 from bot.words.moods import translated
 from bot.words.names import short
 from bot.words.reasons import reason_text
 from core.audio.types import STEMS
 from core.errors import fact
-from core.library.audit import Entry as Logged
+from core.library.audit import AuditEntry
 from core.library.guild_limits import LIMITS
 from core.library.history import Moment
-from core.library.journeys import Made, Stop
-from core.library.journeys import Question as Way
+from core.library.journeys import JourneyQuestion, Made, Stop
 from core.library.matching import Match
 from core.library.parties import Guest, Heard, Opened
 from core.library.playlist_files import Item
 from core.library.playlists import LONGEST_NAME, Entry, Playlist
 from core.library.query import Key, parse
 from core.library.recommendations import Pick, Reason, RecommendationQuery, Recommended
-from core.library.rule_weights import Change
+from core.library.rule_weights import RuleChange
 from core.library.search import Filters, Found, Hit
 from core.library.tracks import Track
 from core.moods.aim import AIMS
@@ -150,7 +149,7 @@ def journey(words: str) -> Made:
     return Made(
         BIG,
         1,
-        Way(profile(), "joyful_activation", 40),
+        JourneyQuestion(profile(), "joyful_activation", 40),
         stops,
         {"seconds": 86_399.0, "ends": [["sadness", "tenderness"], ["joyful_activation"]]},
     )
@@ -234,7 +233,7 @@ def rule_calls(words: str) -> dict[str, list[tuple[Any, ...]]]:
         Outcome(one, [Place(track(words), n, None) for n in range(1, 11)], [track(words)] * 10)
         for one in samples(wordy)
     ]
-    log = [Change(BIG + n, BIG, wordy.id, 1.23, 9.99, 10**9, 5, True) for n in range(PAGE)]
+    log = [RuleChange(BIG + n, BIG, wordy.id, 1.23, 9.99, 10**9, 5, True) for n in range(PAGE)]
     known = {rule.id: rule for rule in load_rules()}
     by_topic = [[rule for rule in load_rules() if rule.topic == topic] for topic in topics()]
     return {
@@ -265,16 +264,16 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
     ranking = [f"“{short(words)}” ranks above it (+0.50): there it is louder, here not. " * 2] * 3
     missing = [Match(Item(title=words, artist=words), None) for _ in range(500)]
     ways = [
-        Question(BIG, by, metric, STEMS, practise)
+        SimilarQuestion(BIG, by, metric, STEMS, practise)
         for by in ("sound", "instruments", "latent") for metric in ("cosine", "euclidean") for practise in ("", "other")
     ]  # fmt: skip
     return {
         "bot.features.help.cards:help_card": [()],
         "bot.features.upload.cards:jobs_card": [([],), *[([replace(job(words, state), id=BIG + n) for n in range(5)], True) for state in states]],
-        "bot.features.admin.cards:jobs_card": [([], counted), ([replace(job(words, state), id=BIG + n) for n in range(10) for state in ("queued",)], counted)],
+        "bot.features.admin.cards:server_jobs_card": [([], counted), ([replace(job(words, state), id=BIG + n) for n in range(10) for state in ("queued",)], counted)],
         "bot.features.admin.cards:stats_card": [(Stats(results["tracks"], counted, "htdemucs_6s", "auto", runners, 9e5, 9e5, last),) for runners in (0, 99) for last in (None, BIG)],
         "bot.features.admin.cards:limits_card": [(LimitSettings(), set(LIMITS))],
-        "bot.features.admin.cards:log_card": [([], 0, False), ([Logged(BIG, "cancelled a job of a member", fact("plain", sentence=f"{words}: {words}"), 10**9)] * 10, 1, True)],
+        "bot.features.admin.cards:log_card": [([], 0, False), ([AuditEntry(BIG, "cancelled a job of a member", fact("plain", sentence=f"{words}: {words}"), 10**9)] * 10, 1, True)],
         "bot.widgets:note_card": [(tr("Deleted **{name}**. The tracks stay in the library.", name=words[:80]),)],
         "bot.widgets:problem_card": [(words * 10,)],
         "bot.features.library.cards:details_card": [(track(words), ["profile", "contrast", "chroma"], True), (track(words), ["profile"], False)],
@@ -289,7 +288,7 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.features.library.cards:track_card": [(track(words), hits(words).hits[0], [(mood, 0.99) for mood in MOODS], {"picture": True})],
         "bot.features.library.cards:history_card": [(moments(words), 999_999, kind, 3) for kind in ("", "played", "recommended")],
         "bot.features.party.cards:waiting_card": [(party(words),)],
-        "bot.features.party.cards:playlist_card": [(party(words), page) for page in (0, 4)],
+        "bot.features.party.cards:party_card": [(party(words), page) for page in (0, 4)],
         "bot.features.party.cards:why_card": [(party(words), 0), (few(party(words)), 24)],
         "bot.features.recommend.cards:picks_card": [(recommended(words), page, {"steers": steers(), "shared": shared}) for page in (0, 3) for shared in (True, False)],
         "bot.features.recommend.cards:no_mood_card": [("celebration", "settle", 20)],

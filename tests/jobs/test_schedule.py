@@ -14,7 +14,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from core.library.backup import backups, rehearse
 from core.library.database import Database
-from core.library.job_messages import Card, cards, drop_card, put_card
+from core.library.job_messages import CardMessage, cards, drop_card, put_card
 from core.library.tracks import Library
 from jobs.kinds import index
 from jobs.queue import Queue
@@ -232,7 +232,7 @@ async def test_old_jobs_go_with_their_cards(database: Database, queue: Queue, tm
     await queue.cancel(old.id)
     waiting = await queue.enqueue("analyse", {"path": "b"}, user_id=1)
     for job in (old, waiting):
-        await put_card(database, Card(100 + job.id, job.id, 5, 1))
+        await put_card(database, CardMessage(100 + job.id, job.id, 5, 1))
     later = queue.clock() + 31 * 86400
     assert (await clean_up(database, tmp_path, Retention(), now=later))["jobs"] == 1
     assert [job.id for job in await queue.jobs()] == [waiting.id]
@@ -241,9 +241,9 @@ async def test_old_jobs_go_with_their_cards(database: Database, queue: Queue, tm
 
 async def test_cards_remember_what_they_show(database: Database, queue: Queue) -> None:
     job = await queue.enqueue("analyse", {"path": "a"}, user_id=1)
-    await put_card(database, Card(7, job.id, 5, 1, "queued", 1.0))
-    await put_card(database, Card(8, job.id, 5, 2))
-    await put_card(database, Card(7, job.id, 5, 1, "running", 2.0))
+    await put_card(database, CardMessage(7, job.id, 5, 1, "queued", 1.0))
+    await put_card(database, CardMessage(8, job.id, 5, 2))
+    await put_card(database, CardMessage(7, job.id, 5, 1, "running", 2.0))
     first, second = await cards(database, job.id)
     assert (first.message_id, first.state_shown, first.updated_at, first.channel_id) == (7, "running", 2.0, 5)
     assert second.user_id == 2

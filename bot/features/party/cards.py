@@ -35,7 +35,7 @@ def waiting_card(opened: Opened) -> Card:
     )
 
 
-def playlist_card(opened: Opened, page: int = 0) -> Card:
+def party_card(opened: Opened, page: int = 0) -> Card:
     """One page of the playlist, each track with the member it suits best, and how well everyone is served."""
     pages = max(-(-len(opened.tracks) // PAGE), 1)
     first = page % pages * PAGE

@@ -119,10 +119,7 @@ def _what_for(occasion: str) -> str:
 
 
 def _shared_heading(query: RecommendationQuery) -> list[str]:
-    return [
-        tr("## Picked to share"),
-        *([f"-# {_what_for(query.occasion)}"] if query.occasion else []),
-    ]
+    return [tr("## Picked to share"), *([f"-# {_what_for(query.occasion)}"] if query.occasion else [])]
 
 
 def _steering(made: Recommended, shown: Sequence[Pick], steers: Sequence[str]) -> list[ui.Item[Any]]:

@@ -31,7 +31,7 @@ COUNT = 5
 
 
 @dataclass(frozen=True)
-class Question:
+class SimilarQuestion:
     """What was asked; it travels in the buttons, so that they work for ever. `track_id` 0: no track, only `practise`."""
 
     track_id: int
@@ -46,7 +46,7 @@ class Question:
         return self.track_id, self.by, self.metric, stems, self.practise
 
     @classmethod
-    def of(cls, track_id: str, by: str, metric: str, stems: str, practise: str) -> Question:
+    def of(cls, track_id: str, by: str, metric: str, stems: str, practise: str) -> SimilarQuestion:
         """From a button's arguments; what this version does not know becomes what it asks by itself."""
         known = tuple(STEMS[int(digit)] for digit in stems if digit.isdecimal() and int(digit) < len(STEMS))
         return cls(
@@ -57,14 +57,14 @@ class Question:
             practise if practise in STEMS else "",
         )
 
-    def toggled(self, stem: str) -> Question:
+    def toggled(self, stem: str) -> SimilarQuestion:
         """With this stem among those that are compared, or without it; compares by instruments from now on."""
         stems = tuple(one for one in STEMS if (one in self.stems) != (one == stem))
         return replace(self, by="instruments", stems=stems)
 
 
 def answer_card(
-    question: Question, track: Track | None, near: Sequence[Similar], standing: Sequence[Prominent]
+    question: SimilarQuestion, track: Track | None, near: Sequence[Similar], standing: Sequence[Prominent]
 ) -> Card:
     """The tracks with their reasons; `standing` in place of `near` where an instrument is to be practised."""
     items: list[ui.Item[Any]] = [text(*_heading(question, track))]
@@ -117,7 +117,7 @@ def _first(one: Similar | None) -> list[str]:
     return [likeness_text(reason) for reason in one.reasons[:1]] if one else []
 
 
-def _heading(question: Question, track: Track | None) -> list[str]:
+def _heading(question: SimilarQuestion, track: Track | None) -> list[str]:
     by = f"{inside(word('compared', question.by))}, {inside(word('metrics', question.metric))}"
     if question.by == "instruments" and question.stems:
         stems = joined([inside(stem_name(stem)) for stem in question.stems])
@@ -140,7 +140,7 @@ def _heading(question: Question, track: Track | None) -> list[str]:
     return [tr("## Like {title}", title=title), tr("-# Compared by {measure}: +1 is the same.", measure=by)]
 
 
-def _ways(question: Question) -> list[ui.Item[Any]]:
+def _ways(question: SimilarQuestion) -> list[ui.Item[Any]]:
     buttons = [
         Press(
             "sim", *replace(question, by=name, stems=question.stems if name == "instruments" else ()).arguments,
@@ -183,7 +183,7 @@ def _ways(question: Question) -> list[ui.Item[Any]]:
     ]
 
 
-def _practise(question: Question) -> list[discord.SelectOption]:
+def _practise(question: SimilarQuestion) -> list[discord.SelectOption]:
     options = [
         discord.SelectOption(
             label=tr("Practise: {stem}", stem=stem_name(stem)), value=stem, emoji=STEM_EMOJI[stem]

@@ -26,10 +26,7 @@ from jobs.model import Job
 def job_title(job: Job) -> str:
     """What the job is about, in somebody's words: the uploaded file's name or the folder's."""
     if job.kind == "index":
-        return tr(
-            "Re-index of {folder}",
-            folder=plain(Path(index.KIND.spec(job).folder).name),
-        )
+        return tr("Re-index of {folder}", folder=plain(Path(index.KIND.spec(job).folder).name))
     if job.kind == "renew":
         return tr("Uploads, heard again")
     if job.kind == "stems":

@@ -21,7 +21,7 @@ from bot.features.rules.cards import (
 from bot.service.catalogs import Catalogs
 from bot.words.rules import rule_named
 from core.library.consent import agree
-from core.library.rule_weights import Change
+from core.library.rule_weights import RuleChange
 from core.library.schema import open_database
 from core.library.tracks import Library
 from core.moods.profile import Profile
@@ -266,7 +266,7 @@ def test_every_card_of_every_rule_fits_in_every_language(language: str) -> None:
         for rule in load_rules():
             fits(
                 rule_card(
-                    rule, everything, "✅", Change(10**9, 10**18, rule.id, 1.0, 2.0, 10**9, None, False)
+                    rule, everything, "✅", RuleChange(10**9, 10**18, rule.id, 1.0, 2.0, 10**9, None, False)
                 )
             )
             asked = number_form(rule, 9.99)
@@ -280,7 +280,8 @@ def test_every_card_of_every_rule_fits_in_every_language(language: str) -> None:
         ]
         fits(preview_card(longest, everything, {**everything, longest.id: 0.0}, "9.99", outcomes, 0))
         changes = [
-            Change(10**9 + number, 10**18, longest.id, 1.23, 9.99, 10**9, 5, True) for number in range(PAGE)
+            RuleChange(10**9 + number, 10**18, longest.id, 1.23, 9.99, 10**9, 5, True)
+            for number in range(PAGE)
         ]
         known = {rule.id: rule for rule in load_rules()}
         fits(changes_card(changes, known, 3, more=True, undoable=changes[0]))
