@@ -15,7 +15,7 @@ from typing import Any
 import discord
 import pytest
 
-from bot.consent import Gate
+from bot.consent import ConsentGate
 from bot.service.member_data import erase_again, erase_member
 from core.library.consent import agree, agreed
 from core.library.copies import stamp
@@ -157,14 +157,14 @@ async def test_what_is_computed_while_its_member_erases_is_not_stored(
     world: World, monkeypatch: pytest.MonkeyPatch, name: str, options: dict[str, Any]
 ) -> None:
     world.expected = (sqlite3.IntegrityError,)
-    let_through = Gate.lets_through
+    let_through = ConsentGate.lets_through
 
-    async def then_erased(gate: Gate, *asked: Any) -> bool:
+    async def then_erased(gate: ConsentGate, *asked: Any) -> bool:
         answer = await let_through(gate, *asked)
         await erase_member(world.bot.database, world.settings.data, world.alice.id)
         return answer
 
-    monkeypatch.setattr(Gate, "lets_through", then_erased)
+    monkeypatch.setattr(ConsentGate, "lets_through", then_erased)
     shown = await world.alice.slash(world.channel, name, **options)
     assert "stored nothing" in said(shown)
     left = await export_member(world.bot.database, world.alice.id)

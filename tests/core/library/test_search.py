@@ -148,7 +148,7 @@ async def test_the_index_follows_every_change(empty: Library) -> None:
     assert (await find(empty.database, "again")).total == 1 and (
         await find(empty.database, "after")
     ).total == 0
-    await empty.remove(track_id)
+    await remove_track(empty, track_id)
     assert (await find(empty.database, "again")).total == 0
     await empty.database.write("INSERT INTO track_text (track_text, rank) VALUES ('integrity-check', 1)")
 

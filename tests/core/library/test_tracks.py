@@ -99,7 +99,7 @@ async def test_the_version_moves_with_every_change(library: Library) -> None:
     await library.get(track_id)
     assert not await moved()
     async with await open_database(library.database.path) as other:
-        await Library(other).remove(track_id)
+        await remove_track(Library(other), track_id)
     assert await moved()
 
 
