@@ -93,7 +93,7 @@ async def clean_up(
         stems = [
             path
             for path, age in _files(data / "stems", now)
-            if age > keep.stems * DAY or (age > ORPHAN_AGE_S and path.name.rpartition("-")[0] not in parts)
+            if age > keep.stems * DAY or (age > ORPHAN_AGE_S and path.name.partition("-")[0] not in parts)
         ]
         for path in (*uploads, *pictures, *previews, *stems):
             path.unlink(missing_ok=True)

@@ -203,7 +203,7 @@ async def test_retention(
     for name in ("fresh", "old"):
         await upsert_track(
             library,
-            content_hash=f"hash-{name}",
+            content_hash=f"hash{name}",
             path=f"uploads/{name}",
             origin="upload",
             title=name,
@@ -212,16 +212,21 @@ async def test_retention(
     await queue.enqueue("analyse", {"path": "waiting"}, user_id=1)
     stay = [make("uploads/fresh", 3), make("uploads/waiting", 40), make("uploads/arriving", 0.01)]
     stay += [
-        make("pictures/new.png", 2),
-        make("previews/hash-fresh.ogg", 50),
+        make("pictures/hashfresh-a-plug-in.png", 2),
+        make("previews/hashfresh.ogg", 50),
         make("pictures/.part-1-1.png", 0.01),
     ]
     go = [make("uploads/old", 31), make("uploads/orphan", 0.1), make("uploads/x.part", 0.1)]
-    go += [make("pictures/old.png", 31), make("pictures/.part-2-1.png", 0.1), make("previews/gone.ogg", 0.1)]
-    stay.append(make("stems/hash-fresh-unet.zip", 1))
-    go += [make("stems/hash-old-unet.zip", 3), make("stems/gone-unet.zip", 0.1)]
+    go += [
+        make("pictures/hashfresh-unet.png", 31),
+        make("pictures/erased-unet.png", 0.1),
+        make("pictures/.part-2-1.png", 0.1),
+        make("previews/gone.ogg", 0.1),
+    ]
+    stay.append(make("stems/hashfresh-a-plug-in.zip", 1))
+    go += [make("stems/hashold-unet.zip", 3), make("stems/gone-unet.zip", 0.1)]
     removed = await clean_up(database, tmp_path / "data", Retention())
-    assert removed == {"jobs": 0, "history": 0, "uploads": 3, "pictures": 2, "previews": 1, "stems": 2}
+    assert removed == {"jobs": 0, "history": 0, "uploads": 3, "pictures": 3, "previews": 1, "stems": 2}
     assert all(path.exists() for path in stay)
     assert not any(path.exists() for path in go)
     assert (await library.counts())["upload"] == 2  # the analysis stays
