@@ -53,7 +53,7 @@ async def examine(settings: Settings) -> list[Finding]:
         *_disk(settings),
         _storage(settings),
         *await _database(settings),
-        _decoder(),
+        decoder_child(),
         _separator(settings),
         _gpu(settings),
         *_engine(settings),
@@ -188,7 +188,7 @@ async def _database(settings: Settings) -> list[Finding]:
     ]
 
 
-def _decoder() -> Finding:
+def decoder_child() -> Finding:
     """Decode a sample as an upload is decoded: in the sandboxed child."""
     import av
     import soundfile

@@ -43,34 +43,17 @@ def server_jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
             tr("No job waits or runs. So far: {counted}.", counted=counted),
             Press("admin_jobs", label=tr("Refresh")),
         )
-    lines = [
-        tr(
-            "**{place}.** {job} by {member}: {state}",
-            place=place,
-            job=job_title(job),
-            member=f"<@{job.user_id}>",
-            state=_state(job),
-        )
-        for place, job in enumerate(jobs, 1)
-    ]
+    lines, buttons = [], []
+    for place, job in enumerate(jobs, 1):
+        about = {"job": job_title(job), "member": f"<@{job.user_id}>", "state": _state(job)}
+        lines.append(tr("**{place}.** {job} by {member}: {state}", place=place, **about))
+        cancel = tr("Cancel {place}", place=place)
+        style, disabled = Style.danger, job.cancel_requested
+        buttons.append(Press("admin_cancel", job.id, label=cancel, style=style, disabled=disabled))
     return Card(
         text(tr("## Jobs on this server"), f"-# {counted}"),
         text(*lines),
-        *(
-            row(
-                *(
-                    Press(
-                        "admin_cancel",
-                        job.id,
-                        label=tr("Cancel {place}", place=start + offset),
-                        style=Style.danger,
-                        disabled=job.cancel_requested,
-                    )
-                    for offset, job in enumerate(jobs[start - 1 : start + 4])
-                )
-            )
-            for start in range(1, len(jobs) + 1, 5)
-        ),
+        *(row(*buttons[start : start + 5]) for start in range(0, len(buttons), 5)),
         row(Press("admin_jobs", label=tr("Refresh"))),
     )
 

@@ -150,17 +150,9 @@ class LibraryCommands(
 
     async def page(self, kept: dict[str, Any], search_id: int, page: int, guild_id: int | None) -> Card:
         """One page of the answer as of now; the library may have changed since it was asked."""
-        asked = Asked(
-            kept["text"],
-            parse(kept["text"] or ""),
-            Filters(
-                kept["genre"],
-                kept["tempo_from"],
-                kept["tempo_to"],
-                parse_key(kept["key"]) if kept["key"] else None,
-                kept["instrument"],
-            ),
-        )
+        key = parse_key(kept["key"]) if kept["key"] else None
+        filters = Filters(kept["genre"], kept["tempo_from"], kept["tempo_to"], key, kept["instrument"])
+        asked = Asked(kept["text"], parse(kept["text"] or ""), filters)
         sounds = None
         if asked.query.meant:
             sounds = functools.partial(meaning_strengths, await self.bot.catalogs.of(guild_id))

@@ -76,19 +76,14 @@ class Stems(Feature):
         sizes = stems.KIND.result(job).sizes.get(stem)
         if sizes is None or stem not in STEMS:
             raise Refusal("no-stem")
-        title = plain(stems.KIND.spec(job).name)
+        title, icon = plain(stems.KIND.spec(job).name), STEM_EMOJI[stem]
         for form in self.fitting(interaction, sizes):
             try:
                 content = await asyncio.to_thread(read_stem, self.archive(job), stem, form)
             except (OSError, KeyError, zipfile.BadZipFile):
                 return await self.gone(interaction, job)
             told = [
-                tr(
-                    "{icon} **{stem}** of **{title}**",
-                    icon=STEM_EMOJI[stem],
-                    stem=stem_name(stem),
-                    title=title,
-                ),
+                tr("{icon} **{stem}** of **{title}**", icon=icon, stem=stem_name(stem), title=title),
                 tr("-# {form}, {mb:.1f} MB", form=FORM_NAMES[form], mb=len(content) / 1e6),
                 *([tr("-# Compressed, as Discord takes no larger file here.")] if form != FORMS[0] else []),
             ]
