@@ -88,7 +88,7 @@ def test_a_package_that_does_not_do_what_it_should_is_left_out(
     tmp_path: Path, module: str, entry: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with installed_plugin(write_plugin(tmp_path, module=module, entry=entry)):
-        assert set(installed()) == set(BUNDLED)
+        assert "halves" not in names()
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
