@@ -7,6 +7,7 @@ from typing import Any
 from core.moods.profile import Profile
 from core.recommend.steer import possible
 from tests.bot.conftest import World, press_ids, previews_ready, raw, walk, within_budget, words
+from tests.refusals import refusal
 
 
 async def picks(world: World, who: Any, **options: Any) -> Any:
@@ -113,12 +114,8 @@ async def test_nobody_skips_anothers_picks(world: World) -> None:
     track = await world.bot.library.get(tracks(card)[0])
     for action, last in (("rec_skip", track.id), ("rec_next", 1), ("rec_steer", f"skip.{track.id}")):
         interaction = _Press(world.bob.id)
-        try:
+        with refusal("somebody else's"):
             await world.bot.handle(interaction, action, (made, str(last)))
-        except Exception as error:
-            assert "somebody else's" in str(error)
-        else:
-            raise AssertionError(action)
     assert not await kinds(world, world.bob) and not await kinds(world, world.alice)
 
 
