@@ -29,8 +29,8 @@ from bot.service.notices import Notices
 from bot.service.recommending import Recommending
 from bot.service.uploading import Uploading
 from bot.translator import Words, language_of
-from bot.words.i18n import catalogue, mark, tr
-from core.errors import UserError
+from bot.words.i18n import catalogue
+from core.errors import Refusal
 from core.library.command_sync import save_synced_commands, synced_commands
 from core.library.database import Database
 from core.library.feedback import Feedback
@@ -50,8 +50,6 @@ from core.spoken import LANGUAGES, speak
 from jobs.queue import Queue
 
 log = logging.getLogger(__name__)
-
-OUT_OF_DATE = mark("This is from before I was restarted; run the command again.")
 
 LAST_ANSWERS_S = 1.5
 """For handlers that run while the bot stops, before its worker and after it."""
@@ -228,7 +226,7 @@ class Moodstem(commands.Bot):
             self._answered.popitem(last=False)
         speak(await language_of(self.database, interaction))
         if self.closing:
-            await report(interaction, UserError(tr("I am being restarted; please try again in a minute.")))
+            await report(interaction, Refusal("restarting"))
         return not self.closing
 
     async def add_cog(self, cog: commands.Cog, /, **options: Any) -> None:
@@ -240,16 +238,13 @@ class Moodstem(commands.Bot):
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Answer buttons, lists and forms (commands go to the tree); an error takes the one path."""
-        if interaction.type not in (
-            discord.InteractionType.component,
-            discord.InteractionType.modal_submit,
-        ):
+        if interaction.type not in (discord.InteractionType.component, discord.InteractionType.modal_submit):
             return
         try:
             if await self.admit(interaction):
                 pressed = route(interaction.data or {})
                 if pressed is None:
-                    raise UserError(tr(OUT_OF_DATE))
+                    raise Refusal("from-before-restart")
                 await self.press(interaction, *pressed)
         except Exception as error:
             await report(interaction, error)
@@ -272,11 +267,11 @@ class Moodstem(commands.Bot):
         """Run the handler. Raises UserError when this version of the bot knows no such button."""
         handler = self.handlers.get(action)
         if handler is None:
-            raise UserError(tr("This button is from another version of me; run the command again."))
+            raise Refusal("button-of-other-version")
         try:
             inspect.signature(handler).bind(interaction, *arguments)
         except TypeError:
-            raise UserError(tr("This card is from another version of me; run the command again.")) from None
+            raise Refusal("card-of-other-version") from None
         await handler(interaction, *arguments)
 
     def again(self, short: str) -> Again | None:

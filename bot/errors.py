@@ -137,17 +137,22 @@ async def answer(interaction: discord.Interaction[Any], sentence: str) -> None:
         await interaction.followup.send(view=card, ephemeral=True)
 
 
-def answer_refusals(command: _F) -> _F:
-    """For commands that may have to say no: a refusal is an answer, not a fault of the program."""
+def slash(**about: Any) -> Callable[[Callable[..., Any]], app_commands.Command[Any, ..., None]]:
+    """app_commands.command for a method whose refusals are answers, not faults of the program."""
 
-    @functools.wraps(command)
-    async def answered(cog: Any, interaction: discord.Interaction[Any], *args: Any, **options: Any) -> None:
-        try:
-            await command(cog, interaction, *args, **options)
-        except UserError as refusal:
-            await report(interaction, refusal)
+    def decorate(command: Callable[..., Any]) -> app_commands.Command[Any, ..., None]:
+        @functools.wraps(command)
+        async def answered(
+            cog: Any, interaction: discord.Interaction[Any], *args: Any, **options: Any
+        ) -> None:
+            try:
+                await command(cog, interaction, *args, **options)
+            except UserError as refusal:
+                await report(interaction, refusal)
 
-    return cast(_F, answered)
+        return app_commands.command(**about)(answered)
+
+    return decorate
 
 
 def guard_autocomplete(complete: _F) -> _F:

@@ -14,8 +14,7 @@ import click
 
 from bot.cli.doctor_discord import ask
 from bot.cli.root import print_json, settings_of
-from bot.cli.separators import separator_of
-from bot.cli.shared import JSON
+from bot.cli.shared import JSON, separator_of
 from bot.token import read_token
 from core.audio.decode import decode, sandbox_lacks
 from core.audio.device import gpu_name, torch_has_cuda

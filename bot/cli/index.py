@@ -15,7 +15,7 @@ from core.library.schema import open_database
 from core.library.scope import restrict_folders
 from core.settings import Settings
 from jobs.engines.registry import make_engine
-from jobs.kinds.index import index_folder
+from jobs.kinds.index import FolderIndex
 from jobs.kinds.renew import hear_missing
 
 
@@ -43,13 +43,13 @@ async def _index(settings: Settings, folder: Path, allow_empty: bool) -> dict[st
         await restrict_folders(database, settings.library.folders, settings.library.servers)
         try:
             with progress_bar(folder.name) as advance:
-                report = await index_folder(
+                report = await FolderIndex(
                     folder,
                     database,
                     engine,
                     lambda now: advance(now.done / max(now.total, 1)),
                     allow_empty=allow_empty,
-                )
+                ).run()
             with progress_bar("latent vectors") as advance:  # of what was analysed before there was a model
                 await hear_missing(
                     database,

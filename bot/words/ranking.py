@@ -94,9 +94,7 @@ def _beside(winner: Recommendation, loser: Recommendation, *, first: bool = Fals
         )
     else:
         start = tr(
-            "“{title}” ranks above it ({score})",
-            title=short(winner.track.title),
-            score=signed(winner.score),
+            "“{title}” ranks above it ({score})", title=short(winner.track.title), score=signed(winner.score)
         )
     better, worse = above.get(key, []), below.get(key, [])
     other = [*worse, *better][0]

@@ -83,11 +83,7 @@ def texture(mel: Mel) -> Floats:
 
 
 def classify_file(
-    path: Path,
-    stems: Mapping[str, float] | None = None,
-    separator: str = "",
-    *,
-    chosen: Path | None = None,
+    path: Path, stems: Mapping[str, float] | None = None, separator: str = "", *, chosen: Path | None = None
 ) -> GenreResult | None:
     """Return vector and genres of an audio file by the chosen model, or the bundled one, without separating or
     describing it; None for silence.

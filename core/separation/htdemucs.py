@@ -205,8 +205,7 @@ def _test_signal(size: int, rate: int) -> Samples:
     time = np.arange(size) / rate
     beat = np.exp(-((time % 0.5) / 0.05)) * rng.normal(0, 1, (2, size))
     tones = sum(np.sin(2 * np.pi * f * time) / n for n, f in enumerate((55, 220, 277, 330, 440), 1))
-    signal: Samples = ((beat + tones) / np.std(beat + tones)).astype(np.float32)
-    return signal
+    return ((beat + tones) / np.std(beat + tones)).astype(np.float32)
 
 
 def _lacks_memory(error: RuntimeError) -> bool:

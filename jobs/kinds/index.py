@@ -73,76 +73,52 @@ class IndexReport:
 
 @dataclass(frozen=True)
 class IndexProgress:
-    """How far the second pass is; `eta_s` from the pace so far."""
+    """How far the second pass is; `rate` is analysed files per minute."""
 
     done: int
     total: int
-    path: str
     rate: float | None
-    eta_s: float | None
-
-
-OnIndexProgress = Callable[[IndexProgress], None]
-
-
-async def index_folder(
-    folder: Path,
-    database: Database,
-    engine: Engine,
-    progress: OnIndexProgress | None = None,
-    cancel: ShouldStop | None = None,
-    *,
-    max_seconds: float = 900.0,
-    allow_empty: bool = False,
-    watched: bool = True,
-    between: Callable[[IndexReport], Awaitable[None]] | None = None,
-) -> IndexReport:
-    """Add or refresh the audio files of `folder` and everything below it.
-
-    Hidden files and folders are ignored, symbolic links to folders are not followed, those to files only when
-    they stay inside. `between` is called after each file with the report so far, and may raise to stop;
-    files that are in work then are finished. Raises UserError when the folder
-    is not there, or is empty though it had music (a volume that is not mounted) unless `allow_empty`; Cancelled
-    when `cancel` says so.
-    """
-    folder = await asyncio.to_thread(lambda: folder.expanduser().resolve())
-    access = await asyncio.to_thread(access_to, folder)
-    if access == "missing":
-        raise Refusal("no-folder", folder=str(folder))
-    if access != "open":
-        raise Refusal("folder-not-opened", folder=str(folder))
-    return await _Index(
-        folder, database, engine, progress, cancel, max_seconds, allow_empty, watched, between
-    ).run()
 
 
 @dataclass
-class _Index:
+class FolderIndex:
+    """Adds or refreshes the audio files of `folder` and everything below it.
+
+    Hidden files and folders are ignored, symbolic links to folders are not followed, those to files only when they stay
+    inside. `between` is called after each file with the report so far, and may raise to stop; files that are in work then
+    are finished.
+    """
+
     folder: Path
     database: Database
     engine: Engine
-    progress: OnIndexProgress | None
-    cancel: ShouldStop | None
-    max_seconds: float
-    allow_empty: bool
-    watched: bool
-    between: Callable[[IndexReport], Awaitable[None]] | None
+    progress: Callable[[IndexProgress], None] | None = None
+    cancel: ShouldStop | None = None
+    max_seconds: float = 900.0
+    allow_empty: bool = False
+    between: Callable[[IndexReport], Awaitable[None]] | None = None
     begun: float = field(default_factory=time.monotonic)
     analysed: int = 0
     done: int = 0
     in_work: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
     """Content that is being analysed, so that its copies wait and then share the track."""
 
-    def __post_init__(self) -> None:
-        self.report = IndexReport(str(self.folder))
-
     async def run(self) -> IndexReport:
+        """Do it. Raises UserError when the folder is not there, or is empty though it had music (a volume that is not
+        mounted) unless `allow_empty`; Cancelled when `cancel` says so."""
+        self.folder = await asyncio.to_thread(lambda: self.folder.expanduser().resolve())
+        access = await asyncio.to_thread(access_to, self.folder)
+        if access == "missing":
+            raise Refusal("no-folder", folder=str(self.folder))
+        if access != "open":
+            raise Refusal("folder-not-opened", folder=str(self.folder))
+        self.report = IndexReport(str(self.folder))
         facts = await self.engine.start()
         self.report.separator = facts["separator"]
         [row] = await self.database.write(
-            "INSERT INTO folder (path, watched, scan) VALUES (?, ?, 1) ON CONFLICT (path) DO UPDATE SET"
-            " scan = scan + 1, watched = max(watched, excluded.watched) RETURNING id, scan",
-            [str(self.folder), self.watched],
+            "INSERT INTO folder (path, watched, scan) VALUES (?, 1, 1) ON CONFLICT (path) DO UPDATE SET"
+            " scan = scan + 1, watched = 1 RETURNING id, scan",
+            [str(self.folder)],
         )
         self.place = Place(
             SOURCE,
@@ -191,7 +167,7 @@ class _Index:
                 while len(running) >= max(self.engine.slots, 1):
                     running = await self._some_done(running)
                 self._check()
-                self._tell(total, row["path"])
+                self._tell(total)
                 running.add(asyncio.create_task(self._one(row)))
             while running:
                 running = await self._some_done(running)
@@ -201,7 +177,7 @@ class _Index:
                     task.cancel()
             await asyncio.gather(*running, return_exceptions=True)  # what is in work is committed by itself
             raise
-        self._tell(total, "")
+        self._tell(total)
 
     async def _pending(self) -> AsyncIterator[Row]:
         last = ""
@@ -224,12 +200,9 @@ class _Index:
                 await self.between(self.report)
         return others
 
-    def _tell(self, total: int, path: str) -> None:
+    def _tell(self, total: int) -> None:
         if self.progress is not None:
-            left = total - self.done
-            pace = (time.monotonic() - self.begun) / self.done if self.done else None
-            eta_s = 0.0 if not left else pace and pace * left
-            self.progress(IndexProgress(self.done, total, path, self._rate(), eta_s))
+            self.progress(IndexProgress(self.done, total, self._rate()))
 
     async def _one(self, row: Row) -> None:
         """Hash one pending file, analyse it if its content is unknown, and commit what is known then.
@@ -330,7 +303,7 @@ async def run(work: Work[Spec]) -> Done[IndexReport]:
             raise GiveBack
 
     try:
-        report = await index_folder(
+        report = await FolderIndex(
             Path(work.spec.folder),
             work.database,
             work.engine,
@@ -338,7 +311,7 @@ async def run(work: Work[Spec]) -> Done[IndexReport]:
             work.should_stop,
             max_seconds=work.settings.folder_seconds,
             between=between,
-        )
+        ).run()
     except GiveBack:  # the counts of now: other files that were in work have ended since
         so_far = {name: before.get(name, 0) + getattr(report, name) for name in HANDLED}
         raise GiveBack(replace(work.spec, so_far=so_far)) from None

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from discord import app_commands
 
 from bot.app import Feature, Interaction, Moodstem
-from bot.errors import answer_refusals
+from bot.errors import slash
 from bot.features.journey.cards import PICTURE, journey_card, where_card, why_card
 from bot.features.playlists.showing import save_as_playlist
 from bot.router import on_press
@@ -39,9 +39,7 @@ class JourneyCommands(Feature, name="Journey"):
         super().__init__(bot)
         self.pictures: Drawings[bytes] = Drawings(KEPT)
 
-    @app_commands.command(
-        description="Music that begins with how you feel and leads somewhere else, step by step."
-    )
+    @slash(description="Music that begins with how you feel and leads somewhere else, step by step.")
     @app_commands.describe(
         to="The mood to arrive at",
         start="How you feel now, if you would rather not answer questions",
@@ -49,7 +47,6 @@ class JourneyCommands(Feature, name="Journey"):
         minutes="How long it should take, in place of a number of tracks",
     )
     @app_commands.choices(to=CHOICES, start=CHOICES)
-    @answer_refusals
     async def journey(
         self,
         interaction: Interaction,
@@ -111,8 +108,7 @@ class JourneyCommands(Feature, name="Journey"):
             await interaction.edit_original_response(view=journey_card(made, page), attachments=[])
             return
         await interaction.edit_original_response(
-            view=journey_card(made, page, picture=True),
-            attachments=[attached(picture, PICTURE)],
+            view=journey_card(made, page, picture=True), attachments=[attached(picture, PICTURE)]
         )
 
     @on_press("jr_page", consent=False)

@@ -81,11 +81,7 @@ def nothing_card(asked: Asked) -> Card:
 
 
 def track_card(
-    track: Track,
-    hit: Hit | None,
-    moods: Sequence[tuple[str, float]],
-    *,
-    picture: bool = False,
+    track: Track, hit: Hit | None, moods: Sequence[tuple[str, float]], *, picture: bool = False
 ) -> Card:
     """Everything that is known about a track. `moods` are (name, score) of those that fit best."""
     facts = [clock(track.duration_s), *(_facts(hit) if hit else [])]
@@ -143,11 +139,8 @@ def history_card(moments: Sequence[Moment], total: int, kind: str, page: int) ->
     items: list[ui.Item[Any]] = [text(f"## {word('history-titles', kind)}")]
     for moment in moments:
         names = ", ".join(plain(title, 50) for title in moment.titles)
-        more = (
-            tr(" and {count} more", count=moment.count - len(moment.titles))
-            if moment.count > len(moment.titles)
-            else ""
-        )
+        more = moment.count - len(moment.titles)
+        titles = names + (tr(" and {count} more", count=more) if more > 0 else "")
         if moment.kind == "played":
             items.append(
                 section(
@@ -157,15 +150,10 @@ def history_card(moments: Sequence[Moment], total: int, kind: str, page: int) ->
                 )
             )
         else:
-            picked = (
-                tr(
-                    "🎧 Picked for {occasion}: {titles}",
-                    occasion=inside(occasion_label(moment.occasion)),
-                    titles=names + more,
-                )
-                if moment.occasion
-                else tr("🎧 Picked: {titles}", titles=names + more)
-            )
+            picked = tr("🎧 Picked: {titles}", titles=titles)
+            if moment.occasion:
+                occasion = inside(occasion_label(moment.occasion))
+                picked = tr("🎧 Picked for {occasion}: {titles}", occasion=occasion, titles=titles)
             show = Press("hist_open", moment.id, label=tr("Show"))
             items.append(section(show, picked, f"-# <t:{moment.at}:R>"))
     if pages > 1:

@@ -20,7 +20,7 @@ from bot.permissions import must_manage
 from bot.router import on_press
 from bot.widgets import Card
 from bot.words.i18n import mark, tr
-from core.errors import UserError, fact
+from core.errors import Refusal, fact
 from core.library.audit import record
 from core.library.rule_weights import RuleChange, changes, newest_standing, weights_of
 from core.moods.profile import MOODS
@@ -35,7 +35,7 @@ async def rules_view(
 ) -> Card:
     """One page of the rules as this server has them; a page that is not there is the first."""
     if topic not in topics() or source not in SOURCES:
-        raise UserError(tr("This card is from another version of me; use /admin rules again."))
+        raise Refusal("rules-card-of-other-version")
     rules = [rule for rule in load_rules() if rule.topic == topic and source in ("all", rule.source)]
     page = page if page * PAGE < len(rules) else 0
     return rules_card(rules, await weights_of(bot.database.fetch, guild_id), topic, source, page)
@@ -152,5 +152,5 @@ def _weight(wanted: str) -> float | None:
 def _whole(text: str) -> int:
     """A number that one of our buttons carries. Raises UserError for what no button of ours says."""
     if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise UserError(tr("This card is from another version of me; use /admin rules again."))
+        raise Refusal("rules-card-of-other-version")
     return int(text)

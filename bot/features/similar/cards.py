@@ -9,6 +9,7 @@ from typing import Any
 import discord
 from discord import ui
 
+from bot.features.recommend.cards import compare_row
 from bot.router import Choose, Press
 from bot.theme import STEM_EMOJI, plain
 from bot.widgets import Card, Style, by_line, gallery, line, row, section, text
@@ -68,22 +69,22 @@ def answer_card(
 ) -> Card:
     """The tracks with their reasons; `standing` in place of `near` where an instrument is to be practised."""
     items: list[ui.Item[Any]] = [text(*_heading(question, track))]
-    reasons = {one.track.id: one for one in near}
-    shown: list[tuple[Any, str, list[str]]] = (
-        [
+    shown: list[tuple[Any, str, list[str]]]
+    if question.practise:
+        alike = {one.track.id: [likeness_text(reason) for reason in one.reasons[:1]] for one in near}
+        shown = [
             (
                 one.track,
                 tr("prominence {value:.2f}", value=one.prominence),
-                [prominence_text(one), *_first(reasons.get(one.track.id))],
+                [prominence_text(one), *alike.get(one.track.id, ())],
             )
             for one in standing
         ]
-        if question.practise
-        else [
+    else:
+        shown = [
             (one.track, number(one.similarity, "+.2f"), [likeness_text(reason) for reason in one.reasons[:2]])
             for one in near
         ]
-    )
     for place, (found, value, why) in enumerate(shown, 1):
         items.append(
             section(
@@ -99,22 +100,11 @@ def answer_card(
         )
     items.append(line())
     if track is not None and shown:
-        items.append(
-            row(
-                *(
-                    Press("compare", track.id, found.id, label=tr("Compare {place}", place=place))
-                    for place, (found, _, _) in enumerate(shown, 1)
-                )
-            )
-        )
+        items.append(compare_row(track, [found for found, _, _ in shown]))
     if track is not None:
         items += _ways(question)
     items.append(row(Choose("sim_practise", *question.arguments, placeholder=tr("Practise an instrument"), options=_practise(question))))  # fmt: skip
     return Card(*items)
-
-
-def _first(one: Similar | None) -> list[str]:
-    return [likeness_text(reason) for reason in one.reasons[:1]] if one else []
 
 
 def _heading(question: SimilarQuestion, track: Track | None) -> list[str]:

@@ -11,17 +11,15 @@ from discord import app_commands
 from bot import autocomplete as choices
 from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
-from bot.errors import answer_refusals
+from bot.errors import slash
 from bot.features.similar.cards import COUNT, PICTURE, SimilarQuestion, answer_card, comparison_card
 from bot.router import on_press
 from bot.service.drawings import Drawings
 from bot.widgets import attached
-from bot.words.i18n import tr
 from bot.words.likeness import side_by_side
-from bot.words.named import words
 from bot.words.pictures import comparison_words
 from core.audio.types import STEMS
-from core.errors import Fact, UserError
+from core.errors import Fact, Refusal
 from core.library.catalog import Catalog
 from core.library.latents import Latents, common_genre, load_latents, told
 from core.library.tracks import Track
@@ -46,7 +44,7 @@ class SimilarCommands(Feature, name="Similar"):
         self.latents: tuple[int, Latents] | None = None
         self.comparisons: Drawings[tuple[bytes, list[Fact], bool]] = Drawings(KEPT)
 
-    @app_commands.command(
+    @slash(
         description="Tracks like one of the library or your own, or music to practise with.",
         extras=stores_nothing,
     )
@@ -58,11 +56,10 @@ class SimilarCommands(Feature, name="Similar"):
     )
     @app_commands.autocomplete(track=choices.tracks_and_own)
     @app_commands.choices(
-        by=[app_commands.Choice(name=label, value=name) for name, label in words("compared").items()],
+        by=choices.offered("compared"),
         instrument=choices.INSTRUMENTS,
         practise=choices.INSTRUMENTS,
     )
-    @answer_refusals
     async def similar(
         self,
         interaction: Interaction,
@@ -72,7 +69,7 @@ class SimilarCommands(Feature, name="Similar"):
         practise: str | None = None,
     ) -> None:
         if track is None and practise is None:
-            raise UserError(tr("Name a track to compare with, or an instrument to practise."))
+            raise Refusal("nothing-to-compare")
         await interaction.response.defer(ephemeral=True, thinking=True)
         found = await choices.chosen_track_or_own(interaction, track) if track else None
         question = SimilarQuestion(
@@ -103,9 +100,7 @@ class SimilarCommands(Feature, name="Similar"):
         latents = self.latents[1]
         own = latents.of(track.id)
         if own is None:
-            raise UserError(
-                tr("The network has not heard this track yet: compare it by sound, or try again tomorrow.")
-            )
+            raise Refusal("not-heard-yet")
         count = COUNT * POOL if question.practise else COUNT
         near = await asyncio.to_thread(latents.near, own, count, catalog, track.id)
         here = await told(self.bot.database, track.id)
@@ -153,8 +148,7 @@ class SimilarCommands(Feature, name="Similar"):
             key, lambda: self.draw(catalog, (left, first), (right, second))
         )
         await interaction.edit_original_response(
-            view=comparison_card(left, right, reasons, there),
-            attachments=[attached(picture, PICTURE)],
+            view=comparison_card(left, right, reasons, there), attachments=[attached(picture, PICTURE)]
         )
 
     async def draw(
@@ -179,7 +173,7 @@ class SimilarCommands(Feature, name="Similar"):
         track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         analysis = await self.bot.library.analysis(track.id) if track else None
         if track is None or analysis is None:
-            raise UserError(tr("This track is no longer in the library here; use /similar with another one."))
+            raise Refusal("compared-track-gone")
         return track, analysis
 
 
@@ -213,5 +207,5 @@ def find(
 
 def _question(*arguments: str) -> SimilarQuestion:
     if len(arguments) != 5 or not arguments[0].isdecimal():
-        raise UserError(tr("This card is from another version of me; run the command again."))
+        raise Refusal("card-of-other-version")
     return SimilarQuestion.of(*arguments)

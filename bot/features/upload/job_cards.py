@@ -10,18 +10,17 @@ import logging
 from functools import partial
 
 import discord
-from discord import app_commands
 from discord.ext import tasks
 
 from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
-from bot.errors import GONE, TOO_LARGE, TROUBLE
+from bot.errors import GONE, TOO_LARGE, TROUBLE, slash
 from bot.features.library.cards import PICTURE
 from bot.features.upload.cards import end_notice, index_card, job_card, jobs_card, result_card, stems_card
 from bot.router import on_press
 from bot.widgets import Card, note_card
 from bot.words.i18n import tr
-from core.errors import UserError
+from core.errors import Refusal
 from core.library import job_messages
 from core.library.job_messages import Promise
 from core.recommend.similar import similar
@@ -56,10 +55,7 @@ def promise(interaction: Interaction, *, card: bool = True) -> Alongside:
 async def own_job(interaction: Interaction, job_id: str) -> Job:
     """The job that a button names, for its owner and those who manage its server. Raises UserError."""
     return await interaction.client.job_cards.own(
-        int(job_id),
-        interaction.user.id,
-        interaction.guild_id,
-        manages=interaction.permissions.manage_guild,
+        int(job_id), interaction.user.id, interaction.guild_id, manages=interaction.permissions.manage_guild
     )
 
 
@@ -158,7 +154,7 @@ class JobCardsCog(Feature):
     async def cog_unload(self) -> None:
         self.follow.cancel()
 
-    @app_commands.command(description="Your uploads and how far they are.", extras=stores_nothing)
+    @slash(description="Your uploads and how far they are.", extras=stores_nothing)
     async def jobs(self, interaction: Interaction) -> None:
         found = await self.bot.queue.jobs(user_id=interaction.user.id, limit=5)
         always = await job_messages.wants_every_notice(self.bot.database, interaction.user.id)
@@ -173,10 +169,10 @@ class JobCardsCog(Feature):
     async def refresh(self, interaction: Interaction, job_id: str) -> None:
         job = await self.bot.queue.get(int(job_id))
         if job is None:
-            raise UserError(tr("This job is no longer kept; upload the track again if you need it."))
+            raise Refusal("card-job-gone")
         here = job.guild_id is not None and job.guild_id == interaction.guild_id
         if job.user_id != interaction.user.id and not here:
-            raise UserError(tr("This card is another server's; use /upload for a track of your own."))
+            raise Refusal("card-not-here")
         await interaction.response.defer()
         await show(interaction, job)
 

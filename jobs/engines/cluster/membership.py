@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -58,6 +59,7 @@ class Membership:
             raise Unavailable(
                 f"The Ray cluster {where} cannot be joined ({last_line(error)}): look at its head, then try again."
             ) from error
+        _take_back_sigterm()
         return self
 
     async def leave(self) -> None:
@@ -92,6 +94,12 @@ def _init(address: str) -> None:
         configure_logging=False,
         **(here if address == "local" else {}),
     )
+
+
+def _take_back_sigterm() -> None:
+    """Ray's C++ handler of SIGTERM aborts the process after three seconds, in the middle of its last job."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
 
 
 def _answers(host: str, port: int) -> bool:
