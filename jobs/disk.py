@@ -1,4 +1,4 @@
-"""How much room Moodstem takes, and holding it within a budget."""
+"""Measure the disk space of the data folder and keep it within a budget."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from jobs.files import files_in_use
 log = logging.getLogger(__name__)
 
 FOLDERS = ("uploads", "pictures", "previews", "stems", "backups")
-"""What the budget counts. The database is not among them: nothing in it may be given up for room."""
+"""The folders that the budget counts; not the database, of which nothing may be deleted to save space."""
 
 ARRIVING_S = 900.0
-"""A file may be older than its row by the time of one upload, not by more."""
+"""Files younger than this are kept: the row that names them may not be written yet."""
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,16 @@ class _File:
 
 
 def usage(data: Path) -> dict[str, int]:
-    """Bytes that each folder takes on disk."""
+    """Return the bytes that each folder takes on disk."""
     return {name: sum(file.size for file in _files(data / name)) for name in FOLDERS}
 
 
 async def keep_within(
     database: Database, data: Path, budget: int, *, now: float | None = None
 ) -> dict[str, int]:
-    """Remove the oldest files until at most `budget` bytes are left; returns the bytes removed from each folder.
+    """Remove the oldest files until at most `budget` bytes are left; return the bytes removed from each folder.
 
-    What a waiting or running job needs stays, so do the newest backup and what is just arriving.
+    Files of waiting and running jobs, new files and the newest backup stay.
     """
     needed = await files_in_use(database, DataFolder(data))
     return await asyncio.to_thread(_keep_within, data, budget, needed, time.time() if now is None else now)

@@ -20,8 +20,8 @@ from bot.cli.root import main, settings_of
 from bot.cli.templates import compose_override, root_first, systemd_unit, template
 from bot.token import cleaned, keep_token, read_token
 from core.errors import UserError
-from core.folders import access_to, replace_file
-from core.settings import Settings, config_file, whoever
+from core.folders import access_to, advice_on, replace_file
+from core.settings import Settings, config_file
 from core.spoken import LANGUAGES
 
 SERVICES = ("systemd", "compose", "none")
@@ -86,7 +86,7 @@ def _token(settings: Settings, given: TextIO | None, asks: bool) -> None:
     except OSError as error:
         raise UserError(f"The token cannot be kept ({error.strerror}): {error.filename}.") from error
     if seen.problem:
-        click.echo(f"Token: could not be checked, for Discord {seen.problem[2]}.")
+        click.echo(f"Token: could not be checked, for Discord {seen.problem.text}.")
     else:
         click.echo(f"Token: good, of the bot {seen.me['username']}.")
     click.echo(f"  kept in {file}, which only its owner can read")
@@ -120,7 +120,7 @@ def _good_token(settings: Settings, given: TextIO | None, asks: bool) -> tuple[s
                 )
             seen = asyncio.run(look(settings, token))
             if seen.is_wrong and seen.problem:
-                raise UserError(f"The token is not good: {seen.problem[2]}.")
+                raise UserError(f"The token is not good: {seen.problem.text}.")
             return token, seen
         except UserError as error:
             _ask_again(error, asks)
@@ -153,11 +153,10 @@ def _music(settings: Settings, given: tuple[Path, ...], asks: bool) -> None:
 def _readable(folder: Path) -> Path:
     """The whole path of a folder. Raises UserError if it is not there or closed."""
     folder = folder.expanduser().absolute()
-    access = access_to(folder)
-    if access == "missing":
+    if access_to(folder) == "missing":
         raise UserError(f"There is no folder {folder}.")
-    if access != "open":
-        raise UserError(f"The folder {folder} is {access}: let {whoever()} read it.")
+    if advice := advice_on(folder):
+        raise UserError(f"The folder {folder} is closed: {advice}.")
     return folder.resolve()
 
 

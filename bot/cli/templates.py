@@ -51,8 +51,9 @@ def systemd_unit(settings: Settings) -> str:
         "DISCORD_TOKEN_FILE": token_file(settings.data).absolute(),
     }
     here = {
-        "EnvironmentFile=": [_quoted(f"{name}={value}", "Environment=") for name, value in variables.items()],
+        "LoadCredential=": [_quoted(f"{name}={value}", "Environment=") for name, value in variables.items()],
         "Environment=MOODSTEM_": [],
+        "Environment=DISCORD_": [],
         "ExecStart=": [_quoted(str(program), "ExecStart=") + " run"],
         "WorkingDirectory=": [f"WorkingDirectory={_escaped(str(Path.cwd()))}"],
         "Documentation=": [],

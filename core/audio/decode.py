@@ -1,6 +1,6 @@
 """Any audio file to 44.1 kHz stereo float32, in a child process that can do no harm.
 
-What comes from users is parsed only in that child (`_decoder.py`): libsndfile in blocks for WAV, FLAC, Ogg, MP3 and
+What comes from users is parsed only in that child (`decoder_child.py`): libsndfile in blocks for WAV, FLAC, Ogg, MP3 and
 AIFF, FFmpeg's libraries through PyAV for the rest (m4a, wma, video containers). The kind of file is told by its first
 bytes from a fixed list, never by its name, and the demuxer is forced, so that a playlist renamed to .mp3 opens nothing.
 """
@@ -31,7 +31,7 @@ MOST_TAG_SECONDS = 5
 MOST_TAGS, MOST_COMMENT_BYTES = 8, 1 << 20
 """ID3 tags before the sound, and bytes of Vorbis comments (a picture is none): beyond, a file is made to cost time."""
 
-_CHILD = Path(__file__).with_name("_decoder.py")
+_CHILD = Path(__file__).with_name("decoder_child.py")
 _DISK_FULL = 28  # the child's exit code then
 
 

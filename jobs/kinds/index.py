@@ -1,10 +1,9 @@
-"""Bring the library up to date with a folder of music: incremental, resumable, streaming.
+"""Bring the library up to date with a folder of music, incrementally and in three passes.
 
-Three passes. The scan walks the folder and notes each audio file's size and time in the table `folder_file`; what is
-new, changed, or analysed by another version becomes pending. Then each pending file is hashed and, where its
-content is unknown, analysed, and committed by itself, so an interrupted run goes on where it stopped; as many
-files are in work as the engine has slots. Content hashes tell a moved file from a new one; what vanished is
-forgotten at the very end.
+The scan walks the folder and stores each audio file's size and time in the table `folder_file`; files that are new,
+changed, or analysed by another version become pending. Then each pending file is hashed and, if its content is unknown,
+analysed and committed by itself, so that an interrupted run continues where it stopped; as many files are processed at
+once as the engine has slots. Content hashes distinguish a moved file from a new one. Missing files are removed last.
 """
 
 from __future__ import annotations
@@ -43,12 +42,12 @@ class Spec:
     folder: str
     """Its absolute path."""
     so_far: dict[str, int] = field(default_factory=dict)
-    """{count of HANDLED: files} of earlier runs of a job that gave way."""
+    """The HANDLED counts of earlier runs of a job that gave way."""
 
 
 @dataclass
 class IndexReport:
-    """What a run did. `failed` holds (path in the folder, why); `rate` is analysed files per minute."""
+    """The counts of a run. `failed` holds (path in the folder, error); `rate` is in analysed files per minute."""
 
     folder: str
     separator: str = ""
@@ -60,7 +59,7 @@ class IndexReport:
     moved: int = 0
     removed: int = 0
     duplicates: int = 0
-    """New files with the content of one that is there already: they share its track."""
+    """New files with the content of an existing one, whose track they share."""
     unchanged: int = 0
     failures: int = 0
     failed: list[tuple[str, Fact]] = field(default_factory=list)
@@ -73,7 +72,7 @@ class IndexReport:
 
 @dataclass(frozen=True)
 class IndexProgress:
-    """How far the second pass is; `rate` is analysed files per minute."""
+    """The progress of the second pass; `rate` is analysed files per minute."""
 
     done: int
     total: int
@@ -101,11 +100,13 @@ class FolderIndex:
     analysed: int = 0
     done: int = 0
     in_work: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
-    """Content that is being analysed, so that its copies wait and then share the track."""
+    """Tasks by the content that they analyse, so that its copies wait and then share the track."""
 
     async def run(self) -> IndexReport:
-        """Do it. Raises UserError when the folder is not there, or is empty though it had music (a volume that is not
-        mounted) unless `allow_empty`; Cancelled when `cancel` says so."""
+        """Index the folder.
+
+        Raises UserError if it is missing or, unless `allow_empty`, has lost all its music (an unmounted volume);
+        Cancelled when `cancel` returns True."""
         self.folder = await asyncio.to_thread(lambda: self.folder.expanduser().resolve())
         access = await asyncio.to_thread(access_to, self.folder)
         if access == "missing":
@@ -167,7 +168,7 @@ class FolderIndex:
                 while len(running) >= max(self.engine.slots, 1):
                     running = await self._some_done(running)
                 self._check()
-                self._tell(total)
+                self._report_progress(total)
                 running.add(asyncio.create_task(self._one(row)))
             while running:
                 running = await self._some_done(running)
@@ -177,7 +178,7 @@ class FolderIndex:
                     task.cancel()
             await asyncio.gather(*running, return_exceptions=True)  # what is in work is committed by itself
             raise
-        self._tell(total)
+        self._report_progress(total)
 
     async def _pending(self) -> AsyncIterator[Row]:
         last = ""
@@ -190,7 +191,7 @@ class FolderIndex:
                 yield row
 
     async def _some_done(self, running: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
-        """Wait until one of them ends; returns the others."""
+        """Wait until one of them ends and return the others."""
         ended, others = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         running -= ended
         for task in ended:
@@ -200,12 +201,12 @@ class FolderIndex:
                 await self.between(self.report)
         return others
 
-    def _tell(self, total: int) -> None:
+    def _report_progress(self, total: int) -> None:
         if self.progress is not None:
             self.progress(IndexProgress(self.done, total, self._rate()))
 
     async def _one(self, row: Row) -> None:
-        """Hash one pending file, analyse it if its content is unknown, and commit what is known then.
+        """Hash one pending file, analyse it if its content is unknown, and commit the result.
 
         Raises Unavailable, Cancelled, or what the database does.
         """
@@ -267,7 +268,9 @@ class FolderIndex:
             await fail(transaction, self.place, found, error)
 
     async def _analyse(self, path: Path, measured: dict[str, Any] | None) -> dict[str, Any]:
-        """The engine's answer, where `measured` is an analysis that still holds, with the tags alone. A file that crashes the worker or takes too long twice is the file's fault."""
+        """Return the engine's answer; if `measured` is a valid analysis, only the tags are read.
+
+        A file that crashes or times out the worker twice is refused."""
         arguments = {
             "path": str(path),
             "name": path.name,
@@ -287,7 +290,7 @@ class FolderIndex:
 
 
 async def run(work: Work[Spec]) -> Done[IndexReport]:
-    """Index the folder, and give way to whoever waits for something."""
+    """Index the folder, and give way to more urgent jobs."""
 
     def progress(now: IndexProgress) -> None:
         pace = f", {now.rate:.0f} a minute" if now.rate else ""

@@ -71,7 +71,7 @@ def job(words: str, state: str = "running", kind: str = "analyse", **more: Any) 
     return Job(**{**fields, **more})
 
 
-def analysis(words: str) -> TrackAnalysis:
+def longest_analysis(words: str) -> TrackAnalysis:
     facts = {stem: {"activity": 0.99} for stem in STEMS}
     return make.analysis(
         content_hash="f" * 64, duration_s=86_399.0, separator="unet", tempo_bpm=239.9, key="C#", mode="minor",
@@ -111,7 +111,7 @@ def reasons(words: str) -> list[Reason]:
     return sorted(mixed, key=lambda one: -len(reason_text(one).encode()))
 
 
-def picks(words: str, count: int = 20) -> list[Pick]:
+def longest_picks(words: str, count: int = 20) -> list[Pick]:
     every = reasons(words)
     return [
         Pick(
@@ -141,11 +141,11 @@ def recommended(words: str) -> Recommended:
     said = fact(
         "changed", tap=fact("less-like", title=words), fresh=20, all=20, reordered=True, moves=[move] * 3
     )
-    return Recommended(BIG, 1, picks(words), asked, 1, BIG, said)
+    return Recommended(BIG, 1, longest_picks(words), asked, 1, BIG, said)
 
 
 def journey(words: str) -> Made:
-    stops = [Stop(pick, 0.55, 0.55) for pick in picks(words, 40)]
+    stops = [Stop(pick, 0.55, 0.55) for pick in longest_picks(words, 40)]
     return Made(
         BIG,
         1,
@@ -278,7 +278,7 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.widgets:problem_card": [(words * 10,)],
         "bot.features.library.cards:details_card": [(track(words), ["profile", "contrast", "chroma"], True), (track(words), ["profile"], False)],
         "bot.features.upload.cards:job_card": [(job(words, state, kind),) for state in states for kind in ("analyse", "index", "renew", "stems")],
-        "bot.features.upload.cards:result_card": [(job(words, "done"), replace(track(words), id=1), analysis(words), similar(words)[:3], {"picture": True, "listed": listed}) for listed in (None, True, False)],
+        "bot.features.upload.cards:result_card": [(job(words, "done"), replace(track(words), id=1), longest_analysis(words), similar(words)[:3], {"picture": True, "listed": listed}) for listed in (None, True, False)],
         "bot.features.upload.cards:index_card": [(job(words, "done", "index", result={**indexed, "failed": [[words, fact("plain", sentence=words)]] * 99}),)],
         "bot.features.journey.cards:where_card": [(action, ("joyful_activation", 40, 240), {"known": known}) for action in ("jr_to", "jr_from") for known in (True, False)],
         "bot.features.journey.cards:journey_card": [(journey(words), page, {"picture": True}) for page in (0, 7)],
@@ -307,7 +307,7 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.consent:consent_card": [(kept, BIG, "c" * 62)],
         "bot.features.similar.cards:answer_card": [(way, track(words), similar(words), prominent(words)) for way in ways] + [(replace(ways[1], track_id=0), None, [], prominent(words))],
         "bot.features.similar.cards:comparison_card": [(track(words), replace(track(words), id=1), similar(words)[0].reasons, False)],
-        "bot.features.upload.cards:stems_card": [(job(words, "done", "stems", result=archive), analysis(words), until) for until in (None, 1e9)],
+        "bot.features.upload.cards:stems_card": [(job(words, "done", "stems", result=archive), longest_analysis(words), until) for until in (None, 1e9)],
         "bot.features.mood.cards:mood_form": [(questions()[:AT_ONCE],)],
         "bot.features.mood.cards:forgotten_card": [()],
         "bot.features.mood.cards:question_card": [(one, answered, 40, tr("Before, you said “{answer}”.", answer=translated(one.answers)[-1])) for one in questions() for answered in (0, 39)],

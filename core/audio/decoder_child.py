@@ -1,6 +1,6 @@
 """The sandboxed child of `core.audio.decode`: reads audio on standard input, writes samples on standard output.
 
-Run as a script (`python -I _decoder.py {json}`), never imported by the rest of Moodstem: it imports nothing of it, so
+Run as a script (`python -I decoder_child.py {json}`), never imported by the rest of Moodstem: it imports nothing of it, so
 that it starts within 0.2 s. Before the first byte of the upload is parsed the process gives up what it does not need
 (`give_up_rights`): from then on it can read standard input, write its answer and use memory and time up to its limits. On
 Linux, seccomp refuses every other system call (no file, socket, process, signal, or other process' memory) and Landlock
@@ -328,7 +328,7 @@ def read_tags(parser: Any, file: Any) -> dict[str, str]:
     return {name: text[:MOST_OF_A_TAG] for name, text in texts.items() if isinstance(text, str)}
 
 
-def _import_all_of_av() -> None:
+def import_all_of_av() -> None:
     """PyAV imports some of its modules only when a stream of their kind turns up; then it is too late."""
     import importlib
     import pkgutil
@@ -358,7 +358,7 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up between the samples
     if limits.get("format"):
-        _import_all_of_av()
+        import_all_of_av()
         file: Any = os.fdopen(0, "rb", closefd=False)
     else:
         import soundfile  # noqa: F401 - before the process loses the right to open files
