@@ -29,7 +29,7 @@ from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
 from core.recommend.rules import recommend
 from core.recommend.table import PRESENCE, load_rules
-from core.separation.registry import BUNDLED, at_hand, describe, installed, load_separator, names
+from core.separation.registry import BUNDLED, at_hand, describe, load_separator, names
 from core.spoken import speaking
 from tests.core.recommend.worlds import catalog
 from tests.fakes.separator_plugin import installed_plugin, write_plugin
