@@ -35,9 +35,9 @@ class Connection:
         Thread(target=_work, args=(connection, self._asked), name="sqlite", daemon=True).start()
 
     @classmethod
-    async def open(cls, path: Path, *, read_only: bool = False) -> Connection:
-        """Open or create a database in WAL mode; `read_only` one that exists, in its mode. Raises sqlite3.Error."""
-        return cls(await asyncio.to_thread(_open, path, read_only))
+    async def open(cls, path: Path, *, readonly: bool = False) -> Connection:
+        """Open or create a database in WAL mode, or look at one that is there. Raises sqlite3.Error."""
+        return cls(await asyncio.to_thread(_open_readonly if readonly else _open, path))
 
     def run(self, work: Callable[..., T], *args: Any) -> asyncio.Future[T]:
         """Have `work(connection, *args)` done; a future that is cancelled before its turn drops it."""
@@ -96,14 +96,18 @@ def _work(connection: sqlite3.Connection, asked: SimpleQueue[_Work]) -> None:
             turn[0][0].get_loop().call_soon_threadsafe(resolve, outcomes)
 
 
-def _open(path: Path, read_only: bool) -> sqlite3.Connection:
-    address = f"{path.absolute().as_uri()}?mode={'ro' if read_only else 'rwc'}"
-    connection = sqlite3.connect(
-        address, uri=True, timeout=BUSY_S, isolation_level=None, check_same_thread=False
-    )
+def _open_readonly(path: Path) -> sqlite3.Connection:
+    """While nobody has it open there is no log, and none is made: then the file stays as it is."""
+    unused = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    uri = f"{path.absolute().as_uri()}?mode=ro{unused}"
+    connection = sqlite3.connect(uri, timeout=BUSY_S, uri=True, check_same_thread=False)
     connection.row_factory = sqlite3.Row
-    if read_only:
-        return connection
+    return connection
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
     connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # only a new file takes it, and only before WAL
     deadline = time.monotonic() + BUSY_S
     while True:

@@ -6,12 +6,11 @@ import asyncio
 import logging
 import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
-from core.errors import UserError
+from core.errors import UserError, is_disk_full
+from core.folders import make_folder, writable
 from core.library.copies import copy_from_before, stamp, write_copy
 from core.library.database import Database
 from core.library.sources import sources
@@ -25,58 +24,43 @@ async def open_database(path: Path) -> Database:
 
     Raises UserError when the file is not ours, of another age than this program, or cannot be opened.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # what members said is not for others
-    with _refusing(path):
+    make_folder(path.parent)
+    try:
         database = await Database.connect(path)
         try:
             await migrate(database)
         except BaseException:
             await database.close()
             raise
-    return database
-
-
-async def open_read_only(path: Path) -> Database:
-    """Open the database at `path` as it is, whatever its schema; nothing is changed. Raises UserError as `open_database`."""
-    with _refusing(path):
-        return await Database.connect(path, read_only=True)
-
-
-@contextmanager
-def _refusing(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into a UserError that says what to do."""
-    try:
-        yield
     except sqlite3.DatabaseError as error:
+        if is_disk_full(error):
+            raise
         if error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
             raise UserError(
-                f"The database {path} cannot be opened ({error}): check the folder's permissions."
+                f"The database {path} cannot be opened ({error}): {writable(path.parent)}."
             ) from error
         raise UserError(
             f"{path} is not a usable Moodstem database ({error}): restore a backup or choose another data folder."
         ) from error
+    return database
 
 
 async def migrate(database: Database) -> None:
     """Run each missing migration in a transaction of its own. Raises UserError as `check_version`."""
     current = await schema_version(database)
     check_version(database.path, current)
-    pending = {number: script for number, script in available_migrations().items() if number > current}
-    if pending and current:
-        copy = database.path.parent / "backups" / f"schema-{current}-{stamp()}.db"
-        await asyncio.to_thread(write_copy, database.path, copy)
-        log.warning(
-            "The database is brought from schema %d to %d; a copy from before is %s",
-            current,
-            max(pending),
-            copy,
-        )
-    for number, script in pending.items():
+    for number, script in available_migrations().items():
+        if number <= current:
+            continue
         async with database.transaction() as transaction:
             # A second process may have migrated while this one waited for the lock.
             [row] = await transaction.run("PRAGMA user_version")
             if row[0] >= number:
                 continue
+            if 0 < row[0] == current:
+                copy = database.path.parent / "backups" / f"schema-{current}-{stamp()}.db"
+                await asyncio.to_thread(write_copy, database.path, copy)
+                log.warning("The database is brought up to date; a copy of schema %d is %s", current, copy)
             for statement in split_statements(script):
                 await transaction.run(statement)
             await transaction.run(f"PRAGMA user_version={number}")
