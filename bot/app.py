@@ -21,7 +21,7 @@ from discord.ext import commands
 from bot.consent import Again, Gate, from_short, must_ask, run_command, short_command, short_press
 from bot.errors import name_of, report
 from bot.metrics import Metrics
-from bot.router import Handler, marked, route
+from bot.router import Handler, marked, route, typed
 from bot.service.catalogs import Catalogs
 from bot.service.job_cards import JobCards
 from bot.service.listening import Listening
@@ -284,11 +284,9 @@ class Moodstem(commands.Bot):
         handler = self.handlers.get(action)
         if handler is None:
             raise UserError(tr("This button is from another version of me; run the command again."))
-        try:
-            inspect.signature(handler).bind(interaction, *arguments)
-        except TypeError:
-            raise UserError(tr("This card is from another version of me; run the command again.")) from None
-        await handler(interaction, *arguments)
+        if (suiting := typed(handler, arguments)) is None:
+            raise UserError(tr("This card is from another version of me; run the command again."))
+        await handler(interaction, *suiting)
 
     def again(self, short: str) -> Again | None:
         """What a consent card's own button says that waited; None when it says nothing that this version knows."""

@@ -11,6 +11,7 @@ from discord import app_commands
 
 from bot.app import Moodstem
 from bot.errors import guard_autocomplete
+from bot.router import whole
 from bot.theme import clock
 from bot.words.i18n import tr, trn
 from core.audio.types import STEMS
@@ -145,9 +146,8 @@ async def chosen_track(interaction: Interaction, value: str) -> Track:
     """The track that an option means: a choice, or the best match of what was typed. Raises UserError."""
     bot = interaction.client
     scope = bot.catalogs.scope(interaction.guild_id)
-    kind, _, number = value.partition(":")
-    if kind == "track" and number.isdecimal():
-        track = await search.visible(bot.database, scope, min(int(number), 2**62))
+    if (track_id := _id(value, "track")) is not None:
+        track = await search.visible(bot.database, scope, track_id)
         if track is None:
             raise UserError(
                 tr("This track is no longer in the library here; choose another one from the list.")
@@ -170,9 +170,8 @@ async def chosen_track_or_own(interaction: Interaction, value: str) -> Track:
 async def chosen_playlist(interaction: Interaction, value: str) -> Playlist:
     """The member's own playlist that an option means: a choice, or a name. Raises UserError."""
     lists = interaction.client.playlists
-    kind, _, number = value.partition(":")
-    if kind == "list" and number.isdecimal():
-        return await lists.own(min(int(number), 2**62), interaction.user.id)
+    if (playlist_id := _id(value, "list")) is not None:
+        return await lists.own(playlist_id, interaction.user.id)
     playlist = await lists.named(interaction.user.id, value)
     if playlist is None:
         raise UserError(
@@ -192,6 +191,12 @@ def chosen_entry(entries: list[Entry], value: str) -> Entry:
         if wanted and kind != "entry" and wanted in fold(entry.title):
             return entry
     raise UserError(tr("That track is not in the playlist; choose one from the list."))
+
+
+def _id(value: str, kind: str) -> int | None:
+    """The id that a choice of this kind says ('track:12'); None for a text that was typed."""
+    found, _, number = value.partition(":")
+    return whole(number) if found == kind else None
 
 
 def choice(name: str, value: str) -> app_commands.Choice[str]:

@@ -97,9 +97,9 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         await interaction.response.edit_message(view=await self.jobs_view(must_manage(interaction)))
 
     @on_press("admin_cancel")
-    async def cancel(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
+    async def cancel(self, interaction: discord.Interaction[Moodstem], job_id: int) -> None:
         guild_id = must_manage(interaction)
-        job = await self.bot.queue.get(int(job_id))
+        job = await self.bot.queue.get(job_id)
         if job is None or job.guild_id != guild_id:
             raise UserError(tr("This job is not one of this server, or no longer kept; press Refresh."))
         if await cancel(self.bot.queue, self.bot.settings, job.id):
@@ -232,8 +232,8 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         )
 
     @on_press("admin_log", consent=False)
-    async def log_page(self, interaction: discord.Interaction[Moodstem], page: str) -> None:
-        await interaction.response.edit_message(view=await self.log_view(must_manage(interaction), int(page)))
+    async def log_page(self, interaction: discord.Interaction[Moodstem], page: int) -> None:
+        await interaction.response.edit_message(view=await self.log_view(must_manage(interaction), page))
 
     async def log_view(self, guild_id: int, page: int) -> discord.ui.LayoutView:
         found = await entries(self.bot.database, guild_id, PAGE + 1, page * PAGE)

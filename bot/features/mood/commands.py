@@ -9,7 +9,7 @@ from discord.ext import commands
 from bot.app import Moodstem
 from bot.consent import asks_for
 from bot.features.mood.cards import earlier_answer, forgotten_card, mood_form, profile_card, question_card
-from bot.router import Press, on_press
+from bot.router import Press, on_press, whole
 from bot.widgets import Card, Style, note_card
 from bot.words.i18n import tr, trn
 from core.errors import UserError
@@ -90,9 +90,7 @@ class Mood(commands.Cog):
         sitting = await self.bot.moods.sitting(interaction.user.id) or Sitting()
         for one in filter(None, given):
             question_id, _, answer = one.rpartition("=")
-            if not answer.isdecimal():
-                raise UserError(tr("This form is from another version of me; use `/mood` to answer again."))
-            sitting.answers.append({"question": question_id, "answer": int(answer)})
+            sitting.answers.append({"question": question_id, "answer": whole(answer)})
         card = await self.finish(interaction.user.id, sitting)
         message = interaction.message
         if message is not None and message.flags.ephemeral:
@@ -108,8 +106,8 @@ class Mood(commands.Cog):
         await self.show(interaction, sitting)
 
     @on_press("mood_answer")
-    async def answer(self, interaction: discord.Interaction[Moodstem], question_id: str, value: str) -> None:
-        await self.record(interaction, question_id, int(value))
+    async def answer(self, interaction: discord.Interaction[Moodstem], question_id: str, value: int) -> None:
+        await self.record(interaction, question_id, value)
 
     @on_press("mood_skip")
     async def skip(self, interaction: discord.Interaction[Moodstem], question_id: str) -> None:
@@ -125,6 +123,7 @@ class Mood(commands.Cog):
             await self.show(interaction, sitting, tr("That card was an old one; this is where you are."))
             return
         sitting.answers.append({"question": question_id, "answer": value})
+        next_question(sitting.answers, form=sitting.form)  # raises for an answer that no button offers
         await self.bot.moods.save_sitting(interaction.user.id, sitting)
         await self.show(interaction, sitting)
 

@@ -49,12 +49,10 @@ class PartyCog(commands.Cog, name="Party"):
         opened = await self.bot.parties.open(interaction.user.id, interaction.guild_id, occasion, count)
         if await self.bot.moods.profile(interaction.user.id) is not None:
             await self.bot.parties.join(opened.id, interaction.user.id)
-        await interaction.response.send_message(
-            view=waiting_card(await self.stored(interaction, str(opened.id)))
-        )
+        await interaction.response.send_message(view=waiting_card(await self.stored(interaction, opened.id)))
 
     @on_press("party_join", consent=False)
-    async def join(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
+    async def join(self, interaction: discord.Interaction[Moodstem], party_id: int) -> None:
         opened = await self.stored(interaction, party_id)
         here = {guest.user_id for guest in opened.guests}
         if interaction.user.id in here:
@@ -78,7 +76,7 @@ class PartyCog(commands.Cog, name="Party"):
         await self.show(interaction, party_id)
 
     @on_press("party_leave", consent=False)
-    async def leave(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
+    async def leave(self, interaction: discord.Interaction[Moodstem], party_id: int) -> None:
         opened = await self.stored(interaction, party_id)
         if interaction.user.id not in {guest.user_id for guest in opened.guests}:
             raise UserError(tr("You are not in this one; press Join if you want to be."))
@@ -86,7 +84,7 @@ class PartyCog(commands.Cog, name="Party"):
         await self.show(interaction, party_id)
 
     @on_press("party_make")
-    async def make(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
+    async def make(self, interaction: discord.Interaction[Moodstem], party_id: int) -> None:
         opened = await self.stored(interaction, party_id)
         if interaction.user.id != opened.host and not interaction.permissions.manage_guild:
             raise UserError(
@@ -103,20 +101,20 @@ class PartyCog(commands.Cog, name="Party"):
         await interaction.edit_original_response(view=playlist_card(await self.stored(interaction, party_id)))
 
     @on_press("party_page", consent=False)
-    async def page(self, interaction: discord.Interaction[Moodstem], party_id: str, page: str) -> None:
+    async def page(self, interaction: discord.Interaction[Moodstem], party_id: int, page: int) -> None:
         await interaction.response.edit_message(
-            view=playlist_card(await self.stored(interaction, party_id), int(page))
+            view=playlist_card(await self.stored(interaction, party_id), page)
         )
 
     @on_press("party_why", consent=False)
-    async def why(self, interaction: discord.Interaction[Moodstem], party_id: str, place: str) -> None:
+    async def why(self, interaction: discord.Interaction[Moodstem], party_id: int, place: int) -> None:
         opened = await self.stored(interaction, party_id)
-        if int(place) >= len(opened.tracks):
+        if place >= len(opened.tracks):
             raise UserError(tr("This playlist was made again and is shorter now; look at the card above."))
-        await interaction.response.send_message(view=why_card(opened, int(place)), ephemeral=True)
+        await interaction.response.send_message(view=why_card(opened, place), ephemeral=True)
 
     @on_press("party_save")
-    async def save(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
+    async def save(self, interaction: discord.Interaction[Moodstem], party_id: int) -> None:
         """The party's tracks as a playlist of one's own: for everybody who sees the card."""
         opened = await self.stored(interaction, party_id)
         if not opened.tracks:
@@ -125,14 +123,14 @@ class PartyCog(commands.Cog, name="Party"):
         tracks = [track["track_id"] for track in opened.tracks]
         await save_as_playlist(interaction, tr("Our party"), tracks)
 
-    async def show(self, interaction: discord.Interaction[Moodstem], party_id: str) -> None:
+    async def show(self, interaction: discord.Interaction[Moodstem], party_id: int) -> None:
         opened = await self.stored(interaction, party_id)
         card = playlist_card(opened) if opened.tracks else waiting_card(opened)
         await interaction.response.edit_message(view=card)
 
-    async def stored(self, interaction: discord.Interaction[Moodstem], party_id: str) -> Opened:
+    async def stored(self, interaction: discord.Interaction[Moodstem], party_id: int) -> Opened:
         """For those of the server where it is. Raises UserError."""
-        opened = await self.bot.parties.get(int(party_id), interaction.guild_id)
+        opened = await self.bot.parties.get(party_id, interaction.guild_id)
         if opened is None:
             raise UserError(tr("This party is no longer kept; start another with /party."))
         return opened

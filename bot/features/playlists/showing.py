@@ -61,10 +61,10 @@ async def playlist_view(
     return playlist_card(playlist, entries, page, own=own, note=note)
 
 
-async def visible_playlist(interaction: Interaction, playlist_id: int | str) -> Playlist:
+async def visible_playlist(interaction: Interaction, playlist_id: int) -> Playlist:
     """One's own, or one that was shared here. Raises UserError."""
     return await interaction.client.playlists.visible(
-        int(playlist_id), interaction.user.id, choices.place_of(interaction)
+        playlist_id, interaction.user.id, choices.place_of(interaction)
     )
 
 
@@ -86,7 +86,7 @@ async def play_from(interaction: Interaction, playlist: Playlist, place: int) ->
     if not here:
         raise UserError(tr("Nothing of this playlist is in the library now; add a track first."))
     place %= len(here)
-    track = await track_named(interaction, str(here[place].track_id))
+    track = await track_named(interaction, here[place].track_id or 0)
     sound = await preview_file(interaction.client, track)
     await interaction.client.listening.heard(interaction.user.id, track.id)
     by = f" · {plain(track.artist)}" if track.artist else ""
@@ -104,7 +104,7 @@ async def play_from(interaction: Interaction, playlist: Playlist, place: int) ->
     )
 
 
-async def track_named(interaction: Interaction, track_id: str) -> Track:
+async def track_named(interaction: Interaction, track_id: int) -> Track:
     """Raises UserError where it is gone, or of another server's library."""
     track = await interaction.client.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
     if track is None:

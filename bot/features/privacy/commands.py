@@ -89,7 +89,7 @@ class Privacy(commands.Cog):
     async def yes(self, interaction: discord.Interaction[Moodstem], asked: str, *short: str) -> None:
         """Notes the consent, then does what waited for it: a command, a button, or nothing that is still known."""
         await agree(self.bot.database, interaction.user.id)
-        waiting = self.bot.gate.take(int(asked), interaction.user.id)
+        waiting = self.bot.gate.take(asked, interaction.user.id)
         again = waiting.again if waiting is not None else self.bot.again(":".join(short))
         if again is not None:
             await again(interaction)

@@ -77,9 +77,9 @@ class Rules(commands.Cog):
 
     @on_press("rules_page", consent=False)
     async def page(
-        self, interaction: discord.Interaction[Moodstem], topic: str, source: str, page: str
+        self, interaction: discord.Interaction[Moodstem], topic: str, source: str, page: int
     ) -> None:
-        view = await rules_view(self.bot, must_manage(interaction), topic, source, _whole(page))
+        view = await rules_view(self.bot, must_manage(interaction), topic, source, page)
         await interaction.response.edit_message(view=view)
 
     @on_press("rules_open", consent=False)
@@ -107,9 +107,9 @@ class Rules(commands.Cog):
 
     @on_press("rules_sample", consent=False)
     async def sample(
-        self, interaction: discord.Interaction[Moodstem], rule_id: str, wanted: str, sample: str
+        self, interaction: discord.Interaction[Moodstem], rule_id: str, wanted: str, sample: int
     ) -> None:
-        await self.show_preview(interaction, rule_id, wanted, _whole(sample))
+        await self.show_preview(interaction, rule_id, wanted, sample)
 
     async def show_preview(
         self, interaction: discord.Interaction[Moodstem], rule_id: str, wanted: str, sample: int
@@ -137,9 +137,9 @@ class Rules(commands.Cog):
         await interaction.response.edit_message(view=view)
 
     @on_press("rules_undo")
-    async def undo(self, interaction: discord.Interaction[Moodstem], change_id: str) -> None:
+    async def undo(self, interaction: discord.Interaction[Moodstem], change_id: int) -> None:
         guild_id = must_manage(interaction)
-        change = await undo(self.bot.database, guild_id, interaction.user.id, _whole(change_id))
+        change = await undo(self.bot.database, guild_id, interaction.user.id, change_id)
         await self.log(guild_id, interaction.user.id, mark("rule undone"), change)
         view = await self.rule_view(
             guild_id, the_rule(change.rule), tr("↩️ Undone: the weight is what it was before.")
@@ -147,13 +147,13 @@ class Rules(commands.Cog):
         await interaction.response.edit_message(view=view)
 
     @on_press("rules_changes", consent=False)
-    async def changes(self, interaction: discord.Interaction[Moodstem], page: str) -> None:
-        guild_id, shown = must_manage(interaction), _whole(page)
-        found = await changes(self.bot.database, guild_id, PAGE + 1, shown * PAGE)
+    async def changes(self, interaction: discord.Interaction[Moodstem], page: int) -> None:
+        guild_id = must_manage(interaction)
+        found = await changes(self.bot.database, guild_id, PAGE + 1, page * PAGE)
         view = changes_card(
             found[:PAGE],
             {rule.id: rule for rule in load_rules()},
-            shown,
+            page,
             more=len(found) > PAGE,
             undoable=await newest_standing(self.bot.database, guild_id),
         )
@@ -170,13 +170,6 @@ class Rules(commands.Cog):
 
 def _weight(wanted: str) -> float | None:
     return None if wanted == "usual" else weight_from(wanted)
-
-
-def _whole(text: str) -> int:
-    """A number that one of our buttons carries. Raises UserError for what no button of ours says."""
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise UserError(tr("This card is from another version of me; use /admin rules again."))
-    return int(text)
 
 
 async def setup(bot: Moodstem) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-from dataclasses import replace
 from pathlib import Path
 
 import discord
@@ -31,6 +30,8 @@ from core.recommend import acoustic_similarity
 from core.recommend.prominence import Prominent, prominent
 from core.recommend.similar import Similar, similar
 from core.track_analysis import TrackAnalysis
+
+Interaction = discord.Interaction[Moodstem]
 
 POOL = 5
 """To practise with, and like a track: among this many times more similar tracks than are shown."""
@@ -66,7 +67,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
     @answer_refusals
     async def similar(
         self,
-        interaction: discord.Interaction[Moodstem],
+        interaction: Interaction,
         track: str | None = None,
         by: str | None = None,
         instrument: str | None = None,
@@ -84,7 +85,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
         )
         await self.answer(interaction, question)
 
-    async def answer(self, interaction: discord.Interaction[Moodstem], question: Question) -> None:
+    async def answer(self, interaction: Interaction, question: Question) -> None:
         """In place of the deferred answer, or of the card whose button was pressed."""
         track, analysis = (
             await self.known(interaction, question.track_id) if question.track_id else (None, None)
@@ -117,36 +118,56 @@ class SimilarCommands(commands.Cog, name="Similar"):
         return found
 
     @on_press("sim", consent=False)
-    async def again(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
+    async def again(
+        self, interaction: Interaction, track_id: int, by: str, metric: str, stems: str, practise: str
+    ) -> None:
         await interaction.response.defer()
-        await self.answer(interaction, _question(*arguments))
+        await self.answer(interaction, Question.of(track_id, by, metric, stems, practise))
 
     @on_press("sim_metric", consent=False)
-    async def measured(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
-        await self.again(interaction, *arguments)
+    async def measured(
+        self, interaction: Interaction, track_id: int, by: str, metric: str, stems: str, practise: str
+    ) -> None:
+        await self.again(interaction, track_id, by, metric, stems, practise)
 
     @on_press("sim_stem", consent=False)
-    async def only(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
+    async def only(
+        self,
+        interaction: Interaction,
+        track_id: int,
+        by: str,
+        metric: str,
+        stems: str,
+        practise: str,
+        stem: str,
+    ) -> None:
         """One more instrument that is compared, or one less."""
         await interaction.response.defer()
-        question = _question(*arguments[:-1])
-        await self.answer(
-            interaction, question.toggled(arguments[-1]) if arguments[-1] in STEMS else question
-        )
+        question = Question.of(track_id, by, metric, stems, practise)
+        await self.answer(interaction, question.toggled(stem) if stem in STEMS else question)
 
     @on_press("sim_practise", consent=False)
-    async def practise(self, interaction: discord.Interaction[Moodstem], *arguments: str) -> None:
-        await interaction.response.defer()
-        stem = arguments[-1] if arguments[-1] in STEMS else ""
-        await self.answer(interaction, replace(_question(*arguments[:-1]), practise=stem))
+    async def practise(
+        self,
+        interaction: Interaction,
+        track_id: int,
+        by: str,
+        metric: str,
+        stems: str,
+        _before: str,
+        stem: str,
+    ) -> None:
+        await self.again(interaction, track_id, by, metric, stems, stem)
 
     @on_press("compare", consent=False)
-    async def compare(self, interaction: discord.Interaction[Moodstem], one: str, other: str) -> None:
+    async def compare(self, interaction: Interaction, one: int, other: int) -> None:
         """Two tracks beside each other; the picture takes some seconds, in a process of its own."""
+        if one == other:
+            raise UserError(tr("This card is from another version of me; run the command again."))
         await interaction.response.defer(ephemeral=True, thinking=True)
         (left, first), (right, second) = (
-            await self.known(interaction, int(one)),
-            await self.known(interaction, int(other)),
+            await self.known(interaction, one),
+            await self.known(interaction, other),
         )
         catalog = await self.bot.catalogs.of(interaction.guild_id)
         key = left.id, right.id, interaction.guild_id, await self.bot.library.version()
@@ -175,9 +196,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
         picture = await draw_comparison(tracks, parts, comparison_words(similarity), longest)
         return picture, acoustic_similarity.strongest(terms, left[0], right[0]), None not in audio
 
-    async def known(
-        self, interaction: discord.Interaction[Moodstem], track_id: int
-    ) -> tuple[Track, TrackAnalysis]:
+    async def known(self, interaction: Interaction, track_id: int) -> tuple[Track, TrackAnalysis]:
         """A track that is found here, with its analysis. Raises UserError when either is gone."""
         track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         analysis = await self.bot.library.analysis(track.id) if track else None
@@ -221,12 +240,6 @@ def find(
         return near, []
     among = {one.track.id for one in near} if analysis is not None else None
     return near, prominent(catalog, question.practise, COUNT, among)
-
-
-def _question(*arguments: str) -> Question:
-    if len(arguments) != 5 or not arguments[0].isdecimal():
-        raise UserError(tr("This card is from another version of me; run the command again."))
-    return Question.of(*arguments)
 
 
 async def setup(bot: Moodstem) -> None:

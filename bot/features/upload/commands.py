@@ -72,7 +72,7 @@ class Upload(commands.Cog):
         await open_card(interaction, job)
 
     @on_press("upload_list")
-    async def list_(self, interaction: Interaction, job_id: str, listed: str) -> None:
+    async def list_(self, interaction: Interaction, job_id: int, listed: str) -> None:
         """Add one's upload to the library, or take it out."""
         job = await own_job(interaction, job_id)
         await self.bot.uploading.list_(job, interaction.user.id, listed == "1")
@@ -80,7 +80,7 @@ class Upload(commands.Cog):
         await show(interaction, job)
 
     @on_press("upload_remove", consent=False)
-    async def remove(self, interaction: Interaction, job_id: str) -> None:
+    async def remove(self, interaction: Interaction, job_id: int) -> None:
         """Forget an uploaded track and its audio; the uploader's and the admins' right."""
         sentence = {
             "removed": tr("Removed: the audio, its analysis and its picture."),

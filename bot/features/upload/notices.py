@@ -42,9 +42,9 @@ class Notices(commands.Cog):
         self.follow.cancel()
 
     @on_press("job_tell")
-    async def ask(self, interaction: discord.Interaction[Moodstem], job_id: str) -> None:
+    async def ask(self, interaction: discord.Interaction[Moodstem], job_id: int) -> None:
         """Tell me, or, pressed once more, don't."""
-        job = await self.bot.queue.get(int(job_id))
+        job = await self.bot.queue.get(job_id)
         if job is None:
             raise UserError(tr("This job is no longer kept; nothing was changed."))
         if job.user_id != interaction.user.id:

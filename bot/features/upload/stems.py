@@ -43,7 +43,7 @@ class Stems(commands.Cog):
         self.bot = bot
 
     @on_press("stems")
-    async def ask(self, interaction: Interaction, job_id: str) -> None:
+    async def ask(self, interaction: Interaction, job_id: int) -> None:
         """From a result card: the stems if they are there, else a job that makes them."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         analysed = await self.own(interaction, job_id, "analyse")
@@ -77,7 +77,7 @@ class Stems(commands.Cog):
         return job if there else None
 
     @on_press("stem", consent=False)
-    async def hand_out(self, interaction: Interaction, job_id: str, stem: str) -> None:
+    async def hand_out(self, interaction: Interaction, job_id: int, stem: str) -> None:
         """One stem as an ordinary attachment: Discord shows its player for those, and a way to save it."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         job = await self.own(interaction, job_id, "stems")
@@ -115,7 +115,7 @@ class Stems(commands.Cog):
         )
 
     @on_press("stem_all", consent=False)
-    async def hand_out_all(self, interaction: Interaction, job_id: str) -> None:
+    async def hand_out_all(self, interaction: Interaction, job_id: int) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         job = await self.own(interaction, job_id, "stems")
         sizes = stems.KIND.result(job).sizes
@@ -163,9 +163,9 @@ class Stems(commands.Cog):
             )
         )
 
-    async def own(self, interaction: Interaction, job_id: str, kind: str) -> Job:
+    async def own(self, interaction: Interaction, job_id: int, kind: str) -> Job:
         """The member's own job of this kind. Raises UserError for everybody else."""
-        job = await self.bot.queue.get(int(job_id))
+        job = await self.bot.queue.get(job_id)
         if job is None or job.kind != kind or job.state != "done":
             raise UserError(tr("This is no longer kept; upload the track again to have its stems."))
         if job.user_id != interaction.user.id:
