@@ -89,7 +89,7 @@ class LimitSettings(_Area):
     running_per_user: Annotated[int, Field(ge=1)] = 2
     """Jobs of one member that run at once, where several workers could take them."""
     daily_per_user: Annotated[int, Field(ge=0)] = 50
-    """Uploads in 24 hours, 0 for any number; what was refused or cancelled does not count."""
+    """Uploads received in 24 hours, whatever became of them; 0 for any number."""
     daily_per_server: Annotated[int, Field(ge=0)] = 500
 
 

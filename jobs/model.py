@@ -117,7 +117,7 @@ class Change:
 class Quotas:
     """How much may wait, and how much may be done in 24 hours; None is no limit.
 
-    Jobs that were refused, cancelled, or failed because of their input do not count towards a day.
+    What was accepted counts towards a day, whatever became of it.
     """
 
     waiting_per_user: int | None = 3

@@ -8,7 +8,8 @@ What it promises, and what tests/bot/test_random_kills.py holds it to with kill 
   lease can no longer write, and a job's effect and its end are one transaction.
 - One key is one job; two jobs about the same thing never run at once, so the later one finds the earlier's result.
 - Order: priority first, then start-time fair queueing between users (Goyal, Vin & Cheng 1997), so that one user's
-  hundred uploads delay another's first one by at most the jobs that are running, of which one user has a few only.
+  hundred uploads delay another's first one by at most the jobs that are running, of which one user has a few only. What
+  has run is charged by the clock, also when it came to nothing.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from typing import Any
 from core.errors import Fact, fact
 from core.library.connection import Row
 from core.library.database import Database, Transaction
-from jobs.attempts import Patience, end_attempt
+from jobs.attempts import BLAMELESS, Patience, end_attempt
 from jobs.forecast import forecast
 from jobs.model import Beat, Change, Claimed, Job, Quotas, State
-from jobs.order import ADD, ANY_READY, CLAIM, MORE_URGENT
+from jobs.order import ADD, ANY_READY, CLAIM, MORE_URGENT, charge
 from jobs.quotas import ACTIVE, DAY, check_quotas
 
 Clock = Callable[[], float]
@@ -80,8 +81,8 @@ class Queue:
         """Put a job into the queue; it is on disk when this returns.
 
         `spec` is the Spec of its kind (see jobs.kinds), or the same as JSON data.
-        `cost` is the expected work in one unit per kind (seconds of audio, files, ...); the fair order and the
-        time that is left count in it. An active job with the same `dedup` (with `once`, an ended one too) is
+        `cost` is the expected work in one unit per kind (seconds of audio, files, ...); the fair order (until the job
+        has run, and is charged what it took) and the time that is left count in it. An active job with the same `dedup` (with `once`, an ended one too) is
         returned instead of a new one. Jobs with the same `subject` never run at once. `alongside` makes further
         writes in the same transaction. Raises jobs.model.QuotaError (a UserError) when `limits` say so.
         """
@@ -255,6 +256,7 @@ class Queue:
             )
             if not rows:
                 return False
+            await charge(transaction, claimed.id, now)
             if effect is not None and (more := await effect(transaction)):
                 await transaction.run(
                     "UPDATE job SET result = ? WHERE id = ?", [json.dumps(result | more), claimed.id]
@@ -282,6 +284,8 @@ class Queue:
             if not rows:
                 return False
             await self._end_attempt(transaction, rows[0], error, code, permanent)
+            if code not in BLAMELESS:
+                await charge(transaction, claimed.id, self.clock())
         return True
 
     async def give_back(self, claimed: Claimed, notes: dict[str, Any] | None = None) -> bool:
@@ -298,11 +302,15 @@ class Queue:
 
     async def cancelled(self, claimed: Claimed) -> bool:
         """Confirm that a running job has stopped since somebody cancelled it."""
-        rows = await self._fenced(
-            claimed,
-            "state = 'cancelled', error_code = 'cancelled', owner = NULL, lease_until = NULL, finished_at = ?",
-            [self.clock()],
-        )
+        now = self.clock()
+        async with self.database.transaction() as transaction:
+            rows = await transaction.run(
+                "UPDATE job SET state = 'cancelled', error_code = 'cancelled', owner = NULL, lease_until = NULL,"
+                " finished_at = ? WHERE id = ? AND token = ? AND state = 'running' RETURNING id",
+                [now, claimed.id, claimed.token],
+            )
+            if rows:
+                await charge(transaction, claimed.id, now)
         return bool(rows)
 
     async def urgent(self, priority: int, kinds: Collection[str] | None = None) -> bool:

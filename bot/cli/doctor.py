@@ -17,8 +17,9 @@ from bot.cli.root import print_json, settings_of
 from bot.cli.separators import separator_of
 from bot.cli.shared import JSON
 from bot.token import read_token
-from core.audio.decode import decode, sandbox_lacks
+from core.audio.decode import decode
 from core.audio.device import gpu_name, torch_has_cuda
+from core.audio.sandbox import sandbox_lacks
 from core.errors import UserError
 from core.folders import access_to
 from core.library.backup import quick_check

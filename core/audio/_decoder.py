@@ -1,12 +1,14 @@
-"""The sandboxed child of `core.audio.decode`: reads audio on standard input, writes samples on standard output.
+"""The sandboxed child of `core.audio.decode` and `core.audio.sandbox`: what strangers send is on its standard input, and
+samples, or what one of TASKS answers, go to its standard output.
 
-Run as a script (`python -I _decoder.py {json}`), never imported by the rest of Moodstem: it imports nothing of it, so
-that it starts within 0.2 s. Before the first byte of the upload is parsed the process gives up what it does not need
+Run as a script (`python -I _decoder.py {json}`), never imported by the rest of Moodstem: to decode, it imports nothing
+of it, so that it starts within 0.2 s. Before the first byte of the upload is parsed the process gives up what it does not need
 (`give_up_rights`): from then on it can read standard input, write its answer and use memory and time up to its limits. On
 Linux, seccomp refuses every other system call (no file, socket, process, signal, or other process' memory) and Landlock
 every path; elsewhere only the limits hold (RLIMIT_NOFILE 0 leaves the descriptors that are open and refuses new ones).
 
-Output: float32 samples, interleaved stereo at the rate asked for (null: the file's own), then a JSON document, then its length as 8 bytes little endian.
+Output of decoding: float32 samples, interleaved stereo at the rate asked for (null: the file's own), then a JSON
+document, then its length as 8 bytes little endian.
 """
 
 from __future__ import annotations
@@ -16,12 +18,12 @@ import errno
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 if (
-    __name__ != "__main__" or "tags" not in sys.argv[-1]
-):  # reading tags needs no numbers, and half the time without
+    __name__ != "__main__" or '"task"' not in sys.argv[-1]
+):  # a task needs no numbers, and half the time without
     import numpy as np
     import numpy.typing as npt
     import soxr
@@ -339,6 +341,38 @@ def read_tags(parser: Any, file: Any) -> dict[str, str]:
     return {name: text[:MOST_OF_A_TAG] for name, text in texts.items() if isinstance(text, str)}
 
 
+def _tags() -> Callable[[Any], Any]:
+    from tinytag import TinyTag
+
+    return lambda file: read_tags(TinyTag, file)
+
+
+def _playlist() -> Callable[[Any], Any]:
+    from core.library.playlist_files import answer
+
+    return lambda file: answer(file.read())
+
+
+TASKS: dict[str, Callable[[], Callable[[Any], Any]]] = {"tags": _tags, "playlist": _playlist}
+"""What is imported before the process loses the right to open files, and returns what reads the file."""
+
+ENCODINGS = ("latin-1", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "iso8859-2", "iso8859-15", "koi8-r")
+"""Those that files name, and those of Windows; Python loads each when it is first asked for."""
+
+
+def do_task(limits: dict[str, Any]) -> None:
+    """Answer with JSON, and end; whatever is raised ends the process without an answer."""
+    sys.path.insert(0, limits["code"])
+    for encoding in (*ENCODINGS, *(f"cp125{number}" for number in range(9))):
+        codecs.lookup(encoding)
+    read = TASKS[limits["task"]]() if limits["task"] != "check" else None
+    missing = give_up_rights(limits)
+    answer = missing if read is None else read(os.fdopen(0, "rb", closefd=False))
+    with os.fdopen(1, "wb", closefd=False) as out:
+        out.write(json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace"))
+    os._exit(0)
+
+
 def _import_all_of_av() -> None:
     """PyAV imports some of its modules only when a stream of their kind turns up; then it is too late."""
     import importlib
@@ -353,19 +387,8 @@ def _import_all_of_av() -> None:
 
 def main() -> None:
     limits = json.loads(sys.argv[1])
-    if limits.get("check"):
-        missing = give_up_rights(limits)
-        os.write(1, json.dumps(missing).encode())
-        os._exit(0)
-    if limits.get("tags"):
-        from tinytag import TinyTag
-
-        for encoding in ("latin-1", "cp1252", "utf-8", "utf-16", "utf-16-le", "utf-16-be"):
-            codecs.lookup(encoding)  # Python loads each when it is first asked for
-        tagged = os.fdopen(0, "rb", closefd=False)
-        give_up_rights(limits)
-        os.write(1, json.dumps(read_tags(TinyTag, tagged)).encode())
-        os._exit(0)
+    if "task" in limits:
+        do_task(limits)
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up between the samples
     if limits.get("format"):

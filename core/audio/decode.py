@@ -21,17 +21,14 @@ from typing import IO, Any
 
 import numpy as np
 
+from core.audio.sandbox import CHILD, needed_environment
 from core.audio.types import Samples
 from core.errors import Fact, Refusal, fact
 
 RATE, MAX_RATE = 44100, 192_000
-MOST_TAG_SECONDS = 5
-"""Reading tags takes a hundredth of that, unless somebody wrote megabytes of them."""
-
 MOST_TAGS, MOST_COMMENT_BYTES = 8, 1 << 20
 """ID3 tags before the sound, and bytes of Vorbis comments (a picture is none): beyond, a file is made to cost time."""
 
-_CHILD = Path(__file__).with_name("_decoder.py")
 _DISK_FULL = 28  # the child's exit code then
 
 
@@ -195,11 +192,11 @@ def _run_child(
     os.lseek(file.fileno(), 0, os.SEEK_SET)
     with tempfile.TemporaryFile() as out:
         child = subprocess.Popen(
-            [sys.executable, "-I", "-B", str(_CHILD), json.dumps(order)],
+            [sys.executable, "-I", "-B", str(CHILD), json.dumps(order)],
             stdin=file.fileno(),
             stdout=out.fileno(),
             stderr=subprocess.DEVNULL,
-            env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", **_needed_environment()},
+            env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", **needed_environment()},
             cwd=tempfile.gettempdir(),
             start_new_session=True,
         )
@@ -226,46 +223,6 @@ def _run_child(
         out.seek(0)
         samples = np.fromfile(out, np.float32, count=(end - 8 - length) // 8 * 2)
         return np.ascontiguousarray(samples.reshape(-1, 2).T), answer
-
-
-def sandbox_lacks() -> list[str]:
-    """Return what this machine cannot forbid a decoder, of 'landlock' and 'seccomp'; empty where all is in force."""
-    order = {"check": True, "memory_bytes": 1 << 32, "cpu_seconds": 10, "output_bytes": 1 << 20}
-    done = subprocess.run(
-        [sys.executable, "-I", "-B", str(_CHILD), json.dumps(order)],
-        stdin=subprocess.DEVNULL, capture_output=True, env=_needed_environment(), timeout=60,
-    )  # fmt: skip
-    found: list[str] = json.loads(done.stdout)
-    return found
-
-
-def metadata(path: Path) -> dict[str, str]:
-    """Return title, artist, albumartist, album and genre, those that the file's tags have, read in the sandboxed child.
-
-    Empty where there are none, or where reading them fails or takes more than MOST_TAG_SECONDS.
-    """
-    order = {
-        "tags": True,
-        "memory_bytes": 1 << 29,
-        "cpu_seconds": MOST_TAG_SECONDS,
-        "output_bytes": 1 << 20,
-        "parent": os.getpid(),
-    }
-    try:
-        with path.open("rb") as file:
-            done = subprocess.run(
-                [sys.executable, "-I", "-B", str(_CHILD), json.dumps(order)],
-                stdin=file, capture_output=True, env=_needed_environment(), timeout=2 * MOST_TAG_SECONDS,
-            )  # fmt: skip
-        found: dict[str, str] = json.loads(done.stdout) if done.returncode == 0 else {}
-    except (OSError, ValueError, subprocess.TimeoutExpired):
-        return {}
-    return found
-
-
-def _needed_environment() -> dict[str, str]:
-    """Nothing of ours goes to the child, except what the operating system needs to start a process."""
-    return {name: os.environ[name] for name in ("SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from weakref import WeakValueDictionary
+
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -29,6 +32,8 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
+        self.turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self.one_at_a_time = asyncio.Lock()
 
     @app_commands.command(description="Make a playlist, empty or with a first track.")
     @app_commands.describe(name="What to call it", track="A first track")
@@ -153,7 +158,10 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
         file: discord.Attachment,
         name: app_commands.Range[str, 1, 60] | None = None,
     ) -> None:
-        await bring_in(self.bot, interaction, file, name)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        # One file at a time, and of each member one that waits: reading and matching keep a core busy.
+        async with self.turns.setdefault(interaction.user.id, asyncio.Lock()), self.one_at_a_time:
+            await bring_in(self.bot, interaction, file, name)
 
     @app_commands.command(
         description="Listen to a playlist, half a minute of each track.", extras=stores_nothing

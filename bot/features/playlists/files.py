@@ -14,7 +14,7 @@ from bot.features.playlists.cards import import_card
 from bot.service.listening import file_name
 from bot.theme import plain
 from bot.words.i18n import tr
-from core.errors import UserError
+from core.errors import Refusal, UserError
 from core.library.matching import match
 from core.library.playlist_files import MOST_BYTES, item_of, read, write
 from core.library.playlists import MOST_ENTRIES, Playlist
@@ -23,15 +23,9 @@ from core.library.playlists import MOST_ENTRIES, Playlist
 async def bring_in(
     bot: Moodstem, interaction: discord.Interaction[Moodstem], file: discord.Attachment, name: str | None
 ) -> None:
-    """A playlist from a file, of what is in the library. Raises UserError."""
+    """A playlist from a file, of what is in the library, in place of the deferred answer. Raises UserError."""
     if file.size > MOST_BYTES:
-        raise UserError(
-            tr(
-                "That file is larger than {most} MB; a playlist is a small text file.",
-                most=MOST_BYTES // 1_000_000,
-            )
-        )
-    await interaction.response.defer(ephemeral=True, thinking=True)
+        raise Refusal("playlist-file-too-large", most=MOST_BYTES // 1_000_000)
     try:
         data = await file.read()
     except discord.HTTPException as error:

@@ -1,0 +1,62 @@
+"""Asks the sandboxed child (`_decoder.py`) for what needs no samples: the tags of a file, the entries of a playlist."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+CHILD = Path(__file__).with_name("_decoder.py")
+MOST_SECONDS = 5
+"""Of processor time; a hundredth of that is usual, unless somebody made a file to take long."""
+
+
+def ask(task: str, data: IO[bytes] | bytes) -> Any:
+    """Have the child do a task of its TASKS with a file or bytes; return its answer, JSON data.
+
+    None where that fails, or takes more than MOST_SECONDS of processor time or six times as long by the clock.
+    """
+    order = {
+        "task": task,
+        "code": str(Path(__file__).parents[2]),
+        "memory_bytes": 1 << 29,
+        "cpu_seconds": MOST_SECONDS,
+        "output_bytes": 1 << 20,
+        "parent": os.getpid(),
+    }
+    source: dict[str, Any] = {"input": data} if isinstance(data, bytes) else {"stdin": data}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-B", str(CHILD), json.dumps(order)],
+            capture_output=True, env=needed_environment(), timeout=6 * MOST_SECONDS, **source,
+        )  # fmt: skip
+        return json.loads(done.stdout) if done.returncode == 0 else None
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+
+
+def sandbox_lacks() -> list[str]:
+    """Return what this machine cannot forbid the child, of 'landlock' and 'seccomp'; empty where all is in force."""
+    found: list[str] = ask("check", b"")
+    return found
+
+
+def metadata(path: Path) -> dict[str, str]:
+    """Return title, artist, albumartist, album and genre, those that the file's tags have.
+
+    Empty where there are none, or where they cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            found: dict[str, str] | None = ask("tags", file)
+    except OSError:
+        return {}
+    return found or {}
+
+
+def needed_environment() -> dict[str, str]:
+    """Nothing of ours goes to the child, except what the operating system needs to start a process."""
+    return {name: os.environ[name] for name in ("SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
