@@ -33,17 +33,18 @@ from bot.words.i18n import catalogue, mark, speak, tr
 from core.errors import UserError
 from core.library.command_sync import save_synced_commands, synced_commands
 from core.library.database import Database
+from core.library.feedback import Feedback
 from core.library.history import History
+from core.library.journeys import Journeys
+from core.library.parties import Parties
 from core.library.playlists import Playlists
 from core.library.profiles import Moods
+from core.library.recommendations import Recommendations
 from core.library.schema import open_database
 from core.library.scope import restrict_folders
 from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
-from core.recommend.feedback import Feedback
-from core.recommend.journey_store import Journeys
-from core.recommend.party_store import Parties
-from core.recommend.recommendation_store import Recommendations
+from core.recommend.taste_term import Tastes
 from core.settings import Settings
 from core.spoken import LANGUAGES
 from jobs.queue import Queue
@@ -118,6 +119,7 @@ class Moodstem(commands.Bot):
     moods: Moods
     history: History
     feedback: Feedback
+    tastes: Tastes
     playlists: Playlists
     recommendations: Recommendations
     journeys: Journeys
@@ -161,11 +163,12 @@ class Moodstem(commands.Bot):
         self.moods = Moods(self.database)
         self.history = History(self.database)
         self.feedback = Feedback(self.database)
+        self.tastes = Tastes(self.feedback)
         self.playlists = Playlists(self.database)
         self.recommendations = Recommendations(self.database)
         self.journeys = Journeys(self.database)
         self.parties = Parties(self.database)
-        self.recommending = Recommending(self.catalogs, self.moods, self.recommendations, self.feedback)
+        self.recommending = Recommending(self.catalogs, self.moods, self.recommendations, self.tastes)
         self.listening = Listening(self.settings, self.database, self.history)
         self.uploading = Uploading(self.settings, self.database, self.queue, self.library)
         self.job_cards = JobCards(self.database, self.queue, self.serves)

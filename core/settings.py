@@ -14,7 +14,15 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_origin
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -99,19 +107,14 @@ class JobSettings(_Area):
     weights: Path | None = None
     """Folder with htdemucs_6s weights; without one those that demucs keeps, or the bundled separator."""
     genre_model: Path | None = None
-    """A model of `moodstem train genre`, in place of the bundled one (core.genre.model)."""
+    """A model of `moodstem train genre`, in place of the bundled one (core.genre.model); absolute, since a worker may
+    run elsewhere."""
     threads: Annotated[int, Field(ge=1, le=256)] = 2
     """CPU threads of each worker."""
-    engine: Literal["local", "ray"] = "local"
-    """Where workers run: on this machine, or on those of a Ray cluster (extra `ray`)."""
+    engine: str = "local"
+    """Where workers run: one of jobs.engines.registry, whose own keys `load_settings` adds to these."""
     workers: Annotated[int, Field(ge=0, le=10_000)] = 0
     """How many, each with the separator loaded. 0: one on this machine, as many as there is room for on a cluster."""
-    ray_address: str = "auto"
-    """'auto' (the cluster that this machine belongs to), host:port of its head, or 'local' (one of our own, here)."""
-    gpu_share: Annotated[float, Field(ge=0, le=1)] | None = None
-    """How much of a GPU each worker on a cluster gets; when not said, a whole one where there are any."""
-    storage: str = ""
-    """How files reach a cluster's workers: see jobs.engines.cluster.transfer."""
     device: Annotated[str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?)$")] = "auto"
     """Which GPU a worker uses: 'auto' takes one where there is one, 'cuda:1' the second one."""
     memory_mb: Annotated[float, Field(ge=512)] = 8192
@@ -122,6 +125,11 @@ class JobSettings(_Area):
     """`moodstem run` and `moodstem try` start a worker process of their own."""
     schedule: bool = True
     """Nightly re-index, retention, backups."""
+
+    @field_validator("genre_model")
+    @classmethod
+    def genre_model_is_absolute(cls, file: Path | None) -> Path | None:
+        return file and _resolved(file)
 
 
 class HTDemucsSettings(_Area):
@@ -260,18 +268,18 @@ def _read_config() -> dict[str, Any]:
         raise UserError(f"{path} cannot be read ({error}): correct it.") from error
 
 
-def _check_environment() -> None:
+def _check_environment(settings: type[Settings]) -> None:
     """Raise UserError for variables that set nothing, and for lists and tables that are no JSON."""
     for variable in sorted(name for name in os.environ if name.startswith("MOODSTEM_")):
         area, _, field = variable.removeprefix("MOODSTEM_").lower().partition("__")
         if NOT_SETTINGS.fullmatch(variable) or (area == "data" and not field):
             continue
-        model = Settings.model_fields[area].annotation if area in Settings.model_fields else None
+        model = settings.model_fields[area].annotation if area in settings.model_fields else None
         fields = getattr(model, "model_fields", {})
         if field not in fields:
             every = [
                 f"MOODSTEM_{one}__{two}".upper()
-                for one, model in Settings.model_fields.items()
+                for one, model in settings.model_fields.items()
                 for two in getattr(model.annotation, "model_fields", {})
             ]
             near = get_close_matches(variable, every, 1)
@@ -291,14 +299,15 @@ def _check_environment() -> None:
                 )
 
 
-def load_settings(data: Path | None = None) -> Settings:
-    """The settings, with `data` (from --data) before everything else.
+def load_settings(data: Path | None = None, jobs: type[JobSettings] = JobSettings) -> Settings:
+    """Return the settings, with `data` (from --data) before everything else; `jobs` are the keys of `[jobs]`.
 
     Raises UserError with one sentence that names every wrong entry.
     """
-    _check_environment()
+    settings = create_model("Settings", __base__=Settings, jobs=(jobs, jobs()))
+    _check_environment(settings)
     try:
-        return Settings() if data is None else Settings(data=data)
+        return settings() if data is None else settings(data=data)
     except ValidationError as error:
         found = [_mistake(one) for one in error.errors()]
         raise UserError(

@@ -1,6 +1,6 @@
 """Runners as processes: what they are told, how signals end them, and one that is started again when it dies.
 
-`moodstem worker` is such a process, and `moodstem run` starts one beside the bot (`spawn_runner`).
+`moodstem worker` is such a process, and `moodstem run` starts one beside the bot (`RunnerProcess`).
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from core import logs
 from core.library.schema import open_database
 from core.protection import protect_process
-from jobs.engines.base import Engine, Limits
-from jobs.engines.local import LocalEngine
-from jobs.engines.pool import Pool
+from core.settings import HTDemucsSettings, LimitSettings, Settings
+from jobs.engines.registry import job_settings, make_engine
 from jobs.kinds.base import TaskSettings
 from jobs.queue import Queue
 from jobs.runner import Runner
 
 log = logging.getLogger(__name__)
+
+TOLD = ("data", "jobs", "limits", "htdemucs")
+"""The settings that a runner process is told on its command line, which all users of the machine can read."""
 
 
 async def serve(runner: Runner, *, with_parent: bool = False) -> None:
@@ -60,80 +60,25 @@ def _follow_parent(loop: asyncio.AbstractEventLoop, runner: Runner) -> None:
         loop.call_soon_threadsafe(runner.stop, 2.0)
 
 
-@dataclass(frozen=True)
-class RunnerOptions:
-    """Everything that a runner process needs to know; `data` is the data folder, lengths are in seconds."""
-
-    data: Path
-    separator: str = "auto"
-    weights: Path | None = None
-    genre_model: Path | None = None
-    threads: int = 1
-    htdemucs: dict[str, Any] | None = None
-    """See core.separation.registry.load_separator."""
-    engine: str = "local"
-    """'local' or 'ray'; what it means is in core.settings.JobSettings, as for the next four."""
-    workers: int = 0
-    ray_address: str = "auto"
-    gpu_share: float | None = None
-    storage: str = ""
-    upload_seconds: float = 600.0
-    folder_seconds: float = 900.0
-    time_s: float = 4 * 3600.0
-    """For one track, whatever its length."""
-    memory_mb: float = 8192.0
-    """Resident memory of the worker."""
-    device: str = "auto"
-    """'auto' (a GPU where there is one), 'cpu', 'cuda' or 'cuda:N'."""
-    running_per_user: int | None = None
-
-    def to_json(self) -> str:
-        """One argument of `python -m jobs.process`."""
-        return json.dumps(asdict(self), default=str)
-
-    @classmethod
-    def from_json(cls, text: str) -> RunnerOptions:
-        given = json.loads(text)
-        paths = {name: Path(given[name]) for name in ("data", "weights", "genre_model") if given[name]}
-        return cls(**given | paths)
-
-
-def make_engine(options: RunnerOptions, *, warm: bool = False) -> Engine:
-    """The engine that the options ask for; its workers start with it."""
-    common: dict[str, Any] = {
-        "weights_dir": options.weights,
-        "genre_model": options.genre_model,
-        "threads": options.threads,
-        "htdemucs": options.htdemucs,
-        "device": options.device,
-        "limits": Limits(memory_mb=options.memory_mb, time_s=options.time_s),
-        "warm": warm,
-    }
-    if options.engine == "ray":
-        from jobs.engines.cluster.actors import Cluster
-        from jobs.engines.cluster.engine import RayEngine
-
-        cluster = Cluster(options.ray_address, options.workers, options.gpu_share, options.storage)
-        return RayEngine(options.separator, cluster=cluster, **common)
-    engines = [LocalEngine(options.separator, **common) for _ in range(max(options.workers, 1))]
-    return engines[0] if len(engines) == 1 else Pool(engines)
-
-
-async def run_worker(options: RunnerOptions, *, with_parent: bool = False) -> None:
-    """A runner with its own database connection and engine, until a signal ends it: `moodstem worker`."""
-    engine = make_engine(options, warm=True)
-    settings = TaskSettings(options.data, options.upload_seconds, options.folder_seconds)
-    async with await open_database(options.data / "moodstem.db") as database:
-        queue = Queue(database, running_per_user=options.running_per_user)
-        await serve(Runner(queue, engine, settings), with_parent=with_parent)
+async def run_worker(settings: Settings, *, with_parent: bool = False) -> None:
+    """Run jobs with a database connection and an engine of its own until a signal ends it: `moodstem worker`."""
+    engine = make_engine(settings, warm=True)
+    longest = settings.limits.duration_min * 60
+    task_settings = TaskSettings(settings.data.absolute(), longest, max(longest, 900.0))
+    async with await open_database(settings.database) as database:
+        queue = Queue(database, running_per_user=settings.limits.running_per_user)
+        await serve(Runner(queue, engine, task_settings), with_parent=with_parent)
 
 
 class RunnerProcess:
-    """A runner in a process of its own, started again whenever it ends by itself. A thread watches it, so no
-    event loop has to."""
+    """Runs `run_worker` in a process beside this one, and starts it again whenever it ends by itself.
 
-    def __init__(self, options: RunnerOptions) -> None:
-        self._command = [sys.executable, "-P", "-m", "jobs.process", "--with-parent", options.to_json()]
+    A thread watches it, so no event loop has to.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        told = settings.model_dump_json(include=set(TOLD), serialize_as_any=True)
+        self._command = [sys.executable, "-P", "-m", "jobs.process", "--with-parent", told]
         self._ending = threading.Event()
         self.restarts = 0
         self._process = self._start()
@@ -184,20 +129,26 @@ class RunnerProcess:
             self._process = self._start()
 
 
-def spawn_runner(options: RunnerOptions) -> RunnerProcess:
-    """Start a worker process beside this one, for `moodstem run` and `moodstem try`."""
-    return RunnerProcess(options)
+def _settings(text: str) -> Settings:
+    """Return settings of which the areas in TOLD alone are set; no file and no variable is read."""
+    given = json.loads(text)
+    return Settings.model_construct(
+        data=Path(given["data"]),
+        jobs=job_settings()(**given["jobs"]),
+        limits=LimitSettings(**given["limits"]),
+        htdemucs=HTDemucsSettings(**given["htdemucs"]),
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """`python -m jobs.process`: what `spawn_runner` starts."""
+    """Do what a RunnerProcess asks for: `python -m jobs.process`."""
     protect_process()
     parser = argparse.ArgumentParser(prog="python -m jobs.process", description=__doc__)
     parser.add_argument("--with-parent", action="store_true", help="end when standard input does")
-    parser.add_argument("options", type=RunnerOptions.from_json, help="RunnerOptions as JSON")
+    parser.add_argument("settings", type=_settings, help=f"{', '.join(TOLD)} of the settings as JSON")
     given = parser.parse_args(arguments)
     logs.configure_child()
-    asyncio.run(run_worker(given.options, with_parent=given.with_parent))
+    asyncio.run(run_worker(given.settings, with_parent=given.with_parent))
 
 
 if __name__ == "__main__":

@@ -27,24 +27,6 @@ MARKS = {"tr": 1, "mark": 1, "trn": 2}
 DESCRIBING = {"description", "group_description"}
 """Arguments of commands that discord.py has translated."""
 
-OPERATORS = (
-    "bot/background",
-    "bot/background/monitoring",
-    "bot/cli/",
-    "bot/token",
-    "core/genre",
-    "core/library/backup",
-    "core/library/database",
-    "core/library/schema",
-    "core/recommend/rule_file",
-    "core/separation",
-    "core/settings",
-    "jobs/configure",
-    "jobs/engines/base",
-    "jobs/engines/cluster",
-)
-"""What only those who run the bot read, in English: the command line, evaluation, set-up."""
-
 SHOWN = (
     "bot/features",
     "bot/widgets",
@@ -97,10 +79,9 @@ def found() -> set[str | tuple[str, str]]:
 
 
 def _sources() -> Iterator[Path]:
-    for package in ("bot", "core", "jobs"):
-        for path in sorted((ROOT / package).rglob("*.py")):
-            if not path.relative_to(ROOT).as_posix().startswith(OPERATORS):
-                yield path
+    yield from sorted(
+        (ROOT / "bot").rglob("*.py")
+    )  # elsewhere facts have codes, and what operators read is English
 
 
 def _name(call: ast.Call) -> str:

@@ -7,8 +7,7 @@ import asyncio
 from discord.ext import commands
 
 from bot.app import Moodstem
-from jobs.configure import runner_options
-from jobs.process import RunnerProcess, spawn_runner
+from jobs.process import RunnerProcess
 
 DRAIN_S = 8.0  # a service manager expects us to be gone within ten seconds
 
@@ -22,7 +21,7 @@ class Worker(commands.Cog):
 
     async def cog_load(self) -> None:
         if self.bot.settings.jobs.embedded_worker:
-            self.process = spawn_runner(runner_options(self.bot.settings))
+            self.process = RunnerProcess(self.bot.settings)
 
     async def cog_unload(self) -> None:
         if self.process is not None:

@@ -30,9 +30,7 @@ from core.library.tracks import Library
 from core.settings import Settings, config_file, whoever
 from jobs.configure import plan
 from jobs.disk import usage
-from jobs.engines.cluster.engine import check_installed
-from jobs.engines.cluster.survey import survey
-from jobs.engines.cluster.transfer import check_storage
+from jobs.engines.registry import installed
 from jobs.queue import Queue
 from jobs.schedule import Schedule
 
@@ -60,7 +58,7 @@ async def examine(settings: Settings) -> list[Finding]:
         _decoder(),
         _separator(settings),
         _gpu(settings),
-        *_cluster(settings),
+        *_engine(settings),
         *_folders(settings),
     ]
 
@@ -236,34 +234,10 @@ def _cores() -> int:
         return os.cpu_count() or 1
 
 
-def _cluster(settings: Settings) -> list[Finding]:
-    """The machines of the Ray cluster, if workers run on one; takes seconds."""
-    if settings.jobs.engine != "ray":
-        return []
-
-    try:
-        check_installed()
-        check_storage(settings.jobs.storage)
-    except UserError as error:
-        return [Finding("Ray cluster", False, str(error))]
-    if settings.jobs.ray_address == "local":
-        return [
-            Finding("Ray cluster", True, "each `moodstem run` and `moodstem worker` starts its own, here")
-        ]
-    found = survey(settings.jobs.ray_address)
-    if "problem" in found:
-        return [Finding("Ray cluster", False, found["problem"])]
-    machines = found["machines"]
-    cpus, gpus = (sum(machine[kind] for machine in machines) for kind in ("cpus", "gpus"))
-    count = f"{len(machines)} machine{'' if len(machines) == 1 else 's'}"
-    return [
-        Finding("Ray cluster", True, f"Ray {found['ray']}: {count}, {cpus:g} CPU cores, {gpus:g} GPUs"),
-        *(
-            Finding(f"machine {machine['host']}", False, f"not used: {machine['problem']}", needed=False)
-            for machine in machines
-            if machine["problem"]
-        ),
-    ]
+def _engine(settings: Settings) -> list[Finding]:
+    """What the engine says of the machines that workers run on; takes seconds."""
+    examine = installed()[settings.jobs.engine].examine
+    return [Finding(*found) for found in examine(settings.jobs)]
 
 
 def _folders(settings: Settings) -> list[Finding]:

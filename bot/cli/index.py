@@ -14,7 +14,7 @@ from bot.words.say import say
 from core.library.schema import open_database
 from core.library.scope import restrict_folders
 from core.settings import Settings
-from jobs.configure import engine as configured_engine
+from jobs.engines.registry import make_engine
 from jobs.kinds.index import index_folder
 from jobs.kinds.renew import hear_missing
 
@@ -38,7 +38,7 @@ def index(ctx: click.Context, folder: Path, allow_empty: bool, as_json: bool) ->
 
 
 async def _index(settings: Settings, folder: Path, allow_empty: bool) -> dict[str, Any]:
-    engine = configured_engine(settings)
+    engine = make_engine(settings)
     async with await open_database(settings.database) as database:
         await restrict_folders(database, settings.library.folders, settings.library.servers)
         try:

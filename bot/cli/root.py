@@ -134,10 +134,11 @@ def main(ctx: click.Context, data: Path | None, verbose: bool) -> None:
 
 
 def settings_of(ctx: click.Context) -> Settings:
-    """The settings, with --data before everything else."""
+    """Return the settings, with --data before everything else."""
     from core.settings import load_settings
+    from jobs.engines.registry import job_settings
 
-    return load_settings(ctx.find_root().obj)
+    return load_settings(ctx.find_root().obj, job_settings())
 
 
 def print_json(document: Any) -> None:

@@ -26,7 +26,7 @@ from core import logs
 from core.errors import UserError
 from core.protection import protect_process
 from core.settings import Settings
-from jobs.configure import runner_options
+from jobs.engines.registry import make_engine
 from jobs.process import run_worker
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ def run(ctx: click.Context) -> None:
     os.environ.pop("DISCORD_TOKEN", None)  # workers and what they start inherit the rest
     if not token:
         raise UserError("There is no token: `moodstem setup` asks for it, or put it into DISCORD_TOKEN.")
-    runner_options(settings)  # says at once what its worker would miss
+    make_engine(settings)  # says at once what its worker would miss
     protect_process()
     logs.configure(settings.log.format, settings.log.level)
     try:
@@ -178,4 +178,4 @@ def worker(ctx: click.Context) -> None:
     settings = settings_of(ctx)
     protect_process()
     logs.configure(settings.log.format, settings.log.level)
-    asyncio.run(run_worker(runner_options(settings)))
+    asyncio.run(run_worker(settings))

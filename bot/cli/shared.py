@@ -12,13 +12,13 @@ from bot.words.say import say
 from core.errors import UserError
 from core.library.catalog import Catalog
 from core.library.loading import load_catalog
+from core.library.rule_weights import weights_of
 from core.library.schema import open_database
 from core.library.scope import LibraryScope, restrict_folders
 from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.topic_scores import tuned
-from core.recommend.tuning import weights_of
 from core.settings import Settings
 
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
@@ -54,7 +54,7 @@ async def the_catalog(settings: Settings, server: int | None = None) -> Catalog:
         await ensure_samples(Library(database))
         await restrict_folders(database, settings.library.folders, settings.library.servers)
         catalog = await load_catalog(database, LibraryScope(server, settings.library.recommend_uploads))
-        weights = await weights_of(database, server) if server is not None else {}
+        weights = await weights_of(database.fetch, server) if server is not None else {}
         return tuned(catalog, weights) if weights else catalog
 
 

@@ -21,7 +21,7 @@ from bot import create_bot
 from bot.cli.root import settings_of
 from core.errors import UserError
 from core.settings import Settings
-from jobs.configure import runner_options
+from jobs.engines.registry import make_engine
 
 log = logging.getLogger(__name__)
 
@@ -138,5 +138,5 @@ async def keep_time(
 def try_(ctx: click.Context, port: int | None, no_browser: bool) -> None:
     """Try the real bot on a simulated Discord, in the browser."""
     settings = settings_of(ctx)
-    runner_options(settings)  # says at once what its worker would miss
+    make_engine(settings)  # says at once what its worker would miss
     asyncio.run(run(settings, port=port, browser=not no_browser))

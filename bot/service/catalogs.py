@@ -8,10 +8,10 @@ from collections import OrderedDict
 from core.library.catalog import Catalog
 from core.library.database import Database
 from core.library.loading import Loader
+from core.library.rule_weights import weights_of
 from core.library.scope import SHARED, LibraryScope
 from core.library.tracks import Library, Track
 from core.recommend.topic_scores import tuned
-from core.recommend.tuning import weights_of
 
 REMEMBERED_SERVERS = 100
 """Servers with weights of their own whose scores are kept in memory."""
@@ -46,7 +46,7 @@ class Catalogs:
                 del self._tuned[server]  # it would keep what the loader let go
             if guild_id is None:
                 return catalog
-            weights = await weights_of(self.database, guild_id)
+            weights = await weights_of(self.database.fetch, guild_id)
             if not weights:
                 self._tuned.pop(guild_id, None)
                 return catalog

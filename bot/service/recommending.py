@@ -10,18 +10,12 @@ from bot.service.catalogs import Catalogs
 from bot.words.i18n import tr
 from core.errors import Fact, UserError
 from core.library.profiles import Moods
+from core.library.recommendations import RecommendationQuery, Recommendations, Recommended
 from core.moods.profile import Profile
-from core.recommend.feedback import Feedback
-from core.recommend.recommendation_store import (
-    Pick,
-    RecommendationQuery,
-    Recommendations,
-    Recommended,
-    just_shown,
-    reasons_needed,
-)
+from core.recommend.picks import just_shown, pick_of, reasons_needed
 from core.recommend.rules import Recommendation, recommend
 from core.recommend.steer import change, possible
+from core.recommend.taste_term import Tastes
 
 SAME = 1e-9
 """Scores that are asked for again agree this well unless the library or the rules have changed."""
@@ -34,7 +28,7 @@ class Recommending:
     catalogs: Catalogs
     moods: Moods
     recommendations: Recommendations
-    feedback: Feedback
+    tastes: Tastes
 
     async def query(
         self, user_id: int, occasion: str | None, aim: str, count: int, mood: str | None = None
@@ -62,7 +56,7 @@ class Recommending:
             return None
         if not found:
             raise UserError(tr("The library is empty; ask an admin to index a folder with /reindex."))
-        return await self.recommendations.save(user_id, query, [Pick.of(one) for one in found], at=now)
+        return await self.recommendations.save(user_id, query, [pick_of(one) for one in found], at=now)
 
     async def steer(
         self,
@@ -88,7 +82,7 @@ class Recommending:
         catalog = await self.catalogs.of(guild_id)
         old, new = [pick.track_id for pick in before.picks], [one.track.id for one in found]
         changed = await asyncio.to_thread(change, catalog, old, new, tap, measured)
-        picks = [Pick.of(one) for one in found]
+        picks = [pick_of(one) for one in found]
         return await self.recommendations.save(
             user_id, query, picks, parent=before, root_id=root, changed=changed, at=now
         )
@@ -106,7 +100,7 @@ class Recommending:
         """The tracks for a query; `before` says what the member was shown, and how many days ago. What the member likes
         counts as it stood at `at`, so that the same question has the same answer."""
         catalog = await self.catalogs.of(guild_id)
-        terms = await self.feedback.terms(user_id, catalog, at)
+        terms = await self.tastes.terms(user_id, catalog, at)
         return await asyncio.to_thread(
             recommend,
             catalog,

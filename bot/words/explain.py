@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from bot.words.i18n import inside, joined, lowered, mark, number, percent, tr
 from bot.words.moods import mood_adjective, occasion_label, steer_label
 from bot.words.wording import the_source
+from core.library.recommendations import Reason
 from core.moods.profile import MOODS
 from core.recommend.explain import WEIGHS, Explained, distinct, speaking_for
-from core.recommend.rules import Reason
 from core.recommend.table import trust
 from core.separation.registry import describe
 

@@ -12,8 +12,9 @@ from bot.words.names import short
 from bot.words.reasons import reason_text
 from core.audio.vocabulary import phrases
 from core.library.catalog import Catalog
+from core.library.recommendations import Reason
 from core.recommend.counterfactual import Needed, smallest_change
-from core.recommend.rules import Reason, Recommendation
+from core.recommend.rules import Recommendation
 
 CLOSE = 1e-9
 

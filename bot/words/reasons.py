@@ -8,8 +8,8 @@ from typing import Any
 
 from bot.words import wording
 from bot.words.say import say
+from core.library.recommendations import Reason
 from core.recommend.rule import Rule
-from core.recommend.rules import Reason
 from core.recommend.table import load_rules, load_steers
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 Row = sqlite3.Row
 Parameters = Sequence[Any] | dict[str, Any]
+ExecuteSQL = Callable[[str, Any], Awaitable[list[Row]]]
+"""Runs one statement: `Database.fetch`, `Database.write` or `Transaction.run`."""
 
 BUSY_S = 10.0
 """How long a write waits for other processes."""

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from core.genre.likely import likely
-from core.library.connection import Row
+from core.library.connection import ExecuteSQL, Row
 from core.library.database import Database, Transaction
 from core.library.scope import OWN_UPLOAD_SQL, SHARED, LibraryScope, scoped_hash
 from core.library.sources import MEMBER_OWNED_SQL, sources
 from core.library.sources.base import Source
-from core.library.uploads import ExecuteSQL, disclaim
+from core.library.uploads import disclaim
 from core.track_analysis import TrackAnalysis
 
 

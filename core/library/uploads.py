@@ -6,14 +6,9 @@ an earlier track gives anybody a claim on a later one.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
-
-from core.library.connection import Row
+from core.library.connection import ExecuteSQL
 from core.library.sources import MEMBER_OWNED_SQL
 from core.library.tags import from_file_name
-
-ExecuteSQL = Callable[[str, Any], Awaitable[list[Row]]]
 
 
 async def claim(execute: ExecuteSQL, track_id: int, user_id: int, file_name: str | None) -> None:

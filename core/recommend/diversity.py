@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from core.errors import Fact, fact
 from core.library.catalog import Catalog
+from core.library.recommendations import FRESHNESS_DAYS
 from core.recommend.similar import timbre_vectors
 
 ARTIST_PENALTY = 0.05
@@ -28,7 +29,7 @@ SIMILARITY_PENALTY = 0.10
 SIMILAR = 0.6
 """Cosine of timbre vectors from which on two tracks count as alike."""
 
-FRESHNESS_PENALTY, FRESHNESS_DAYS = 0.25, 7.0
+FRESHNESS_PENALTY = 0.25
 """Lost in full by a track that was shown just now, less with each day, nothing after a week."""
 
 SURPRISE = 0.15

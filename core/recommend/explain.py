@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from core.recommend.rules import Reason
+from core.library.recommendations import Reason
 from core.recommend.table import PRESENCE
 
 WEIGHS = 0.005

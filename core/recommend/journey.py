@@ -24,9 +24,11 @@ from numpy.typing import NDArray
 
 from core.errors import Refusal, fact
 from core.library.catalog import Catalog
+from core.library.journeys import Stop
 from core.moods.profile import MOODS, Profile
 from core.recommend.affect import plane, ranked
 from core.recommend.diversity import ARTIST_PENALTY, Share, Term
+from core.recommend.picks import pick_of
 from core.recommend.rules import Recommendation, best_first, explain_rows, topic_weights
 from core.recommend.topic_scores import prepare
 from core.recommend.transitions import flow
@@ -221,6 +223,11 @@ def moods_at_ends(start: Profile, goal: Profile) -> tuple[list[str], list[str]]:
     return _moods(first), _moods(last)
 
 
+def stops(made: Journey) -> list[Stop]:
+    """Return what is kept of each step."""
+    return [Stop(pick_of(step.recommendation), step.asked, step.at) for step in made.steps]
+
+
 def drawn(catalog: Catalog, made: Journey) -> dict[str, object]:
     """What core.pictures.journey needs, as plain data: places in the library, 0..1, of each track."""
     prepared = prepare(catalog)
@@ -243,4 +250,5 @@ def drawn(catalog: Catalog, made: Journey) -> dict[str, object]:
         "aims": {mood: [step.aim.get(mood, 0.0) for step in made.steps] for mood in moods},
         "plane": [[float(value) for value in plane(catalog)[row]] for row in rows],
         "plane_ends": ends,
+        "seconds": made.seconds,
     }

@@ -11,13 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import Refusal
 from core.library.catalog import Catalog
+from core.library.parties import Guest, Heard
 from core.moods.profile import Profile
+from core.recommend.explain import in_short
 from core.recommend.rules import Recommendation, best_first, explain_tracks, prepare, topic_weights
 
 FAIRNESS = 4.0
@@ -26,6 +29,9 @@ as someone at .8."""
 
 POOL = 200
 """Candidates: this many of the best for each member and for their mean."""
+
+REASONS = 3
+"""Reasons kept for each member and track."""
 
 SAME_ARTIST = 0.1
 """Satisfaction that a track must bring more for each earlier one by the same artist."""
@@ -117,3 +123,28 @@ def balanced(catalog: Catalog, shares: NDArray[np.float32], count: int) -> list[
             artists[artist] = artists.get(artist, 0) + 1
             repeats = np.array([artists.get(catalog.tracks[row].artist or "", 0) for row in rows])
     return chosen
+
+
+def tracks_of(made: Party) -> list[dict[str, Any]]:
+    """Return what is kept of each track: track_id, title, artist and genre."""
+    tracks = [next(iter(shared.members.values())).track for shared in made.tracks]
+    return [
+        {"track_id": one.id, "title": one.title, "artist": one.artist, "genre": one.genre} for one in tracks
+    ]
+
+
+def guests_of(made: Party) -> list[Guest]:
+    """Return what is kept for each member."""
+    return [Guest(user_id, better, _heard(made, user_id)) for user_id, better in made.better_than.items()]
+
+
+def _heard(made: Party, user_id: int) -> list[Heard]:
+    """What each track holds for one member. The first reason stands on the card where the track suits them best: it says
+    something that did not stand there before, if that counts for nearly as much."""
+    found, said = [], set[str]()
+    for shared in made.tracks:
+        one = shared.members[user_id]
+        first = in_short(one, 1, said if shared.happiest == user_id else set(said))
+        reasons = [*first, *(reason for reason in one.reasons if reason not in first)]
+        found.append(Heard(one.score, reasons[:REASONS]))
+    return found

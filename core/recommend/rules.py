@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.errors import Fact, Refusal, fact
+from core.errors import Refusal, fact
 from core.library.catalog import Catalog, TrackLike
+from core.library.recommendations import Reason
 from core.moods.profile import MOODS, PREFERENCES, Profile, tables
 from core.recommend import diversity
 from core.recommend.rule import Matrix, Rule
@@ -30,7 +31,6 @@ from core.recommend.table import calibration, forget_tables, load_rules, occasio
 from core.recommend.topic_scores import TopicScores, prepare
 
 __all__ = [
-    "Reason",
     "Recommendation",
     "Rule",
     "TopicScores",
@@ -60,34 +60,6 @@ STRONGEST, AGAINST = 6, 4
 
 POOL = 5
 """Diversity chooses among this many times more candidates than are asked for."""
-
-
-@dataclass(slots=True)
-class Reason:
-    """One term of a score. `percentile` is None for terms that no rule gives (diversity, freshness, surprise)."""
-
-    rule: str
-    mood: str | None
-    occasion: str | None
-    preference: str | None
-    source: str
-    descriptor: str
-    value: float
-    unit: str
-    percentile: float | None
-    contribution: float
-    fact: Fact
-    citation: str
-    steer: str | None = None
-
-    @property
-    def topic(self) -> str:
-        """What the term belongs to: a mood, an occasion, 'preference.vocals', 'steer.calmer', 'freshness' ..."""
-        if self.steer:
-            return f"steer.{self.steer}"
-        if self.preference:
-            return f"preference.{self.preference}"
-        return self.mood or self.occasion or self.rule.partition(".")[0]
 
 
 @dataclass(frozen=True)

@@ -10,36 +10,15 @@ import json
 import math
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from core.errors import Refusal
-from core.library.connection import Row
-from core.library.database import Database, Transaction
+from core.library.database import Database
+from core.library.rule_weights import Change, mark_undone, put_weight, weights_of
 from core.recommend.rule import Rule
 from core.recommend.table import load_rules
 
 MOST = 10.0
 """The largest weight; the shipped ones go to about 1.7, and only their proportions within a topic count."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """Who set which rule's weight when (Unix seconds); None stands for the shipped weight, `undone` for one taken back."""
-
-    id: int
-    user_id: int
-    rule: str
-    before: float | None
-    after: float | None
-    at: int
-    undoes: int | None
-    undone: bool
-
-
-async def weights_of(database: Database, guild_id: int | None) -> dict[str, float]:
-    """{rule: weight} that a server has set; none outside of servers."""
-    rows = await database.fetch("SELECT rule, weight FROM rule_weight WHERE guild_id=?", (guild_id,))
-    return {row["rule"]: row["weight"] for row in rows}
 
 
 def the_rule(rule_id: str) -> Rule:
@@ -97,12 +76,13 @@ async def set_weight(
     Raises UserError for what `changed` refuses, when somebody else changed a rule since, and when nothing changes.
     """
     async with database.transaction() as transaction:
-        weights = await _weights(transaction, guild_id)
+        weights = await weights_of(transaction.run, guild_id)
         if token(weights) != seen:
             raise Refusal("rules-changed-since")
-        if changed(weights, rule_id, weight) == weights:
+        after = changed(weights, rule_id, weight)
+        if after == weights:
             raise Refusal("weight-the-same")
-        return await _set(transaction, guild_id, user_id, rule_id, weight)
+        return await put_weight(transaction, guild_id, user_id, rule_id, weights, after)
 
 
 async def undo(database: Database, guild_id: int, user_id: int, change_id: int) -> Change:
@@ -111,81 +91,7 @@ async def undo(database: Database, guild_id: int, user_id: int, change_id: int) 
     Raises UserError when it was taken back already or a newer one stands in the way.
     """
     async with database.transaction() as transaction:
-        rows = await transaction.run(
-            "SELECT * FROM rule_change WHERE guild_id=? AND id=?", (guild_id, change_id)
-        )
-        if not rows:
-            raise Refusal("no-rule-change")
-        change = _change(rows[0])
-        if change.undone or change.undoes is not None:
-            raise Refusal("rule-change-undone")
-        [row] = await transaction.run(
-            "SELECT max(id) AS newest FROM rule_change WHERE guild_id=? AND undoes IS NULL AND NOT undone",
-            (guild_id,),
-        )
-        if row["newest"] != change_id:
-            raise Refusal("rule-changed-after")
-        await transaction.run("UPDATE rule_change SET undone=1 WHERE id=?", (change_id,))
-        return await _set(transaction, guild_id, user_id, change.rule, change.before, undoes=change_id)
-
-
-async def changes(database: Database, guild_id: int, limit: int = 20, skip: int = 0) -> list[Change]:
-    """The newest first."""
-    rows = await database.fetch(
-        "SELECT * FROM rule_change WHERE guild_id=? ORDER BY id DESC LIMIT ? OFFSET ?",
-        (guild_id, limit, skip),
-    )
-    return [_change(row) for row in rows]
-
-
-async def newest_standing(database: Database, guild_id: int) -> Change | None:
-    """The change that can be undone next."""
-    row = await database.fetch_one(
-        "SELECT * FROM rule_change WHERE guild_id=? AND undoes IS NULL AND NOT undone ORDER BY id DESC LIMIT 1",
-        (guild_id,),
-    )
-    return _change(row) if row else None
-
-
-async def _weights(transaction: Transaction, guild_id: int) -> dict[str, float]:
-    rows = await transaction.run("SELECT rule, weight FROM rule_weight WHERE guild_id=?", (guild_id,))
-    return {row["rule"]: row["weight"] for row in rows}
-
-
-async def _set(
-    transaction: Transaction,
-    guild_id: int,
-    user_id: int,
-    rule_id: str,
-    weight: float | None,
-    undoes: int | None = None,
-) -> Change:
-    weights = await _weights(transaction, guild_id)
-    after = changed(weights, rule_id, weight)
-    if rule_id in after:
-        await transaction.run(
-            "INSERT INTO rule_weight (guild_id, rule, weight) VALUES (?, ?, ?)"
-            " ON CONFLICT (guild_id, rule) DO UPDATE SET weight=excluded.weight",
-            (guild_id, rule_id, after[rule_id]),
-        )
-    else:
-        await transaction.run("DELETE FROM rule_weight WHERE guild_id=? AND rule=?", (guild_id, rule_id))
-    [row] = await transaction.run(
-        "INSERT INTO rule_change (guild_id, user_id, rule, before, after, undoes) VALUES (?, ?, ?, ?, ?, ?)"
-        " RETURNING *",
-        (guild_id, user_id, rule_id, weights.get(rule_id), after.get(rule_id), undoes),
-    )
-    return _change(row)
-
-
-def _change(row: Row) -> Change:
-    return Change(
-        row["id"],
-        row["user_id"],
-        row["rule"],
-        row["before"],
-        row["after"],
-        row["at"],
-        row["undoes"],
-        bool(row["undone"]),
-    )
+        change = await mark_undone(transaction, guild_id, change_id)
+        weights = await weights_of(transaction.run, guild_id)
+        after = changed(weights, change.rule, change.before)
+        return await put_weight(transaction, guild_id, user_id, change.rule, weights, after, undoes=change_id)

@@ -10,15 +10,13 @@ import logging
 import sys
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
 from core.errors import UserError
+from core.plugins import with_plugins
 from core.separation import htdemucs, none, unet
 from core.separation.base import Separator, SeparatorInfo, SeparatorOptions
-
-GROUP = "moodstem.separators"
 
 BUNDLED = (htdemucs.INFO, unet.INFO, none.INFO)
 
@@ -34,21 +32,7 @@ log = logging.getLogger(__name__)
 @cache
 def installed() -> tuple[SeparatorInfo, ...]:
     """Return all separators, best rank first. Packages that the operator installed are imported for it."""
-    found = {info.name: info for info in BUNDLED}
-    for entry in entry_points(group=GROUP):
-        try:
-            info = entry.load()
-        except Exception:  # whatever somebody else's package raises
-            log.warning(
-                "The separator %s of an installed package cannot be imported.", entry.name, exc_info=True
-            )
-            continue
-        if not isinstance(info, SeparatorInfo) or info.name in found:
-            log.warning(
-                "The entry point %s = %s is no SeparatorInfo with a new name.", entry.name, entry.value
-            )
-            continue
-        found[info.name] = info
+    found = with_plugins(BUNDLED, "moodstem.separators", SeparatorInfo)
     return tuple(sorted(found.values(), key=lambda info: (info.rank, info.name)))
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 from core.errors import Fact, UserError
+
+if TYPE_CHECKING:
+    from core.settings import JobSettings
 
 OnProgress = Callable[[str, float], None]
 """Called with the stage, a short word, and the share that is done, 0..1."""
@@ -41,6 +45,26 @@ class Limits:
     time_s: float = 4 * 3600.0
     memory_mb: float | None = 8192.0
     grace_s: float = 5.0
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """What every worker is told, wherever it runs."""
+
+    separator: str = "auto"
+    weights: Path | None = None
+    threads: int = 1
+    htdemucs: Mapping[str, Any] = field(default_factory=dict)
+    """See core.separation.base.SeparatorOptions, also for the two above."""
+    genre_model: Path | None = None
+    """Used in place of the bundled one; absolute."""
+    device: str = "auto"
+    """The GPU that the worker sees: 'auto' (any), 'cpu' (none), 'cuda' or 'cuda:N'."""
+    limits: Limits = Limits()
+    warm: bool = False
+    """Do the slow first steps before the first request."""
+    extra_tasks: Path | None = None
+    """A Python file with more tasks; only tests have one."""
 
 
 class Crashed(Exception):  # noqa: N818 - an outcome
@@ -103,3 +127,18 @@ class Engine(Protocol):
         TimedOut, Crashed or TaskFailed. Cancelling the awaiting task ends the work at once.
         """
         ...
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What Moodstem knows of an engine before it starts; the engine's file ends with one."""
+
+    name: str
+    """The value of `engine` under `[jobs]` in config.toml."""
+    make: Callable[[Any, WorkerOptions], Engine]
+    """Make an engine from its settings. Raises UserError when something that it needs is not installed."""
+    settings: type[JobSettings] | None = None
+    """A subclass of JobSettings with the keys that this engine adds to `[jobs]`."""
+    examine: Callable[[Any], Iterable[tuple[str, bool, str, bool]]] = lambda settings: ()
+    """Return lines for `moodstem doctor` from the settings: the name, whether all is well, a sentence that says what to
+    do where it is not, and whether Moodstem cannot do without. May take seconds."""

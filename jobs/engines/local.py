@@ -16,13 +16,25 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
 from core.errors import UserError, error_of, fact
 from core.separation.base import Cancelled
-from jobs.engines.base import Crashed, Limits, OnProgress, Request, ShouldStop, TaskFailed, TimedOut
+from core.settings import JobSettings
+from jobs.engines.base import (
+    Crashed,
+    Engine,
+    EngineInfo,
+    OnProgress,
+    Request,
+    ShouldStop,
+    TaskFailed,
+    TimedOut,
+    WorkerOptions,
+)
+from jobs.engines.pool import Pool
 
 POLL_S = 0.02
 START_S = 180.0
@@ -35,43 +47,29 @@ of memory grows by 2%. Other C libraries do not read these variables."""
 class LocalEngine:
     """One worker on this machine.
 
-    `separator`, `weights_dir`, `threads` and `htdemucs` go to core.separation.registry.load_separator in the worker, which
-    sees the GPU of `device` ('auto', 'cpu', 'cuda', 'cuda:N') and no other. After `recycle_after` runs, the worker is started
-    afresh, which frees whatever leaked. With `warm` it does the slow first steps before the first request.
-    `extra_tasks` is a Python file with more tasks; only tests pass one.
+    The worker sees the GPU of the options' `device` and no other. After `recycle_after` runs, it is started afresh, which
+    frees whatever leaked.
     """
 
     slots = 1
 
-    def __init__(
-        self,
-        separator: str = "auto",
-        *,
-        weights_dir: Path | None = None,
-        genre_model: Path | None = None,
-        threads: int = 1,
-        htdemucs: Mapping[str, Any] | None = None,
-        limits: Limits | None = None,
-        device: str = "auto",
-        recycle_after: int = 200,
-        warm: bool = False,
-        extra_tasks: Path | None = None,
-    ) -> None:
-        self.limits = limits or Limits()
+    def __init__(self, options: WorkerOptions, *, recycle_after: int = 200) -> None:
+        self.limits = options.limits
         self.recycle_after = recycle_after
-        self._command = [sys.executable, "-P", "-m", "jobs.worker", "--separator", separator]
-        self._command += ["--threads", str(threads)]
-        if htdemucs:
-            self._command += ["--htdemucs", json.dumps(dict(htdemucs))]
-        if weights_dir is not None:
-            self._command += ["--weights", str(weights_dir)]
-        if genre_model is not None:
-            self._command += ["--genre-model", str(genre_model)]
-        if warm:
+        self._command = [sys.executable, "-P", "-m", "jobs.worker", "--separator", options.separator]
+        self._command += ["--threads", str(options.threads)]
+        if options.htdemucs:
+            self._command += ["--htdemucs", json.dumps(dict(options.htdemucs))]
+        if options.weights is not None:
+            self._command += ["--weights", str(options.weights)]
+        if options.genre_model is not None:
+            self._command += ["--genre-model", str(options.genre_model)]
+        if options.warm:
             self._command.append("--warm")
-        if extra_tasks is not None:
-            self._command += ["--extra-tasks", str(extra_tasks)]
-        self._environment = {**KEEP_FREED_MEMORY, **_threads(threads), **os.environ, **_visible(device)}
+        if options.extra_tasks is not None:
+            self._command += ["--extra-tasks", str(options.extra_tasks)]
+        visible = _visible(options.device)
+        self._environment = {**KEEP_FREED_MEMORY, **_threads(options.threads), **os.environ, **visible}
         self._child: _Child | None = None
         self._requests = 0
         self._lock = asyncio.Lock()
@@ -286,3 +284,11 @@ class _Child:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
+
+
+def _make(settings: JobSettings, options: WorkerOptions) -> Engine:
+    engines = [LocalEngine(options) for _ in range(max(settings.workers, 1))]
+    return engines[0] if len(engines) == 1 else Pool(engines)
+
+
+INFO = EngineInfo("local", _make)

@@ -18,7 +18,7 @@ from statistics import median
 from typing import Any
 
 from core.library.samples import manifest
-from jobs.engines.base import Engine, Request
+from jobs.engines.base import Engine, Request, WorkerOptions
 from jobs.engines.local import LocalEngine
 from jobs.engines.pool import Pool
 
@@ -70,8 +70,8 @@ def _engine(way: str) -> Engine:
         from jobs.engines.cluster.engine import RayEngine
 
         os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112 - so it is called
-        return RayEngine(SEPARATOR, cluster=Cluster("local", workers=2))
-    workers = [LocalEngine(SEPARATOR) for _ in range(1 if way == ONE else 2)]
+        return RayEngine(WorkerOptions(SEPARATOR), cluster=Cluster("local", workers=2))
+    workers = [LocalEngine(WorkerOptions(SEPARATOR)) for _ in range(1 if way == ONE else 2)]
     return workers[0] if way == ONE else Pool(workers)
 
 

@@ -26,6 +26,7 @@ from statistics import median, quantiles
 from typing import Any
 
 from core.library.schema import open_database
+from jobs.engines.base import WorkerOptions
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import Done, Kind, TaskSettings, Work
 from jobs.process import serve
@@ -266,7 +267,9 @@ async def _serve(data: Path) -> None:
 
     async with await open_database(data / "moodstem.db") as database:
         kinds = {"bench": Kind("bench", dict, dict, nothing)}
-        await serve(Runner(Queue(database), LocalEngine("none"), TaskSettings(data), kinds=kinds))
+        await serve(
+            Runner(Queue(database), LocalEngine(WorkerOptions("none")), TaskSettings(data), kinds=kinds)
+        )
 
 
 if __name__ == "__main__":

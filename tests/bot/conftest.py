@@ -22,6 +22,7 @@ from core.errors import UserError
 from core.library.consent import agree
 from core.library.schema import open_database
 from core.settings import JobSettings, LimitSettings, Settings
+from jobs.engines.base import WorkerOptions
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
 from jobs.queue import Queue
@@ -101,7 +102,7 @@ def engines() -> Iterator[Callable[[str], LocalEngine]]:
     made: dict[str, LocalEngine] = {}
 
     def engine(separator: str) -> LocalEngine:
-        return made.setdefault(separator, LocalEngine(separator, recycle_after=1000))
+        return made.setdefault(separator, LocalEngine(WorkerOptions(separator), recycle_after=1000))
 
     yield engine
     for one in made.values():

@@ -18,26 +18,27 @@ from core.errors import fact
 from core.library.audit import Entry as Logged
 from core.library.guild_limits import LIMITS
 from core.library.history import Moment
+from core.library.journeys import Made, Stop
+from core.library.journeys import Question as Way
 from core.library.matching import Match
+from core.library.parties import Guest, Heard, Opened
 from core.library.playlist_files import Item
 from core.library.playlists import LONGEST_NAME, Entry, Playlist
 from core.library.query import Key, parse
+from core.library.recommendations import Pick, Reason, RecommendationQuery, Recommended
+from core.library.rule_weights import Change
 from core.library.search import Filters, Found, Hit
 from core.library.tracks import Track
 from core.moods.aim import AIMS
 from core.moods.profile import MOODS, PREFERENCES, Profile
 from core.moods.questionnaire import AT_ONCE, questions
-from core.recommend.feedback import KINDS
-from core.recommend.journey_store import Made, Stop
-from core.recommend.journey_store import Question as Way
-from core.recommend.party_store import Guest, Heard, Opened
+from core.recommend.picks import AGAINST, FOR
 from core.recommend.prominence import Prominent
-from core.recommend.recommendation_store import AGAINST, FOR, Pick, RecommendationQuery, Recommended
-from core.recommend.rules import Reason, occasions
+from core.recommend.rules import occasions
 from core.recommend.similar import Similar
 from core.recommend.steer import MOST, steers
 from core.recommend.table import load_rules, load_steers
-from core.recommend.tuning import Change
+from core.recommend.taste_term import KINDS
 from core.recommend.weight_preview import Outcome, Place, samples
 from core.settings import LimitSettings, RetentionSettings
 from core.track_analysis import TrackAnalysis

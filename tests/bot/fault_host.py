@@ -20,6 +20,7 @@ from pathlib import Path
 from core.library.consent import agree
 from core.library.schema import open_database
 from core.settings import JobSettings, LimitSettings, Settings
+from jobs.engines.base import WorkerOptions
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
 from jobs.process import serve
@@ -72,7 +73,7 @@ async def runner(data: Path) -> None:
     async with await open_database(data / "moodstem.db") as database:
         # Random kills are nobody's fault here; what sets real killers aside has tests of its own.
         queue = Queue(database, crash_limit=1000, loss_limit=1000, backoff_s=0.05)
-        engine = LocalEngine("none", extra_tasks=TASKS)
+        engine = LocalEngine(WorkerOptions("none", extra_tasks=TASKS))
         pace = Pace(lease_s=30, poll_s=0.01, progress_s=0.02, retry_s=0.05)
         await serve(Runner(queue, engine, TaskSettings(data), pace=pace))
 

@@ -21,6 +21,7 @@ from core.library.schema import open_database
 from core.moods.profile import Profile
 from core.recommend.tuning import set_weight, token
 from core.settings import LibrarySettings
+from jobs.engines.base import WorkerOptions
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
 from jobs.queue import Queue
@@ -52,7 +53,7 @@ async def elsewhere(world: World) -> Elsewhere:
 
 @pytest.fixture
 async def runner(world: World) -> AsyncIterator[Runner]:
-    engine = LocalEngine("none")
+    engine = LocalEngine(WorkerOptions("none"))
     async with await open_database(world.settings.database) as database:
         yield Runner(Queue(database), engine, TaskSettings(world.settings.data, upload_seconds=60))
     await engine.stop()

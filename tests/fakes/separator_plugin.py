@@ -1,16 +1,13 @@
-"""A package that adds a separator, installed for the length of a test: a module, its metadata and its entry point."""
+"""A package that adds a separator, installed for the length of a test."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
-
-import pytest
 
 from core.recommend.table import trust
 from core.separation.registry import describe, installed
+from tests.fakes.package import installed_package, write_package
 
 MODULE = '''
 from core.audio.activity import Gate
@@ -44,30 +41,11 @@ def write_plugin(
     module: str = MODULE,
     entry: str = "moodstem_halves:INFO",
 ) -> Path:
-    """Write what pip would install for the package moodstem-halves into `folder`, and return it."""
-    info = folder / "moodstem_halves-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: moodstem-halves\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[moodstem.separators]\nhalves = {entry}\n")
+    """Write the package moodstem-halves into `folder`, and return it."""
     source = module.replace("{rank}", str(rank)).replace("{reliability!r}", repr(reliability))
-    (folder / "moodstem_halves.py").write_text(source)
-    return folder
+    return write_package(folder, "moodstem_halves", source, "moodstem.separators", f"halves = {entry}")
 
 
-@contextmanager
-def installed_plugin(folder: Path) -> Iterator[None]:
+def installed_plugin(folder: Path) -> AbstractContextManager[None]:
     """Have this process find what `write_plugin` wrote."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(folder)
-        _forget()
-        try:
-            yield
-        finally:
-            sys.modules.pop("moodstem_halves", None)
-            patch.undo()
-            _forget()
-
-
-def _forget() -> None:
-    for remembered in (installed, describe, trust):
-        remembered.cache_clear()
+    return installed_package(folder, "moodstem_halves", installed, describe, trust)

@@ -11,7 +11,7 @@ import pytest
 
 from core.library.database import Database
 from core.library.schema import open_database
-from jobs.engines.base import Limits
+from jobs.engines.base import Limits, WorkerOptions
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
 from jobs.queue import Queue
@@ -47,7 +47,7 @@ async def engines() -> AsyncIterator[Callable[..., LocalEngine]]:
     made: list[LocalEngine] = []
 
     def make(**limits: Any) -> LocalEngine:
-        engine = LocalEngine("none", limits=Limits(**limits), extra_tasks=STUBS)
+        engine = LocalEngine(WorkerOptions("none", limits=Limits(**limits), extra_tasks=STUBS))
         made.append(engine)
         return engine
 
@@ -64,6 +64,6 @@ def engine(engines: Callable[..., LocalEngine]) -> LocalEngine:
 @pytest.fixture(scope="session")
 def warm_engine() -> Iterator[LocalEngine]:
     """One worker for all tests that really analyse: its first analysis costs seconds."""
-    engine = LocalEngine("none", extra_tasks=STUBS)
+    engine = LocalEngine(WorkerOptions("none", extra_tasks=STUBS))
     yield engine
     asyncio.run(engine.stop())

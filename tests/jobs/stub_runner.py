@@ -13,7 +13,7 @@ from typing import Any
 
 from core.library.database import Transaction
 from core.library.schema import open_database
-from jobs.engines.base import Request
+from jobs.engines.base import Request, WorkerOptions
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import Done, Kind, TaskSettings, Work
 from jobs.process import serve
@@ -40,7 +40,7 @@ PACE = Pace(lease_s=30, poll_s=0.01, drain_s=30)
 async def main(data: Path) -> None:
     async with await open_database(data / "moodstem.db") as database:
         queue = Queue(database, backoff_s=0.05)
-        engine = LocalEngine("none", extra_tasks=Path(__file__).with_name("stub_tasks.py"))
+        engine = LocalEngine(WorkerOptions("none", extra_tasks=Path(__file__).with_name("stub_tasks.py")))
         await serve(Runner(queue, engine, TaskSettings(data), kinds=KINDS, pace=PACE))
 
 

@@ -13,6 +13,7 @@ import pytest
 from core.audio.decode import decode
 from core.library.database import Database
 from core.library.schema import open_database
+from jobs.engines.base import WorkerOptions
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
 from jobs.kinds.index import index_folder
@@ -79,7 +80,7 @@ async def test_while_a_folder_is_indexed(
     await queue.enqueue("index", {"folder": str(tmp_path / "music")}, user_id=1)
     await warm_engine.start()  # the other one, which has room
     monkeypatch.setenv("TMPDIR", str(small_disk))  # for the worker
-    engine = LocalEngine("none")
+    engine = LocalEngine(WorkerOptions("none"))
     runner = Runner(queue, engine, settings, pace=QUICK)
     try:
         assert await runner.run_one()

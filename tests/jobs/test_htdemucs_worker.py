@@ -8,8 +8,8 @@ import pytest
 
 from bot.words.say import say
 from core.settings import load_settings
-from jobs.configure import engine
 from jobs.engines.base import Request
+from jobs.engines.registry import make_engine
 from tests.core.separation.conftest import SMALL
 from tests.make import write_tone
 from tests.refusals import refusal
@@ -31,7 +31,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 async def test_a_worker_separates_as_the_settings_say(config: Path, tmp_path: Path) -> None:
     config.write_text(config.read_text() + '[htdemucs]\noverlap = 0.25\nprecision = "float32"\n')
-    made = engine(load_settings())
+    made = make_engine(load_settings())
     try:
         facts = await made.start()
         assert facts["separator"] == "htdemucs_6s" and facts["separator_version"].endswith(".1.25")

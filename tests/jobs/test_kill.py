@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from core.library.database import Database
+from core.settings import JobSettings, Settings
 from jobs.owner import is_dead, this_owner
-from jobs.process import RunnerOptions, spawn_runner
+from jobs.process import RunnerProcess
 from jobs.queue import Queue
 from tests.jobs.helpers import effects, is_running, put_stub, until
 from tests.jobs.stub_runner import EFFECTS
@@ -133,7 +134,7 @@ async def test_an_embedded_runner_is_restarted_and_ends_with_us(database: Databa
     data = database.path.parent
     queue = Queue(database)
     write_tone(data / "uploads" / "abc")
-    runner = spawn_runner(RunnerOptions(data, separator="none"))
+    runner = RunnerProcess(Settings(data=data, jobs=JobSettings(separator="none")))
     try:
         await until(lambda: has_runners(queue, 1))
         first = runner.pid
@@ -157,8 +158,8 @@ async def has_runners(queue: Queue, count: int) -> bool:
 
 async def test_an_embedded_runner_ends_with_its_killed_parent(database: Database) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from jobs.process import RunnerOptions, spawn_runner\n"
-        "runner = spawn_runner(RunnerOptions(Path(sys.argv[1]), separator='none'))\n"
+        "import sys, time; from core.settings import Settings; from jobs.process import RunnerProcess\n"
+        "runner = RunnerProcess(Settings(data=sys.argv[1], jobs={'separator': 'none'}))\n"
         "print(runner.pid, flush=True); time.sleep(600)"
     )
     parent = subprocess.Popen(

@@ -16,9 +16,9 @@ from bot.words.explain import signed, why
 from bot.words.i18n import percent, tr, trn
 from bot.words.moods import mood_label, moods_text
 from bot.words.reasons import reason_text
+from core.library.journeys import Made
 from core.moods.profile import MOODS
 from core.recommend.explain import in_short
-from core.recommend.journey_store import Made
 
 PAGE = 5
 PICTURE = "journey.png"
@@ -47,7 +47,7 @@ def where_card(action: str, arguments: tuple[object, ...], *, known: bool) -> Ca
 
 def journey_card(made: Made, page: int = 0, *, picture: bool = False, drawing: bool = False) -> Card:
     """One page of the way: each track, how far along it lies, and why. `drawing`: the picture is on its way."""
-    start, goal = map(moods_text, made.ends())
+    start, goal = map(moods_text, made.ends)
     pages = -(-len(made.stops) // PAGE)
     page %= pages
     first = page * PAGE
@@ -93,7 +93,7 @@ def journey_card(made: Made, page: int = 0, *, picture: bool = False, drawing: b
 
 def described(made: Made) -> str:
     """The picture in words, for those who do not see it."""
-    start, goal = map(moods_text, made.ends())
+    start, goal = map(moods_text, made.ends)
     way = ", ".join(
         f"{place}. {plain(stop.pick.title, 40)} {percent(stop.at)}"
         for place, stop in enumerate(made.stops, 1)

@@ -21,11 +21,11 @@ from bot.words.moods import mood_label, moods_text
 from bot.words.pictures import journey_words
 from core.errors import UserError
 from core.library.catalog import Catalog
+from core.library.journeys import Made, Question, Stop
 from core.moods.profile import MOODS, Profile
 from core.pictures.drawing import draw_journey
 from core.recommend.diversity import Term
-from core.recommend.journey import Journey, drawn, journey
-from core.recommend.journey_store import Made, Question
+from core.recommend.journey import drawn, journey, stops
 
 Interaction = discord.Interaction[Moodstem]
 
@@ -99,16 +99,16 @@ class JourneyCommands(commands.Cog, name="Journey"):
     ) -> None:
         """Choose, keep and show; the picture follows some seconds later."""
         catalog = await self.bot.catalogs.of(interaction.guild_id)
-        terms = await self.bot.feedback.terms(interaction.user.id, catalog)
-        found, shown = await asyncio.to_thread(_chosen, catalog, question, without, terms)
-        made = await self.bot.journeys.save(interaction.user.id, question, found, shown)
+        terms = await self.bot.tastes.terms(interaction.user.id, catalog)
+        chosen, shown = await asyncio.to_thread(_chosen, catalog, question, without, terms)
+        made = await self.bot.journeys.save(interaction.user.id, question, chosen, shown)
         await interaction.edit_original_response(view=journey_card(made, drawing=True), attachments=[])
         await self.show(interaction, made, 0)
 
     async def show(self, interaction: Interaction, made: Made, page: int) -> None:
         """With its picture, drawn in a process of its own; without it when it cannot be drawn."""
         try:
-            start, goal = map(moods_text, made.ends())
+            start, goal = map(moods_text, made.ends)
             told, words = {**made.drawn, "ends": [start, goal]}, journey_words(start, goal)
             picture = await self.pictures.get(made.id, lambda: draw_journey(told, words))
         except UserError:
@@ -144,14 +144,14 @@ class JourneyCommands(commands.Cog, name="Journey"):
         """The way as a playlist, in its order."""
         made = await self.bot.journeys.own(journey_id, interaction.user.id)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        start, goal = map(moods_text, made.ends())
+        start, goal = map(moods_text, made.ends)
         wanted = tr("From {start} to {goal}", start=start, goal=goal)
         await save_as_playlist(interaction, wanted, [stop.pick.track_id for stop in made.stops])
 
 
 def _chosen(
     catalog: Catalog, question: Question, without: frozenset[int], terms: Sequence[Term]
-) -> tuple[Journey, dict[str, object]]:
+) -> tuple[list[Stop], dict[str, object]]:
     found = journey(
         catalog,
         question.start,
@@ -161,7 +161,7 @@ def _chosen(
         exclude=without,
         terms=terms,
     )
-    return found, drawn(catalog, found)
+    return stops(found), drawn(catalog, found)
 
 
 async def setup(bot: Moodstem) -> None:

@@ -12,7 +12,7 @@ from bot.widgets import Card, Style, line, row, text
 from bot.words.i18n import percent, tr, trn
 from bot.words.moods import occasion_label
 from bot.words.reasons import reason_text
-from core.recommend.party_store import Guest, Opened
+from core.library.parties import Guest, Opened
 
 PAGE = 5
 

@@ -18,8 +18,8 @@ from bot.words.i18n import tr
 from bot.words.moods import occasion_label
 from core.errors import UserError
 from core.library.consent import agreed
-from core.recommend.party import party
-from core.recommend.party_store import Opened
+from core.library.parties import Opened
+from core.recommend.party import guests_of, party, tracks_of
 from core.recommend.rules import occasions
 
 MOST_GUESTS = 20
@@ -97,7 +97,7 @@ class PartyCog(commands.Cog, name="Party"):
         if not len(catalog):
             raise UserError(tr("The library is empty; ask an admin to index a folder with /reindex."))
         made = await asyncio.to_thread(party, catalog, known, opened.occasion, opened.count)
-        await self.bot.parties.make(opened.id, made)
+        await self.bot.parties.make(opened.id, tracks_of(made), guests_of(made))
         await interaction.edit_original_response(view=playlist_card(await self.stored(interaction, party_id)))
 
     @on_press("party_page", consent=False)

@@ -27,11 +27,11 @@ from bot.words.moods import (
 )
 from bot.words.names import short
 from bot.words.reasons import reason_text
+from core.library.recommendations import Pick, RecommendationQuery, Recommended
 from core.library.tracks import Track
 from core.moods.aim import AIMS, aim_emoji
 from core.moods.profile import MOODS
 from core.recommend.explain import in_short
-from core.recommend.recommendation_store import Pick, RecommendationQuery, Recommended
 from core.recommend.similar import Similar
 from core.recommend.steer import SURPRISE, quick_steers, steer_emoji
 

@@ -20,9 +20,9 @@ from bot.words.i18n import tr
 from bot.words.moods import aim_label, mood_label, occasion_label
 from bot.words.ranking import ranks_higher
 from core.errors import Fact, UserError, fact
+from core.library.recommendations import RecommendationQuery, Recommended
 from core.moods.aim import AIMS
 from core.moods.profile import MOODS
-from core.recommend.recommendation_store import RecommendationQuery, Recommended
 from core.recommend.rules import occasions, topic_weights
 from core.recommend.steer import SURPRISE, opposite_of, pressed, taken_back
 

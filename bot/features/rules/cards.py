@@ -18,10 +18,11 @@ from bot.words.moods import mood_label, occasion_label
 from bot.words.rules import preference_label, rule_about, rule_named, topic_label
 from bot.words.wording import the_source
 from core.audio.types import STEMS
+from core.library.rule_weights import Change
 from core.moods.profile import MOODS, PREFERENCES
 from core.recommend.rules import Rule, occasions
 from core.recommend.table import occasion_emoji
-from core.recommend.tuning import MOST, Change, share, token
+from core.recommend.tuning import MOST, share, token
 from core.recommend.weight_preview import TOP, Outcome, Sample
 
 PAGE = 8

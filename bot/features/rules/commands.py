@@ -25,20 +25,11 @@ from bot.widgets import Card
 from bot.words.i18n import mark, tr
 from core.errors import UserError, fact
 from core.library.audit import record
+from core.library.rule_weights import Change, changes, newest_standing, weights_of
 from core.moods.profile import MOODS
 from core.recommend.rule import Rule
 from core.recommend.table import load_rules
-from core.recommend.tuning import (
-    Change,
-    changed,
-    changes,
-    newest_standing,
-    set_weight,
-    the_rule,
-    undo,
-    weight_from,
-    weights_of,
-)
+from core.recommend.tuning import changed, set_weight, the_rule, undo, weight_from
 from core.recommend.weight_preview import preview
 
 
@@ -50,7 +41,7 @@ async def rules_view(
         raise UserError(tr("This card is from another version of me; use /admin rules again."))
     rules = [rule for rule in load_rules() if rule.topic == topic and source in ("all", rule.source)]
     page = page if page * PAGE < len(rules) else 0
-    return rules_card(rules, await weights_of(bot.database, guild_id), topic, source, page)
+    return rules_card(rules, await weights_of(bot.database.fetch, guild_id), topic, source, page)
 
 
 class Rules(commands.Cog):
@@ -63,7 +54,7 @@ class Rules(commands.Cog):
         """One rule's card; undo is offered when the newest change was of this rule."""
         newest = await newest_standing(self.bot.database, guild_id)
         undoable = newest if newest is not None and newest.rule == rule.id else None
-        return rule_card(rule, await weights_of(self.bot.database, guild_id), note, undoable)
+        return rule_card(rule, await weights_of(self.bot.database.fetch, guild_id), note, undoable)
 
     @on_press("rules_topic", consent=False)
     async def topic(self, interaction: discord.Interaction[Moodstem], source: str, topic: str) -> None:
@@ -94,7 +85,7 @@ class Rules(commands.Cog):
     @on_press("rules_number", consent=False)
     async def number(self, interaction: discord.Interaction[Moodstem], rule_id: str) -> None:
         guild_id, rule = must_manage(interaction), the_rule(rule_id)
-        weights = await weights_of(self.bot.database, guild_id)
+        weights = await weights_of(self.bot.database.fetch, guild_id)
         await interaction.response.send_modal(number_form(rule, weights.get(rule_id, rule.weight)))
 
     @on_press("rules_typed", consent=False)
@@ -116,7 +107,7 @@ class Rules(commands.Cog):
     ) -> None:
         """What the weight would change, in place of the card that was pressed."""
         guild_id, rule = must_manage(interaction), the_rule(rule_id)
-        weights = await weights_of(self.bot.database, guild_id)
+        weights = await weights_of(self.bot.database.fetch, guild_id)
         after = changed(weights, rule_id, _weight(wanted))
         await interaction.response.defer()
         outcomes = await asyncio.to_thread(preview, await self.bot.catalogs.of(guild_id), rule, after)

@@ -11,11 +11,11 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from core.separation.registry import describe
-from jobs.engines.base import Limits, ShouldStop, Unavailable
+from jobs.engines.base import ShouldStop, Unavailable, WorkerOptions
 from jobs.engines.cluster.membership import in_thread, kill, last_line
 from jobs.engines.cluster.station import Station
 from jobs.engines.pool import Idle
@@ -78,14 +78,11 @@ class Lost(Exception):  # noqa: N818 - an outcome
 
 
 class Fleet:
-    """Actors for one home. `options` are LocalEngine's, `facts` what every actor must say of its versions."""
+    """The actors of one home; `facts` are the versions that every actor must have."""
 
-    def __init__(
-        self, cluster: Cluster, options: Mapping[str, Any], limits: Limits, facts: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, cluster: Cluster, options: WorkerOptions, facts: Mapping[str, Any]) -> None:
         self.cluster = cluster
         self.options = options
-        self.limits = limits
         self.facts = facts
         self.ready: set[ReadyActor] = set()
         self.in_use = 0
@@ -231,7 +228,7 @@ class Fleet:
 
         nodes = [node for node in ray.nodes() if node["Alive"]]
         share = self.cluster.gpu_share
-        if self.options.get("device") == "cpu":
+        if self.options.device == "cpu":
             share = 0.0
         elif share is None:
             gpus = any(node["Resources"].get("GPU") for node in nodes)
@@ -239,23 +236,19 @@ class Fleet:
         most = 0
         for node in nodes:
             if node["NodeID"] not in self._refused:
-                fit = int(node["Resources"].get("CPU", 0) / self._threads)
+                fit = int(node["Resources"].get("CPU", 0) / self.options.threads)
                 most += min(fit, int(node["Resources"].get("GPU", 0) / share + 1e-6)) if share else fit
         return share, most
 
-    @property
-    def _threads(self) -> int:
-        return int(self.options["threads"])
-
     def _asks(self, share: float) -> str:
-        cores = f"{self._threads} CPU {'core' if self._threads == 1 else 'cores'}"
+        cores = f"{self.options.threads} CPU {'core' if self.options.threads == 1 else 'cores'}"
         return f"a worker ({cores}{f' and {share:g} GPU' if share else ''})"
 
     def _new_actor(self, share: float) -> Any:
         import ray
 
         asked: dict[str, Any] = {
-            "num_cpus": self._threads,
+            "num_cpus": self.options.threads,
             "num_gpus": share,
             "max_restarts": 0,  # a new one is checked anew
             "max_task_retries": 0,
@@ -264,8 +257,8 @@ class Fleet:
         }
         if self._refused:
             asked["label_selector"] = {"ray.io/node-id": f"!in({','.join(self._refused)})"}
-        options = dict(self.options) if share else {**self.options, "device": "cpu"}
-        return ray.remote(Station).options(**asked).remote(options, self.limits)
+        options = self.options if share else replace(self.options, device="cpu")
+        return ray.remote(Station).options(**asked).remote(options)
 
     async def _bring_up(self, actor: Any) -> None:
         """Start a new actor, and add it to those that are ready or note why it cannot be used."""

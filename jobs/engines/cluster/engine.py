@@ -14,16 +14,30 @@ import asyncio
 import importlib.util
 import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from core.errors import UserError, error_of, fact
 from core.separation.base import Cancelled
-from jobs.engines.base import Crashed, Limits, OnProgress, Request, ShouldStop, TaskFailed, TimedOut
+from core.settings import JobSettings
+from jobs.engines.base import (
+    Crashed,
+    EngineInfo,
+    OnProgress,
+    Request,
+    ShouldStop,
+    TaskFailed,
+    TimedOut,
+    WorkerOptions,
+)
 from jobs.engines.cluster.actors import POLL_S, Cluster, Fleet, Lost, ReadyActor
 from jobs.engines.cluster.membership import Membership
 from jobs.engines.cluster.station import Look, Outcome
+from jobs.engines.cluster.survey import survey
 from jobs.engines.cluster.transfer import Parcel, check_storage, discard, pack, write_back
 from jobs.engines.local import LocalEngine
 
@@ -39,35 +53,24 @@ def check_installed() -> None:
         raise UserError("The engine 'ray' is not installed: pip install 'moodstem[ray]'.")
 
 
-class RayEngine:
-    """See above. `separator`, `weights_dir`, `genre_model`, `threads`, `htdemucs`, `device`, `warm` and `extra_tasks` are LocalEngine's."""
+class RaySettings(JobSettings):
+    """The keys of `[jobs]` that say where the cluster is and how it is used."""
 
-    def __init__(
-        self,
-        separator: str = "auto",
-        *,
-        cluster: Cluster | None = None,
-        limits: Limits | None = None,
-        weights_dir: Path | None = None,
-        genre_model: Path | None = None,
-        threads: int = 1,
-        htdemucs: Mapping[str, Any] | None = None,
-        device: str = "auto",
-        warm: bool = False,
-        extra_tasks: Path | None = None,
-    ) -> None:
+    ray_address: str = "auto"
+    """'auto' (the cluster that this machine belongs to), host:port of its head, or 'local' (one of our own, here)."""
+    gpu_share: Annotated[float, Field(ge=0, le=1)] | None = None
+    """How much of a GPU each worker gets; when not said, a whole one where there are any."""
+    storage: str = ""
+    """How files reach the workers: see jobs.engines.cluster.transfer."""
+
+
+class RayEngine:
+    """See above."""
+
+    def __init__(self, options: WorkerOptions, *, cluster: Cluster) -> None:
         check_installed()
-        self.cluster = cluster or Cluster()
-        self.limits = limits or Limits()
-        self.options: dict[str, Any] = {
-            "separator": separator,
-            "weights_dir": weights_dir,
-            "genre_model": genre_model,
-            "threads": threads,
-            "htdemucs": htdemucs,
-            "device": device,
-        }
-        self._extra = {"warm": warm, "extra_tasks": extra_tasks}
+        self.cluster = cluster
+        self.options = options
         self._fleet: Fleet | None = None
         self._membership: Membership | None = None
         self._numbers = itertools.count(1)
@@ -143,12 +146,12 @@ class RayEngine:
                 check_storage(self.cluster.storage)
                 facts = await self._own_facts()
                 self._membership = await Membership.join(self.cluster.address)
-                self._fleet = Fleet(self.cluster, self.options | self._extra, self.limits, facts)
+                self._fleet = Fleet(self.cluster, self.options, facts)
             return self._fleet
 
     async def _own_facts(self) -> dict[str, Any]:
         """What this machine's own worker says of its versions: every other one has to say the same."""
-        own = LocalEngine(**self.options | {"device": "cpu"})
+        own = LocalEngine(replace(self.options, device="cpu", warm=False))
         try:
             return await own.start()
         finally:
@@ -221,3 +224,36 @@ def _conclude(outcome: Outcome, request: Request) -> dict[str, Any]:
             raise Crashed(outcome.fact)
         case _:
             raise TaskFailed(outcome.message, outcome.details)
+
+
+def _make(settings: RaySettings, options: WorkerOptions) -> RayEngine:
+    cluster = Cluster(settings.ray_address, settings.workers, settings.gpu_share, settings.storage)
+    return RayEngine(options, cluster=cluster)
+
+
+def _examine(settings: RaySettings) -> Iterator[tuple[str, bool, str, bool]]:
+    """Look at the machines of the cluster."""
+    name = "Ray cluster"
+    try:
+        check_installed()
+        check_storage(settings.storage)
+    except UserError as error:
+        yield name, False, str(error), True
+        return
+    if settings.ray_address == "local":
+        yield name, True, "each `moodstem run` and `moodstem worker` starts its own, here", True
+        return
+    found = survey(settings.ray_address)
+    if "problem" in found:
+        yield name, False, found["problem"], True
+        return
+    machines = found["machines"]
+    cpus, gpus = (sum(machine[kind] for machine in machines) for kind in ("cpus", "gpus"))
+    count = f"{len(machines)} machine{'' if len(machines) == 1 else 's'}"
+    yield name, True, f"Ray {found['ray']}: {count}, {cpus:g} CPU cores, {gpus:g} GPUs", True
+    for machine in machines:
+        if machine["problem"]:
+            yield f"machine {machine['host']}", False, f"not used: {machine['problem']}", False
+
+
+INFO = EngineInfo("ray", _make, RaySettings, _examine)

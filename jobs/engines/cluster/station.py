@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from core.errors import Fact, UserError
 from core.separation.base import Cancelled
-from jobs.engines.base import Crashed, Limits, Request, TaskFailed, TimedOut
+from jobs.engines.base import Crashed, Request, TaskFailed, TimedOut, WorkerOptions
 from jobs.engines.cluster.transfer import Astray, Parcel, unpack
 from jobs.engines.local import LocalEngine
 
@@ -55,10 +55,10 @@ class Look:
 
 
 class Station:
-    """See above. `options` are LocalEngine's. Calls may overlap, but requests do not: one at a time."""
+    """See above. Calls may overlap, but requests do not: one at a time."""
 
-    def __init__(self, options: Mapping[str, Any], limits: Limits) -> None:
-        self.engine = LocalEngine(**options, limits=limits)
+    def __init__(self, options: WorkerOptions) -> None:
+        self.engine = LocalEngine(options)
         self._task: asyncio.Task[Outcome] | None = None
         self._number = 0
         self._unwanted = False

@@ -398,11 +398,11 @@ async def test_next_at_once_is_a_skip_and_later_is_not(world: World) -> None:
     tracks = [track.id for track in await world.bot.library.tracks()][:3]
     assert [row["track_id"] for row in rows] == tracks
     assert [row["skipped_at"] is not None for row in rows] == [True, False, False]
-    feedback = world.bot.feedback
-    found = await feedback.opinions(world.alice.id)
+    tastes = world.bot.tastes
+    found = await tastes.opinions(world.alice.id)
     assert found.kinds[tracks[0]] == "saved"  # what was saved counts, whatever was skipped
     await world.bot.database.write("DELETE FROM playlist")
-    assert (await feedback.opinions(world.alice.id)).kinds[tracks[0]] == "skipped"
+    assert (await tastes.opinions(world.alice.id)).kinds[tracks[0]] == "skipped"
 
 
 async def test_a_playlist_that_flows(world: World) -> None:

@@ -22,11 +22,11 @@ from bot.service.catalogs import Catalogs
 from bot.words.i18n import speaking
 from bot.words.rules import rule_named
 from core.library.consent import agree
+from core.library.rule_weights import Change
 from core.library.schema import open_database
 from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.table import load_rules
-from core.recommend.tuning import Change
 from core.recommend.weight_preview import Outcome, Place, samples
 from core.spoken import LANGUAGES
 from tests.bot.conftest import World, labels, press_ids, raw, walk, within_budget, words

@@ -25,7 +25,7 @@ def skips(card: Any) -> list[str]:
 
 
 async def kinds(world: World, who: Any) -> dict[int, str]:
-    return dict((await world.bot.feedback.opinions(who.id)).kinds)
+    return dict((await world.bot.tastes.opinions(who.id)).kinds)
 
 
 async def test_a_skipped_pick_gives_way_to_the_next_and_counts_afterwards(world: World) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 
 from bot.features.mood.cards import profile_card
 from bot.features.recommend.cards import picks_card
+from core.library.recommendations import Recommended
 from core.moods.profile import Profile
-from core.recommend.recommendation_store import Recommended
 from core.recommend.steer import MOST_EACH, steers
 from tests.bot.conftest import World, labels, press_ids, walk, within_budget, words
 from tests.bot.features.test_recommend import picks, with_mood

@@ -16,7 +16,7 @@ from bot.words.say import LIMITS, say, sentences
 from core.audio.decode import REFUSALS
 from core.errors import Refusal, UserError, error_of, fact
 from core.library import guild_limits
-from core.recommend.feedback import KINDS
+from core.recommend.taste_term import KINDS
 from core.spoken import LANGUAGES
 from jobs.model import QuotaError
 

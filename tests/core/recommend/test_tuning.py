@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import UserError
+from core.library.rule_weights import changes, newest_standing, weights_of
 from core.library.schema import open_database
 from core.moods.profile import MOODS, Profile
 from core.recommend.counterfactual import smallest_change
@@ -23,15 +24,12 @@ from core.recommend.table import tuned_rules
 from core.recommend.topic_scores import prepare, tuned
 from core.recommend.tuning import (
     changed,
-    changes,
-    newest_standing,
     set_weight,
     share,
     the_rule,
     token,
     undo,
     weight_from,
-    weights_of,
 )
 from core.recommend.weight_preview import preview, samples
 from tests.core.recommend.test_counterfactual import with_value
@@ -206,14 +204,17 @@ def test_every_change_is_kept_and_can_be_undone(tmp_path: Path) -> None:
         async with await open_database(tmp_path / "one.db") as database:
 
             async def change(rule: str, weight: float | None, guild: int = 1) -> int:
-                seen = token(await weights_of(database, guild))
+                seen = token(await weights_of(database.fetch, guild))
                 return (await set_weight(database, guild, 7, rule, weight, seen)).id
 
             first = await change(LOUDNESS, 3.0)
             second = await change("peacefulness.mix.tempo", 0.0)
             await change(LOUDNESS, 0.5, guild=2)
-            assert await weights_of(database, 1) == {LOUDNESS: 3.0, "peacefulness.mix.tempo": 0.0}
-            assert await weights_of(database, 2) == {LOUDNESS: 0.5} and await weights_of(database, None) == {}
+            assert await weights_of(database.fetch, 1) == {LOUDNESS: 3.0, "peacefulness.mix.tempo": 0.0}
+            assert (
+                await weights_of(database.fetch, 2) == {LOUDNESS: 0.5}
+                and await weights_of(database.fetch, None) == {}
+            )
             with refusal("newest change first"):
                 await undo(database, 1, 8, first)
             with refusal("not one of this server"):
@@ -222,7 +223,7 @@ def test_every_change_is_kept_and_can_be_undone(tmp_path: Path) -> None:
             with refusal("already"):
                 await undo(database, 1, 8, second)
             await undo(database, 1, 8, first)
-            assert await weights_of(database, 1) == {} and await newest_standing(database, 1) is None
+            assert await weights_of(database.fetch, 1) == {} and await newest_standing(database, 1) is None
             kept = await changes(database, 1)
             assert [(one.user_id, one.before, one.after, one.undoes, one.undone) for one in kept] == [
                 (8, 3.0, None, first, False), (8, 0.0, None, second, False),
@@ -230,11 +231,11 @@ def test_every_change_is_kept_and_can_be_undone(tmp_path: Path) -> None:
             ]  # fmt: skip
             third = await change(LOUDNESS, 4.0)
             await change(LOUDNESS, None)
-            assert await weights_of(database, 1) == {}
+            assert await weights_of(database.fetch, 1) == {}
             newest = await newest_standing(database, 1)
             assert newest is not None and (newest.before, newest.after) == (4.0, None)
             await undo(database, 1, 7, newest.id)
-            assert await weights_of(database, 1) == {LOUDNESS: 4.0}
+            assert await weights_of(database.fetch, 1) == {LOUDNESS: 4.0}
             assert (await newest_standing(database, 1)).id == third  # type: ignore[union-attr]
 
     asyncio.run(run())
@@ -246,7 +247,7 @@ def test_two_admins_at_once_do_not_overrule_each_other_unseen(tmp_path: Path) ->
             await open_database(tmp_path / "one.db") as one,
             await open_database(tmp_path / "one.db") as two,
         ):
-            seen = token(await weights_of(one, 1))
+            seen = token(await weights_of(one.fetch, 1))
             results = await asyncio.gather(
                 set_weight(one, 1, 7, LOUDNESS, 3.0, seen),
                 set_weight(two, 1, 8, "peacefulness.mix.tempo", 0.0, seen),
@@ -254,9 +255,9 @@ def test_two_admins_at_once_do_not_overrule_each_other_unseen(tmp_path: Path) ->
             )
             refused = [result for result in results if isinstance(result, UserError)]
             assert len(refused) == 1 and refused[0].fact["code"] == "rules-changed-since"
-            assert len(await weights_of(one, 1)) == 1 and len(await changes(two, 1)) == 1
+            assert len(await weights_of(one.fetch, 1)) == 1 and len(await changes(two, 1)) == 1
             with refusal("that it has"):
-                weights = await weights_of(one, 1)
+                weights = await weights_of(one.fetch, 1)
                 [(rule, weight)] = weights.items()
                 await set_weight(one, 1, 7, rule, weight, token(weights))
 

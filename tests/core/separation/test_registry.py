@@ -21,13 +21,14 @@ from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.errors import UserError
 from core.library.loading import load_catalog
+from core.library.recommendations import Reason
 from core.library.schema import open_database
 from core.library.scope import LibraryScope
 from core.library.search import hit
 from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
-from core.recommend.rules import Reason, load_rules, recommend
+from core.recommend.rules import load_rules, recommend
 from core.recommend.table import PRESENCE
 from core.separation.registry import at_hand, describe, installed, load_separator, names
 from tests.core.recommend.worlds import catalog

@@ -35,12 +35,12 @@ from bot.cli import main as cli
 from core.errors import UserError
 from core.library.database import Database
 from core.separation.base import Cancelled
-from jobs.engines.base import Crashed, Limits, Request, TaskFailed, Unavailable
+from core.settings import Settings
+from jobs.engines.base import Crashed, Limits, Request, TaskFailed, Unavailable, WorkerOptions
 from jobs.engines.cluster.actors import Cluster
-from jobs.engines.cluster.engine import RayEngine
+from jobs.engines.cluster.engine import RayEngine, RaySettings
 from jobs.kinds import index
 from jobs.kinds.base import TaskSettings
-from jobs.process import RunnerOptions
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
 from tests.jobs.helpers import STUBS, is_running, look, put_stub, until
@@ -94,9 +94,8 @@ async def make(machines: Any) -> AsyncIterator[Make]:
 
     def one(limits: Limits | None = None, threads: int = 1, **cluster: Any) -> RayEngine:
         given = {"address": machines.address, "room_s": 60.0} | cluster
-        engine = RayEngine(
-            "none", cluster=Cluster(**given), limits=limits, threads=threads, extra_tasks=STUBS
-        )
+        options = WorkerOptions("none", threads=threads, limits=limits or Limits(), extra_tasks=STUBS)
+        engine = RayEngine(options, cluster=Cluster(**given))
         made.append(engine)
         return engine
 
@@ -310,9 +309,9 @@ async def test_other_versions_are_never_mixed(
 
 async def test_a_cluster_that_is_not_there() -> None:
     with pytest.raises(Unavailable, match=r"No Ray cluster answers at 127\.0\.0\.1:1:"):
-        await RayEngine("none", cluster=Cluster("127.0.0.1:1")).start()
+        await RayEngine(WorkerOptions(), cluster=Cluster("127.0.0.1:1")).start()
     with pytest.raises(UserError, match="not a ray:// address"):
-        await RayEngine("none", cluster=Cluster("ray://127.0.0.1:10001")).start()
+        await RayEngine(WorkerOptions(), cluster=Cluster("ray://127.0.0.1:10001")).start()
 
 
 async def test_sigterm_drains_a_worker_of_the_cluster(
@@ -322,10 +321,9 @@ async def test_sigterm_drains_a_worker_of_the_cluster(
     for number in range(6):
         write_tone(settings.uploads / str(number), 200 + 40 * number, 1.1)
         await queue.enqueue("analyse", {"path": str(number), "name": f"{number}.ogg"}, user_id=number)
-    options = RunnerOptions(
-        settings.data, separator="none", engine="ray", ray_address=machines.address, threads=1
-    )
-    worker = subprocess.Popen([sys.executable, "-P", "-m", "jobs.process", options.to_json()], cwd=ROOT)
+    jobs = RaySettings(separator="none", engine="ray", ray_address=machines.address, threads=1)
+    told = Settings(data=settings.data, jobs=jobs).model_dump_json(serialize_as_any=True)
+    worker = subprocess.Popen([sys.executable, "-P", "-m", "jobs.process", told], cwd=ROOT)
     try:
 
         async def some_done() -> bool:

@@ -16,7 +16,7 @@ import pytest
 from core.errors import UserError
 from core.separation.base import Cancelled
 from core.track_analysis import ANALYSER_VERSION
-from jobs.engines.base import Crashed, Request, TaskFailed, TimedOut
+from jobs.engines.base import Crashed, Request, TaskFailed, TimedOut, WorkerOptions
 from jobs.engines.local import LocalEngine
 from tests.jobs.helpers import STUBS, is_running, until
 from tests.refusals import refusal
@@ -113,7 +113,7 @@ async def test_chatter_does_not_reach_the_conversation(engine: LocalEngine) -> N
 
 
 async def test_a_worker_is_recycled() -> None:
-    engine = LocalEngine("none", recycle_after=2, extra_tasks=STUBS)
+    engine = LocalEngine(WorkerOptions("none", extra_tasks=STUBS), recycle_after=2)
     try:
         pids = [(await engine.run(Request("echo")))["pid"] for _ in range(4)]
     finally:
@@ -122,7 +122,7 @@ async def test_a_worker_is_recycled() -> None:
 
 
 async def test_a_separator_that_is_not_there_is_said() -> None:
-    engine = LocalEngine("scissors")
+    engine = LocalEngine(WorkerOptions("scissors"))
     try:
         with refusal("There is no separator 'scissors'"):
             await engine.start()
@@ -161,7 +161,7 @@ async def test_the_worker_sees_the_gpu_that_was_chosen(
     device: str, seen: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    engine = LocalEngine("none", device=device, extra_tasks=STUBS)
+    engine = LocalEngine(WorkerOptions("none", device=device, extra_tasks=STUBS))
     try:
         result = await engine.run(Request("environment", {"name": "CUDA_VISIBLE_DEVICES"}))
         assert result["value"] == seen

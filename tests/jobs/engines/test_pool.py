@@ -12,7 +12,7 @@ import pytest
 
 from core.library.database import Database
 from core.separation.base import Cancelled
-from jobs.engines.base import Crashed, Request
+from jobs.engines.base import Crashed, Request, WorkerOptions
 from jobs.engines.local import LocalEngine
 from jobs.engines.pool import Pool
 from jobs.kinds.base import TaskSettings
@@ -26,7 +26,7 @@ from tests.make import write_tone
 
 @pytest.fixture
 async def pool() -> AsyncIterator[Pool]:
-    pool = Pool([LocalEngine("none", extra_tasks=STUBS) for _ in range(2)])
+    pool = Pool([LocalEngine(WorkerOptions("none", extra_tasks=STUBS)) for _ in range(2)])
     yield pool
     await pool.stop()
 
@@ -97,7 +97,7 @@ async def test_a_folder_is_indexed_side_by_side(database: Database, tmp_path: Pa
     for number in range(5):
         write_tone(tmp_path / "music" / f"{number}.ogg", 200 + 50 * number, 1.1)
     shutil.copy(tmp_path / "music" / "0.ogg", tmp_path / "music" / "0 again.ogg")
-    pool = Watching([LocalEngine("none") for _ in range(2)])
+    pool = Watching([LocalEngine(WorkerOptions("none")) for _ in range(2)])
     try:
         report = await index_folder(tmp_path / "music", database, pool)
     finally:

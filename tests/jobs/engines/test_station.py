@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from core.errors import fact
-from jobs.engines.base import Limits, Request
+from jobs.engines.base import Limits, Request, WorkerOptions
 from jobs.engines.cluster.station import FOLDER, Outcome, Station
 from jobs.engines.cluster.transfer import Astray, Parcel, check_storage, discard, pack, unpack
 from tests.jobs.helpers import STUBS
@@ -28,7 +28,7 @@ async def station(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     made: list[Station] = []
 
     def make(**limits: Any) -> Station:
-        made.append(Station({"separator": "none", "extra_tasks": STUBS}, Limits(**limits)))
+        made.append(Station(WorkerOptions("none", limits=Limits(**limits), extra_tasks=STUBS)))
         return made[-1]
 
     yield make
@@ -55,7 +55,7 @@ async def test_says_what_it_has_loaded(station: Make) -> None:
     facts = await station().start()
     assert (facts["separator"], facts["separator_version"]) == ("none", "1")
     assert facts["host"]
-    bad = Station({"separator": "scissors"}, Limits())
+    bad = Station(WorkerOptions("scissors"))
     assert "There is no separator 'scissors'" in (await bad.start())["problem"]
 
 

@@ -9,9 +9,8 @@ from typing import Any
 from core.errors import Refusal
 from core.library.connection import Row
 from core.library.database import Database
+from core.library.recommendations import Pick, fields_of, pick_from_json
 from core.moods.profile import Profile
-from core.recommend.journey import Journey, moods_at_ends
-from core.recommend.recommendation_store import Pick, fields_of, pick_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class Made:
-    """A journey as it was shown; `drawn` is what its picture shows."""
+    """A journey as it was shown; `drawn` is what its picture shows (core.recommend.journey.drawn)."""
 
     id: int
     user_id: int
@@ -54,9 +53,10 @@ class Made:
     stops: list[Stop]
     drawn: dict[str, Any]
 
-    def ends(self) -> tuple[list[str], list[str]]:
+    @property
+    def ends(self) -> list[list[str]]:
         """The one or two moods that name each end."""
-        return moods_at_ends(self.question.start, Profile({self.question.goal: 1.0}))
+        return list(self.drawn["ends"])
 
     @property
     def seconds(self) -> float:
@@ -69,11 +69,7 @@ class Journeys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def save(self, user_id: int, question: Question, found: Journey, drawn: dict[str, Any]) -> Made:
-        stops = [
-            {"pick": Pick.of(step.recommendation), "asked": step.asked, "at": step.at} for step in found.steps
-        ]
-        drawn = {**drawn, "seconds": found.seconds}
+    async def save(self, user_id: int, question: Question, stops: list[Stop], drawn: dict[str, Any]) -> Made:
         [row] = await self._database.write(
             "INSERT INTO journey (user_id, asked, steps, drawn) VALUES (?, ?, ?, ?) RETURNING *",
             (
@@ -100,6 +96,6 @@ def _made(row: Row) -> Made:
         row["id"],
         row["user_id"],
         Question.from_json(json.loads(row["asked"])),
-        [Stop(pick_of(stop["pick"]), stop["asked"], stop["at"]) for stop in json.loads(row["steps"])],
+        [Stop(pick_from_json(stop["pick"]), stop["asked"], stop["at"]) for stop in json.loads(row["steps"])],
         json.loads(row["drawn"]),
     )

@@ -10,24 +10,25 @@ import numpy as np
 import pytest
 
 from bot.words.say import say
+from core.library.feedback import Feedback
 from core.library.playlists import Playlists
 from core.library.schema import open_database
 from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.community import USERS
-from core.recommend.feedback import (
+from core.recommend.rules import recommend
+from core.recommend.taste_term import (
     FEWEST_MEMBERS,
     HALF_LIFE_DAYS,
     IMPLICIT_HALF_LIFE_DAYS,
     OTHERS,
     REPLAYED,
     SKIPPED,
-    Feedback,
     Opinions,
+    Tastes,
     TasteTerm,
 )
-from core.recommend.rules import recommend
 from tests.core.recommend.worlds import random_catalog
 
 WORLD = random_catalog(80)
@@ -81,29 +82,31 @@ async def test_opinions_are_kept_fade_and_can_be_taken_back(tmp_path: Path) -> N
     async with await open_database(tmp_path / "m.db") as database:
         await ensure_samples(Library(database))
         feedback = Feedback(database)
-        assert (await feedback.opinions(1)).weights == {}
+        tastes = Tastes(feedback)
+        assert (await tastes.opinions(1)).weights == {}
         await database.write("INSERT INTO play (user_id, track_id, at) VALUES (1, 5, 1000), (1, 6, 1000)")
         await feedback.say(1, 5, False)
         await database.write("UPDATE feedback SET at = 2000")
         now = 2000 + HALF_LIFE_DAYS * 86_400
-        later = await feedback.opinions(1, now)
+        later = await tastes.opinions(1, now)
         assert later.weights[5] == pytest.approx(-0.5) and later.explicit == {5} and later.others is None
-        assert (await feedback.opinions(1, 1500)).weights[5] > 0  # before the word was said
+        assert (await tastes.opinions(1, 1500)).weights[5] > 0  # before the word was said
         await feedback.say(1, 5, None)
         assert await feedback.said(1, 5) is None
-        assert (await feedback.opinions(1)).explicit == frozenset()
+        assert (await tastes.opinions(1)).explicit == frozenset()
 
 
 async def test_others_count_once_enough_have_spoken(tmp_path: Path) -> None:
     async with await open_database(tmp_path / "m.db") as database:
         await ensure_samples(Library(database))
         feedback = Feedback(database)
+        tastes = Tastes(feedback)
         for user in range(1, FEWEST_MEMBERS):
             await feedback.say(user, 1, True)
             await feedback.say(user, 2, True)
-        assert (await feedback.opinions(1)).others is None
+        assert (await tastes.opinions(1)).others is None
         await feedback.say(99, 1, True)
-        opinions = await feedback.opinions(99)
+        opinions = await tastes.opinions(99)
         assert opinions.others is not None
         ids, table = opinions.others
         assert table[ids.index(1), ids.index(2)] > 0
@@ -115,7 +118,7 @@ async def test_what_was_played_skipped_and_saved_counts_without_a_word_and_fades
     day = 86_400
     async with await open_database(tmp_path / "m.db") as database:
         await ensure_samples(Library(database))
-        feedback = Feedback(database)
+        tastes = Tastes(Feedback(database))
         await database.write(
             "INSERT INTO play (user_id, track_id, at, skipped_at) VALUES (1, 1, 1000, NULL), (1, 2, 1000, NULL),"
             " (1, 2, 1010, NULL), (1, 3, 1000, NULL), (1, 3, 9000, NULL), (1, 4, 1000, NULL), (1, 4, 9000, 9005),"
@@ -123,12 +126,12 @@ async def test_what_was_played_skipped_and_saved_counts_without_a_word_and_fades
         )
         await Playlists(database).create(1, "Kept", [5])
         await database.write("UPDATE playlist SET changed_at = 9006")
-        found = await feedback.opinions(1, 9010)
+        found = await tastes.opinions(1, 9010)
         assert found.kinds == {1: "played", 2: "played", 3: "replayed", 4: "skipped", 5: "saved"}
         assert found.explicit == frozenset() and found.weights[4] == pytest.approx(SKIPPED, abs=0.001)
         assert found.weights[1] < found.weights[3] < found.weights[5]
-        assert (await feedback.opinions(1, 9001)).kinds[4] == "replayed"  # before it was skipped
-        later = await feedback.opinions(1, 9000 + IMPLICIT_HALF_LIFE_DAYS * day)
+        assert (await tastes.opinions(1, 9001)).kinds[4] == "replayed"  # before it was skipped
+        later = await tastes.opinions(1, 9000 + IMPLICIT_HALF_LIFE_DAYS * day)
         assert later.weights[3] == pytest.approx(REPLAYED / 2) and later.weights[4] == pytest.approx(
             SKIPPED / 2
         )
@@ -141,6 +144,7 @@ async def test_members_with_the_same_taste_speak_and_nobody_alone(tmp_path: Path
     async with await open_database(tmp_path / "m.db") as database:
         await ensure_samples(Library(database))
         feedback = Feedback(database)
+        tastes = Tastes(feedback)
         for user in (1, 2, 3):  # like what 9 likes; two of them track 7, one of them track 8
             for track in (1, 2, 3):
                 await feedback.say(user, track, True)
@@ -152,7 +156,7 @@ async def test_members_with_the_same_taste_speak_and_nobody_alone(tmp_path: Path
         await feedback.say(5, 11, True)
         for track in (1, 2, 3):
             await feedback.say(9, track, True)
-        found = await feedback.opinions(9)
+        found = await tastes.opinions(9)
         assert found.neighbours[7] == (pytest.approx(1.0), 2) and 8 not in found.neighbours
         term = TasteTerm(WORLD, found)
         [share] = [one for one in term.at(WORLD.index(7)) if one.name == "taste.neighbours"]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from core.errors import fact
 from core.library.catalog import Catalog
-from core.library.database import Database
+from core.library.feedback import Feedback
 from core.recommend.community import ITEMS, USERS, Community, community
 from core.recommend.diversity import Share
 from core.recommend.similar import timbre_vectors
@@ -42,9 +42,6 @@ REFUSED = 0.5
 
 SHRINKAGE = 2.0
 """Opinions that everybody is taken to have had without an effect: one like does not turn the list over."""
-
-AGAIN_S = 60
-"""Seconds within which two presses are not yet playing it again."""
 
 FEWEST_MEMBERS = 5
 """With fewer who said something, nothing is told from one to the other, and nobody's opinion can be guessed."""
@@ -153,46 +150,24 @@ class TasteTerm:
         return shares
 
 
-class Feedback:
-    """Members' opinions in the database."""
+class Tastes:
+    """What members think, as terms of scores; the community's part is put together once for all of them."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, feedback: Feedback) -> None:
+        self._feedback = feedback
         self._others: tuple[int, Community | None] | None = None
-
-    async def say(self, user_id: int, track_id: int, liked: bool | None) -> None:
-        """Keep 👍 (True) or 👎 (False), or take it back (None)."""
-        if liked is None:
-            await self._database.write(
-                "DELETE FROM feedback WHERE user_id=? AND track_id=?", (user_id, track_id)
-            )
-            return
-        await self._database.write(
-            "INSERT INTO feedback (user_id, track_id, liked) VALUES (?, ?, ?) ON CONFLICT (user_id, track_id)"
-            " DO UPDATE SET liked=excluded.liked, at=unixepoch()",
-            (user_id, track_id, int(liked)),
-        )
-
-    async def said(self, user_id: int, track_id: int) -> bool | None:
-        row = await self._database.fetch_one(
-            "SELECT liked FROM feedback WHERE user_id=? AND track_id=?", (user_id, track_id)
-        )
-        return None if row is None else bool(row["liked"])
 
     async def opinions(self, user_id: int, at: float | None = None) -> Opinions:
         """What the member said, saved and played until `at` (now), the explicit word above all, and what the community
         adds."""
         now = time.time() if at is None else at
-        rows = await self._database.fetch(_OPINIONS, {"user": user_id, "now": now, "again": AGAIN_S})
         weights: dict[int, float] = {}
         kinds: dict[int, str] = {}
-        for row in rows:  # the weakest first
-            half = IMPLICIT_HALF_LIFE_DAYS if row["kind"] in KINDS else HALF_LIFE_DAYS
-            faded = 0.5 ** (max(now - row["at"], 0) / 86_400 / half)
-            weights[row["track_id"]] = faded * KINDS.get(
-                row["kind"], LIKE if row["kind"] == "liked" else DISLIKE
-            )
-            kinds[row["track_id"]] = row["kind"]
+        for track_id, since, kind in await self._feedback.kinds(user_id, now):
+            half = IMPLICIT_HALF_LIFE_DAYS if kind in KINDS else HALF_LIFE_DAYS
+            faded = 0.5 ** (max(now - since, 0) / 86_400 / half)
+            weights[track_id] = faded * KINDS.get(kind, LIKE if kind == "liked" else DISLIKE)
+            kinds[track_id] = kind
         explicit = frozenset(track_id for track_id, kind in kinds.items() if kind not in KINDS)
         known = await self._community() if weights else None
         return Opinions(
@@ -210,34 +185,12 @@ class Feedback:
 
     async def _community(self) -> Community | None:
         """Everybody's explicit opinions, put together again when one has changed; None while too few have one."""
-        [row] = await self._database.fetch(
-            "SELECT count(*) AS number, coalesce(max(at), 0) AS latest, coalesce(sum(liked), 0) AS likes,"
-            " count(DISTINCT user_id) AS members FROM feedback"
-        )
-        version = hash((row["number"], row["latest"], row["likes"]))
+        members, version = await self._feedback.state()
         if self._others is not None and self._others[0] == version:
             return self._others[1]
         found = None
-        if row["members"] >= FEWEST_MEMBERS:
-            rows = await self._database.fetch("SELECT user_id, track_id, liked FROM feedback ORDER BY at")
-            found = community(
-                (one["user_id"], one["track_id"], LIKE if one["liked"] else DISLIKE) for one in rows
-            )
+        if members >= FEWEST_MEMBERS:
+            said = await self._feedback.everybodys()
+            found = community((user, track, LIKE if liked else DISLIKE) for user, track, liked in said)
         self._others = version, found
         return found
-
-
-# What was skipped last counts as skipped, whatever was before; presses within AGAIN_S are one.
-_OPINIONS = """
-SELECT track_id, at, CASE WHEN skipped THEN 'skipped' WHEN times > 1 THEN 'replayed' ELSE 'played' END AS kind FROM (
-    SELECT track_id, max(at) AS at, count(DISTINCT at / :again) FILTER (WHERE heard) AS times, coalesce(skipped_at <= :now, 0) AS skipped
-    FROM play WHERE user_id = :user AND at <= :now GROUP BY track_id
-)
-UNION ALL
-SELECT entry.track_id, playlist.changed_at, 'saved' FROM playlist_entry AS entry
-JOIN playlist ON playlist.id = entry.playlist_id
-WHERE playlist.user_id = :user AND entry.track_id IS NOT NULL AND playlist.changed_at <= :now
-UNION ALL
-SELECT track_id, at, CASE liked WHEN 1 THEN 'liked' ELSE 'disliked' END FROM feedback
-WHERE user_id = :user AND at <= :now
-"""

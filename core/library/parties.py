@@ -7,13 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from core.library.database import Database
-from core.recommend.explain import in_short
-from core.recommend.party import Party
-from core.recommend.recommendation_store import fields_of
-from core.recommend.rules import Reason
-
-REASONS = 3
-"""Reasons kept for each member and track."""
+from core.library.recommendations import Reason, fields_of
 
 
 @dataclass(frozen=True)
@@ -95,42 +89,20 @@ class Parties:
             "DELETE FROM party_member WHERE party_id=? AND user_id=?", (party_id, user_id)
         )
 
-    async def make(self, party_id: int, made: Party) -> None:
+    async def make(self, party_id: int, tracks: list[dict[str, Any]], guests: list[Guest]) -> None:
         """Keep a playlist and what it holds for each member who is still there; both or neither."""
-        tracks = [
-            {
-                "track_id": shared.track_id,
-                "title": track.title,
-                "artist": track.artist,
-                "genre": track.genre,
-            }
-            for shared in made.tracks
-            for track in [next(iter(shared.members.values())).track]
-        ]
         async with self._database.transaction() as transaction:
             await transaction.run("UPDATE party SET tracks=? WHERE id=?", (json.dumps(tracks), party_id))
             await transaction.run(
                 "UPDATE party_member SET better_than=NULL, reasons='[]' WHERE party_id=?", (party_id,)
             )
-            for user_id, better_than in made.better_than.items():
-                heard = _heard(made, user_id)
+            for guest in guests:
+                heard = json.dumps(guest.heard, default=fields_of, allow_nan=False)
                 await transaction.run(
                     "UPDATE party_member SET better_than=?, reasons=? WHERE party_id=? AND user_id=?",
-                    (better_than, json.dumps(heard, default=fields_of, allow_nan=False), party_id, user_id),
+                    (guest.better_than, heard, party_id, guest.user_id),
                 )
 
 
 def _heard_of(data: dict[str, Any]) -> Heard:
     return Heard(data["score"], [Reason(**reason) for reason in data["reasons"]])
-
-
-def _heard(made: Party, user_id: int) -> list[Heard]:
-    """What each track holds for one member. The first reason stands on the card where the track suits them best: it says
-    something that did not stand there before, if that counts for nearly as much."""
-    found, said = [], set[str]()
-    for shared in made.tracks:
-        one = shared.members[user_id]
-        first = in_short(one, 1, said if shared.happiest == user_id else set(said))
-        reasons = [*first, *(reason for reason in one.reasons if reason not in first)]
-        found.append(Heard(one.score, reasons[:REASONS]))
-    return found

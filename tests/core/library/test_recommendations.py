@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from core.library.recommendations import RecommendationQuery, Recommendations
 from core.library.schema import open_database
 from core.moods.profile import Profile
-from core.recommend.recommendation_store import Pick, RecommendationQuery, Recommendations, reasons_needed
+from core.recommend.picks import pick_of, reasons_needed
 from core.recommend.rules import recommend
 from tests.core.recommend.worlds import random_catalog
 
@@ -33,12 +34,12 @@ async def test_what_is_saved_is_what_is_read_back(tmp_path: Path, query: Recomme
     found = recommend(WORLD, query.target, query.occasion, query.count, steers=query.steers, all_reasons=True)
     async with await open_database(tmp_path / "one.db") as database:
         store = Recommendations(database)
-        first = await store.save(7, query, [Pick.of(one) for one in found])
+        first = await store.save(7, query, [pick_of(one) for one in found])
         assert await store.get(first.id) == first and first.root_id == first.id
         second = await store.save(
             7,
             query,
-            [Pick.of(one) for one in found[:2]],
+            [pick_of(one) for one in found[:2]],
             parent=first,
             root_id=first.id,
             changed="Calmer: slower.",
@@ -54,7 +55,7 @@ def test_the_reasons_that_are_asked_for_hold_all_that_are_kept(query: Recommenda
     some = recommend(
         WORLD, query.target, query.occasion, query.count, reasons=reasons_needed(query), **how  # type: ignore[arg-type]
     )  # fmt: skip
-    assert [Pick.of(one) for one in some] == [Pick.of(one) for one in every]
+    assert [pick_of(one) for one in some] == [pick_of(one) for one in every]
     assert every and all(
         len(one.reasons) < len(whole.reasons) for one, whole in zip(some, every, strict=True)
     )

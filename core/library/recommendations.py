@@ -11,17 +11,39 @@ from core.library.connection import Row
 from core.library.database import Database
 from core.moods.aim import aimed
 from core.moods.profile import Profile
-from core.recommend.diversity import FRESHNESS_DAYS
-from core.recommend.rules import Reason, Recommendation
-from core.recommend.table import load_steers
 
-FOR, UNSTEERED, AGAINST = 8, 3, 4
-"""Reasons kept for each track: for it, those among them that no steer gave, against it. All can be had again."""
+FRESHNESS_DAYS = 7.0
+"""For so long a track counts as shown."""
 
 DAY = 86400.0
 
-JUST_SHOWN_S = 3600
-"""'Other picks' shows nothing that was shown within this time."""
+
+@dataclass(slots=True)
+class Reason:
+    """One term of a score. `percentile` is None for terms that no rule gives (diversity, freshness, surprise)."""
+
+    rule: str
+    mood: str | None
+    occasion: str | None
+    preference: str | None
+    source: str
+    descriptor: str
+    value: float
+    unit: str
+    percentile: float | None
+    contribution: float
+    fact: Fact
+    citation: str
+    steer: str | None = None
+
+    @property
+    def topic(self) -> str:
+        """What the term belongs to: a mood, an occasion, 'preference.vocals', 'steer.calmer', 'freshness' ..."""
+        if self.steer:
+            return f"steer.{self.steer}"
+        if self.preference:
+            return f"preference.{self.preference}"
+        return self.mood or self.occasion or self.rule.partition(".")[0]
 
 
 @dataclass(frozen=True)
@@ -57,11 +79,6 @@ class RecommendationQuery:
         return cls(**{**known, **{name: tuple(data.get(name, ())) for name in ("steers", "without")}})
 
 
-def reasons_needed(query: RecommendationQuery) -> int:
-    """Return the number of top reasons that must be computed for `Pick.of`."""
-    return FOR + UNSTEERED + sum(rule.steer in query.steers for rule in load_steers())
-
-
 @dataclass(frozen=True)
 class Pick:
     """One recommended track with its reasons as they were when it was shown."""
@@ -76,23 +93,6 @@ class Pick:
     missing: list[str] = field(default_factory=list)
     parts: dict[str, float] = field(default_factory=dict)
     separator: str = ""
-
-    @classmethod
-    def of(cls, one: Recommendation) -> Pick:
-        strongest = [reason for reason in one.reasons if reason.contribution > 0]
-        unsteered = [reason for reason in strongest[FOR:] if reason.steer is None][:UNSTEERED]
-        return cls(
-            one.track.id,
-            one.track.title,
-            one.track.artist,
-            one.track.genre,
-            one.score,
-            [*strongest[:FOR], *unsteered],
-            one.against[:AGAINST],
-            one.missing,
-            one.parts,
-            one.separator,
-        )
 
 
 @dataclass(frozen=True)
@@ -204,18 +204,13 @@ class Recommendations:
         return {row["track_id"]: max(row["age"], 0) / DAY for row in rows}
 
 
-def just_shown(before: dict[int, float]) -> set[int]:
-    """Return the tracks of `shown_before` that 'Other picks' leaves out."""
-    return {track_id for track_id, days in before.items() if days * DAY < JUST_SHOWN_S}
-
-
 def _recommended(row: Row) -> Recommended:
     query = RecommendationQuery.from_json(json.loads(row["query"]))
     return Recommended(
         row["id"],
         row["user_id"],
         row["occasion"],
-        [pick_of(pick) for pick in json.loads(row["tracks"])],
+        [pick_from_json(pick) for pick in json.loads(row["tracks"])],
         query if query.occasion == row["occasion"] else replace(query, occasion=row["occasion"]),
         row["root_id"] or row["id"],
         row["parent_id"],
@@ -223,7 +218,7 @@ def _recommended(row: Row) -> Recommended:
     )
 
 
-def pick_of(data: dict[str, Any]) -> Pick:
+def pick_from_json(data: dict[str, Any]) -> Pick:
     """Return a pick from its JSON; `data` is changed."""
     for side in ("reasons", "against"):
         data[side] = [Reason(**reason) for reason in data[side]]
