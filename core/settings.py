@@ -146,7 +146,9 @@ class RetentionSettings(_Area):
     """Stems that somebody asked for; they can be made again as long as the upload is there."""
     jobs_days: Annotated[int, Field(ge=1)] = 30
     disk_gb: Annotated[float, Field(gt=0)] = 10
-    """What uploads, pictures, previews, stems and backups may take together; the oldest go first."""
+    """What uploads, pictures, previews and stems may take together; the oldest of whoever holds most go first."""
+    backups_gb: Annotated[float, Field(gt=0)] = 10
+    """What backups may take; the newest always stays."""
     history_days: Annotated[int, Field(ge=1)] = 365
     """What was recommended to a member and what they listened to."""
     backups: Annotated[int, Field(ge=1)] = 7

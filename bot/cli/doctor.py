@@ -108,10 +108,12 @@ def _disk(settings: Settings) -> list[Finding]:
 
 def _storage(settings: Settings) -> Finding:
 
-    budget, found = settings.retention.disk_gb, usage(settings.data)
-    total = sum(found.values()) / 1e9
+    kept, found = settings.retention, usage(settings.data)
+    budget, total = kept.disk_gb + kept.backups_gb, sum(found.values()) / 1e9
     parts = ", ".join(f"{name} {size / 1e9:.2f}" for name, size in found.items() if size)
-    advice = "" if total <= budget else ": raise [retention] disk_gb, or wait for the clean-up"
+    advice = (
+        "" if total <= budget else ": raise disk_gb or backups_gb in [retention], or wait for the clean-up"
+    )
     return Finding(
         "storage",
         total <= budget,
