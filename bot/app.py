@@ -29,7 +29,7 @@ from bot.service.notices import Notices
 from bot.service.recommending import Recommending
 from bot.service.uploading import Uploading
 from bot.translator import Words, language_of
-from bot.words.i18n import catalogue, mark, speak, tr
+from bot.words.i18n import catalogue, mark, tr
 from core.errors import UserError
 from core.library.command_sync import save_synced_commands, synced_commands
 from core.library.database import Database
@@ -46,7 +46,7 @@ from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.recommend.taste_term import Tastes
 from core.settings import Settings
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, speak
 from jobs.queue import Queue
 
 log = logging.getLogger(__name__)
@@ -62,18 +62,6 @@ REMEMBERED = 2000
 # This bot never speaks; without this, two warnings about voice libraries open every log.
 discord.VoiceClient.warn_nacl = False
 discord.VoiceClient.warn_dave = False
-
-
-def extensions() -> list[str]:
-    """Return the names of all modules in bot.background and bot.features that have cogs."""
-    packages = [importlib.import_module(f"bot.{name}") for name in ("background", "features")]
-    modules = (
-        module.name
-        for package in packages
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
-        if not module.ispkg
-    )
-    return [name for name in modules if hasattr(importlib.import_module(name), "setup")]
 
 
 class Tree(app_commands.CommandTree["Moodstem"]):
@@ -94,9 +82,7 @@ class Tree(app_commands.CommandTree["Moodstem"]):
                 partial(run_command, command=command, options=options),
                 short_command(command.qualified_name, options),
             )
-        except (
-            Exception
-        ) as error:  # discord.py expects none here: it would leave the member without an answer
+        except Exception as error:  # of which discord.py expects none here: the member would get no answer
             await report(interaction, error)
             self.client.metrics.ended(interaction, name_of(interaction))
             return False
@@ -178,8 +164,8 @@ class Moodstem(commands.Bot):
         for language in LANGUAGES:  # read now, so that no answer waits for it
             await asyncio.to_thread(catalogue, language)
         await self.tree.set_translator(Words())
-        for name in extensions():
-            await self.load_extension(name)
+        for feature in features():
+            await self.add_cog(feature(self))
         await self._sync_commands()
 
     async def _sync_commands(self) -> None:
@@ -309,3 +295,30 @@ class Moodstem(commands.Bot):
 
 class ShardedMoodstem(Moodstem, commands.AutoShardedBot):
     """The same with several connections to Discord, or with some of those that several processes share."""
+
+
+Interaction = discord.Interaction[Moodstem]
+"""What commands, buttons and lists get."""
+
+
+class Feature(commands.Cog):
+    """The commands and buttons of one feature, or what runs beside them; the bot finds it by itself."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        self.bot = bot
+
+
+def features() -> list[type[Feature]]:
+    """Return the features of all modules in bot.background and bot.features."""
+    packages = [importlib.import_module(f"bot.{name}") for name in ("background", "features")]
+    modules = [
+        importlib.import_module(module.name)
+        for package in packages
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
+    ]
+    return [
+        one
+        for module in modules
+        for one in vars(module).values()
+        if isinstance(one, type) and issubclass(one, Feature) and one.__module__ == module.__name__
+    ]

@@ -6,10 +6,9 @@ their own is understood as well.
 
 from __future__ import annotations
 
-import discord
 from discord import app_commands
 
-from bot.app import Moodstem
+from bot.app import Interaction
 from bot.errors import guard_autocomplete
 from bot.router import whole
 from bot.theme import clock
@@ -24,7 +23,7 @@ from core.library.tracks import Track
 MOST, LONGEST = 25, 100
 """Choices that Discord shows, and characters of each."""
 
-Interaction = discord.Interaction[Moodstem]
+Interaction = Interaction
 Choices = list[app_commands.Choice[str]]
 
 INSTRUMENTS = [app_commands.Choice(name=stem, value=stem) for stem in STEMS if stem != "other"]

@@ -19,7 +19,9 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.features.privacy.cards import consent_card
+from bot.router import Press
+from bot.widgets import Card, Style, row, text
+from bot.words.i18n import tr
 from core.library.consent import agreed
 from core.library.database import Database
 from core.settings import RetentionSettings
@@ -137,3 +139,34 @@ def from_short(short: str) -> tuple[str, dict[str, Any] | tuple[str, ...]] | Non
         except (ValueError, TypeError):  # from another version of us
             return None
     return None
+
+
+def consent_card(kept: RetentionSettings, asked: int, short: str) -> Card:
+    """At first use, before anything is stored; `asked` and `short` say what goes on after a yes."""
+    return Card(
+        text(tr("## Before we begin"), tr("To do that I have to keep something about you. You decide.")),
+        text(*_briefly(kept)),
+        text(tr("-# `/privacy` says it in full, hands all of it out, or erases it, any time.")),
+        row(
+            Press("consent_yes", asked, short, label=tr("Agree and go on"), style=Style.success),
+            Press("consent_no", label=tr("Not now")),
+        ),
+    )
+
+
+def _briefly(kept: RetentionSettings) -> tuple[str, str, str]:
+    """What somebody reads who wants to begin."""
+    return (
+        tr(
+            "**What:** {what}",
+            what=tr(
+                "your answers and your mood, what I pick and you play, 👍 and 👎, searches, lists and uploads. I read no messages and guess nothing."
+            ),
+        ),
+        tr("**Why:** {why}", why=tr("to choose music for you, and to go on where you left.")),
+        tr(
+            "**How long:** uploads {uploads} days, what I picked and you played {history} days, the rest until you erase it.",
+            uploads=kept.uploads_days,
+            history=kept.history_days,
+        ),
+    )

@@ -11,10 +11,11 @@ import discord
 from discord import app_commands
 from discord.app_commands import TranslationContextLocation as Where
 
-from bot.words.i18n import catalogue, nearest
+from bot.words.i18n import catalogue
 from core.library import languages
 from core.library.database import Database
 from core.moods.profile import tables
+from core.spoken import nearest
 
 log = logging.getLogger(__name__)
 

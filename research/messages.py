@@ -35,6 +35,7 @@ SHOWN = (
     "bot/errors",
     "bot/autocomplete",
     "bot/app",
+    "bot/consent",
     "bot/service",
 )
 """Where a text that is not marked is a mistake."""
@@ -109,7 +110,7 @@ def _of_call(call: ast.Call) -> Iterator[str | tuple[str, str]]:
 
 
 def _of_tables() -> Iterator[str | tuple[str, str]]:
-    """The sentences of facts, rules, steers, aims and descriptors."""
+    """The sentences of facts, rules, steers, aims and descriptors, and the words for names."""
     for sentence in _toml(ROOT / "bot" / "words" / "sentences.toml").values():
         if isinstance(sentence, list):
             yield sentence[0], sentence[1]
@@ -127,15 +128,12 @@ def _of_tables() -> Iterator[str | tuple[str, str]]:
     for descriptor in descriptors().values():
         yield from descriptor.texts()
     yield from (info.label for info in BUNDLED if not info.label.startswith("`"))  # else a name
-    sources = _toml(ROOT / "bot" / "words" / "sources.toml")
-    for source, stem in sources["names"].items():
-        yield stem
+    words = _toml(ROOT / "bot" / "words" / "words.toml")
+    for table in words.keys() - {"plural"}:
+        yield from words[table].values()
+    for source, stem in words["sources"].items():
         if source != "mix":
-            yield from (
-                f" of {stem}",
-                f" in {stem}",
-                f"{stem} {'are' if source in sources['plural'] else 'is'}",
-            )
+            yield from (f" of {stem}", f" in {stem}", f"{stem} {words['plural'].get(source, 'is')}")
     yield from (", but ", "it is", "than", "than in", "as", "as in")
 
 

@@ -11,8 +11,13 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from bot.words.pictures import analysis_words
 from core.library.sources.samples import shipped_analyses
+from core.library.tracks import Library, put_analysis, put_track
 from core.track_analysis import TrackAnalysis
+
+WORDS = analysis_words()
+"""What an upload's job brings for its picture."""
 
 
 def tone(hz: float, seconds: float, rate: int = 44100, level: float = 0.5) -> NDArray[np.float32]:
@@ -66,3 +71,20 @@ def analysis(**changes: Any) -> TrackAnalysis:
 def sample_analyses() -> list[TrackAnalysis]:
     """The analyses of the thirty pieces that the product brings."""
     return [TrackAnalysis.from_json(row) for row in shipped_analyses().values()]
+
+
+async def upsert_track(
+    library: Library, *, content_hash: str, path: str, origin: str, title: str, duration_s: float, artist: str | None = None,
+    genre: str | None = None, album: str | None = None,
+) -> int:  # fmt: skip
+    """`put_track` in a transaction of its own."""
+    async with library.database.transaction() as transaction:
+        return await put_track(
+            transaction, content_hash, path, origin, title, artist, genre, duration_s, album
+        )
+
+
+async def save_analysis(library: Library, track_id: int, found: TrackAnalysis) -> None:
+    """`put_analysis` in a transaction of its own."""
+    async with library.database.transaction() as transaction:
+        await put_analysis(transaction, track_id, found)

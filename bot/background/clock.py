@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from discord.ext import commands
-
-from bot.app import Moodstem
+from bot.app import Feature, Moodstem
 from jobs.configure import plan
 from jobs.schedule import Schedule
 
 
-class Clock(commands.Cog):
+class Clock(Feature):
     """Runs while the bot does; what was missed meanwhile is made up for once."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.schedule = Schedule(bot.queue, plan(bot.settings))
 
     async def cog_load(self) -> None:
@@ -23,7 +21,3 @@ class Clock(commands.Cog):
 
     async def cog_unload(self) -> None:
         await self.schedule.stop()
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Clock(bot))

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 
-from discord.ext import commands
-
-from bot.app import Moodstem
+from bot.app import Feature, Moodstem
 from jobs.process import RunnerProcess
 
 DRAIN_S = 8.0  # a service manager expects us to be gone within ten seconds
 
 
-class Worker(commands.Cog):
+class Worker(Feature):
     """Starts it, stops it; it starts itself again when it dies, and ends when this process does."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.process: RunnerProcess | None = None
 
     async def cog_load(self) -> None:
@@ -26,7 +24,3 @@ class Worker(commands.Cog):
     async def cog_unload(self) -> None:
         if self.process is not None:
             await asyncio.to_thread(self.process.terminate, DRAIN_S)
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Worker(bot))

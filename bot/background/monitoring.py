@@ -17,7 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
-from bot.app import Moodstem
+from bot.app import Feature, Moodstem
 from bot.errors import name_of
 from core.errors import UserError
 from jobs.totals import Totals, totals
@@ -136,11 +136,11 @@ class _State(Collector):
         yield stages
 
 
-class Watch(commands.Cog):
+class Watch(Feature):
     """Counts commands that went well, and serves what was counted."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.monitoring = Monitoring(bot)
         self.sampler: asyncio.Task[None] | None = None
 
@@ -170,7 +170,3 @@ class Watch(commands.Cog):
         command: app_commands.Command[Any, ..., Any] | app_commands.ContextMenu,
     ) -> None:
         self.bot.metrics.ended(interaction, name_of(interaction))
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Watch(bot))

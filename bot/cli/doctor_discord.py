@@ -38,6 +38,7 @@ class Seen:
     me: dict[str, Any] = field(default_factory=dict)
     date: str | None = None
     guilds: list[dict[str, Any]] = field(default_factory=list)
+    application_id: str | None = None
 
     @property
     def is_wrong(self) -> bool:
@@ -58,17 +59,21 @@ async def look(settings: Settings, token: str) -> Seen:
             async with http.get(f"{base}/users/@me") as response:
                 status, date = response.status, response.headers.get("Date")
                 me = await response.json(content_type=None) if status == 200 else {}
-            guilds: list[dict[str, Any]] = []
-            if status == 200:
-                async with http.get(f"{base}/users/@me/guilds") as response:
-                    guilds = await response.json(content_type=None) if response.status == 200 else []
+
+            async def more(path: str) -> Any:
+                async with http.get(f"{base}/{path}") as response:
+                    return await response.json(content_type=None) if response.status == 200 else None
+
+            guilds = await more("users/@me/guilds") if status == 200 else None
+            application = await more("oauth2/applications/@me") if status == 200 else None
     except (aiohttp.ClientError, TimeoutError) as error:
         return Seen(("Discord", False, f"cannot be reached ({type(error).__name__}): check the network"))
     if status == 401:
         return Seen(("token", False, f"Discord does not know it: {ANEW}"))
     if status != 200:
         return Seen(("Discord", False, f"answers {status}: try again in a few minutes"))
-    return Seen(me=me, date=date, guilds=guilds)
+    application_id = (application or {}).get("id") or id_in(token)
+    return Seen(me=me, date=date, guilds=guilds or [], application_id=application_id)
 
 
 async def ask(settings: Settings, token: str) -> list[Answer]:
@@ -81,21 +86,21 @@ async def ask(settings: Settings, token: str) -> list[Answer]:
     return [
         ("token", True, f"good for the bot {seen.me.get('username')}"),
         *([_time(seen.date)] if seen.date else []),
-        _permissions(seen.guilds, invite_link(seen.me.get("id") or id_in(token))),
+        _permissions(seen.guilds, invite_link(seen.application_id)),
     ]
 
 
-def invite_link(bot_id: str | None) -> str:
+def invite_link(application_id: str | None) -> str:
     """The page on which somebody who manages a server lets the bot in, with just what it needs."""
     return discord.utils.oauth_url(
-        bot_id or "APPLICATION_ID",
+        application_id or "APPLICATION_ID",
         permissions=discord.Permissions(sum(NEEDED)),
         scopes=("bot", "applications.commands"),
     )
 
 
 def id_in(token: str) -> str | None:
-    """The bot's id, with which its token begins, in base64."""
+    """The bot's id, with which its token begins, in base64: its application's, too, but for old ones."""
     first = token.partition(".")[0]
     try:
         found = base64.urlsafe_b64decode(first + "=" * (-len(first) % 4)).decode("ascii")

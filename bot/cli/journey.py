@@ -8,10 +8,19 @@ from pathlib import Path
 import click
 
 from bot.cli.root import print_json, settings_of
-from bot.cli.shared import JSON, SERVER, mood_weights, the_catalog
+from bot.cli.shared import (
+    ALL_REASONS,
+    JSON,
+    SERVER,
+    echo_track,
+    how_many,
+    moods_option,
+    the_catalog,
+    track_json,
+)
 from bot.words.moods import moods_text
 from bot.words.pictures import journey_words
-from bot.words.reasons import reason_json, reason_text
+from bot.words.reasons import reason_json
 from core.errors import UserError
 from core.moods.profile import Profile
 from core.pictures.journey import journey_picture
@@ -20,22 +29,15 @@ from core.recommend.journey import journey as find
 
 
 @click.command()
-@click.option(
-    "--from", "start", metavar="NAME=0..1", multiple=True, required=True, callback=mood_weights,
-    help="A mood that is felt now, and its weight.",
-)  # fmt: skip
-@click.option(
-    "--to", "goal", metavar="NAME=0..1", multiple=True, required=True, callback=mood_weights, help="A mood to arrive at."
-)  # fmt: skip
-@click.option(
-    "-n", "count", default=8, show_default=True, type=click.IntRange(3, 40), help="How many tracks."
-)
+@moods_option("--from", "start", words="A mood that is felt now, and its weight.", required=True)
+@moods_option("--to", "goal", words="A mood to arrive at.", required=True)
+@how_many(8, 3, 40)
 @click.option("--minutes", type=click.FloatRange(1, 600), help="How long, in place of how many.")
 @click.option(
     "--picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw the way into this PNG file."
 )
 @SERVER
-@click.option("--all-reasons", is_flag=True, help="Every term of each score, not only the strongest.")
+@ALL_REASONS
 @JSON
 @click.pass_context
 def journey(
@@ -50,7 +52,6 @@ def journey(
     as_json: bool,
 ) -> None:
     """Music that begins with one mood and leads to another, step by step."""
-
     catalog = asyncio.run(the_catalog(settings_of(ctx), server))
     found = find(catalog, Profile(start), Profile(goal), count, minutes=minutes, all_reasons=all_reasons)
     if picture is not None:
@@ -65,9 +66,7 @@ def journey(
                 "minutes": found.seconds / 60,
                 "tracks": [
                     {
-                        "id": step.recommendation.track.id,
-                        "title": step.recommendation.track.title,
-                        "artist": step.recommendation.track.artist,
+                        **track_json(step.recommendation.track),
                         "score": step.recommendation.score,
                         "asked": step.asked,
                         "at": step.at,
@@ -82,14 +81,8 @@ def journey(
         return
     for place, step in enumerate(found.steps, 1):
         one = step.recommendation
-        artist = f" · {one.track.artist}" if one.track.artist else ""
-        click.echo(
-            f"{place:2}. {one.track.title}{artist}  ({step.at:.0%} of the way, {step.asked:.0%} asked; {one.score:+.3f})"
-        )
-        for reason in sorted(one.reasons, key=lambda reason: -abs(reason.contribution))[
-            : None if all_reasons else 2
-        ]:
-            click.echo(f"      {reason.contribution:+.3f}  {reason_text(reason)}")
+        score = f"{step.at:.0%} of the way, {step.asked:.0%} asked; {one.score:+.3f}"
+        echo_track(place, one.track, score, one.reasons, None if all_reasons else 2)
     click.echo(
         f"{len(found.steps)} tracks, {found.seconds / 60:.0f} minutes" + (f"; {picture}" if picture else "")
     )

@@ -8,23 +8,26 @@ from collections.abc import Sequence
 import click
 
 from bot.cli.root import print_json, settings_of
-from bot.cli.shared import JSON, SERVER, mood_weights, the_catalog
+from bot.cli.shared import (
+    ALL_REASONS,
+    JSON,
+    SERVER,
+    echo_track,
+    how_many,
+    moods_option,
+    the_catalog,
+    track_json,
+)
 from bot.words.changes import change_text, change_title
 from bot.words.moods import aim_sentence, steers_text
-from bot.words.reasons import reason_json, reason_text
+from bot.words.reasons import reason_json
 from bot.words.say import say
 from core.errors import UserError, fact
 from core.moods.aim import aimed
 from core.moods.profile import MOODS, Profile
-from core.recommend.rules import occasions
 from core.recommend.rules import recommend as choose
 from core.recommend.steer import change, checked
-
-
-def _occasion(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
-    if value is not None and value not in occasions():
-        raise click.BadParameter(f"{value!r} is not one of {', '.join(occasions())}")
-    return value
+from core.recommend.table import occasions
 
 
 def _steers(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> tuple[str, ...]:
@@ -35,16 +38,12 @@ def _steers(ctx: click.Context, parameter: click.Parameter, values: Sequence[str
 
 
 @click.command()
+@moods_option("--mood", "moods", words="A mood and its weight.")
 @click.option(
-    "--mood",
-    "moods",
-    metavar="NAME=0..1",
-    multiple=True,
-    callback=mood_weights,
-    help="A mood and its weight.",
-)
-@click.option(
-    "--occasion", metavar="NAME", callback=_occasion, help="relaxation, workout, study, celebration ..."
+    "--occasion",
+    metavar="NAME",
+    type=click.Choice(occasions()),
+    help="relaxation, workout, study, celebration ...",
 )
 @click.option(
     "--aim",
@@ -64,10 +63,8 @@ def _steers(ctx: click.Context, parameter: click.Parameter, values: Sequence[str
 @click.option(
     "--seed", default=1, show_default=True, help="For --steer surprise: the same seed, the same surprise."
 )
-@click.option(
-    "-n", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many tracks."
-)
-@click.option("--all-reasons", is_flag=True, help="Every term of the score, not only the strongest.")
+@how_many(10, 1, 1000)
+@ALL_REASONS
 @SERVER
 @JSON
 @click.pass_context
@@ -100,9 +97,7 @@ def recommend(
                 **({"steers": list(steers)} if steers else {}),
                 "tracks": [
                     {
-                        "id": one.track.id,
-                        "title": one.track.title,
-                        "artist": one.track.artist,
+                        **track_json(one.track),
                         "score": one.score,
                         "reasons": [reason_json(reason) for reason in one.reasons],
                     }
@@ -123,9 +118,4 @@ def recommend(
         )
         click.echo(f"{change_title(changed)}: {change_text(changed)}")
     for place, one in enumerate(found, 1):
-        artist = f" · {one.track.artist}" if one.track.artist else ""
-        click.echo(f"{place:2}. {one.track.title}{artist}  ({one.score:+.3f})")
-        for reason in sorted(one.reasons, key=lambda reason: -reason.contribution)[
-            : None if all_reasons else 3
-        ]:
-            click.echo(f"      {reason.contribution:+.3f}  {reason_text(reason)}")
+        echo_track(place, one.track, f"{one.score:+.3f}", one.reasons, None if all_reasons else 3)

@@ -9,7 +9,7 @@ import click
 
 from bot.cli.journey import write_picture
 from bot.cli.root import ExtensibleGroup, print_json, settings_of
-from bot.cli.shared import JSON, SERVER, mood_weights, the_catalog
+from bot.cli.shared import JSON, SERVER, how_many, moods_option, the_catalog
 from bot.words.library_map import axis_text, map_in_words
 from bot.words.pictures import map_words
 from core.moods.profile import Profile
@@ -27,42 +27,25 @@ def report() -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The PNG file to write."
 )
-@click.option("--light", is_flag=True, help="On white, for print.")
-@click.option(
-    "--mood",
-    "moods",
-    metavar="NAME=0..1",
-    multiple=True,
-    callback=mood_weights,
-    help="Mark the tracks that fit best.",
-)
-@click.option(
-    "-n",
-    "count",
-    default=5,
-    show_default=True,
-    type=click.IntRange(1, 10),
-    help="How many are marked with --mood.",
-)
+@moods_option("--mood", "moods", words="Mark the tracks that fit best.")
+@how_many(5, 1, 10, "How many are marked with --mood.")
 @SERVER
 @JSON
 @click.pass_context
 def map_(
     ctx: click.Context,
     out: Path,
-    light: bool,
     moods: dict[str, float],
     count: int,
     server: int | None,
     as_json: bool,
 ) -> None:
     """The library as a map: what sounds alike lies near, moods are directions."""
-
     catalog = asyncio.run(the_catalog(settings_of(ctx), server))
     found = music_map(catalog)
     picked = [one.track.id for one in recommend(catalog, Profile(moods), None, count)] if moods else []
     told = map_in_words(drawn(catalog, picked))
-    write_picture(out, map_picture(told, map_words(len(told["points"]), len(catalog)), light))
+    write_picture(out, map_picture(told, map_words(len(told["points"]), len(catalog))))
     if as_json:
         print_json(
             {

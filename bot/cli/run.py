@@ -135,8 +135,8 @@ def _give_up() -> None:
 
 
 def refusal_of(error: BaseException) -> UserError | None:
-    """Return what an operator can do about an error of Discord's or of an extension; None where it is a fault of ours."""
-    if isinstance(error, commands.ExtensionFailed | app_commands.CommandInvokeError):
+    """Return what an operator can do about an error of Discord's or of a command; None where it is a fault of ours."""
+    if isinstance(error, app_commands.CommandInvokeError):
         return refusal_of(error.original)
     if isinstance(error, UserError):
         return error

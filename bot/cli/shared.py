@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
 import click
 
+from bot.words.reasons import reason_text
 from bot.words.say import say
 from core.errors import UserError
-from core.library.catalog import Catalog
+from core.library.catalog import Catalog, TrackLike
 from core.library.loading import load_catalog
+from core.library.recommendations import Reason
 from core.library.rule_weights import weights_of
 from core.library.schema import open_database
 from core.library.scope import LibraryScope, restrict_folders
@@ -21,7 +24,13 @@ from core.moods.profile import Profile
 from core.recommend.topic_scores import tuned
 from core.settings import Settings
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+
+ALL_REASONS = click.option(
+    "--all-reasons", is_flag=True, help="Every term of the score, not only the strongest."
+)
 
 SERVER = click.option(
     "--server",
@@ -32,8 +41,22 @@ SERVER = click.option(
 """Without it, everything."""
 
 
-def mood_weights(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, float]:
-    """--mood NAME=0..1, checked where usage errors belong (exit code 2)."""
+def how_many(default: int, least: int, most: int, words: str = "How many tracks.") -> Callable[[F], F]:
+    """The option -n."""
+    return click.option(
+        "-n", "count", default=default, show_default=True, type=click.IntRange(least, most), help=words
+    )
+
+
+def moods_option(*names: str, words: str, required: bool = False) -> Callable[[F], F]:
+    """An option NAME=0..1 that can be repeated."""
+    return click.option(
+        *names, metavar="NAME=0..1", multiple=True, required=required, callback=_mood_weights, help=words
+    )
+
+
+def _mood_weights(ctx: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, float]:
+    """NAME=0..1, checked where usage errors belong (exit code 2)."""
     moods: dict[str, float] = {}
     for value in values:
         name, _, weight = value.partition("=")
@@ -58,22 +81,23 @@ async def the_catalog(settings: Settings, server: int | None = None) -> Catalog:
         return tuned(catalog, weights) if weights else catalog
 
 
-class progress_bar:  # noqa: N801 - used like the function that it wraps
+def track_json(track: TrackLike) -> dict[str, Any]:
+    """What JSON says of a track before all else."""
+    return {"id": track.id, "title": track.title, "artist": track.artist}
+
+
+def echo_track(
+    place: int, track: TrackLike, score: str, reasons: Sequence[Reason], shown: int | None
+) -> None:
+    """Print a track with its score and its first `shown` reasons, the strongest first (None: all)."""
+    artist = f" · {track.artist}" if track.artist else ""
+    click.echo(f"{place:2}. {track.title}{artist}  ({score})")
+    for reason in sorted(reasons, key=lambda reason: -abs(reason.contribution))[:shown]:
+        click.echo(f"      {reason.contribution:+.3f}  {reason_text(reason)}")
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[float], None]]:
     """A bar on standard error (where somebody is watching) for work that reports its share, 0..1."""
-
-    def __init__(self, label: str) -> None:
-        self._bar: Any = click.progressbar(length=1000, label=label[:40], file=sys.stderr)
-        self._done = 0
-
-    def __enter__(self) -> Callable[[float], None]:
-        self._bar.__enter__()
-        return self._advance
-
-    def _advance(self, share: float) -> None:
-        step = int(share * 1000) - self._done
-        if step > 0:
-            self._bar.update(step)
-            self._done += step
-
-    def __exit__(self, *error: Any) -> None:
-        self._bar.__exit__(*error)
+    with click.progressbar(length=1000, label=label[:40], file=sys.stderr) as bar:
+        yield lambda share: bar.update(max(int(share * 1000) - bar.pos, 0))

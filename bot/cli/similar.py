@@ -12,14 +12,14 @@ import click
 
 from bot.cli.root import print_json, settings_of
 from bot.cli.separators import separator_of
-from bot.cli.shared import JSON, SERVER, progress_bar, the_catalog
+from bot.cli.shared import JSON, SERVER, how_many, progress_bar, the_catalog, track_json
 from bot.words.likeness import likeness_text
 from bot.words.prominence import prominence_text
 from bot.words.say import say
 from core.analysis import analyse
 from core.errors import UserError
 from core.genre.model import classify_file
-from core.library.latents import load_latents, model_of, told
+from core.library.latents import common_genre, load_latents, model_of, told
 from core.library.schema import open_database
 from core.library.tracks import Library
 from core.recommend.prominence import checked_instrument, prominent
@@ -66,9 +66,7 @@ def _stems(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
     callback=_stems,
     help="Music to practise an instrument with: ordered by how far it stands out, of the library or of what is similar.",
 )
-@click.option(
-    "-n", "count", default=10, show_default=True, type=click.IntRange(1, 1000), help="How many tracks."
-)
+@how_many(10, 1, 1000)
 @SERVER
 @JSON
 @click.pass_context
@@ -121,7 +119,6 @@ async def _similar(
     practise: str | None,
     count: int,
 ) -> list[dict[str, Any]]:
-
     catalog = await the_catalog(settings, server)
     near: dict[int, dict[str, Any]] = {}
     if track is not None or path is not None:
@@ -138,9 +135,7 @@ async def _similar(
         )
         near = {
             one.track.id: {
-                "id": one.track.id,
-                "title": one.track.title,
-                "artist": one.track.artist,
+                **track_json(one.track),
                 "similarity": one.similarity,
                 "reasons": [likeness_text(reason) for reason in one.reasons],
                 **({"terms": [asdict(term) for term in one.terms]} if one.terms else {}),
@@ -152,9 +147,7 @@ async def _similar(
     # Without a track to compare with, what is asked for is the instrument itself.
     return [
         {
-            "id": one.track.id,
-            "title": one.track.title,
-            "artist": one.track.artist,
+            **track_json(one.track),
             "similarity": one.prominence,
             **near.get(one.track.id, {}),
             "reasons": [prominence_text(one), *near.get(one.track.id, {}).get("reasons", [])],
@@ -170,7 +163,6 @@ async def _asked(
     settings: Settings, track: int | None, path: Path | None
 ) -> tuple[int | None, TrackAnalysis]:
     """The track to compare with: its id, where the library has it, and its analysis, made now where it does not."""
-
     digest = content_hash(path) if path is not None else None
     async with await open_database(settings.database) as database:
         library = Library(database)
@@ -221,25 +213,9 @@ async def _by_latent(
         found = latents.near(query, count, catalog, track)
         return [
             {
-                "id": near,
-                "title": catalog.track(near).title,
-                "artist": catalog.track(near).artist,
+                **track_json(catalog.track(near)),
                 "similarity": cosine,
-                "reasons": _latent_reasons(cosine, await told(database, near), own),
+                "reasons": [say(reason) for reason in common_genre(await told(database, near), own)],
             }
             for near, cosine in found
         ]
-
-
-def _latent_reasons(cosine: float, here: dict[str, float], there: dict[str, float]) -> list[str]:
-    """Why, as far as a network can say: how near, and what it takes both for."""
-    reasons = [f"To the genre network they sound alike: cosine {cosine:+.2f}."]
-    if here and there:
-        first, second = max(here, key=here.__getitem__), max(there, key=there.__getitem__)
-        shares = f"{here[first]:.0%}", f"{there[second]:.0%}"
-        reasons.append(
-            f"It takes both for {first} ({shares[0]} and {shares[1]})."
-            if first == second
-            else f"It takes this one for {first} ({shares[0]}), the other for {second} ({shares[1]})."
-        )
-    return reasons

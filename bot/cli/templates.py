@@ -6,12 +6,33 @@ import getpass
 import json
 import os
 import re
+import shlex
 import sys
 from importlib.resources import files
 from pathlib import Path
 
 from bot.token import token_file
 from core.settings import Settings, config_file
+
+SERVICE_USER = "moodstem"
+"""Who runs the service that root sets up."""
+IMAGE_USER = "10001:10001"
+"""Who runs the container where compose.yaml says nobody else (Dockerfile)."""
+
+
+def is_root() -> bool:
+    return hasattr(os, "geteuid") and os.geteuid() == 0
+
+
+def for_another_user(settings: Settings, owner: str) -> list[str]:
+    """What root does before somebody else can run the bot: commands, and the folders that are closed to others."""
+    data, program = settings.data.absolute(), Path(sys.executable)
+    on_the_way = dict.fromkeys((*program.parents, *data.parents, *config_file().absolute().parents))
+    closed = [folder for folder in on_the_way if not folder.stat().st_mode & 0o001]
+    return [
+        f"chown -R {owner} {shlex.quote(str(data))}",
+        *(f"# {folder} is closed to others: move what lies there, for example to /opt" for folder in closed),
+    ]
 
 
 def template(name: str) -> str:
@@ -20,7 +41,7 @@ def template(name: str) -> str:
 
 
 def systemd_unit(settings: Settings) -> str:
-    """deploy/moodstem.service for this installation, run by whoever asks for it, with their files as they lie."""
+    """deploy/moodstem.service for this installation, run by whoever asks for it (for root by SERVICE_USER), with the files as they lie."""
     data = settings.data.absolute()
     program = Path(sys.executable).with_name("moodstem")
     variables = {
@@ -34,7 +55,7 @@ def systemd_unit(settings: Settings) -> str:
         "ExecStart=": [_quoted(str(program), "ExecStart=") + " run"],
         "WorkingDirectory=": [f"WorkingDirectory={_escaped(str(Path.cwd()))}"],
         "Documentation=": [],
-        "DynamicUser=": [f"User={getpass.getuser()}"],
+        "DynamicUser=": [f"User={SERVICE_USER if is_root() else getpass.getuser()}"],
         "StateDirectory=": [_quoted(str(data), "ReadWritePaths=")],
         "StateDirectoryMode=": [],
     }
@@ -56,7 +77,8 @@ def _escaped(text: str) -> str:
 
 
 def compose_override(settings: Settings) -> str:
-    """What compose.yaml needs to know of this machine: who runs it, and its folders, music by the same paths inside."""
+    """What compose.yaml needs to know of this machine: who runs it (for root the image's own user), and its folders, music
+    by the same paths inside."""
     binds = [
         (settings.data.absolute(), "/data", False),
         (config_file().absolute(), "/etc/moodstem/config.toml", True),
@@ -66,7 +88,7 @@ def compose_override(settings: Settings) -> str:
         "# Written by `moodstem setup`; `docker compose` reads it after compose.yaml.",
         "services:",
         "  moodstem: &here",
-        *([f'    user: "{os.getuid()}:{os.getgid()}"'] if hasattr(os, "getuid") else []),
+        *([f'    user: "{os.getuid()}:{os.getgid()}"'] if hasattr(os, "getuid") and not is_root() else []),
         "    environment:",
         "      HOME: /data",
         "    volumes: !override",

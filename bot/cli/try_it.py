@@ -12,16 +12,18 @@ import signal
 import sys
 import webbrowser
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import simcord
 
 from bot import create_bot
 from bot.cli.root import settings_of
 from core.errors import UserError
 from core.settings import Settings
 from jobs.engines.registry import make_engine
+
+if TYPE_CHECKING:
+    import simcord
 
 log = logging.getLogger(__name__)
 

@@ -14,18 +14,12 @@ from pathlib import Path
 
 import aiohttp
 
-from bot.words.i18n import mark, tr
-from core.errors import UserError, is_disk_full
+from core.errors import Refusal, is_disk_full
 
 log = logging.getLogger(__name__)
 
 TRIES = 3
 RETRY_S = 1.0
-
-NOT_HANDED_OVER = mark("Discord did not hand me that file; please upload it again.")
-NO_ROOM = mark(
-    "There is no room left on my disk for that file; please try again later, or tell whoever runs me."
-)
 
 
 Read = Callable[[], AsyncGenerator[bytes, None]]
@@ -61,9 +55,9 @@ async def keep(read: Read, announced: int, folder: Path, *, limit: int) -> Kept:
         except OSError as error:
             if is_disk_full(error):
                 log.error("the disk is full: an upload was refused")
-                raise UserError(tr(NO_ROOM)) from error
+                raise Refusal("no-room-for-file") from error
             raise
-    raise UserError(tr(NOT_HANDED_OVER))
+    raise Refusal("not-handed-over")
 
 
 async def _keep(read: Read, announced: int, folder: Path, limit: int) -> Kept:
@@ -77,9 +71,7 @@ async def _keep(read: Read, announced: int, folder: Path, limit: int) -> Kept:
                 async for chunk in chunks:
                     size += len(chunk)
                     if size > min(limit, announced):
-                        raise UserError(
-                            tr("That file is larger than Discord announced; please upload it again.")
-                        )
+                        raise Refusal("larger-than-announced")
                     await asyncio.to_thread(_add, file.fileno(), chunk)
                     digest.update(chunk)
             if size != announced:

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
-from bot.words.i18n import spoken
+from core.spoken import spoken
 
 T = TypeVar("T")
 

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from bot.words.i18n import spoken, tr
-from core.errors import UserError
+from core.errors import Refusal
 from core.library import job_messages
 from core.library.database import Database, Transaction
 from core.library.job_messages import Promise
+from core.spoken import spoken
 from jobs.model import Job
 from jobs.queue import Alongside, Queue
 
@@ -180,11 +180,9 @@ class JobCards:
         """Return the job, for its owner and for those who manage the server where it was started. Raises UserError."""
         job = await self.queue.get(job_id)
         if job is None:
-            raise UserError(tr("This job is no longer kept; nothing was changed."))
+            raise Refusal("job-gone")
         if job.user_id != user_id and not (manages and job.guild_id == guild_id):
-            raise UserError(
-                tr("Only the person who started this can do that; use /upload for a track of your own.")
-            )
+            raise Refusal("job-not-yours")
         return job
 
 

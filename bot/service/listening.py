@@ -6,9 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.words.i18n import tr
 from core.audio.preview import preview
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.consent import agreed
 from core.library.database import Database
 from core.library.history import History
@@ -33,19 +32,9 @@ class Listening:
         """Return the track's file. Raises UserError when it is gone."""
         path = track.source.locate(track.path, self.settings)
         if not path.is_file() and track.source.member_owned:
-            raise UserError(
-                tr(
-                    "Uploads are kept for {days} days, and this one is gone; upload it again to hear it.",
-                    days=self.settings.retention.uploads_days,
-                )
-            )
+            raise Refusal("upload-not-kept", days=self.settings.retention.uploads_days)
         if not path.is_file():
-            raise UserError(
-                tr(
-                    "The audio of “{title}” is not where it was; ask an admin to run /reindex.",
-                    title=track.title,
-                )
-            )
+            raise Refusal("audio-not-there", title=track.title)
         return path
 
     async def heard(self, user_id: int, track_id: int) -> None:

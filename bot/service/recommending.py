@@ -7,8 +7,7 @@ import time
 from dataclasses import dataclass
 
 from bot.service.catalogs import Catalogs
-from bot.words.i18n import tr
-from core.errors import Fact, UserError
+from core.errors import Fact, Refusal
 from core.library.profiles import Moods
 from core.library.recommendations import RecommendationQuery, Recommendations, Recommended
 from core.moods.profile import Profile
@@ -55,7 +54,7 @@ class Recommending:
         if not found and query.others:
             return None
         if not found:
-            raise UserError(tr("The library is empty; ask an admin to index a folder with /reindex."))
+            raise Refusal("library-empty")
         return await self.recommendations.save(user_id, query, [pick_of(one) for one in found], at=now)
 
     async def steer(
@@ -78,7 +77,7 @@ class Recommending:
         asked = now if root is None else await self.recommendations.asked_at(root) or now
         found = await self._choose(user_id, guild_id, query, shown, asked)
         if not found:
-            raise UserError(tr("Nothing is left to steer to; use /recommend to begin again."))
+            raise Refusal("nothing-left")
         catalog = await self.catalogs.of(guild_id)
         old, new = [pick.track_id for pick in before.picks], [one.track.id for one in found]
         changed = await asyncio.to_thread(change, catalog, old, new, tap, measured)
@@ -135,13 +134,11 @@ class Recommending:
         """Return a member's own recommendation. Raises UserError when it is somebody else's or no longer kept."""
         made = await self.recommendations.get(recommendation_id)
         if made.user_id != user_id:
-            raise UserError(tr("These picks are somebody else's; use /recommend for your own."))
+            raise Refusal("picks-not-yours")
         return made
 
     async def check_all_here(self, guild_id: int | None, made: Recommended) -> None:
         """Raises UserError where some of the picks are of another server's library: nobody here is to read of them."""
         tracks = [pick.track_id for pick in made.picks]
         if await self.catalogs.library.out_of_scope(self.catalogs.scope(guild_id), tracks):
-            raise UserError(
-                tr("Some of these tracks are another server's; use /recommend for picks of this one.")
-            )
+            raise Refusal("picks-elsewhere")

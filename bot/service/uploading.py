@@ -8,14 +8,14 @@ from typing import Literal
 from weakref import WeakValueDictionary
 
 from bot.service import downloads
-from bot.words.i18n import spoken, tr
 from core.audio.length import probable_seconds
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.database import Database
 from core.library.guild_limits import limits_of
 from core.library.tags import one_line
 from core.library.tracks import Library, Track, picture_name
 from core.settings import Settings
+from core.spoken import spoken
 from jobs.configure import quotas
 from jobs.kinds import analyse
 from jobs.model import INTERACTIVE, Job
@@ -38,14 +38,9 @@ class Uploading:
         """Raises UserError for what needs no look into the file; by the operator's limit where no other is given."""
         limit_mb = self.settings.limits.upload_mb if limit_mb is None else limit_mb
         if size == 0:
-            raise UserError(tr("That file is empty; choose another one."))
+            raise Refusal("upload-empty")
         if size > limit_mb * MB:
-            raise UserError(
-                tr(
-                    "That file is larger than {limit_mb:g} MB; upload a shorter or more compressed version.",
-                    limit_mb=limit_mb,
-                )
-            )
+            raise Refusal("upload-too-large", limit_mb=limit_mb)
 
     async def take(
         self,
@@ -104,17 +99,13 @@ class Uploading:
         """Add one's upload to the library, or take it out; where the operator allows it. Raises UserError."""
         track = await self.track_of(job)
         if track is None or not track.source.member_owned:
-            raise UserError(tr("This recording is part of the library anyway, or no longer here."))
+            raise Refusal("nothing-to-list")
         if listed and not self.settings.library.recommend_uploads:
-            raise UserError(tr("Whoever runs me keeps uploads out of the library; ask them to allow it."))
+            raise Refusal("uploads-not-listed")
         if listed and job.user_id != user_id:
-            raise UserError(tr("Only who uploaded this can add it to the library."))
+            raise Refusal("upload-not-yours")
         if await self.library.upload_guild(track.id) is None:
-            raise UserError(
-                tr(
-                    "What you sent me in a direct message is in no library; upload it in a server to have it in that server's."
-                )
-            )
+            raise Refusal("upload-without-library")
         await self.library.set_listed(track.id, listed)
 
     async def remove(self, job: Job, user_id: int) -> Literal["removed", "kept", "gone"]:
@@ -128,9 +119,7 @@ class Uploading:
         if track is None:
             return "gone"
         if not track.source.member_owned:
-            raise UserError(
-                tr("This recording is part of the library, so it stays; your own upload was not kept twice.")
-            )
+            raise Refusal("recording-stays")
         if job.user_id != user_id:
             await self.library.remove(track.id)
         elif not await self.library.disclaim(track.id, user_id):

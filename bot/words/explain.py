@@ -6,22 +6,15 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bot.words.i18n import inside, joined, lowered, mark, number, percent, tr
+from bot.words.i18n import inside, joined, lowered, number, percent, tr
 from bot.words.moods import mood_adjective, occasion_label, steer_label
+from bot.words.named import word, words
 from bot.words.wording import the_source
 from core.library.recommendations import Reason
 from core.moods.profile import MOODS
 from core.recommend.explain import WEIGHS, Explained, distinct, speaking_for
 from core.recommend.table import trust
 from core.separation.registry import describe
-
-WISHES = {
-    "vocals": mark("singing"),
-    "harmony": mark("harmony"),
-    "rhythm": mark("rhythm"),
-    "brightness": mark("brightness"),
-}
-"""Preferences in words."""
 
 PARTS = 5
 """The sum is shown in this many parts, the smallest ones together."""
@@ -71,18 +64,10 @@ def part_label(topic: str) -> str:
     if topic in MOODS:
         return mood_adjective(topic)
     if kind == "preference":
-        return tr("your wish: {preference}", preference=tr(WISHES[name]))
+        return tr("your wish: {preference}", preference=word("preferences", name))
     if kind == "steer":
         return lowered(steer_label(name))
-    named = {
-        "freshness": tr("shown lately"),
-        "surprise": tr("chance"),
-        "diversity": tr("like others here"),
-        "journey": tr("off the way"),
-        "flow": tr("the step to it"),
-        "taste": tr("your taste"),
-    }
-    return named[topic] if topic in named else inside(occasion_label(topic))
+    return word("parts", topic) if topic in words("parts") else inside(occasion_label(topic))
 
 
 def signed(value: float) -> str:

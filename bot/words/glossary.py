@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from bot.words.i18n import mark, tr
+from bot.words.i18n import tr
+from bot.words.named import word, words
 from core.audio.vocabulary import Descriptor, descriptors
-
-_STATISTICS = {
-    "std": mark("variation of {what}"),
-    "p10": mark("low end of {what}"),
-    "p90": mark("high end of {what}"),
-}
-
-
-def known() -> tuple[str, ...]:
-    """Descriptors that have a name of their own and are one number each, which a listener can follow."""
-    return tuple(name for name, descriptor in descriptors().items() if descriptor.is_one_number)
 
 
 def label(feature: str) -> str:
     """'brightness' for 'mix.spectral_centroid' and for 'spectral_centroid'; 'variation of brightness' for its .std."""
     descriptor, statistic = _parse(feature)
-    words = tr(descriptor.label or descriptor.name.replace("_", " "))
-    return tr(_STATISTICS[statistic], what=words) if statistic else words
+    name = tr(descriptor.label or descriptor.name.replace("_", " "))
+    return word("statistics", statistic, what=name) if statistic else name
 
 
 def end(feature: str, side: str) -> str:
@@ -41,5 +31,5 @@ def meaning(feature: str) -> str:
 def _parse(feature: str) -> tuple[Descriptor, str]:
     """The descriptor of 'mix.spectral_centroid.std' and the statistic, '' for the mean or the single value."""
     parts = feature.split(".")
-    statistic = parts.pop() if parts[-1] in _STATISTICS and len(parts) > 1 else ""
+    statistic = parts.pop() if parts[-1] in words("statistics") and len(parts) > 1 else ""
     return descriptors().get(parts[-1]) or Descriptor(parts[-1]), statistic

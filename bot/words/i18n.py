@@ -1,7 +1,6 @@
 """Words in the reader's language: English in the code, German and Spanish in bot/words/locales/*.po.
 
-CONTRIBUTING says how to write a text. The language belongs to the running task (a ContextVar), so that nobody passes it
-around: the bot sets it once for each interaction, `asyncio.to_thread` takes it along, everything else speaks English.
+CONTRIBUTING says how to write a text. The language is that of the running task (core.spoken).
 """
 
 from __future__ import annotations
@@ -10,53 +9,23 @@ import gettext
 import io
 import re
 import string
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from core.spoken import LANGUAGES
+from core.spoken import spoken
 
 if TYPE_CHECKING:
     from babel.messages.catalog import Catalog
-
-_language: ContextVar[str] = ContextVar("language", default="en")
 
 _LISTS = {"en": "en_GB"}
 """Where lists are those of a region: American English has a comma before "and"."""
 
 
-def spoken() -> str:
-    """The language of the running task: 'en', 'de' or 'es'."""
-    return _language.get()
-
-
-def speak(language: str) -> None:
-    """From here to the end of this task."""
-    _language.set(nearest(language) or "en")
-
-
-@contextmanager
-def speaking(language: str) -> Iterator[None]:
-    """Within the block; the language from before comes back, whatever happens."""
-    before = _language.set(nearest(language) or "en")
-    try:
-        yield
-    finally:
-        _language.reset(before)
-
-
-def nearest(locale: str | None) -> str | None:
-    """'de' for 'de' and 'de-AT'; None for a language that is not spoken here."""
-    code = (locale or "").partition("-")[0].lower()
-    return code if code in LANGUAGES else None
-
-
 def tr(message: str, **values: Any) -> str:
     """The message in the reader's language, its {placeholders} filled in; numbers are written as people do there."""
-    language = _language.get()
+    language = spoken()
     if language == "en":
         return message.format(**values) if values else message
     found = catalogue(language).gettext(message)
@@ -65,7 +34,7 @@ def tr(message: str, **values: Any) -> str:
 
 def trn(one: str, many: str, count: float, **values: Any) -> str:
     """The same for what is counted; both forms may name {count}."""
-    found = catalogue(_language.get()).ngettext(one, many, int(count) if count == int(count) else 2)
+    found = catalogue(spoken()).ngettext(one, many, int(count) if count == int(count) else 2)
     return _FORMATTER.vformat(found, (), {"count": count, **values})
 
 
@@ -79,7 +48,7 @@ def number(value: float, how: str = "") -> str:
 
     `how` is a format specification of sign, comma, decimals and f, g or %. English is what `format` writes.
     """
-    language = _language.get()
+    language = spoken()
     if language == "en":
         return format(value, how)
     from babel.numbers import format_decimal, format_percent
@@ -111,19 +80,19 @@ def percent(share: float) -> str:
 
 def inside(label: str) -> str:
     """A label inside a sentence: 'study' for 'Study'; German nouns keep their capital."""
-    return label if _language.get() == "de" else label.lower()
+    return label if spoken() == "de" else label.lower()
 
 
 def lowered(label: str) -> str:
     """A label that begins with an adjective or a verb inside a sentence: 'less vocals', 'weniger Gesang'."""
-    return label.lower() if _language.get() == "en" else label[:1].lower() + label[1:]
+    return label.lower() if spoken() == "en" else label[:1].lower() + label[1:]
 
 
 def joined(words: Sequence[str]) -> str:
     """'bass', 'bass and guitar', 'bass, guitar and piano'."""
     from babel.lists import format_list
 
-    return format_list(words, locale=_LISTS.get(_language.get(), _language.get()))
+    return format_list(words, locale=_LISTS.get(spoken(), spoken()))
 
 
 def ordinal(place: int) -> str:

@@ -8,16 +8,8 @@ from typing import Any
 
 from bot.words.i18n import mark, tr
 from bot.words.moods import mood_adjective
+from bot.words.named import word
 from core.recommend.music_map import Axis
-
-ENDS = {
-    "mix.tempo": {"low": mark("slower"), "high": mark("faster")},
-    "mix.loudness": {"low": mark("quieter"), "high": mark("louder")},
-    "mix.spectral_centroid": {"low": mark("darker"), "high": mark("brighter")},
-    "mix.percussive_ratio": {"low": mark("less rhythmic"), "high": mark("more rhythmic")},
-    "mix.majorness": {"low": mark("minor"), "high": mark("major")},
-}
-"""What the ends of an axis are called, and what is found by how it compares with the library."""
 
 CORNERS = (mark("right"), mark("upper right"), mark("top"), mark("upper left"), mark("left"), mark("lower left"),
            mark("bottom"), mark("lower right"))  # fmt: skip
@@ -38,8 +30,8 @@ def axis_text(axis: Axis) -> tuple[str, str]:
     """('slower', 'faster'), both empty where no measurement runs along the axis."""
     if axis is None:
         return "", ""
-    (one, low), (other, high) = axis
-    return tr(ENDS[one][low]), tr(ENDS[other][high])
+    lower, higher = (word("lower" if end == "low" else "higher", name) for name, end in axis)
+    return lower, higher
 
 
 def corner(x: float, y: float) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from bot.words.i18n import mark, number, tr
+from bot.words.i18n import number, tr
+from bot.words.named import word
 from bot.words.names import note_sign
 from bot.words.say import say
 from bot.words.wording import fact, formatted, of, the_source
@@ -13,15 +14,6 @@ from core.audio.vocabulary import phrases
 from core.errors import Fact
 from core.library.query import TONICS
 from core.recommend.acoustic_similarity import DESCRIPTORS, Agreement
-
-LABELS = {
-    "mfcc": mark("tone colour (MFCC)"),
-    "chroma": mark("notes (chroma)"),
-    "tempo": mark("tempo"),
-    "centroid": mark("brightness"),
-    "zcr": mark("zero crossings"),
-    "contrast": mark("spectral contrast"),
-}
 
 
 def likeness_text(reason: Fact) -> str:
@@ -49,12 +41,9 @@ def likeness_text(reason: Fact) -> str:
                 if reason["metric"] == "cosine"
                 else tr(" ({share:.0%} of the distance)", share=reason["part"])
             )
-            return tr(SENTENCES[how], what=_compared(reason), part=part)
+            return word("likeness", how, what=_compared(reason), part=part)
         case _:
             return say(reason)
-
-
-SENTENCES = {"alike": mark("Alike in {what}{part}."), "different": mark("Different in {what}{part}.")}
 
 
 def _compared(reason: Fact) -> str:
@@ -103,7 +92,7 @@ def side_by_side(
     }
     rows = [
         (
-            tr(LABELS[name]),
+            word("descriptors", name),
             _value(name, left),
             _value(name, right),
             value,

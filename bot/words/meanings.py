@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.words.i18n import inside, mark, number, percent, tr
-from bot.words.library_map import ENDS
+from bot.words.i18n import inside, number, percent, tr
 from bot.words.moods import mood_adjective, occasion_label
+from bot.words.named import word
 from core.library.query import Meaning
 
 
@@ -17,23 +17,13 @@ def in_words(meaning: Meaning, strength: float, *, estimate: bool = False) -> st
         case "occasion":
             return f"{inside(occasion_label(meaning.name))} {number(2 * strength - 1, '+.2f')}"
         case "instrument":
-            stem = tr(NAMES[meaning.name])
+            stem = word("instruments", meaning.name)
             if estimate:
                 return tr("{stem} about {share} of the time", stem=stem, share=share)
             return tr("{stem} {share} of the time", stem=stem, share=share)
         case "without":
-            stem = tr(NAMES[meaning.name])
+            stem = word("instruments", meaning.name)
             return tr("no {stem}", stem=stem) if strength > 0.995 else tr("almost no {stem}", stem=stem)
         case _:
-            how = tr(ENDS[meaning.name]["low" if meaning.kind == "low" else "high"])
+            how = word("lower" if meaning.kind == "low" else "higher", meaning.name)
             return tr("{how} than {share}", how=how, share=share)
-
-
-NAMES = {
-    "drums": mark("drums"),
-    "bass": mark("bass"),
-    "vocals": mark("vocals"),
-    "guitar": mark("guitar"),
-    "piano": mark("piano"),
-    "other": mark("other instruments"),
-}

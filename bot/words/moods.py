@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from bot.words.i18n import joined, lowered, mark, spoken, tr
+from bot.words.i18n import joined, lowered, mark, tr
 from core.moods.aim import aim_entry, aim_moves
 from core.moods.profile import Profile, tables
 from core.recommend.steer import steer_entry
+from core.spoken import spoken
 
 
 def translated(texts: dict[str, Any]) -> Any:

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from bot.words.i18n import mark, spoken, tr
-
-STEM_NAMES = {
-    "drums": mark("Drums"),
-    "bass": mark("Bass"),
-    "vocals": mark("Vocals"),
-    "guitar": mark("Guitar"),
-    "piano": mark("Piano"),
-    "other": mark("The rest"),
-}
+from bot.words.i18n import mark, tr
+from bot.words.named import word
+from core.spoken import spoken
 
 
 def stem_name(stem: str) -> str:
     """'Drums', for buttons; `inside(stem_name(stem))` within a line."""
-    return tr(STEM_NAMES[stem])
+    return word("stems", stem)
 
 
 def key_name(key: str, mode: str | None = None) -> str:

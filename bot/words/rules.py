@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from bot.words.explain import WISHES
 from bot.words.glossary import end, label
 from bot.words.i18n import tr
 from bot.words.moods import mood_label, occasion_label
+from bot.words.named import word
 from bot.words.wording import of
 from core.moods.profile import MOODS
 from core.recommend.rule import Rule
 from core.recommend.table import load_rules
 
 
-def preference_label(name: str) -> str:
-    """A preference as a wish: 'singing'."""
-    return tr(WISHES[name])
-
-
 def topic_label(topic: str) -> str:
     """What a rule speaks for: a mood, an occasion, or 'wish: singing'."""
     if topic.startswith("preference."):
-        return tr("wish: {preference}", preference=preference_label(topic.partition(".")[2]))
+        return tr("wish: {preference}", preference=word("preferences", topic.partition(".")[2]))
     return mood_label(topic) if topic in MOODS else occasion_label(topic)
 
 

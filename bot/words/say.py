@@ -4,25 +4,17 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import Any
 
-from bot.words.i18n import joined, mark, tr, trn
+from bot.words.i18n import joined, tr, trn
 from bot.words.moods import aim_label, moods_text, steer_label
+from bot.words.named import word
 from bot.words.names import key_name, short
 from bot.words.rules import rule_of_id
 from bot.words.wording import the_source
 from core.errors import Fact, Refusal, UserError
-
-LIMITS = {
-    "upload_mb": mark("size of an upload in MB"),
-    "queued_per_user": mark("uploads of one member that wait or run"),
-    "queued_per_server": mark("uploads of this server that wait or run"),
-    "daily_per_user": mark("uploads of one member a day"),
-    "daily_per_server": mark("uploads of this server a day"),
-}
-"""What a server may set (core.library.guild_limits.LIMITS)."""
 
 
 def duration(seconds: float) -> str:
@@ -42,7 +34,7 @@ SPOKEN: dict[str, Callable[[Any], str]] = {
     "instruments": lambda stems: joined([the_source(stem) for stem in stems]),
     "key": key_name,
     "key_before": key_name,
-    "limit": lambda name: tr(LIMITS[name]),
+    "limit": partial(word, "limits"),
     "rule": rule_of_id,
     "start": moods_text,
     "steer": steer_label,

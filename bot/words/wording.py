@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-import tomllib
 from functools import cache
-from importlib.resources import files
-from typing import Any
 
-from bot.words.i18n import number, percent, spoken, tr
+from bot.words.i18n import number, percent, tr
+from bot.words.named import words
 from core.audio.vocabulary import phrases
 from core.recommend.rule import HIGH, LOW, Rule
+from core.spoken import spoken
 
 
 def sentence(
@@ -103,13 +102,8 @@ def _specification(how: str) -> str:
 
 def is_plural(source: str) -> bool:
     """True for a source that takes "are"."""
-    return bool(_sources()["plural"].get(source))
+    return source in words("plural")
 
 
 def _name(source: str) -> str:
-    return str(_sources()["names"].get(source, source))
-
-
-@cache
-def _sources() -> dict[str, Any]:
-    return tomllib.loads(files("bot.words").joinpath("sources.toml").read_text("utf-8"))
+    return words("sources").get(source, source)

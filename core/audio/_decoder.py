@@ -21,9 +21,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
-if (
-    __name__ != "__main__" or '"task"' not in sys.argv[-1]
-):  # a task needs no numbers, and half the time without
+# A task needs no numbers, and half the time without.
+if __name__ != "__main__" or '"task"' not in sys.argv[-1]:
     import numpy as np
     import numpy.typing as npt
     import soxr
@@ -33,16 +32,8 @@ if (
 BLOCK = 1 << 13  # a block in which the file breaks off is lost
 MIN_RATE, MAX_RATE, MAX_CHANNELS = 8_000, 192_000, 8
 SOUNDFILE_FORMATS = {"WAV", "WAVEX", "RF64", "FLAC", "OGG", "MP3", "AIFF"}
-SOUNDFILE_SUBTYPES = (
-    "PCM_",
-    "FLOAT",
-    "DOUBLE",
-    "VORBIS",
-    "OPUS",
-    "MPEG_LAYER_",
-    "ULAW",
-    "ALAW",
-)  # no ADPCM: CVEs
+# no ADPCM: CVEs
+SOUNDFILE_SUBTYPES = ("PCM_", "FLOAT", "DOUBLE", "VORBIS", "OPUS", "MPEG_LAYER_", "ULAW", "ALAW")
 LEFT = {"FL", "FLC", "BL", "SL", "TFL", "TBL", "WL", "DL", "TSL"}
 RIGHT = {"FR", "FRC", "BR", "SR", "TFR", "TBR", "WR", "DR", "TSR"}
 UNHEARD = {"LFE", "LFE2"}
@@ -225,6 +216,9 @@ class Writer:
         if self.resampler:
             self._write(self.resampler.resample_chunk(np.zeros((0, 2), np.float32), last=True))
 
+    def answer(self, truncated: bool) -> dict[str, Any]:
+        return {"frames": self.frames, "rate": self.rate, "channels": self.channels, "truncated": truncated}
+
     def _write(self, stereo: Samples) -> None:
         self.file.write(np.ascontiguousarray(stereo, np.float32).data)
 
@@ -256,7 +250,7 @@ def decode_soundfile(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, A
     writer.close()
     missing = sound.frames - writer.frames
     broken = broken or (missing > max(writer.rate, 0.02 * sound.frames) and sound.frames < 1 << 62)
-    return {"frames": writer.frames, "rate": writer.rate, "channels": writer.channels, "truncated": broken}
+    return writer.answer(broken)
 
 
 def decode_av(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, Any]:
@@ -303,12 +297,7 @@ def decode_av(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, Any]:
     writer.close()
     expected = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
     short = expected - writer.frames / writer.rate > max(0.5, 0.02 * expected)
-    return {
-        "frames": writer.frames,
-        "rate": writer.rate,
-        "channels": writer.channels,
-        "truncated": bool(damaged or short),
-    }
+    return writer.answer(bool(damaged or short))
 
 
 def _packets(container: Any, stream: Any) -> Iterator[Any]:

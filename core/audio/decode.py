@@ -13,7 +13,6 @@ import math
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from core.audio.sandbox import CHILD, needed_environment
+from core.audio.sandbox import command, needed_environment
 from core.audio.types import Samples
 from core.errors import Fact, Refusal, fact
 
@@ -128,9 +127,8 @@ def _breaks_off(file: IO[bytes], head: bytes, size: int) -> bool:
     """Whether the container itself says that its end is missing; decoders pass over that in silence."""
     if head[:4] == b"RIFF":
         claimed = int.from_bytes(head[4:8], "little")
-        return (
-            claimed != 0xFFFFFFFF and claimed + 8 > size + 1
-        )  # streams that were never closed claim the maximum
+        never_closed = claimed == 0xFFFFFFFF  # a stream, which claims the maximum
+        return not never_closed and claimed + 8 > size + 1
     if head[:4] == b"OggS":
         file.seek(max(0, size - 66_000))
         tail = file.read()
@@ -178,21 +176,20 @@ def _run_child(
 ) -> tuple[Samples, dict[str, Any]]:
     """One attempt in a fresh process; the samples as the child wrote them, and its answer."""
     output_bytes = int((limits.max_seconds + 1) * (rate or MAX_RATE) * 8) + (1 << 20)
-    order = {
-        "format": way,
-        "rate": rate,
-        "parent": os.getpid(),
-        "max_seconds": limits.max_seconds,
-        "memory_bytes": limits.memory_bytes,
-        "cpu_seconds": limits.cpu_seconds,
-        "output_bytes": output_bytes,
-    }
+    order = command(
+        limits.memory_bytes,
+        limits.cpu_seconds,
+        output_bytes,
+        format=way,
+        rate=rate,
+        max_seconds=limits.max_seconds,
+    )
     nothing = np.zeros((2, 0), np.float32)
     file.seek(0)
     os.lseek(file.fileno(), 0, os.SEEK_SET)
     with tempfile.TemporaryFile() as out:
         child = subprocess.Popen(
-            [sys.executable, "-I", "-B", str(CHILD), json.dumps(order)],
+            order,
             stdin=file.fileno(),
             stdout=out.fileno(),
             stderr=subprocess.DEVNULL,
@@ -280,8 +277,7 @@ def _finish(samples: Samples, rate: int, answer: dict[str, Any]) -> Audio:
     elif peak > 0.5:
         level = np.abs(samples)
         at_top, near = float(np.mean(level >= 0.999 * peak)), float(np.mean(level >= 0.99 * peak))
-        if (
-            at_top > 0.01 and at_top > near - at_top
-        ):  # a pure tone is often near its peak, too, but rounds off
+        # A pure tone is often near its peak, too, but rounds off.
+        if at_top > 0.01 and at_top > near - at_top:
             notes.append(fact("clipped", share=at_top))
     return Audio(samples, rate, notes)

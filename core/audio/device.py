@@ -13,7 +13,7 @@ from core.audio.types import RATE
 
 
 def gpu_name() -> str | None:
-    """Return the name of the GPU that torch uses, None where there is none."""
+    """Return the name of the GPU that torch uses; None without one, or where `[jobs] device` hides it."""
     return str(torch.cuda.get_device_name(0)) if torch.cuda.is_available() else None
 
 
@@ -22,18 +22,13 @@ def torch_has_cuda() -> bool:
     return torch.version.cuda is not None
 
 
-def has_gpu() -> bool:
-    """Return whether torch sees a GPU; one that `[jobs] device` hides (CUDA_VISIBLE_DEVICES) does not count."""
-    return gpu_name() is not None
-
-
 @lru_cache(maxsize=1)
 def fastest_device() -> str:
     """Return 'cuda' where a GPU takes less time for half a minute of sound than the processor does, else 'cpu'.
 
     Measured once in each process, on noise; without a GPU nothing is measured.
     """
-    if not has_gpu():
+    if gpu_name() is None:
         return "cpu"
     noise = np.random.default_rng(0).standard_normal(30 * RATE).astype(np.float32)
 

@@ -43,9 +43,7 @@ def chroma_filters(rate: float, n_fft: int, tuning: float) -> Row:
     hz = np.linspace(0, rate, n_fft, endpoint=False)[1:]
     a0 = 440 * 2 ** (tuning / 12) / 16
     semitones = 12 * np.log2(hz / a0)
-    semitones = np.concatenate(
-        [[semitones[0] - 18], semitones]
-    )  # the bin at 0 Hz: far down, belonging nowhere
+    semitones = np.concatenate([[semitones[0] - 18], semitones])  # the bin at 0 Hz: far down, nowhere
     width = np.concatenate([np.maximum(np.diff(semitones), 1), [1]])
     distance = np.remainder(semitones - np.arange(12)[:, None] + 126, 12) - 6
     bumps = np.exp(-0.5 * (2 * distance / width) ** 2)

@@ -85,9 +85,8 @@ class _KWeighting:
 def _block_matrices(rate: float) -> tuple[Tensor, Tensor, Tensor, NDArray[np.float64]]:
     """Transposed T (64, 64), O (4, 64), B (64, 4) and A (4, 4) of `_KWeighting`."""
     transition, drive, read, through = np.zeros((0, 0)), np.zeros(0), np.zeros(0), 1.0
-    for b0, b1, b2, _, a1, a2 in k_weighting(
-        rate
-    ):  # the state-space form of each section, after those before it
+    # The state-space form of each section, after those before it
+    for b0, b1, b2, _, a1, a2 in k_weighting(rate):
         own, into = np.array([[-a1, 1.0], [-a2, 0.0]]), np.array([b1 - a1 * b0, b2 - a2 * b0])
         transition = np.block([[transition, np.zeros((len(read), 2))], [np.outer(into, read), own]])
         drive, read = np.concatenate([drive, into * through]), np.concatenate([b0 * read, [1.0, 0.0]])

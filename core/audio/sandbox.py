@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import IO, Any
 
-CHILD = Path(__file__).with_name("_decoder.py")
+_CHILD = Path(__file__).with_name("_decoder.py")
 MOST_SECONDS = 5
 """Of processor time; a hundredth of that is usual, unless somebody made a file to take long."""
 
@@ -19,20 +19,12 @@ def ask(task: str, data: IO[bytes] | bytes) -> Any:
 
     None where that fails, or takes more than MOST_SECONDS of processor time or six times as long by the clock.
     """
-    order = {
-        "task": task,
-        "code": str(Path(__file__).parents[2]),
-        "memory_bytes": 1 << 29,
-        "cpu_seconds": MOST_SECONDS,
-        "output_bytes": 1 << 20,
-        "parent": os.getpid(),
-    }
+    order = command(1 << 29, MOST_SECONDS, 1 << 20, task=task, code=str(Path(__file__).parents[2]))
     source: dict[str, Any] = {"input": data} if isinstance(data, bytes) else {"stdin": data}
     try:
         done = subprocess.run(
-            [sys.executable, "-I", "-B", str(CHILD), json.dumps(order)],
-            capture_output=True, env=needed_environment(), timeout=6 * MOST_SECONDS, **source,
-        )  # fmt: skip
+            order, capture_output=True, env=needed_environment(), timeout=6 * MOST_SECONDS, **source
+        )
         return json.loads(done.stdout) if done.returncode == 0 else None
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
@@ -55,6 +47,12 @@ def metadata(path: Path) -> dict[str, str]:
     except OSError:
         return {}
     return found or {}
+
+
+def command(memory_bytes: int, cpu_seconds: int, output_bytes: int, **order: object) -> list[str]:
+    """What starts the child, with its limits and what it is to do."""
+    order |= {"memory_bytes": memory_bytes, "cpu_seconds": cpu_seconds, "output_bytes": output_bytes}
+    return [sys.executable, "-I", "-B", str(_CHILD), json.dumps({**order, "parent": os.getpid()})]
 
 
 def needed_environment() -> dict[str, str]:

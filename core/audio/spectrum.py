@@ -87,9 +87,7 @@ def mono(samples: NDArray[Any], rate: int) -> Floats:
     """Return the mean of the channels at 22.05 kHz, (n,) float32; `samples` is (n,) or (channels, n)."""
     channels = np.atleast_2d(samples)
     length = channels.shape[1]
-    piece = (
-        3 * rate
-    )  # a few seconds at a time: the resampler needs several times the memory of what it is given
+    piece = 3 * rate  # a few seconds at a time, of which the resampler needs several times the memory
     mean = np.empty(min(piece, length), np.float32)
     result = np.empty(length * RATE // rate + 2, np.float32)
     done = 0

@@ -50,11 +50,6 @@ class Descriptor:
     phrases: Phrases | None = None
     std: Phrases | None = None
 
-    @property
-    def is_one_number(self) -> bool:
-        """True for a single value with a name that a listener can follow, rather than the rows of a table."""
-        return bool(self.unit and self.label)
-
     def texts(self) -> Iterator[str]:
         """Yield every text of it that a member may read, for translation."""
         ends = (

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -129,21 +129,9 @@ class Fused:
         waves = np.hstack([self.kinds[kind].waves(rows[kind].astype(float)) for kind in rows])
         return np.asarray(self.heads["stems" if whole else "mix"].shares(waves)[0])
 
-    def tensors(self) -> tuple[dict[str, Floats], dict[str, str]]:
-        """What `core.genre.model.save` keeps: arrays in single precision, and strings."""
-        arrays: dict[str, Any] = {}
-        for name, kind in self.kinds.items():
-            arrays[f"fused.{name}"] = np.stack([kind.mean, kind.spread])
-            arrays[f"fused.{name}.scale"] = np.array([kind.scale])
-        for name, head in self.heads.items():
-            arrays[f"fused.head.{name}"] = np.vstack([head.weights, head.bias[None]])
-            arrays[f"fused.head.{name}.sharpness"] = np.array([head.sharpness])
-        texts = {"stems": json.dumps(list(self.stems)), "separator": self.separator}
-        return {name: np.ascontiguousarray(array, np.float32) for name, array in arrays.items()}, texts
-
     @classmethod
     def of(cls, arrays: Mapping[str, Any], texts: Mapping[str, str], genres: int) -> Fused | None:
-        """The opposite of `tensors`; None where there is none. Raises KeyError or ValueError for what does not fit."""
+        """What a model file (research.training.genre_networks.save) holds; None where it holds none. Raises KeyError or ValueError for what does not fit."""
         if "fused.head.mix" not in arrays:
             return None
         own = {name: np.asarray(array, float) for name, array in arrays.items()}
@@ -162,8 +150,3 @@ class Fused:
         if "stems" in kinds and len(names) != len(kinds["stems"].mean):
             raise ValueError("the names of the stems' descriptors are not as many as their numbers")
         return cls(kinds, heads, names, texts["separator"])
-
-
-def named(stems: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
-    """The descriptors that any of these tracks' stems have, in the order of the alphabet."""
-    return tuple(sorted({name for one in stems for name in one if not name.startswith("mix.")}))

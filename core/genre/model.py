@@ -6,7 +6,6 @@ tells genres better (core.genre.fused).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
@@ -15,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
 
 from core.audio.decode import DecodeLimits, decode
 from core.audio.spectrum import analyse_frames, mono
@@ -24,7 +22,7 @@ from core.errors import UserError
 from core.genre.features import SECONDS, Mel, excerpt, middle, slices
 from core.genre.fused import SECONDS as MINUTE
 from core.genre.fused import Fused, course
-from core.genre.model_file import NO_MODEL, changed, model_file, read, version_of
+from core.genre.model_file import NO_MODEL, changed, model_file, read
 from core.genre.network import Genre, build
 
 SLICES = 10
@@ -43,19 +41,14 @@ class GenreResult:
         return asdict(self)
 
 
+@dataclass(frozen=True)
 class Model:
     """A network with its weights, for inference only. Deterministic on the same machine."""
 
-    def __init__(
-        self,
-        network: Genre,
-        genres: list[str],
-        version: str,
-        facts: dict[str, str],
-        fused: Fused | None = None,
-    ) -> None:
-        self.network, self.genres, self.version, self.facts = network.eval(), genres, version, facts
-        self.width, self.fused = network.width, fused
+    network: Genre
+    genres: list[str]
+    version: str
+    fused: Fused | None
 
     def classify(
         self, power_mel: Floats, stems: Mapping[str, float] | None = None, separator: str = ""
@@ -132,31 +125,8 @@ def outputs(network: Genre, heard: Any) -> tuple[Floats, Floats]:
         return torch.cat(latents).numpy(), torch.cat(shares).numpy()
 
 
-def save(
-    network: Genre,
-    name: str,
-    genres: list[str],
-    path: Path,
-    facts: dict[str, str],
-    fused: Fused | None = None,
-) -> str:
-    """Write a model file and return its version."""
-    tensors = {key: value.detach().cpu().contiguous() for key, value in network.state_dict().items()}
-    version = version_of(name, genres, {key: value.numpy() for key, value in tensors.items()})
-    metadata = {"architecture": name, "genres": json.dumps(genres), **facts}
-    if fused is not None:
-        arrays, texts = fused.tensors()
-        tensors |= {key: torch.from_numpy(array) for key, array in arrays.items()}
-        metadata |= {f"fused.{key}": text for key, text in texts.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    save_file(tensors, part, metadata=dict(sorted(metadata.items())))
-    part.replace(path)
-    return version
-
-
 def load(path: Path) -> Model:
-    """Return the model that `save` wrote. Raises UserError for anything else."""
+    """Return the model in a file (research.training.genre_networks.save). Raises UserError for anything else."""
     file = read(path)
     beside = {key: file.tensors.pop(key) for key in list(file.tensors) if key.startswith("fused.")}
     texts = {key.removeprefix("fused."): text for key, text in file.facts.items() if key.startswith("fused.")}
@@ -166,7 +136,7 @@ def load(path: Path) -> Model:
         network.load_state_dict({key: torch.from_numpy(array) for key, array in file.tensors.items()})
     except (KeyError, ValueError, RuntimeError) as error:
         raise UserError(NO_MODEL.format(path=path)) from error
-    return Model(network, file.genres, file.version, file.facts, fused)
+    return Model(network.eval(), file.genres, file.version, fused)
 
 
 def current(chosen: Path | None = None) -> Model | None:

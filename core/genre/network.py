@@ -1,5 +1,5 @@
 """The documents' networks, layer by layer, and a small one of ours (docs/training.md says what they leave open and what
-was chosen). The latent vector is what the last layer sees: 380, 68 and 100 numbers, 128 in ours."""
+was chosen). The latent vector is what the last layer sees: 380 and 68 numbers, 128 in ours."""
 
 from __future__ import annotations
 
@@ -39,14 +39,11 @@ class SamePool(nn.Module):
 
 
 class Genre(nn.Module):
-    """`measure` has nothing to learn, `think` makes the latent vector of it, and `tell` (after dropout) turns that into
-    logits."""
+    """From slices (batch, 128 frames, 128 bands), 0..1: `measure` has nothing to learn, `think` makes the latent vector of
+    it, and `tell` (after dropout) turns that into logits."""
 
     width: int
     """Numbers of the latent vector."""
-    hears: str = "slices"
-    """'slices': (batch, 128 frames, 128 bands), 0..1. 'statistics': (batch, 518), standardised."""
-
     measures: bool = False
     """Whether `measure` does anything; its answers are then kept, so that an epoch takes no time."""
 
@@ -110,25 +107,6 @@ class CRNN(Genre):
         return found
 
 
-class StatisticsCNN(Genre):
-    """The documents' 1-D CNN over the 518 statistics: 91,180 parameters for sixteen genres."""
-
-    hears = "statistics"
-
-    def __init__(self, genres: int, dropout: float = 0.0) -> None:
-        super().__init__(100, genres, dropout)
-        self.layers = nn.Sequential(
-            nn.Conv1d(1, 200, 32), nn.ReLU(), nn.MaxPool1d(2),
-            nn.Conv1d(200, 8, 32), nn.ReLU(), nn.MaxPool1d(2),
-            nn.Conv1d(8, 8, 32), nn.ReLU(), nn.MaxPool1d(2),
-            nn.Flatten(), nn.Linear(296, 100), nn.ReLU(),
-        )  # fmt: skip
-
-    def think(self, x: Tensor) -> Tensor:
-        found: Tensor = self.layers(x.unsqueeze(1))
-        return found
-
-
 class Texture(Genre):
     """Ours, for few recordings and slow machines: one hidden layer on what a slice is like, without an order in time.
 
@@ -143,14 +121,14 @@ class Texture(Genre):
     window: Tensor
     upper: Tensor
 
-    def __init__(self, genres: int, dropout: float = 0.0, width: int = 128) -> None:
-        super().__init__(width, genres, dropout)
+    def __init__(self, genres: int, dropout: float = 0.0) -> None:
+        super().__init__(128, genres, dropout)
         self.register_buffer("mean", torch.zeros(TEXTURE))
         self.register_buffer("std", torch.ones(TEXTURE))
         self.register_buffer("window", torch.hann_window(FRAMES, periodic=False)[:, None], persistent=False)
         self.register_buffer("upper", torch.triu_indices(16, 16, 1), persistent=False)
         self.hide = nn.Dropout(0.6 * dropout)
-        self.hidden = nn.Linear(TEXTURE, width)
+        self.hidden = nn.Linear(TEXTURE, self.width)
 
     def measure(self, x: Tensor) -> Tensor:
         """(batch, 128 frames, 128 bands) to (batch, 440)."""
@@ -174,15 +152,10 @@ class Texture(Genre):
         return found
 
 
-NETWORKS: dict[str, Any] = {"cnn": CNN, "crnn": CRNN, "cnn1d": StatisticsCNN, "texture": Texture}
+NETWORKS: dict[str, Any] = {"cnn": CNN, "crnn": CRNN, "texture": Texture}
 
 
 def build(name: str, genres: int, dropout: float = 0.0) -> Genre:
     """A network by its name, with random weights."""
     made: Genre = NETWORKS[name](genres, dropout)
     return made
-
-
-def parameters(network: nn.Module) -> int:
-    """How many numbers it has learnt."""
-    return sum(value.numel() for value in network.parameters())

@@ -192,6 +192,17 @@ class Catalog:
     def track(self, track_id: int) -> TrackLike:
         return self.tracks[self.index(track_id)]
 
+    def best_first(self, scores: NDArray[np.floating], count: int) -> NDArray[np.intp]:
+        """Return the rows of the `count` highest of (tracks,) scores, highest first, equal ones by track id, none of -inf."""
+        if count <= 0:
+            return np.empty(0, dtype=np.intp)
+        edge = (
+            np.partition(scores, len(scores) - count)[len(scores) - count] if count < len(scores) else -np.inf
+        )
+        rows = np.flatnonzero((scores >= edge) & (scores > -np.inf))
+        ids = np.array([self.tracks[row].id for row in rows], dtype=np.int64)
+        return rows[np.lexsort((ids, -scores[rows]))][:count]
+
     def has(self, name: str) -> bool:
         return name in self._known
 

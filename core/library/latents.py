@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from core.errors import UserError
+from core.errors import Fact, UserError, fact
 from core.genre.neighbours import Vectors, neighbours, unit
 from core.library.connection import Row
 from core.library.database import Database
@@ -86,3 +86,12 @@ async def told(database: Database, track_id: int) -> dict[str, float]:
     """Return {genre: probability} as the network predicts for a track; empty where it has not run."""
     row = await database.fetch_one("SELECT genres FROM latent WHERE track_id = ?", [track_id])
     return dict(json.loads(row["genres"])) if row else {}
+
+
+def common_genre(here: dict[str, float], there: dict[str, float]) -> list[Fact]:
+    """Return what the network hears most in both, {genre: share} each, as a fact; nothing if they share no genre."""
+    common = {name: min(share, there[name]) for name, share in here.items() if name in there}
+    if not common:
+        return []
+    name = max(common, key=lambda one: common[one])
+    return [fact("both-genre", here=here[name], there=there[name], genre=name)]

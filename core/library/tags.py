@@ -59,9 +59,8 @@ def clean(text: object) -> str | None:
         return None
     text = text[: 5 * LONGEST]  # a tag may hold megabytes
     with contextlib.suppress(UnicodeError):
-        text = text.encode("latin-1").decode(
-            "utf-8"
-        )  # 'GrÃ¶Ãe': UTF-8 in a field that says Latin-1, as in many MP3s
+        # 'GrÃ¶Ãe': UTF-8 in a field that says Latin-1, as in many MP3s
+        text = text.encode("latin-1").decode("utf-8")
     return one_line(text)
 
 

@@ -56,44 +56,10 @@ def picture_name(content_hash: str, separator: str, language: str = "en") -> str
 
 
 class Library:
-    """Reads and writes tracks. Methods that write use the given transaction, or one of their own."""
+    """The tracks and their analyses in the database."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
-
-    async def upsert_track(
-        self,
-        *,
-        content_hash: str,
-        path: str,
-        origin: str,
-        title: str,
-        artist: str | None = None,
-        genre: str | None = None,
-        duration_s: float,
-        album: str | None = None,
-        transaction: Transaction | None = None,
-    ) -> int:
-        """Add the track or update it, and return its id; the same content keeps its id.
-
-        Content that comes from two origins belongs to the more lasting one: an upload that turns up in a folder becomes a
-        track of that folder, while a sample stays a sample.
-        """
-        facts = (content_hash, path, origin, title, artist, genre, duration_s, album)
-        if transaction is None:
-            async with self.database.transaction() as own:
-                return await put_track(own, *facts)
-        return await put_track(transaction, *facts)
-
-    async def save_analysis(
-        self, track_id: int, analysis: TrackAnalysis, *, transaction: Transaction | None = None
-    ) -> None:
-        """Store the track's analysis by one separator in place of the previous one."""
-        if transaction is None:
-            async with self.database.transaction() as own:
-                await put_analysis(own, track_id, analysis)
-        else:
-            await put_analysis(transaction, track_id, analysis)
 
     async def get(self, track_id: int) -> Track | None:
         return _track(
@@ -238,8 +204,11 @@ async def put_track(
     duration_s: float,
     album: str | None = None,
 ) -> int:
-    """`Library.upsert_track` inside an open transaction. An upload is in every guild's library until
-    `set_upload_guild`."""
+    """Add the track or update it, and return its id; the same content keeps its id.
+
+    Content that comes from two origins belongs to the more lasting one: an upload that turns up in a folder becomes a track
+    of that folder, while a sample stays a sample. An upload is in every guild's library until `set_upload_guild`.
+    """
     known = await transaction.run("SELECT id, origin FROM track WHERE content_hash = ?", [content_hash])
     if known and sources()[known[0]["origin"]].rank > sources()[origin].rank:
         return int(known[0]["id"])
@@ -295,7 +264,7 @@ async def copy_latents(transaction: Transaction, track_id: int, source: int) -> 
 
 
 async def put_analysis(transaction: Transaction, track_id: int, analysis: TrackAnalysis) -> None:
-    """`Library.save_analysis` inside an open transaction. The genre network's answer goes to its own table."""
+    """Store the track's analysis by one separator in place of the previous one. The genre network's answer goes to its own table."""
     data = analysis.to_json()
     latent = data.pop("latent", None)
     if latent is not None:

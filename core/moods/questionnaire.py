@@ -127,7 +127,12 @@ def questions_at_once(answers: Answers = (), count: int = AT_ONCE) -> list[Quest
 def question(question_id: str) -> Question:
     """The question of this id; UserError when there is none (any more)."""
     _asked([{"question": question_id}])
-    return next(found for found in questions() if found.id == question_id)
+    return _by_id()[question_id]
+
+
+@cache
+def _by_id() -> dict[str, Question]:
+    return {question.id: question for question in questions()}
 
 
 def progress(answers: Answers, form: str = "short") -> tuple[int, int]:
@@ -173,10 +178,9 @@ def profile(answers: Answers) -> Profile:
     each as far as a single answer can be trusted."""
     mean, covariance = posterior(answers)
     weights, spread = _weights(mean, covariance)
-    by_id = {question.id: question for question in questions()}
     given: dict[str, list[float]] = {}
     for answer in _answered(answers):
-        preference = by_id[answer["question"]].preference
+        preference = _by_id()[answer["question"]].preference
         if preference is not None:
             given.setdefault(preference, []).append((answer["answer"] - 2) / 2)
     return Profile(
@@ -190,16 +194,11 @@ def profile(answers: Answers) -> Profile:
     )
 
 
-profile_of = profile
-"""The same under a name that does not hide local variables called profile."""
-
-
 def posterior(answers: Answers) -> tuple[Vector, Vector]:
     """Mean (9,) and covariance (9, 9) of the moods given the answers, in prior standard deviations."""
     mean, covariance = np.zeros(len(MOODS)), prior_covariance()
-    by_id = {question.id: question for question in questions()}
     for answer in _answered(answers):
-        question = by_id[answer["question"]]
+        question = _by_id()[answer["question"]]
         if question.mood is not None:
             mean, covariance = _update(mean, covariance, question, answer["answer"] - 2.0)
     return mean, covariance
@@ -214,9 +213,8 @@ def prior_covariance() -> Vector:
 
 
 def _asked(answers: Answers) -> set[str]:
-    known = {question.id for question in questions()}
     asked = {str(answer["question"]) for answer in answers}
-    if unknown := asked - known:
+    if unknown := asked - _by_id().keys():
         raise Refusal("no-question", unknown=min(unknown))
     return asked
 

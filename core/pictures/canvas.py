@@ -17,9 +17,12 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import findfont, get_font
 from matplotlib.text import Text
 
-from core.pictures.colours import DARK
+BACKGROUND, PANEL, TEXT, FAINT, GRID = "#1e1f22", "#2b2d31", "#f2f3f5", "#a3a6ad", "#3f4248"
+"""Discord's dark theme."""
 
-BACKGROUND, PANEL, TEXT, FAINT, GRID = DARK.values()
+PLAIN: dict[str, Any] = {"va": "center", "parse_math": False}
+"""Of what users wrote: no mathematics."""
+
 SIZE, DPI = (10.0, 9.0), 100
 """Inches, and dots per inch."""
 
@@ -27,9 +30,9 @@ DRAWING = threading.Lock()
 """Held by everything that draws: Matplotlib's caches of fonts are shared."""
 
 
-def new_figure(size: tuple[float, float] = SIZE, ground: str = BACKGROUND) -> Figure:
+def new_figure(size: tuple[float, float] = SIZE) -> Figure:
     """An empty figure of so many inches, at DPI."""
-    figure = Figure(figsize=size, dpi=DPI, facecolor=ground)
+    figure = Figure(figsize=size, dpi=DPI, facecolor=BACKGROUND)
     FigureCanvasAgg(figure)
     return figure
 
@@ -38,18 +41,17 @@ def titled_figure(title: str, facts: str) -> Figure:
     """A figure of SIZE inches with the title and a line of facts below it."""
     figure = new_figure()
     put_title(figure, 0.035, 0.947, title, 0.935, fontsize=25)
-    line = figure.text(0.035, 0.892, facts, color=FAINT, fontsize=18, va="center", parse_math=False)
+    line = figure.text(0.035, 0.892, facts, color=FAINT, fontsize=18, **PLAIN)
     fit(line, 0.935 * SIZE[0] * DPI)
     return figure
 
 
-def put_title(
-    figure: Figure, x: float, y: float, title: str, width: float, *, fontsize: float, color: str = TEXT
-) -> None:
+def put_title(figure: Figure, x: float, y: float, title: str, width: float, *, fontsize: float) -> None:
     """A bold title, shortened to `width` (share of the figure's)."""
     longest = 46
-    style: dict[str, Any] = {"fontsize": fontsize, "weight": "bold", "va": "center", "parse_math": False}
-    line = figure.text(x, y, safe_title(title, longest), color=color, **style)
+    line = figure.text(
+        x, y, safe_title(title, longest), color=TEXT, fontsize=fontsize, weight="bold", **PLAIN
+    )
     while line.get_window_extent().width > width * figure.bbox.width and longest > 5:
         longest -= 2
         line.set_text(safe_title(title, longest))
@@ -79,6 +81,16 @@ def bare(axes: Axes, labelsize: float = 16) -> None:
     axes.tick_params(colors=FAINT, labelsize=labelsize, length=0, pad=6)
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def put_number(
+    axes: Axes, x: float, y: float, number: int, *, size: float, color: Any, zorder: float
+) -> None:
+    """A numbered dot."""
+    edge: dict[str, Any] = {"markeredgecolor": BACKGROUND, "markeredgewidth": 2}
+    axes.plot(x, y, "o", markersize=size, color=color, zorder=zorder, **edge)
+    style: dict[str, Any] = {"weight": "bold", "ha": "center", "va": "center_baseline"}
+    axes.text(x, y, str(number), color=BACKGROUND, fontsize=14, zorder=zorder + 1, **style)
 
 
 def as_png(figure: Figure) -> bytes:

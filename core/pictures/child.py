@@ -31,8 +31,8 @@ def _details(order: Order) -> dict[str, bytes]:
     analysis, title, words = TrackAnalysis.from_json(order["analysis"]), order["title"], order["words"]
     made = {"profile": profile_picture(order["percentiles"], analysis, title, words)}
     if (sound := _sound(order["audio"], order["max_seconds"])) is not None:
-        made["contrast"] = contrast_picture(sound.samples, analysis, title, sound.rate, words=words)
-        made["chroma"] = chroma_picture(sound.samples, analysis, title, sound.rate, words=words)
+        made["contrast"] = contrast_picture(sound, analysis, title, words)
+        made["chroma"] = chroma_picture(sound, analysis, title, words)
     return made
 
 
@@ -40,12 +40,7 @@ def _comparison(order: Order) -> dict[str, bytes]:
     sides = []
     for track in order["tracks"]:
         analysis = TrackAnalysis.from_json(track["analysis"])
-        sound = _sound(track["audio"], order["max_seconds"])
-        sides.append(
-            Side(track["title"], analysis, sound.samples, sound.rate)
-            if sound is not None
-            else Side(track["title"], analysis, None)
-        )
+        sides.append(Side(track["title"], analysis, _sound(track["audio"], order["max_seconds"])))
     parts = [tuple(part) for part in order["parts"]]
     return {"comparison": comparison_picture(sides[0], sides[1], parts, order["words"])}
 

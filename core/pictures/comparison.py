@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
+from core.audio.decode import Audio
 from core.audio.spectrum import analyse_frames, mono
-from core.pictures.canvas import DPI, DRAWING, FAINT, PANEL, TEXT, as_png, fit, new_figure, put_title
+from core.pictures.canvas import DPI, DRAWING, FAINT, PANEL, PLAIN, TEXT, as_png, fit, new_figure, put_title
 from core.pictures.spectrograms import facts, spectrogram
 from core.track_analysis import TrackAnalysis
 
@@ -25,57 +24,34 @@ SIDES = ((0.085, 0.41), (0.555, 0.41))
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two tracks; `sound`, (n,) or (channels, n) at `rate` Hz, is None where the audio is no longer kept."""
+    """One of the two tracks; `sound` is None where the audio is no longer kept."""
 
     title: str
     analysis: TrackAnalysis
-    sound: NDArray[np.float32] | None
-    rate: int = 44100
+    sound: Audio | None
 
 
-def comparison_picture(
-    left: Side,
-    right: Side,
-    parts: Sequence[Part],
-    words: Mapping[str, str],
-) -> bytes:
+def comparison_picture(left: Side, right: Side, parts: Sequence[Part], words: Mapping[str, str]) -> bytes:
     """PNG of 1200 x 1000 pixels: mel spectrograms in dB below each one's loudest, then what each descriptor adds.
 
     `parts`: (what is compared, its value on the left, on the right, what it adds to the similarity, how that is
-    written), drawn as bars to
-    the right of the middle where the two agree and to the left where they differ.
+    written), drawn as bars to the right of the middle where the two agree and to the left where they differ.
     """
     mels = [
-        None if side.sound is None else analyse_frames(mono(side.sound, side.rate)).power_mel
+        None if side.sound is None else analyse_frames(mono(side.sound.samples, side.sound.rate)).power_mel
         for side in (left, right)
     ]
     with DRAWING:
         figure = new_figure(SIZE)
         for side, mel, (start, width) in zip((left, right), mels, SIDES, strict=True):
             put_title(figure, start, 0.965, side.title, width, fontsize=21)
-            line = figure.text(
-                start,
-                0.922,
-                facts(side.analysis, words),
-                color=FAINT,
-                fontsize=16,
-                va="center",
-                parse_math=False,
-            )
+            line = figure.text(start, 0.922, facts(side.analysis, words), color=FAINT, fontsize=16, **PLAIN)
             fit(line, width * SIZE[0] * DPI)
             axes = figure.add_axes((start, 0.50, width, 0.39))
             if mel is None:
                 axes.set_facecolor(PANEL)
                 axes.set(xticks=[], yticks=[])
-                axes.text(
-                    0.5,
-                    0.5,
-                    words["gone"],
-                    color=FAINT,
-                    fontsize=16,
-                    ha="center",
-                    va="center",
-                )
+                axes.text(0.5, 0.5, words["gone"], color=FAINT, fontsize=16, ha="center", **PLAIN)
             else:
                 spectrogram(axes, mel, side.analysis.duration_s, labels=True)
                 if side is right:

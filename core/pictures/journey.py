@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import LinearSegmentedColormap
 
 from core.pictures.canvas import (
-    BACKGROUND,
     DRAWING,
     FAINT,
     GRID,
+    PLAIN,
     TEXT,
     as_png,
     bare,
     new_figure,
+    put_number,
     put_title,
     safe_title,
 )
 from core.pictures.colours import MOOD_COLOURS
 
 SIZE = (10.0, 13.0)
+WAY = LinearSegmentedColormap.from_list("way", ["#6ea8fe", "#ffd866"])
+"""From blue to yellow, which is also from dark to light."""
+
 CORNERS = (
     (0.0, 1.1, "tense", "left", "center"),
     (1.0, 1.1, "lively", "right", "center"),
@@ -39,7 +44,7 @@ def journey_picture(drawn: Mapping[str, Any], words: Mapping[str, str]) -> bytes
     with DRAWING:
         figure = new_figure(SIZE)
         put_title(figure, 0.035, 0.967, words["title"], 0.935, fontsize=25)
-        figure.text(0.035, 0.932, words["key"], color=FAINT, fontsize=16, va="center", parse_math=False)
+        figure.text(0.035, 0.932, words["key"], color=FAINT, fontsize=16, **PLAIN)
         _moods(figure.add_axes((0.13, 0.595, 0.84, 0.275)), drawn, words)
         _plane(figure.add_axes((0.13, 0.045, 0.84, 0.485)), drawn, words)
         return as_png(figure)
@@ -61,16 +66,8 @@ def _moods(axes: Axes, drawn: Mapping[str, Any], words: Mapping[str, str]) -> No
         if high > low:
             planned = [(aim - low) / (high - low) for aim in aims]
             axes.plot(steps, planned, "--", color=colour, alpha=0.55, linewidth=2, zorder=2)
-        axes.plot(
-            steps,
-            places,
-            "-o",
-            color=colour,
-            linewidth=3,
-            markersize=9,
-            zorder=3,
-            label=words[mood],
-        )
+        line: dict[str, Any] = {"color": colour, "linewidth": 3, "markersize": 9, "label": words[mood]}
+        axes.plot(steps, places, "-o", zorder=3, **line)
     axes.legend(
         loc="lower center", bbox_to_anchor=(0.5, 0.99), ncols=4, frameon=False, fontsize=16, labelcolor=TEXT, handlelength=1.2
     )  # fmt: skip
@@ -99,47 +96,13 @@ def _plane(axes: Axes, drawn: Mapping[str, Any], words: Mapping[str, str]) -> No
         axes.plot(x, y, marker, markersize=24 if marker == "*" else 15, color=FAINT, alpha=0.75, zorder=2)
         axes.annotate(
             safe_title(str(name), 24), (x, y), xytext=(0, -24), textcoords="offset points", color=FAINT, fontsize=14,
-            ha="left" if x < 0.15 else "right" if x > 0.85 else "center", va="center", parse_math=False, zorder=2,
+            ha="left" if x < 0.15 else "right" if x > 0.85 else "center", zorder=2, **PLAIN,
         )  # fmt: skip
-    colours = _between(len(points))
+    colours = WAY(np.linspace(0, 1, len(points)))
     for k in range(len(points) - 1):
         axes.annotate(
             "", points[k + 1], points[k],
             arrowprops={"arrowstyle": "-|>", "color": colours[k], "linewidth": 2.5, "shrinkA": 13, "shrinkB": 13}, zorder=3,
         )  # fmt: skip
     for k, (x, y) in enumerate(points):
-        axes.plot(
-            x,
-            y,
-            "o",
-            markersize=25,
-            color=colours[k],
-            markeredgecolor=BACKGROUND,
-            markeredgewidth=2,
-            zorder=4,
-        )
-        axes.text(
-            x,
-            y,
-            str(k + 1),
-            color=BACKGROUND,
-            fontsize=14,
-            weight="bold",
-            ha="center",
-            va="center_baseline",
-            zorder=5,
-        )
-
-
-def _between(count: int) -> list[tuple[float, float, float]]:
-    """From blue to yellow, which is also from dark to light."""
-    first, last = to_rgb("#6ea8fe"), to_rgb("#ffd866")
-    shares = [k / max(count - 1, 1) for k in range(count)]
-    return [
-        (
-            first[0] + share * (last[0] - first[0]),
-            first[1] + share * (last[1] - first[1]),
-            first[2] + share * (last[2] - first[2]),
-        )
-        for share in shares
-    ]
+        put_number(axes, x, y, k + 1, size=25, color=colours[k], zorder=4)

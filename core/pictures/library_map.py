@@ -12,53 +12,56 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 from matplotlib.text import Text
 
-from core.pictures.canvas import DRAWING, as_png, new_figure, put_title, safe_title
-from core.pictures.colours import DARK, LIGHT, MOOD_COLOURS, MOOD_COLOURS_ON_WHITE
+from core.pictures.canvas import (
+    DRAWING,
+    FAINT,
+    GRID,
+    PANEL,
+    PLAIN,
+    TEXT,
+    as_png,
+    new_figure,
+    put_number,
+    put_title,
+    safe_title,
+)
+from core.pictures.colours import MOOD_COLOURS
 
 SIZE = (11.0, 11.5)
 
 
-def map_picture(drawn: Mapping[str, Any], words: Mapping[str, str], light: bool = False) -> bytes:
+def map_picture(drawn: Mapping[str, Any], words: Mapping[str, str]) -> bytes:
     """PNG of 1100 x 1150 pixels.
 
     `drawn`: points [[x, y]], moods (the best-fitting of each), titles (of each, or none of many), picked (places in
     points of what was recommended last, in order) with picked_titles, directions [[label, x, y, strength, mood]], axes
     [[lower, upper]] x 2; `words` are those of bot.words.pictures.map_words.
     """
-    look = LIGHT if light else DARK
-    colours = MOOD_COLOURS_ON_WHITE if light else MOOD_COLOURS
     with DRAWING:
-        figure = new_figure(SIZE, look["ground"])
-        put_title(figure, 0.035, 0.965, words["title"], 0.935, fontsize=25, color=look["text"])
-        figure.text(
-            0.035, 0.93, words["key"], color=look["faint"], fontsize=16, va="center", parse_math=False
-        )
+        figure = new_figure(SIZE)
+        put_title(figure, 0.035, 0.965, words["title"], 0.935, fontsize=25)
+        figure.text(0.035, 0.93, words["key"], color=FAINT, fontsize=16, **PLAIN)
         picked = drawn["picked"]
         bottom = 0.075 + (0.035 * math.ceil(len(picked) / 2) + 0.03 if picked else 0)
         axes = figure.add_axes((0.075, bottom, 0.89, 0.90 - bottom))
-        _points(axes, drawn, look, colours)
+        _points(axes, drawn)
         figure.canvas.draw()  # so that the extents of texts are known
-        taken = _directions(axes, drawn, look, colours)
-        _picked(figure, axes, drawn, words, look, bottom)
+        taken = _directions(axes, drawn)
+        _picked(figure, axes, drawn, words, bottom)
         if len(drawn["titles"]) == len(drawn["points"]):
-            _titles(axes, drawn, look, taken)
+            _titles(axes, drawn, taken)
         return as_png(figure)
 
 
-def _points(
-    axes: Axes,
-    drawn: Mapping[str, Any],
-    look: Mapping[str, str],
-    colours: Mapping[str, str],
-) -> None:
-    axes.set_facecolor(look["panel"])
+def _points(axes: Axes, drawn: Mapping[str, Any]) -> None:
+    axes.set_facecolor(PANEL)
     for spine in axes.spines.values():
         spine.set_visible(False)
     axes.set(xlim=(-1.45, 1.45), ylim=(-1.45, 1.45), xticks=[], yticks=[])
-    axes.axhline(0, color=look["grid"], linewidth=1, zorder=1)
-    axes.axvline(0, color=look["grid"], linewidth=1, zorder=1)
+    axes.axhline(0, color=GRID, linewidth=1, zorder=1)
+    axes.axvline(0, color=GRID, linewidth=1, zorder=1)
     (left, right), (low, high) = drawn["axes"]
-    style: dict[str, Any] = {"color": look["faint"], "fontsize": 16}
+    style: dict[str, Any] = {"color": FAINT, "fontsize": 16}
     if left:
         axes.set_xlabel(f"← {left}      {right} →", **style)
     if low:
@@ -67,13 +70,11 @@ def _points(
     count = max(len(points), 1)
     axes.scatter(
         points[:, 0], points[:, 1], s=min(max(30_000 / count, 5), 130), alpha=min(max(60 / count**0.5, 0.35), 0.95),
-        c=[colours[mood] for mood in drawn["moods"]], linewidths=0, zorder=5,
+        c=[MOOD_COLOURS[mood] for mood in drawn["moods"]], linewidths=0, zorder=5,
     )  # fmt: skip
 
 
-def _directions(
-    axes: Axes, drawn: Mapping[str, Any], look: Mapping[str, str], colours: Mapping[str, str]
-) -> list[Text]:
+def _directions(axes: Axes, drawn: Mapping[str, Any]) -> list[Text]:
     """Arrows from the middle, as long as the direction holds; their names around the rim, moved apart where they would
     lie on each other. Returns the names."""
     rows = sorted(drawn["directions"], key=lambda row: math.atan2(row[2], row[1]))
@@ -82,32 +83,16 @@ def _directions(
     for (name, x, y, strength, mood), angle in zip(rows, angles, strict=True):
         axes.annotate(
             "", (1.1 * strength * x, 1.1 * strength * y), (0, 0),
-            arrowprops={"arrowstyle": "-|>", "color": colours[mood], "linewidth": 2.5, "shrinkA": 0, "shrinkB": 0}, zorder=4,
+            arrowprops={"arrowstyle": "-|>", "color": MOOD_COLOURS[mood], "linewidth": 2.5, "shrinkA": 0, "shrinkB": 0}, zorder=4,
         )  # fmt: skip
         across, along = 1.33 * math.cos(angle), 1.36 * math.sin(angle)
         axes.plot(
-            [1.1 * strength * x, 0.93 * across], [1.1 * strength * y, 0.93 * along], ":", color=colours[mood], linewidth=1.2, alpha=0.7, zorder=3
+            [1.1 * strength * x, 0.93 * across], [1.1 * strength * y, 0.93 * along], ":", color=MOOD_COLOURS[mood], linewidth=1.2, alpha=0.7, zorder=3
         )  # fmt: skip
-        found.append(
-            axes.text(
-                min(max(across, -1.26), 1.26),
-                along,
-                f"{name}",
-                color=colours[mood],
-                fontsize=17,
-                weight="bold",
-                ha="center",
-                va="center",
-                parse_math=False,
-                zorder=6,
-                bbox={
-                    "boxstyle": "round,pad=0.2",
-                    "facecolor": look["panel"],
-                    "edgecolor": "none",
-                    "alpha": 0.8,
-                },
-            )
-        )
+        place = min(max(across, -1.26), 1.26), along
+        box = {"boxstyle": "round,pad=0.2", "facecolor": PANEL, "edgecolor": "none", "alpha": 0.8}
+        style = {"fontsize": 17, "weight": "bold", "ha": "center", "zorder": 6, "bbox": box, **PLAIN}
+        found.append(axes.text(*place, name, color=MOOD_COLOURS[mood], **style))
     return found
 
 
@@ -129,44 +114,27 @@ def apart(angles: Sequence[float], least: float = 0.27) -> list[float]:
 
 
 def _picked(
-    figure: Figure,
-    axes: Axes,
-    drawn: Mapping[str, Any],
-    words: Mapping[str, str],
-    look: Mapping[str, str],
-    bottom: float,
+    figure: Figure, axes: Axes, drawn: Mapping[str, Any], words: Mapping[str, str], bottom: float
 ) -> None:
     """Numbered marks where the last recommendations lie, and their names below the map."""
     for number, place in enumerate(drawn["picked"], 1):
         x, y = drawn["points"][place]
-        axes.plot(
-            x,
-            y,
-            "o",
-            markersize=23,
-            color=look["text"],
-            markeredgecolor=look["ground"],
-            markeredgewidth=2,
-            zorder=7,
-        )
-        axes.text(
-            x, y, str(number), color=look["ground"], fontsize=14, weight="bold", ha="center", va="center_baseline", zorder=8
-        )  # fmt: skip
+        put_number(axes, x, y, number, size=23, color=TEXT, zorder=7)
     if not drawn["picked"]:
         return
-    style: dict[str, Any] = {"fontsize": 16, "va": "center", "parse_math": False}
+    style = {"fontsize": 16, **PLAIN}
     top = bottom - 0.065
-    figure.text(0.035, top, words["picked"], color=look["faint"], **style)
+    figure.text(0.035, top, words["picked"], color=FAINT, **style)
     for number, title in enumerate(drawn["picked_titles"], 1):
         column, line = (number - 1) % 2, (number - 1) // 2
         figure.text(
-            0.035 + 0.48 * column, top - 0.035 * (line + 1), f"{number}  {safe_title(title, 38)}", color=look["text"], **style
+            0.035 + 0.48 * column, top - 0.035 * (line + 1), f"{number}  {safe_title(title, 38)}", color=TEXT, **style
         )  # fmt: skip
 
 
-def _titles(axes: Axes, drawn: Mapping[str, Any], look: Mapping[str, str], taken: list[Text]) -> None:
+def _titles(axes: Axes, drawn: Mapping[str, Any], taken: list[Text]) -> None:
     """Names beside their dots, each only where nothing else stands; an outline lifts them off the arrows."""
-    outline = [withStroke(linewidth=3, foreground=look["panel"])]
+    outline = [withStroke(linewidth=3, foreground=PANEL)]
     boxes = [text.get_window_extent() for text in taken]
     frame = axes.get_window_extent()
     marks = [axes.transData.transform(drawn["points"][place]) for place in drawn["picked"]]
@@ -176,8 +144,8 @@ def _titles(axes: Axes, drawn: Mapping[str, Any], look: Mapping[str, str], taken
         x, y = drawn["points"][place]
         for across, along, side in ((9, 0, "left"), (-9, 0, "right"), (0, 13, "center"), (0, -13, "center")):
             text = axes.annotate(
-                safe_title(title, 24), (x, y), xytext=(across, along), textcoords="offset points", color=look["text"],
-                fontsize=12, ha=side, va="center", parse_math=False, zorder=6, alpha=0.9, path_effects=outline,
+                safe_title(title, 24), (x, y), xytext=(across, along), textcoords="offset points", color=TEXT,
+                fontsize=12, ha=side, zorder=6, alpha=0.9, path_effects=outline, **PLAIN,
             )  # fmt: skip
             box = text.get_window_extent()
             free = not any(box.overlaps(other) for other in boxes) and not any(

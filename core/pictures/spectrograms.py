@@ -1,5 +1,5 @@
 """Pictures of an analysis: spectrogram with activity, musical contrast, chroma. `words` are those of
-bot.words.pictures; without one, an instrument and a key stand under their own name."""
+bot.words.pictures."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from matplotlib.colors import to_rgb
 from numpy.typing import NDArray
 
 from core.audio import contrast, tonality
+from core.audio.decode import Audio
 from core.audio.filters import hz_to_mel
 from core.audio.spectrum import analyse_frames, decibels, mono
 from core.audio.types import KEYS, N_MELS, RATE, STEMS
@@ -34,20 +35,9 @@ from core.track_analysis import TrackAnalysis
 LEFT, WIDTH, BOTTOM, TOP = 0.125, 0.785, 0.065, 0.85
 
 
-def analysis_picture(
-    sound: NDArray[np.float32],
-    analysis: TrackAnalysis,
-    title: str,
-    rate: int = 44100,
-    *,
-    words: Mapping[str, str],
-) -> bytes:
-    """PNG of 1000 x 900 pixels: the mix as a mel spectrogram in dB, and when each stem sounds.
-
-    `sound` is the waveform, (n,) or (channels, n) at `rate` Hz, or its mel power, (128, T).
-    """
-    is_mel = sound.ndim == 2 and sound.shape[0] == N_MELS
-    mel = sound if is_mel else analyse_frames(mono(sound, rate)).power_mel
+def analysis_picture(audio: Audio, analysis: TrackAnalysis, title: str, words: Mapping[str, str]) -> bytes:
+    """PNG of 1000 x 900 pixels: the mix as a mel spectrogram in dB, and when each stem sounds."""
+    mel = analyse_frames(mono(audio.samples, audio.rate)).power_mel
     stems = [stem for stem in STEMS if stem in analysis.activity_curve]
     with DRAWING:
         figure = titled_figure(title, facts(analysis, words))
@@ -59,16 +49,9 @@ def analysis_picture(
         return as_png(figure)
 
 
-def contrast_picture(
-    sound: NDArray[np.float32],
-    analysis: TrackAnalysis,
-    title: str,
-    rate: int = 44100,
-    *,
-    words: Mapping[str, str],
-) -> bytes:
+def contrast_picture(audio: Audio, analysis: TrackAnalysis, title: str, words: Mapping[str, str]) -> bytes:
     """PNG of 1000 x 900 pixels: musical contrast before (gray spectrogram) and after (threshold 64, closing)."""
-    magnitude = analyse_frames(mono(sound, rate), keep_magnitude=True).magnitude
+    magnitude = analyse_frames(mono(audio.samples, audio.rate), keep_magnitude=True).magnitude
     assert magnitude is not None
     gray = contrast.gray_picture(magnitude)
     with DRAWING:
@@ -89,16 +72,9 @@ def contrast_picture(
         return as_png(figure)
 
 
-def chroma_picture(
-    sound: NDArray[np.float32],
-    analysis: TrackAnalysis,
-    title: str,
-    rate: int = 44100,
-    *,
-    words: Mapping[str, str],
-) -> bytes:
+def chroma_picture(audio: Audio, analysis: TrackAnalysis, title: str, words: Mapping[str, str]) -> bytes:
     """PNG of 1000 x 900 pixels: how much of each pitch class sounds over time."""
-    signal = mono(sound, rate)
+    signal = mono(audio.samples, audio.rate)
     energy = analyse_frames(signal, tonality.tuning(signal)).chroma
     top = energy.max(axis=0)
     chroma = np.where(top > 0, energy / np.maximum(top, 1e-12), 0)
@@ -107,7 +83,8 @@ def chroma_picture(
         axes = figure.add_axes((LEFT, BOTTOM, WIDTH, TOP - BOTTOM))
         bare(axes)
         extent = (0, analysis.duration_s, -0.5, 11.5)
-        axes.imshow(_mean_narrow(chroma), origin="lower", aspect="auto", cmap="magma", interpolation="nearest", extent=extent)  # fmt: skip
+        small = _narrow(chroma, np.add, 400) / _narrow(np.ones((1, chroma.shape[1])), np.add, 400)
+        axes.imshow(small, origin="lower", aspect="auto", cmap="magma", interpolation="nearest", extent=extent)  # fmt: skip
         axes.set_yticks(range(12), [words[key] for key in KEYS])
         if analysis.key in KEYS:
             axes.get_yticklabels()[KEYS.index(analysis.key)].set(color=TEXT, weight="bold")
@@ -121,8 +98,7 @@ def facts(analysis: TrackAnalysis, words: Mapping[str, str]) -> str:
     if analysis.tempo_bpm:
         found.append(f"{analysis.tempo_bpm:.0f} BPM")
     if analysis.key:
-        key = f"{analysis.key} {analysis.mode or ''}".strip()
-        found.append(words.get(key, key))
+        found.append(words[f"{analysis.key} {analysis.mode}"])
     return "  ·  ".join(found)
 
 
@@ -143,11 +119,6 @@ def _narrow(table: NDArray[Any], reduce: np.ufunc, columns: int = 800) -> NDArra
         return table
     edges = np.linspace(0, table.shape[1], columns + 1).astype(int)[:-1]
     return np.asarray(reduce.reduceat(table, edges, axis=1))
-
-
-def _mean_narrow(table: NDArray[Any], columns: int = 400) -> NDArray[Any]:
-    count = _narrow(np.ones((1, table.shape[1])), np.add, columns)
-    return np.asarray(_narrow(table, np.add, columns) / count)
 
 
 def spectrogram(axes: Axes, mel: NDArray[np.float32], seconds: float, labels: bool) -> None:
@@ -182,13 +153,13 @@ def _activity(axes: Axes, analysis: TrackAnalysis, stems: list[str], words: Mapp
     for line in range(len(stems) - 1):
         axes.axhline(line + 0.5, color=BACKGROUND, linewidth=7)
     shares = [analysis.instruments[stem]["activity"] for stem in stems]
-    axes.set_yticks(range(len(stems)), [words.get(stem, stem) for stem in stems])
+    axes.set_yticks(range(len(stems)), [words[stem] for stem in stems])
     for label, stem, share in zip(axes.get_yticklabels(), stems, shares, strict=True):
         label.set(color=STEM_COLOURS[stem] if share >= 0.005 else FAINT, fontsize=18, weight="bold")
         fit(label, (LEFT - 0.025) * SIZE[0] * DPI)
     for row, share in enumerate(shares):
         axes.annotate(
-            words.get("percent", "{}%").format(f"{100 * share:.0f}"), (1.012, row), xycoords=("axes fraction", "data"), color=TEXT if share >= 0.005 else FAINT,
+            words["percent"].format(f"{100 * share:.0f}"), (1.012, row), xycoords=("axes fraction", "data"), color=TEXT if share >= 0.005 else FAINT,
             fontsize=17, va="center", parse_math=False,
         )  # fmt: skip
     _time_axis(axes, analysis.duration_s, labels=True)

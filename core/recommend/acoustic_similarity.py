@@ -196,20 +196,15 @@ def agreements(one: Fixed, other: Fixed, metric: str = "cosine") -> tuple[float,
     if metric == "cosine":
         lengths = math.sqrt(_squares(one)) * math.sqrt(_squares(other))
         terms = u * v / lengths if lengths > 0 else np.zeros(len(u))
-        found = [_agreement(block, terms) for block in BLOCKS]
-        similarity = math.fsum(term.contribution for term in found)
+        similarity = math.fsum(terms)
     else:
         squares = (u - v) ** 2
         squared = math.fsum(squares)
         similarity = 2 / (1 + math.sqrt(squared)) - 1
         terms = squares * ((similarity - 1) / squared) if squared > 0 else squares
-        found = [_agreement(block, terms) for block in BLOCKS]
+    found = [Agreement(one.source, one.descriptor, math.fsum(terms[one.columns])) for one in BLOCKS]
     found.sort(key=lambda term: -term.contribution)
     return min(max(similarity, -1.0), 1.0), found
-
-
-def _agreement(block: Block, terms: NDArray[np.float64]) -> Agreement:
-    return Agreement(block.source, block.descriptor, math.fsum(terms[block.columns]))
 
 
 def _squares(vector: Fixed) -> float:
@@ -246,10 +241,8 @@ def strongest(
     here: Mapping[str, float],
     there: Mapping[str, float],
     metric: str = "cosine",
-    agreeing: int = 3,
-    differing: int = 1,
 ) -> list[Fact]:
-    """Return what agrees most, then what differs most, with the values of both: `here` of the track found, `there` of the
+    """Return the three that agree most, then the one that differs most, with the values of both: `here` of the track found, `there` of the
     asked one. What is unknown of either is left out.
 
     `part` is what it adds to the similarity by cosine, else its share of the distance, 0..1.
@@ -275,7 +268,7 @@ def strongest(
             part=term.contribution if metric == "cosine" else abs(_share(term, found)),
             **{side: _values(term, one) for side, one in (("here", here), ("there", there))},
         )
-        for how, terms in (("alike", alike[:agreeing]), ("different", apart[:differing]))
+        for how, terms in (("alike", alike[:3]), ("different", apart[:1]))
         for term in terms
     ]
 

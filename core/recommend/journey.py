@@ -29,7 +29,7 @@ from core.moods.profile import MOODS, Profile
 from core.recommend.affect import plane, ranked
 from core.recommend.diversity import ARTIST_PENALTY, Share, Term
 from core.recommend.picks import pick_of
-from core.recommend.rules import Recommendation, best_first, explain_rows, topic_weights
+from core.recommend.rules import Recommendation, explain_rows, topic_weights
 from core.recommend.topic_scores import prepare
 from core.recommend.transitions import flow
 
@@ -159,7 +159,7 @@ class _Way:
             worth = np.full(len(scores), -np.inf, dtype=np.float32)
             worth[self.free] = (scores - PLACE * np.abs(self.at - t))[self.free]
             # Enough that a path never runs out, whatever it has used.
-            rows = best_first(worth, min(len(self.free), CANDIDATES + count), self.catalog)
+            rows = self.catalog.best_first(worth, CANDIDATES + count)
             found = []
             lasts = np.array([path[-1] for _, path in beam if path], dtype=np.intp)
             costs = self.flow.costs(lasts, rows) if len(lasts) else np.zeros((1, len(rows)))
@@ -241,7 +241,7 @@ def drawn(catalog: Catalog, made: Journey) -> dict[str, object]:
     }
     ends = []
     for aim in (first, last):
-        best = best_first(prepared.scores(dict(aim)), min(10, len(catalog)), catalog)
+        best = catalog.best_first(prepared.scores(dict(aim)), 10)
         ends.append([float(value) for value in plane(catalog)[best].mean(axis=0)])
     return {
         "titles": [step.recommendation.track.title for step in made.steps],

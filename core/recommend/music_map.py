@@ -98,12 +98,11 @@ def _turned(catalog: Catalog) -> MusicMap:
     points, explained = catalog.derived(components)
     affect = plane(catalog)
     up = (points - points.mean(axis=0)).T @ (affect[:, 1] - affect[:, 1].mean())
-    angle = math.atan2(
-        up[0], up[1]
-    )  # turned left by this, arousal points up and has nothing to do with left and right
+    # Turned left by this, arousal points up and has nothing to do with left and right.
+    angle = math.atan2(up[0], up[1])
     turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
     points = points @ turn
-    if _correlations(points, affect[:, 0])[0] < 0:
+    if _correlation(points[:, 0], affect[:, 0]) < 0:
         points = points * np.array([-1.0, 1.0])
     # In a small library one odd track would squeeze all others; in a large one the rim would be full.
     reach = float(np.percentile(np.hypot(*points.T), 85 if len(points) < 200 else 97)) or 1.0
@@ -115,7 +114,7 @@ def _turned(catalog: Catalog) -> MusicMap:
     scores = np.stack([prepared.scores({mood: 1.0}).astype(np.float64) for mood in MOODS], axis=1)
     directions = []
     for j, mood in enumerate(MOODS):
-        x, y = _correlations(points, scores[:, j])
+        x, y = (_correlation(column, scores[:, j]) for column in points.T)
         length_ = math.hypot(x, y)
         strength = _multiple(points, scores[:, j])
         if length_ > 0:
@@ -128,26 +127,18 @@ def _turned(catalog: Catalog) -> MusicMap:
     return MusicMap(points, explained, directions, (across, along), best)
 
 
-def _correlations(points: Vector, values: Vector) -> tuple[float, float]:
-    centred = values - values.mean()
-    lengths = [float(np.linalg.norm(centred) * np.linalg.norm(column - column.mean())) for column in points.T]
-    found = [
-        float(centred @ (column - column.mean())) / length if length > 0 else 0.0
-        for column, length in zip(points.T, lengths, strict=True)
-    ]
-    return found[0], found[1]
+def _correlation(one: Vector, other: Vector) -> float:
+    """Pearson's, 0 where either is constant."""
+    one, other = one - one.mean(), other - other.mean()
+    length = float(np.linalg.norm(one) * np.linalg.norm(other))
+    return float(one @ other) / length if length > 0 else 0.0
 
 
 def _multiple(points: Vector, values: Vector) -> float:
     """The correlation of the values with the best plane through them over the map."""
     design = np.column_stack([points, np.ones(len(points))])
     fitted = design @ np.linalg.lstsq(design, values, rcond=None)[0]
-    spread = float(np.std(values) * np.std(fitted))
-    return (
-        float(np.clip(np.mean((values - values.mean()) * (fitted - fitted.mean())) / spread, 0, 1))
-        if spread
-        else 0.0
-    )
+    return min(max(_correlation(fitted, values), 0.0), 1.0)
 
 
 def _axis(catalog: Catalog, places: Vector, taken: Axis = None) -> Axis:
@@ -158,7 +149,7 @@ def _axis(catalog: Catalog, places: Vector, taken: Axis = None) -> Axis:
         known = ~np.isnan(values)
         if known.sum() < FEWEST or (taken is not None and name == taken[0][0]):
             continue
-        r = _correlations(np.column_stack([places[known], places[known]]), values[known])[0]
+        r = _correlation(places[known], values[known])
         if abs(r) > best:
             best, found, sign = abs(r), name, math.copysign(1.0, r)
     if not found:

@@ -21,7 +21,8 @@ from core.library.catalog import Catalog
 from core.library.parties import Guest, Heard
 from core.moods.profile import Profile
 from core.recommend.explain import in_short
-from core.recommend.rules import Recommendation, best_first, explain_tracks, prepare, topic_weights
+from core.recommend.rules import Recommendation, explain_tracks, topic_weights
+from core.recommend.topic_scores import prepare
 
 FAIRNESS = 4.0
 """How much more those count who have had less: someone at .5 of their own best weighs e^(4 x .3) = 3.3 times as much
@@ -103,8 +104,8 @@ def satisfactions(
 
 def balanced(catalog: Catalog, shares: NDArray[np.float32], count: int) -> list[int]:
     """The rows of `count` tracks, chosen greedily from `shares` (members, tracks)."""
-    pool = {int(row) for member in shares for row in best_first(member, POOL, catalog)}
-    pool |= {int(row) for row in best_first(shares.mean(axis=0), POOL, catalog)}
+    pool = {int(row) for member in shares for row in catalog.best_first(member, POOL)}
+    pool |= {int(row) for row in catalog.best_first(shares.mean(axis=0), POOL)}
     rows = np.array(sorted(pool, key=lambda row: catalog.tracks[row].id))
     so_far = np.zeros((len(shares), 1))
     artists: dict[str, int] = {}

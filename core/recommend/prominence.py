@@ -68,16 +68,11 @@ def prominent(
     by id; none in which it is not `HEARD`.
     """
     values, activity, energy = prominence(catalog, instrument)
-    ids = np.array([track.id for track in catalog.tracks], dtype=np.int64)
-    order = np.lexsort((ids, -values))
+    fits = (values > 0) & (activity >= HEARD)
+    if among is not None:
+        fits &= np.array([track.id in among for track in catalog.tracks], dtype=bool)
     found: list[Prominent] = []
-    for row in order:
-        if values[row] <= 0 or len(found) >= count:
-            break
-        if activity[row] < HEARD:
-            continue
-        if among is not None and catalog.tracks[row].id not in among:
-            continue
+    for row in catalog.best_first(np.where(fits, values, -np.inf), count):
         estimate = trust(catalog.separators[row], instrument, "activity") == 0
         shares = float(values[row]), float(activity[row]), float(energy[row])
         found.append(Prominent(catalog.tracks[row], *shares, instrument, estimate))

@@ -26,10 +26,7 @@ def parse_rules(data: bytes, occasions: Collection[str], file: str = "rules.toml
     """
     try:
         document = tomllib.loads(data.decode("utf-8"))
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # of the encoding, of TOML, of a number with thousands of digits
+    except (ValueError, RecursionError) as error:  # of the encoding, TOML, a number of thousands of digits
         reason = (str(error).splitlines() or ["unreadable"])[0].rstrip(".")
         raise UserError(f"{file} cannot be read as TOML: {reason}.") from error
     rows = document.get("rule")

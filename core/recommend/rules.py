@@ -18,14 +18,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from core.errors import Refusal, fact
 from core.library.catalog import Catalog, TrackLike
 from core.library.recommendations import Reason
 from core.moods.profile import MOODS, PREFERENCES, Profile, tables
 from core.recommend import diversity
-from core.recommend.rule import Matrix, Rule
+from core.recommend.rule import Rule
 from core.recommend.steer import SURPRISE, steer_topics
 from core.recommend.table import calibration, forget_tables, load_rules, occasions, trust
 from core.recommend.topic_scores import TopicScores, prepare
@@ -113,9 +112,8 @@ def recommend(
         every.append(diversity.Surprise(catalog, seed))
     for term in every:
         term.add_to(scores)
-    left_out = [catalog.index(track_id) for track_id in exclude if track_id in catalog]
-    scores[left_out] = -np.inf
-    candidates = best_first(scores, min(len(catalog) - len(left_out), max(POOL * count, 50)), catalog)
+    scores[[catalog.index(track_id) for track_id in exclude if track_id in catalog]] = -np.inf
+    candidates = catalog.best_first(scores, max(POOL * count, 50))
     picks = diversity.diverse(catalog, candidates, scores, count)
     return _explained(catalog, prepared, topics, picks, every, None if all_reasons else reasons)
 
@@ -157,20 +155,6 @@ def topic_weights(
     if steers:
         topics |= steer_topics(steers, sum(abs(weight) for weight in topics.values()))
     return topics
-
-
-def best_first(scores: Matrix, count: int, catalog: Catalog) -> NDArray[np.intp]:
-    """The rows of the `count` highest scores, highest first, equal ones by track id."""
-    if count <= 0:
-        return np.empty(0, dtype=np.intp)
-    if count < len(scores):
-        edge = np.partition(scores, len(scores) - count)[len(scores) - count]
-        rows = np.flatnonzero(scores >= edge)
-    else:
-        rows = np.flatnonzero(scores > -np.inf)
-    ids = np.array([catalog.tracks[row].id for row in rows])
-    order = np.lexsort((ids, -scores[rows]))
-    return rows[order][:count]
 
 
 def _explained(
@@ -233,29 +217,17 @@ def _explained(
     return found
 
 
+SHARED = ("mood", "occasion", "preference", "source", "descriptor", "citation", "steer")
+"""What a reason has from its rule."""
+
+
 def _maker(catalog: Catalog, rule: Rule, *, less: bool) -> Callable[[float, float, float], Reason]:
     unit = catalog.units.get(rule.feature, catalog.units.get(rule.feature.removesuffix(".std"), ""))
-
-    told = fact("rule", less=less)
-
-    def make(value: float, percentile: float, contribution: float) -> Reason:
-        return Reason(
-            rule.id,
-            rule.mood,
-            rule.occasion,
-            rule.preference,
-            rule.source,
-            rule.descriptor,
-            value,
-            unit,
-            percentile,
-            contribution,
-            told,
-            rule.citation,
-            rule.steer,
-        )
-
-    return make
+    about: dict[str, Any] = {"rule": rule.id, "unit": unit, "fact": fact("rule", less=less)}
+    about |= {name: getattr(rule, name) for name in SHARED}
+    return lambda value, percentile, contribution: Reason(
+        value=value, percentile=percentile, contribution=contribution, **about
+    )
 
 
 def _other_reason(share: diversity.Share) -> Reason:

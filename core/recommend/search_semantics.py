@@ -15,7 +15,8 @@ from core.library.catalog import Catalog
 from core.library.query import Meaning
 from core.library.search import SOUNDS
 from core.recommend.rule import Matrix
-from core.recommend.rules import prepare, trust
+from core.recommend.table import trust
+from core.recommend.topic_scores import prepare
 from core.separation.base import HEARD
 
 CLEAR = 0.6

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from core.audio.types import STEMS
 from core.errors import Fact, Refusal, fact
+from core.genre.neighbours import unit
 from core.library.catalog import Catalog, TrackLike
 from core.library.reference import quantiles
 from core.recommend import acoustic_similarity
@@ -89,7 +90,7 @@ def similar(
         near = instrument_similarities(catalog, features, names, metric)
     else:
         names = tuple(name for name in TIMBRE if catalog.has(name))
-        own = _unit(standardised(catalog, _raw(features, names), names))
+        own = unit(standardised(catalog, _raw(features, names), names))
         near = np.clip(timbre_vectors(catalog) @ own[0], -1, 1)
     return [
         Similar(
@@ -104,17 +105,10 @@ def similar(
 
 
 def nearest(catalog: Catalog, near: Vectors, count: int, exclude: Sequence[int] = ()) -> list[int]:
-    """The rows of the `count` highest values, highest first, equal ones by track id, without those of `exclude`."""
+    """The rows of the `count` highest values (Catalog.best_first), without those of `exclude`."""
     near = near.copy()
     near[[catalog.index(track_id) for track_id in exclude if track_id in catalog]] = -np.inf
-    if count < len(near):
-        edge = np.partition(near, len(near) - count)[len(near) - count]
-        rows = np.flatnonzero((near >= edge) & (near > -np.inf))
-    else:
-        rows = np.flatnonzero(near > -np.inf)
-    ids = np.array([catalog.tracks[row].id for row in rows], dtype=np.int64)
-    order = np.lexsort((ids, -near[rows]))
-    return [int(row) for row in rows[order][:count]]
+    return [int(row) for row in catalog.best_first(near, count)]
 
 
 def _by_sound(
@@ -148,7 +142,7 @@ def instrument_similarities(
         # One number alone has a cosine of 1 with any other: what is left of the time is the second.
         table, own = np.hstack([table, 1 - table]), np.hstack([own, 1 - own])
     if metric == "cosine":
-        cosines: Vectors = np.clip(_unit(table) @ _unit(own)[0], -1, 1)
+        cosines: Vectors = np.clip(unit(table) @ unit(own)[0], -1, 1)
         return cosines
     near: Vectors = (2 / (1 + np.linalg.norm(table - own, axis=1)) - 1).astype(np.float32)
     return near
@@ -162,7 +156,7 @@ def timbre_vectors(catalog: Catalog) -> Vectors:
 def _timbre(catalog: Catalog) -> Vectors:
     names = tuple(name for name in TIMBRE if catalog.has(name))
     raw = np.stack([catalog.values(name) for name in names], axis=1) if names else np.zeros((len(catalog), 1))
-    return _unit(standardised(catalog, raw.astype(np.float32), names))
+    return unit(standardised(catalog, raw.astype(np.float32), names))
 
 
 def standardised(catalog: Catalog, raw: Vectors, names: Sequence[str]) -> Vectors:
@@ -188,12 +182,6 @@ def _scale(catalog: Catalog, name: str) -> tuple[float, float]:
 
 def _raw(features: Mapping[str, float], names: Sequence[str]) -> Vectors:
     return np.array([[features.get(name, np.nan) for name in names]], dtype=np.float32)
-
-
-def _unit(rows: Vectors) -> Vectors:
-    rows = np.nan_to_num(rows, nan=0.0).astype(np.float32)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.ascontiguousarray(rows / np.where(lengths > 0, lengths, 1))
 
 
 def _check_heard(features: Mapping[str, float], chosen: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,21 +88,6 @@ class SeparatorInfo:
     def is_estimate(self) -> bool:
         """Return whether its stems contain so much of each other that cards should say so."""
         return 0 < sum(self.reliability.get(stem, 0.0) for stem in STEMS) < 0.5 * len(STEMS)
-
-
-def separate_all(
-    separator: Separator, mixes: Iterable[Samples], progress: Progress | None = None
-) -> Iterator[dict[str, Samples]]:
-    """Yield the stems of each of `mixes`, in order; a separator with a method `separate_all` shares batches among them.
-
-    `mixes` may be read some tracks ahead; `progress` gets the share of the track that comes next.
-    """
-    together = getattr(separator, "separate_all", None)
-    if together is not None:
-        yield from together(mixes, progress)
-    else:
-        for mix in mixes:
-            yield separator.separate(mix, progress)
 
 
 def check_stereo(mix: Samples) -> None:

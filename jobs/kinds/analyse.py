@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -179,7 +180,7 @@ def inputs(spec: Spec, folder: DataFolder) -> Sequence[Path]:
 
 def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
     """{"path", "name"?, "max_seconds", "analysis"?: one that still holds, "picture"?: where to write it, with "title"?
-    and "words"} -> {"analysis", "tags": {"title", "artist", "album", "genre"}}."""
+    and its "words"} -> {"analysis", "tags": {"title", "artist", "album", "genre"}}."""
     from core.analysis import DECODED, SEPARATED, analyse  # loads torch, which the bot must not
 
     def progress(share: float) -> None:
@@ -199,9 +200,7 @@ def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
         context.report("picture", 0.97)
         audio = decode(path, limits)
         title = arguments.get("title") or tags.title
-        picture = analysis_picture(
-            audio.samples, analysis, title, audio.rate, words=arguments.get("words", {})
-        )
+        picture = analysis_picture(audio, analysis, title, arguments["words"])
         _write(Path(arguments["picture"]), picture)
     return {
         "analysis": analysis.to_json(),
@@ -219,8 +218,11 @@ def warm(separator: Separator) -> None:
     with tempfile.TemporaryDirectory(prefix="moodstem-") as folder:
         path = Path(folder) / "noise.wav"
         soundfile.write(path, np.random.default_rng(1).uniform(-0.1, 0.1, (88_200, 2)), 44_100)
-        arguments = {"path": str(path), "picture": str(path.with_suffix(".png")), "max_seconds": 10.0}
-        compute(arguments, Context(separator, None, lambda stage, share: None))
+        picture = {"picture": str(path.with_suffix(".png")), "words": defaultdict(str)}
+        compute(
+            {"path": str(path), "max_seconds": 10.0, **picture},
+            Context(separator, None, lambda stage, share: None),
+        )
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -116,28 +116,25 @@ async def index_folder(
     ).run()
 
 
+@dataclass
 class _Index:
-    def __init__(
-        self,
-        folder: Path,
-        database: Database,
-        engine: Engine,
-        progress: OnIndexProgress | None,
-        cancel: ShouldStop | None,
-        max_seconds: float,
-        allow_empty: bool,
-        watched: bool,
-        between: Callable[[IndexReport], Awaitable[None]] | None,
-    ) -> None:
-        self.folder, self.database, self.engine = folder, database, engine
-        self.progress, self.cancel, self.between = progress, cancel, between
-        self.max_seconds, self.allow_empty, self.watched = max_seconds, allow_empty, watched
-        self.report = IndexReport(str(folder))
-        self.begun = time.monotonic()
-        self.analysed = 0
-        self.done = 0
-        self.in_work: dict[str, asyncio.Task[Any]] = {}
-        """Content that is being analysed, so that its copies wait and then share the track."""
+    folder: Path
+    database: Database
+    engine: Engine
+    progress: OnIndexProgress | None
+    cancel: ShouldStop | None
+    max_seconds: float
+    allow_empty: bool
+    watched: bool
+    between: Callable[[IndexReport], Awaitable[None]] | None
+    begun: float = field(default_factory=time.monotonic)
+    analysed: int = 0
+    done: int = 0
+    in_work: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
+    """Content that is being analysed, so that its copies wait and then share the track."""
+
+    def __post_init__(self) -> None:
+        self.report = IndexReport(str(self.folder))
 
     async def run(self) -> IndexReport:
         facts = await self.engine.start()

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.audio.device import fastest_device, has_gpu
+from core.audio.device import fastest_device, gpu_name
 
 RATE, LIBROSA_RATE = 44100, 22050
 SEEDS = {"drums": 1, "bass": 2, "vocals": 3, "guitar": 4, "piano": 5, "other": 6}
@@ -48,7 +48,7 @@ def run(seconds: float = 60.0, rounds: int = 5) -> dict[str, Any]:
     `ours` and `peers` are seconds of wall clock for seven sources (median), and peak memory of the process. `gpu` is
     ours on a GPU, None without one.
     """
-    names = ["ours", "librosa", *(["gpu"] if has_gpu() else [])]
+    names = ["ours", "librosa", *(["gpu"] if gpu_name() else [])]
     sides = {side: _Side(side, seconds) for side in names}
     try:
         for side in sides.values():

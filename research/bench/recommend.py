@@ -33,7 +33,8 @@ def run(tracks: int = TRACKS, many: int = MANY, rounds: int = ROUNDS) -> dict[st
     from sklearn.neighbors import BallTree, KDTree
 
     from core.moods.profile import Profile
-    from core.recommend.rules import prepare, recommend, topic_weights
+    from core.recommend.rules import recommend, topic_weights
+    from core.recommend.topic_scores import prepare
 
     catalog = _catalog(tracks, seed=1)
     profile = Profile(MOODS)
@@ -186,8 +187,8 @@ def _alternate(work: dict[str, Callable[[], object]], rounds: int) -> dict[str, 
 
 def _megabytes(catalog: Any) -> float:
     """Return the size of a catalog's arrays: features, percentiles, scores by topic and timbre vectors."""
-    from core.recommend.rules import prepare
     from core.recommend.similar import timbre_vectors
+    from core.recommend.topic_scores import prepare
 
     arrays = [catalog.features, *catalog._percentiles.values()]
     arrays += [prepare(catalog).topic_scores, timbre_vectors(catalog)]

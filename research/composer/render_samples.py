@@ -15,6 +15,7 @@ import soundfile
 
 from core.audio.types import STEMS
 from core.errors import UserError
+from core.library.samples import ALBUM
 from research.composer import mixing
 from research.composer.mixing import RATE, Audio
 from research.composer.pieces import PIECES
@@ -22,7 +23,6 @@ from research.composer.score import Part, Piece, midi
 
 SOUNDFONT = Path("/usr/share/sounds/sf3/MuseScore_General_Lite.sf3")
 TARGET = Path(__file__).resolve().parents[2] / "core" / "library" / "samples"
-ALBUM = "Moodstem Samples"
 YEAR = "2026"
 TAIL = 3.0
 """Seconds after the last note, for what still rings."""

@@ -22,9 +22,9 @@ from core.errors import UserError
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS
 from core.recommend.rule import Rule
-from core.recommend.rules import TopicScores
 from core.recommend.similar import COMPARED, TIMBRE
 from core.recommend.table import calibration, forget_tables, load_rules, trust
+from core.recommend.topic_scores import TopicScores
 from core.track_analysis import TrackAnalysis
 from research import reference
 

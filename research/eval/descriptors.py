@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bot.words.glossary import known
 from core.audio.types import STEMS
+from core.audio.vocabulary import descriptors
 from core.errors import UserError
 from core.library.catalog import Catalog
 
@@ -361,3 +361,8 @@ def _outliers(table: Table, catalog: Catalog, places: Matrix) -> dict[str, Any]:
 def _track(catalog: Catalog, table: Table, row: int) -> dict[str, Any]:
     track = catalog.tracks[int(table.rows[row])]
     return {"id": track.id, "title": track.title, "artist": track.artist}
+
+
+def known() -> tuple[str, ...]:
+    """Descriptors that have a name of their own and are one number each, which a listener can follow."""
+    return tuple(name for name, descriptor in descriptors().items() if descriptor.unit and descriptor.label)

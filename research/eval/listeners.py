@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from core.library.catalog import Catalog
 from core.moods import questionnaire
 from core.moods.profile import MOODS, PREFERENCES, Profile
-from core.recommend.rules import PREFERENCE_WEIGHT, prepare, topic_weights
+from core.recommend.rules import PREFERENCE_WEIGHT, topic_weights
+from core.recommend.topic_scores import prepare
 from research import reference
 from research.eval.calibrate import LabelledTrack
 

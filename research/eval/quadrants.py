@@ -21,8 +21,8 @@ from core.errors import UserError
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS
 from core.recommend.affect import AROUSAL, VALENCE, axis
-from core.recommend.rules import TopicScores
 from core.recommend.table import load_rules
+from core.recommend.topic_scores import TopicScores
 from core.track_analysis import TrackAnalysis
 from research.eval.calibrate import LabelledTrack
 

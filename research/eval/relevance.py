@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.moods.profile import MOODS, tables
-from core.recommend.rules import load_rules
+from core.recommend.table import load_rules
 from core.track_analysis import TrackAnalysis
 from research.eval.calibrate import (
     Designs,

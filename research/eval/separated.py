@@ -7,7 +7,7 @@ ideal ratio mask, the limit of masking this spectrum (SiSEC, Stöter, Liutkus & 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from core.audio.activity import Gate, Gating
 from core.audio.types import STEMS, Samples
 from core.errors import UserError
-from core.separation.base import Progress, Separator, separate_all
+from core.separation.base import Progress, Separator
 
 RATE = 44_100
 _SILENT = 1e-4  # RMS below which a stem does not sound in a song
@@ -185,3 +185,18 @@ def _istft(spectra: NDArray[np.complex64], size: int, length: int) -> Samples:
     for part in range(4):
         total[:, part : part + count] += frames[:, :, part * hop : (part + 1) * hop]
     return total.reshape(frames.shape[0], -1)[:, size : size + length]
+
+
+def separate_all(
+    separator: Separator, mixes: Iterable[Samples], progress: Progress | None = None
+) -> Iterator[dict[str, Samples]]:
+    """Yield the stems of each of `mixes`, in order; a separator with a method `separate_all` shares batches among them.
+
+    `mixes` may be read some tracks ahead; `progress` gets the share of the track that comes next.
+    """
+    together = getattr(separator, "separate_all", None)
+    if together is not None:
+        yield from together(mixes, progress)
+    else:
+        for mix in mixes:
+            yield separator.separate(mix, progress)

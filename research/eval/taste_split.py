@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from core.errors import UserError
-from core.recommend.taste import MIXTURES, Interactions, Matrix, Parameters, Taste, grid, mixed, strengths
+from core.recommend.taste import Interactions, Matrix, Parameters, strengths
 from core.separation.base import Progress
 from research.csv_rows import read_rows
+from research.eval.taste import MIXTURES, Taste, grid, mixed
 
 AT = 10
 SEED = 20_26

@@ -155,14 +155,15 @@ class _Run:
     ) -> None:
         import torch
 
-        from core.genre.network import build, parameters
+        from core.genre.model_file import HEAR_SOUND
+        from research.training.genre_networks import build, parameters
 
         torch.manual_seed(seed)
         self.network = build(name, genres, plan.dropout)
         self.parameters = parameters(self.network)
         self.plan, self.data, self.labels, self.genres = plan, data, labels, genres
         self.rows, self.seed = np.asarray(rows), seed
-        self.sound = self.network.hears == "slices"
+        self.sound = name in HEAR_SOUND
         self.scale = _Scale(data, rows)
         self.measured = measured(name, self.network, data) if self.network.measures else None
         if self.measured is not None:

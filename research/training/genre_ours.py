@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from core.genre.fused import Doubles, Fused, course, named
+from core.genre.fused import Doubles, Fused, course
 from core.track_analysis import TrackAnalysis
 from research.training.genre_data import Example
 from research.training.genre_features import Prepared
@@ -111,3 +111,8 @@ def paired(
         "one": one, "other": other, "difference": float(difference), "standard_error_by_artist": float(error),
         "standard_error_over_splits": float(np.std(splits, ddof=1) / np.sqrt(len(splits))) if len(splits) > 1 else None,
     }  # fmt: skip
+
+
+def named(stems: Sequence[Mapping[str, float]]) -> tuple[str, ...]:
+    """The descriptors that any of these tracks' stems have, in the order of the alphabet."""
+    return tuple(sorted({name for one in stems for name in one if not name.startswith("mix.")}))

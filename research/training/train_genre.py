@@ -300,10 +300,10 @@ def _weights(
     """The model file of the first network that hears sound."""
     import torch
 
-    from core.genre.model import save
-    from core.genre.network import NETWORKS, build
+    from core.genre.model_file import HEAR_SOUND
+    from research.training.genre_networks import build, save
 
-    name = next((name for name in networks if NETWORKS[name].hears == "slices"), None)
+    name = next((name for name in networks if name in HEAR_SOUND), None)
     if name is None:
         return None
     folder = out / name / splits[0].name

@@ -34,10 +34,9 @@ from core.moods.profile import MOODS, PREFERENCES, Profile
 from core.moods.questionnaire import AT_ONCE, questions
 from core.recommend.picks import AGAINST, FOR
 from core.recommend.prominence import Prominent
-from core.recommend.rules import occasions
 from core.recommend.similar import Similar
 from core.recommend.steer import MOST, steers
-from core.recommend.table import load_rules, load_steers
+from core.recommend.table import load_rules, load_steers, occasions
 from core.recommend.taste_term import KINDS
 from core.recommend.weight_preview import Outcome, Place, samples
 from core.settings import LimitSettings, RetentionSettings
@@ -148,7 +147,13 @@ def recommended(words: str) -> Recommended:
 
 def journey(words: str) -> Made:
     stops = [Stop(pick, 0.55, 0.55) for pick in picks(words, 40)]
-    return Made(BIG, 1, Way(profile(), "joyful_activation", 40), stops, {"seconds": 86_399.0})
+    return Made(
+        BIG,
+        1,
+        Way(profile(), "joyful_activation", 40),
+        stops,
+        {"seconds": 86_399.0, "ends": [["sadness", "tenderness"], ["joyful_activation"]]},
+    )
 
 
 def party(words: str) -> Opened:
@@ -300,7 +305,7 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.features.playlists.cards:delete_card": [(playlist(words),)],
         "bot.features.privacy.cards:privacy_card": [(kept,)],
         "bot.features.privacy.cards:erase_card": [()],
-        "bot.features.privacy.cards:consent_card": [(kept, BIG, "c" * 62)],
+        "bot.consent:consent_card": [(kept, BIG, "c" * 62)],
         "bot.features.similar.cards:answer_card": [(way, track(words), similar(words), prominent(words)) for way in ways] + [(replace(ways[1], track_id=0), None, [], prominent(words))],
         "bot.features.similar.cards:comparison_card": [(track(words), replace(track(words), id=1), similar(words)[0].reasons, False)],
         "bot.features.upload.cards:stems_card": [(job(words, "done", "stems", result=archive), analysis(words), until) for until in (None, 1e9)],

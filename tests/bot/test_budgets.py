@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from bot.words.i18n import speaking, tr, trn
-from core.spoken import LANGUAGES
+from bot.words.i18n import tr, trn
+from core.spoken import LANGUAGES, speaking
 from research.messages import found as messages
 from tests.bot.conftest import MAX_BYTES, MAX_COMPONENTS, MAX_TEXT, walk
 from tests.bot.every_card import calls, cards

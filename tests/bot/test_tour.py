@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from bot.words.i18n import speaking
 from core.library.consent import agree
 from core.moods.profile import Profile
+from core.spoken import speaking
 from jobs.runner import Runner
 from tests.bot.conftest import World, discord_set_to, previews_ready, raw, tick, walk, within_budget
 from tests.make import plucked

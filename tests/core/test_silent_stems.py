@@ -20,8 +20,9 @@ from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
 from core.pictures.drawing import profile_features
-from core.recommend.rules import occasions, recommend
+from core.recommend.rules import recommend
 from core.recommend.similar import similar
+from core.recommend.table import occasions
 from core.track_analysis import TrackAnalysis
 from research.eval.descriptors import describe_library
 

@@ -18,7 +18,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from tests.fakes import discord_wire as wire
-from tests.fakes.discord_wire import APPLICATION, CHANNEL, GUILD, OWNER
+from tests.fakes.discord_wire import APPLICATION, BOT, CHANNEL, GUILD, OWNER
 
 TOKEN = "MTAwMTAwMTAwMTAwMTAwMTAw.GstaNd.in-for-discord-on-loopback-only"
 EVERYTHING = str((1 << 53) - 1)
@@ -241,7 +241,7 @@ class StandIn:
                 self.identified.append(said["d"])
                 self._events.clear()
                 await self.dispatch("READY", {
-                    "v": 10, "user": wire.user(APPLICATION, "moodstem", bot=True), "session_id": "a-session",
+                    "v": 10, "user": wire.user(BOT, "moodstem", bot=True), "session_id": "a-session",
                     "resume_gateway_url": f"ws://127.0.0.1:{self.port}/gateway",
                     "guilds": [{"id": str(self.guild), "unavailable": True}],
                     "application": {"id": str(APPLICATION), "flags": 0}, "shard": said["d"].get("shard", [0, 1]),
@@ -278,7 +278,7 @@ class StandIn:
             return wire.reply({"message": "401: Unauthorized", "code": 0}, 401)
         match request.method, path.split("/"):
             case "GET", ["users", "@me"]:
-                return wire.reply(wire.user(APPLICATION, "moodstem", bot=True))
+                return wire.reply(wire.user(BOT, "moodstem", bot=True))
             case "GET", ["users", "@me", "guilds"]:
                 return wire.reply(
                     [{"id": str(self.guild), "name": "Moodstem", "permissions": self.permissions}]
@@ -353,7 +353,7 @@ class StandIn:
     def _message(self, body: dict[str, Any]) -> dict[str, Any]:
         number = self.snowflake()
         self.messages[number] = {
-            "id": str(number), "channel_id": str(self.channel), "author": wire.user(APPLICATION, "moodstem", bot=True),
+            "id": str(number), "channel_id": str(self.channel), "author": wire.user(BOT, "moodstem", bot=True),
             "content": "", "timestamp": "2026-01-01T00:00:00+00:00", "edited_timestamp": None, "tts": False,
             "mention_everyone": False, "mentions": [], "mention_roles": [], "attachments": [], "embeds": [],
             "pinned": False, "type": 0, "components": [], "flags": 0, **wire.shown(body),

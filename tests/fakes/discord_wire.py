@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-APPLICATION, GUILD, CHANNEL, OWNER = 100, 200, 300, 400
+APPLICATION, BOT, GUILD, CHANNEL, OWNER = 100, 150, 200, 300, 400
 
 
 def reply(document: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

@@ -15,6 +15,7 @@ from core.library.uploads import claim
 from jobs.disk import FOLDERS, keep_within, usage
 from jobs.kinds.stems import archive_name
 from jobs.queue import Queue
+from tests.make import upsert_track
 
 KB = 1024
 HOUR = 3600.0
@@ -60,8 +61,8 @@ async def test_what_a_waiting_job_needs_stays(
 ) -> None:
     waiting, running, ended = (make(f"uploads/{name}", 50) for name in ("waiting", "running", "ended"))
     track = make("uploads/again", 60)
-    track_id = await Library(database).upsert_track(
-        content_hash="h", path="uploads/again", origin="upload", title="t", duration_s=1
+    track_id = await upsert_track(
+        Library(database), content_hash="h", path="uploads/again", origin="upload", title="t", duration_s=1
     )
     for name in ("running", "ended"):
         await queue.enqueue("analyse", {"path": name}, user_id=1)

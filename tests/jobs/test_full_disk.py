@@ -23,7 +23,7 @@ from jobs.runner import Pace, Runner
 from tests.conftest import fill_up
 from tests.jobs.helpers import until
 from tests.jobs.stub_runner import EFFECTS, KINDS
-from tests.make import write_tone
+from tests.make import WORDS, write_tone
 from tests.refusals import spoken
 
 QUICK = Pace(lease_s=30, poll_s=0.01, progress_s=0.0, retry_s=0.02)
@@ -51,7 +51,7 @@ async def test_in_the_middle_of_an_analysis(
     write_tone(settings.uploads / "abc")
     queue = Queue(database)
     runner = Runner(queue, warm_engine, settings, pace=QUICK)
-    job = await queue.enqueue("analyse", {"path": "abc", "name": "Song.ogg"}, user_id=1)
+    job = await queue.enqueue("analyse", {"path": "abc", "name": "Song.ogg", "words": WORDS}, user_id=1)
     ballast = fill_up(small_disk)
     for attempt in range(1, 6):
         later(queue, 61.0 * attempt)

@@ -22,7 +22,7 @@ from jobs.process import RunnerProcess
 from jobs.queue import Queue
 from tests.jobs.helpers import effects, is_running, put_stub, until
 from tests.jobs.stub_runner import EFFECTS
-from tests.make import write_tone
+from tests.make import WORDS, write_tone
 
 pytestmark = pytest.mark.slow
 
@@ -141,7 +141,7 @@ async def test_an_embedded_runner_is_restarted_and_ends_with_us(database: Databa
         os.kill(first, signal.SIGKILL)
         await until(lambda: runner.pid != first)
         assert runner.poll() is None
-        job = await queue.enqueue("analyse", {"path": "abc", "name": "Tone.ogg"}, user_id=1)
+        job = await queue.enqueue("analyse", {"path": "abc", "name": "Tone.ogg", "words": WORDS}, user_id=1)
         await until(lambda: all_ended(queue))
         seen = await queue.get(job.id)
         assert seen is not None

@@ -20,6 +20,7 @@ from jobs.kinds import index
 from jobs.queue import Queue
 from jobs.retention import Retention, clean_up
 from jobs.schedule import Due, Plan, Schedule, enqueue_reindex, planned
+from tests.make import upsert_track
 
 NIGHTLY = CronTrigger(hour=3, minute=30, timezone=UTC)
 
@@ -200,8 +201,13 @@ async def test_retention(
 ) -> None:
     library = Library(database)
     for name in ("fresh", "old"):
-        await library.upsert_track(
-            content_hash=f"hash-{name}", path=f"uploads/{name}", origin="upload", title=name, duration_s=1
+        await upsert_track(
+            library,
+            content_hash=f"hash-{name}",
+            path=f"uploads/{name}",
+            origin="upload",
+            title=name,
+            duration_s=1,
         )
     await queue.enqueue("analyse", {"path": "waiting"}, user_id=1)
     stay = [make("uploads/fresh", 3), make("uploads/waiting", 40), make("uploads/arriving", 0.01)]

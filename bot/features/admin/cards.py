@@ -9,21 +9,14 @@ from bot.features.upload.cards import job_title
 from bot.router import Press
 from bot.theme import plain, roughly
 from bot.widgets import Card, Style, note_card, row, text
-from bot.words.i18n import mark, number, percent, tr
-from bot.words.say import LIMITS, say
+from bot.words.i18n import number, percent, tr
+from bot.words.named import word, words
+from bot.words.say import say
 from core.library.audit import Entry
 from core.settings import LimitSettings
 from jobs.model import Job
 
 PAGE = 10
-
-COUNTED = {
-    "queued": mark("{count} waiting"),
-    "running": mark("{count} running"),
-    "done": mark("{count} done"),
-    "failed": mark("{count} failed"),
-    "cancelled": mark("{count} cancelled"),
-}
 
 
 @dataclass(frozen=True)
@@ -42,9 +35,9 @@ class Stats:
 
 def jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
     """Jobs of this server that wait or run, and how the last ones ended."""
-    counted = ", ".join(tr(COUNTED[state], count=count) for state, count in stats.items() if count) or tr(
-        "nothing yet"
-    )
+    counted = ", ".join(
+        word("counted-states", state, count=count) for state, count in stats.items() if count
+    ) or tr("nothing yet")
     if not jobs:
         return note_card(
             tr("No job waits or runs. So far: {counted}.", counted=counted),
@@ -135,9 +128,9 @@ def stats_card(stats: Stats) -> Card:
 def limits_card(here: LimitSettings, own: set[str]) -> Card:
     """Every limit that a server may set, and who set it."""
     lines = [
-        f"**{number(getattr(here, name), 'g') if getattr(here, name) else tr('any number')}** {tr(words)}"
+        f"**{number(getattr(here, name), 'g') if getattr(here, name) else tr('any number')}** {word('limits', name)}"
         + (tr(" (set here)") if name in own else "")
-        for name, words in LIMITS.items()
+        for name in words("limits")
     ]
     return Card(
         text(tr("## Limits on this server"), *lines),

@@ -10,7 +10,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction
 from bot.consent import asks_for, stores_nothing
 from bot.errors import answer_refusals
 from bot.features.admin.cards import PAGE, Stats, jobs_card, limits_card, log_card, stats_card
@@ -21,21 +21,21 @@ from bot.permissions import admin_only, must_manage
 from bot.router import on_press
 from bot.translator import language_of
 from bot.widgets import note_card
-from bot.words.i18n import mark, speak, tr
-from bot.words.say import LIMITS
+from bot.words.i18n import mark, tr
+from bot.words.named import words
 from core.errors import UserError, fact
 from core.library import languages
 from core.library.audit import entries, record
 from core.library.backup import backup, backups, rehearse
 from core.library.guild_limits import limits_of, own_limits, set_limit
 from core.separation.registry import at_hand
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, speak
 from jobs.files import cancel
 from jobs.kinds import index
 from jobs.model import BACKGROUND
 
 
-async def enqueue_folders(interaction: discord.Interaction[Moodstem]) -> None:
+async def enqueue_folders(interaction: Interaction) -> None:
     """A job for each music folder, with its card."""
     bot = interaction.client
     folders = bot.settings.library.folders_of(must_manage(interaction))
@@ -54,22 +54,21 @@ async def enqueue_folders(interaction: discord.Interaction[Moodstem]) -> None:
             dedup=f"index:{folder.resolve()}",
         )
         await open_card(interaction, job)
-    await record(
-        bot.database,
-        must_manage(interaction),
-        interaction.user.id,
-        mark("re-index"),
-        fact("plain", sentence=", ".join(folder.name for folder in folders)[:400]),
-    )
+    await note(interaction, mark("re-index"), ", ".join(folder.name for folder in folders)[:400])
+
+
+async def note(interaction: Interaction, action: str, sentence: str) -> None:
+    """Into the server's log."""
+    about = fact("plain", sentence=sentence)
+    await record(interaction.client.database, must_manage(interaction), interaction.user.id, action, about)
 
 
 @app_commands.default_permissions(manage_guild=True)
 @app_commands.guild_only()
-class Admin(commands.GroupCog, group_name="admin", group_description="For those who manage this server."):
+class Admin(
+    Feature, commands.GroupCog, group_name="admin", group_description="For those who manage this server."
+):
     """Every command is hidden from members by default and checked again here."""
-
-    def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         """Discord lets a server's owner give these commands to others: they need the permission all the same."""
@@ -81,35 +80,29 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         description="Look through the music folders for new, changed, moved and deleted files."
     )
     @answer_refusals
-    async def reindex(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def reindex(self, interaction: Interaction) -> None:
         await enqueue_folders(interaction)
 
     @app_commands.command(
         description="What waits and runs on this server; cancel what should not.", extras=stores_nothing
     )
-    async def jobs(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def jobs(self, interaction: Interaction) -> None:
         await interaction.response.send_message(
             view=await self.jobs_view(must_manage(interaction)), ephemeral=True
         )
 
     @on_press("admin_jobs", consent=False)
-    async def jobs_again(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def jobs_again(self, interaction: Interaction) -> None:
         await interaction.response.edit_message(view=await self.jobs_view(must_manage(interaction)))
 
     @on_press("admin_cancel")
-    async def cancel(self, interaction: discord.Interaction[Moodstem], job_id: int) -> None:
+    async def cancel(self, interaction: Interaction, job_id: int) -> None:
         guild_id = must_manage(interaction)
         job = await self.bot.queue.get(job_id)
         if job is None or job.guild_id != guild_id:
             raise UserError(tr("This job is not one of this server, or no longer kept; press Refresh."))
         if await cancel(self.bot.queue, self.bot.settings, job.id):
-            await record(
-                self.bot.database,
-                guild_id,
-                interaction.user.id,
-                mark("cancelled a job"),
-                fact("plain", sentence=job.kind),
-            )
+            await note(interaction, mark("cancelled a job"), job.kind)
         await interaction.response.edit_message(view=await self.jobs_view(guild_id))
 
     async def jobs_view(self, guild_id: int) -> discord.ui.LayoutView:
@@ -119,7 +112,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
     @app_commands.command(
         description="Library, jobs, workers, disk and backups at a glance.", extras=stores_nothing
     )
-    async def stats(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def stats(self, interaction: Interaction) -> None:
         guild_id = must_manage(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         data, database = self.bot.settings.data, self.bot.settings.database
@@ -147,19 +140,13 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
 
     @app_commands.command(description="Copy the database now, and prove that the copy can be restored.")
     @answer_refusals
-    async def backup(self, interaction: discord.Interaction[Moodstem]) -> None:
-        guild_id = must_manage(interaction)
+    async def backup(self, interaction: Interaction) -> None:
+        must_manage(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
         settings = self.bot.settings
         copy = await backup(self.bot.database, settings.backups, keep=settings.retention.backups)
         rows = await rehearse(copy)
-        await record(
-            self.bot.database,
-            guild_id,
-            interaction.user.id,
-            mark("backup"),
-            fact("plain", sentence=copy.name),
-        )
+        await note(interaction, mark("backup"), copy.name)
         sentence = tr(
             "💾 {name} is written and was restored on trial: {rows} rows in {tables} tables.",
             name=copy.name,
@@ -174,11 +161,11 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
     )
     @app_commands.describe(name="Which limit", value="The new number; left out, back to the operator's")
     @app_commands.choices(
-        name=[app_commands.Choice(name=words, value=name) for name, words in LIMITS.items()]
+        name=[app_commands.Choice(name=text, value=name) for name, text in words("limits").items()]
     )
     @answer_refusals
     async def limits(
-        self, interaction: discord.Interaction[Moodstem], name: str | None = None, value: float | None = None
+        self, interaction: Interaction, name: str | None = None, value: float | None = None
     ) -> None:
         guild_id, limits = must_manage(interaction), self.bot.settings.limits
         if name is None and value is not None:
@@ -194,7 +181,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
     @app_commands.command(
         description="How much each rule counts here: look, try out, change, undo.", extras=stores_nothing
     )
-    async def rules(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def rules(self, interaction: Interaction) -> None:
         view = await rules_view(self.bot, must_manage(interaction))
         await interaction.response.send_message(view=view, ephemeral=True)
 
@@ -204,17 +191,11 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
     @app_commands.describe(language="Without a choice: each member's Discord decides")
     @app_commands.choices(language=CHOICES)
     @answer_refusals
-    async def language(self, interaction: discord.Interaction[Moodstem], language: str) -> None:
+    async def language(self, interaction: Interaction, language: str) -> None:
         guild_id = must_manage(interaction)
         chosen = None if language == AUTOMATIC else language
         await languages.choose_for_server(self.bot.database, guild_id, chosen)
-        await record(
-            self.bot.database,
-            guild_id,
-            interaction.user.id,
-            mark("language"),
-            fact("plain", sentence=chosen or ""),
-        )
+        await note(interaction, mark("language"), chosen or "")
         speak(await language_of(self.bot.database, interaction))
         sentence = (
             tr("I speak {language} here with everybody who chose nothing else.", language=LANGUAGES[chosen])
@@ -226,13 +207,13 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
     @app_commands.command(
         name="log", description="What admins did with my commands, newest first.", extras=stores_nothing
     )
-    async def log_(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def log_(self, interaction: Interaction) -> None:
         await interaction.response.send_message(
             view=await self.log_view(must_manage(interaction), 0), ephemeral=True
         )
 
     @on_press("admin_log", consent=False)
-    async def log_page(self, interaction: discord.Interaction[Moodstem], page: int) -> None:
+    async def log_page(self, interaction: Interaction, page: int) -> None:
         await interaction.response.edit_message(view=await self.log_view(must_manage(interaction), page))
 
     async def log_view(self, guild_id: int, page: int) -> discord.ui.LayoutView:
@@ -240,7 +221,7 @@ class Admin(commands.GroupCog, group_name="admin", group_description="For those 
         return log_card(found[:PAGE], page, len(found) > PAGE)
 
 
-class Reindex(commands.Cog):
+class Reindex(Feature):
     """/reindex: the shortcut of /admin reindex."""
 
     @app_commands.command(
@@ -248,10 +229,5 @@ class Reindex(commands.Cog):
     )
     @admin_only
     @answer_refusals
-    async def reindex(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def reindex(self, interaction: Interaction) -> None:
         await enqueue_folders(interaction)
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Admin(bot))
-    await bot.add_cog(Reindex())

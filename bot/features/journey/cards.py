@@ -7,11 +7,10 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.features.library.cards import by_line, turning
 from bot.features.recommend.cards import opinion_buttons
 from bot.router import Choose, Press
 from bot.theme import clock, plain
-from bot.widgets import Card, Style, gallery, line, mood_colour, row, text
+from bot.widgets import Card, Style, by_line, gallery, line, mood_colour, row, section, text, turning
 from bot.words.explain import signed, why
 from bot.words.i18n import percent, tr, trn
 from bot.words.moods import mood_label, moods_text
@@ -66,15 +65,12 @@ def journey_card(made: Made, page: int = 0, *, picture: bool = False, drawing: b
     shown = list(enumerate(made.stops))[first : first + PAGE]
     for place, stop in shown:
         reasons = in_short(stop.pick, 1, said)
-        lines = [
-            f"**{place + 1}. {plain(stop.pick.title, 60)}**",
-            by_line(stop.pick.artist, tr("{share:.0%} of the way", share=stop.at), raw=1),
-            *(f"> {plain(reason_text(reason), SENTENCE)}" for reason in reasons),
-        ]
         items.append(
-            ui.Section(
-                "\n".join(one for one in lines if one),
-                accessory=Press("play", stop.pick.track_id, label=tr("Play"), emoji="▶️"),
+            section(
+                Press("play", stop.pick.track_id, label=tr("Play"), emoji="▶️"),
+                f"**{place + 1}. {plain(stop.pick.title, 60)}**",
+                by_line(stop.pick.artist, tr("{share:.0%} of the way", share=stop.at), raw=1),
+                *(f"> {plain(reason_text(reason), SENTENCE)}" for reason in reasons),
             )
         )
     items.append(line())
@@ -85,7 +81,7 @@ def journey_card(made: Made, page: int = 0, *, picture: bool = False, drawing: b
         row(
             Press("jr_save", made.id, label=tr("Save"), emoji="💾", style=Style.primary),
             Press("jr_again", made.id, label=tr("Another way"), emoji="🔀"),
-            *(turning("jr_page", made.id, page=page, pages=pages) if pages > 1 else ()),
+            *turning("jr_page", made.id, page=page, pages=pages),
         )
     )
     return Card(*items, colour=mood_colour(made.question.goal))
@@ -133,8 +129,8 @@ def why_card(made: Made, place: int) -> Card:
             tr("**What speaks for it**"),
             *(lines(found.reasons) or [tr("Nothing in particular: the others fit even less.")]),
         ),
-        *([text(tr("**What speaks against it**"), *against)] if against else []),
-        *([text(f"-# {'; '.join(sources)}")] if sources else []),
+        text(tr("**What speaks against it**"), *against) if against else None,
+        text(f"-# {'; '.join(sources)}") if sources else None,
         row(
             Press("play", stop.pick.track_id, label=tr("Play"), emoji="▶️"),
             Press("details", stop.pick.track_id, label=tr("Details"), emoji="🔍"),

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Sequence
 
-import discord
 from discord import app_commands
-from discord.ext import commands
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.errors import answer_refusals
 from bot.features.journey.cards import PICTURE, journey_card, where_card, why_card
 from bot.features.playlists.showing import save_as_playlist
 from bot.router import on_press
 from bot.service.drawings import Drawings
+from bot.widgets import attached
 from bot.words.i18n import tr
 from bot.words.moods import mood_label, moods_text
 from bot.words.pictures import journey_words
@@ -27,8 +25,6 @@ from core.pictures.drawing import draw_journey
 from core.recommend.diversity import Term
 from core.recommend.journey import drawn, journey, stops
 
-Interaction = discord.Interaction[Moodstem]
-
 TRACKS = 8
 KEPT = 12
 """Pictures that stay in memory, about 0.15 MB each; others are drawn again when a page is turned."""
@@ -36,11 +32,11 @@ KEPT = 12
 CHOICES = [app_commands.Choice(name=mood_label(name), value=name) for name in MOODS]
 
 
-class JourneyCommands(commands.Cog, name="Journey"):
+class JourneyCommands(Feature, name="Journey"):
     """Leads from one mood to another."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.pictures: Drawings[bytes] = Drawings(KEPT)
 
     @app_commands.command(
@@ -116,7 +112,7 @@ class JourneyCommands(commands.Cog, name="Journey"):
             return
         await interaction.edit_original_response(
             view=journey_card(made, page, picture=True),
-            attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)],
+            attachments=[attached(picture, PICTURE)],
         )
 
     @on_press("jr_page", consent=False)
@@ -162,7 +158,3 @@ def _chosen(
         terms=terms,
     )
     return stops(found), drawn(catalog, found)
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(JourneyCommands(bot))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import discord
 from discord import app_commands
-from discord.ext import commands
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction
 from bot.errors import answer_refusals
 from bot.translator import language_of
 from bot.widgets import note_card
-from bot.words.i18n import speak, spoken, tr
+from bot.words.i18n import tr
 from core.library import languages
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, speak, spoken
 
 AUTOMATIC = "auto"
 
@@ -22,17 +20,14 @@ CHOICES = [
 ]
 
 
-class Language(commands.Cog):
+class Language(Feature):
     """Lets each member choose."""
-
-    def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
 
     @app_commands.command(description="The language in which I answer you, on every server.")
     @app_commands.describe(language="Without a choice of yours: the server's, or that of your Discord")
     @app_commands.choices(language=CHOICES)
     @answer_refusals
-    async def language(self, interaction: discord.Interaction[Moodstem], language: str) -> None:
+    async def language(self, interaction: Interaction, language: str) -> None:
         own = None if language == AUTOMATIC else language
         await languages.choose(self.bot.database, interaction.user.id, own)
         speak(await language_of(self.bot.database, interaction))
@@ -45,7 +40,3 @@ class Language(commands.Cog):
             )
         )
         await interaction.response.send_message(view=note_card(sentence), ephemeral=True)
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Language(bot))

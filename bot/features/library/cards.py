@@ -10,10 +10,11 @@ from discord import ui
 
 from bot.router import Press
 from bot.theme import STEM_EMOJI, bar, clock, plain
-from bot.widgets import Card, Style, gallery, line, mood_colour, row, text
-from bot.words.i18n import inside, joined, mark, number, percent, tr, trn
+from bot.widgets import Card, Style, by_line, gallery, line, mood_colour, row, section, text, turning
+from bot.words.i18n import inside, joined, number, percent, tr, trn
 from bot.words.meanings import in_words
 from bot.words.moods import mood_adjective, occasion_label
+from bot.words.named import word
 from bot.words.names import key_name, stem_name
 from core.library.history import Moment
 from core.library.query import Query
@@ -47,13 +48,11 @@ def hits_card(asked: Asked, found: Found, search_id: int, page: int) -> Card:
     items: list[ui.Item[Any]] = [text(title, f"-# {_counted(found)}{_understood(asked)}")]
     first = page * PAGE + 1
     items += [
-        ui.Section(
-            _lines(
-                f"**{place}. {plain(hit.track.title)}**",
-                by_line(hit.track.artist, genre_line(hit.track, hit), *_facts(hit)),
-                _met(hit),
-            ),
-            accessory=Press("play", hit.track.id, label=tr("Play"), emoji="▶️"),
+        section(
+            Press("play", hit.track.id, label=tr("Play"), emoji="▶️"),
+            f"**{place}. {plain(hit.track.title)}**",
+            by_line(hit.track.artist, genre_line(hit.track, hit), *_facts(hit)),
+            _met(hit),
         )
         for place, hit in enumerate(found.hits, first)
     ]
@@ -76,7 +75,7 @@ def nothing_card(asked: Asked) -> Card:
             if asked.text
             else tr("Nothing in the library.")
         ),
-        *([text(f"-# {understood}")] if understood else []),
+        text(f"-# {understood}") if understood else None,
         text(tr("Try fewer words or filters, or look around with /library browse.")),
     )
 
@@ -109,14 +108,10 @@ def track_card(
             by_line(track.artist, track.album, genre_line(track, hit)) or tr("-# Artist unknown"),
             " · ".join(facts),
         ),
-        *([text(tr("**How it fits**"), *fits)] if fits else []),
-        *(
-            [text(tr("**How much of the time each sounds**"), *sounds, *([note] if note else []))]
-            if sounds
-            else []
-        ),
-        *([overview(track)] if picture else []),
-        *([text(f"-# {source}.")] if source else []),
+        text(tr("**How it fits**"), *fits) if fits else None,
+        text(tr("**How much of the time each sounds**"), *sounds, note) if sounds else None,
+        overview(track) if picture else None,
+        text(f"-# {source}.") if source else None,
         row(
             Press("play", track.id, label=tr("Play"), emoji="▶️", style=Style.primary),
             Press("like_this", track.id, label=tr("More like this")),
@@ -144,13 +139,8 @@ def estimate_note(separator: str | None) -> str:
 
 def history_card(moments: Sequence[Moment], total: int, kind: str, page: int) -> Card:
     """What was heard and recommended, the latest first."""
-    titles = {
-        "": tr("What you heard and what I picked"),
-        "played": tr("What you heard"),
-        "recommended": tr("What I picked"),
-    }
     pages = -(-total // MOMENTS)
-    items: list[ui.Item[Any]] = [text(f"## {titles[kind]}")]
+    items: list[ui.Item[Any]] = [text(f"## {word('history-titles', kind)}")]
     for moment in moments:
         names = ", ".join(plain(title, 50) for title in moment.titles)
         more = (
@@ -160,9 +150,10 @@ def history_card(moments: Sequence[Moment], total: int, kind: str, page: int) ->
         )
         if moment.kind == "played":
             items.append(
-                ui.Section(
-                    _lines(f"▶️ **{names}**", by_line(moment.artist, f"<t:{moment.at}:R>", raw=1)),
-                    accessory=Press("hist_play", moment.id, len(items), label=tr("Play"), emoji="▶️"),
+                section(
+                    Press("hist_play", moment.id, len(items), label=tr("Play"), emoji="▶️"),
+                    f"▶️ **{names}**",
+                    by_line(moment.artist, f"<t:{moment.at}:R>", raw=1),
                 )
             )
         else:
@@ -175,31 +166,11 @@ def history_card(moments: Sequence[Moment], total: int, kind: str, page: int) ->
                 if moment.occasion
                 else tr("🎧 Picked: {titles}", titles=names + more)
             )
-            items.append(
-                ui.Section(
-                    _lines(picked, f"-# <t:{moment.at}:R>"),
-                    accessory=Press("hist_open", moment.id, label=tr("Show")),
-                )
-            )
+            show = Press("hist_open", moment.id, label=tr("Show"))
+            items.append(section(show, picked, f"-# <t:{moment.at}:R>"))
     if pages > 1:
         items.append(row(*turning("hist_page", kind or "all", page=page, pages=pages)))
     return Card(*items)
-
-
-def turning(action: str, *arguments: object, page: int, pages: int) -> list[Press]:
-    """Back, where one is, and on; the ends meet."""
-    buttons = [
-        Press(action, *arguments, (page - 1) % pages, emoji="◀️"),
-        Press(action, *arguments, (page + 1) % pages, label=f"{page + 1} / {pages}", emoji="▶️"),
-    ]
-    return buttons if pages > 2 else buttons[1:]
-
-
-def by_line(*parts: str | None, raw: int = 0) -> str:
-    """Small print under a title; the last `raw` parts are ours and stay as they are."""
-    cut = len(parts) - raw
-    shown = [*(plain(part, 50) for part in parts[:cut] if part), *(part for part in parts[cut:] if part)]
-    return f"-# {' · '.join(shown)}" if shown else ""
 
 
 def genre_line(track: Track, hit: Hit | None) -> str | None:
@@ -257,40 +228,15 @@ def _understood(asked: Asked) -> str:
     return "".join(f" · {part}" for part in parts)
 
 
-def _lines(*lines: str) -> str:
-    return "\n".join(one for one in lines if one)
-
-
-CAPTIONS = {
-    "profile": (
-        mark(
-            "**Within the library**\n-# Each number says how many percent of the tracks lie below this one."
-        ),
-        mark("Percentiles of {title} within the library, for the whole track and each instrument"),
-    ),
-    "contrast": (
-        mark(
-            "**Musical contrast**\n-# The more separate regions the lower picture has, the more eventful the music."
-        ),
-        mark("Spectrogram of {title} before and after the threshold that separates sound from silence"),
-    ),
-    "chroma": (
-        mark("**Notes over time**\n-# How much of each of the twelve notes sounds; the keynote is bold."),
-        mark("Pitch classes of {title} over time"),
-    ),
-}
-
-
 def details_card(track: Track, pictures: Sequence[str], audio_is_there: bool) -> Card:
     """The pictures by name (attached as NAME.png), each below what it shows."""
     items: list[ui.Item[Card]] = []
     for name in pictures:
-        caption, description = CAPTIONS[name]
-        items += [text(tr(caption)), gallery(f"{name}.png", tr(description, title=plain(track.title)))]
-    artist = f"-# {plain(track.artist)}" if track.artist else ""
-    gone = (
-        []
-        if audio_is_there
-        else [text(tr("-# Its audio is no longer kept, so there is no picture of its sound."))]
+        described = word("pictured", name, title=plain(track.title))
+        items += [text(word("captions", name)), gallery(f"{name}.png", described)]
+    gone = text(tr("-# Its audio is no longer kept, so there is no picture of its sound."))
+    return Card(
+        text(f"## {plain(track.title)}", f"-# {plain(track.artist)}" if track.artist else None),
+        *items,
+        None if audio_is_there else gone,
     )
-    return Card(text(f"## {plain(track.title)}", *([artist] if artist else [])), *items, *gone)

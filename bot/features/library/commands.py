@@ -12,23 +12,28 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import autocomplete as choices
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
 from bot.errors import answer_refusals
 from bot.features.library.cards import PAGE, PICTURE, Asked, hits_card, nothing_card, track_card
-from bot.features.library.map import Maps
+from bot.features.library.map import show_map
+from bot.features.listen.commands import track_named
 from bot.router import on_press
+from bot.service.drawings import Drawings
 from bot.widgets import Card
-from bot.words.i18n import spoken, tr
+from bot.words.i18n import tr
 from core.errors import UserError
 from core.library.query import parse, parse_key
 from core.library.search import Filters, hit, search
 from core.library.tracks import Track, picture_name
 from core.moods.profile import MOODS
-from core.recommend.rules import prepare
 from core.recommend.search_semantics import strengths
+from core.recommend.topic_scores import prepare
 from core.separation.registry import installed
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, spoken
+
+KEPT = 8
+"""Maps that stay in memory, about 0.2 MB each."""
 
 FITS = 3
 """Moods that a track's card names."""
@@ -50,13 +55,13 @@ def with_filters(command: Command) -> Command:
 
 
 class LibraryCommands(
-    commands.GroupCog, group_name="library", group_description="Find music in the library."
+    Feature, commands.GroupCog, group_name="library", group_description="Find music in the library."
 ):
     """Finds tracks and shows them."""
 
     def __init__(self, bot: Moodstem) -> None:
         self.bot = bot
-        self.maps = Maps(bot)
+        self.maps: Drawings[bytes] = Drawings(KEPT)
 
     @app_commands.command(name="search", description="By title, artist, genre, or how it sounds: calm piano.")
     @app_commands.describe(
@@ -67,7 +72,7 @@ class LibraryCommands(
     @answer_refusals
     async def search(
         self,
-        interaction: discord.Interaction[Moodstem],
+        interaction: Interaction,
         query: app_commands.Range[str, 1, 200],
         genre: str | None = None,
         tempo_from: app_commands.Range[int, 20, 400] | None = None,
@@ -82,7 +87,7 @@ class LibraryCommands(
     @answer_refusals
     async def browse(
         self,
-        interaction: discord.Interaction[Moodstem],
+        interaction: Interaction,
         genre: str | None = None,
         tempo_from: app_commands.Range[int, 20, 400] | None = None,
         tempo_to: app_commands.Range[int, 20, 400] | None = None,
@@ -95,7 +100,7 @@ class LibraryCommands(
     @app_commands.describe(track="Begin to type its title or artist")
     @app_commands.autocomplete(track=choices.tracks)
     @answer_refusals
-    async def track(self, interaction: discord.Interaction[Moodstem], track: str) -> None:
+    async def track(self, interaction: Interaction, track: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await self.show_track(interaction, await choices.chosen_track(interaction, track))
 
@@ -105,13 +110,13 @@ class LibraryCommands(
         extras=stores_nothing,
     )
     @answer_refusals
-    async def map_(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def map_(self, interaction: Interaction) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await self.maps.answer(interaction)
+        await show_map(interaction, self.maps)
 
     async def answer(
         self,
-        interaction: discord.Interaction[Moodstem],
+        interaction: Interaction,
         text: str | None,
         genre: str | None,
         tempo_from: int | None,
@@ -140,7 +145,7 @@ class LibraryCommands(
         )
 
     @on_press("lib_page", consent=False)
-    async def turn(self, interaction: discord.Interaction[Moodstem], search_id: int, page: int) -> None:
+    async def turn(self, interaction: Interaction, search_id: int, page: int) -> None:
         kept = await self.bot.history.search(search_id)
         if kept is None or kept[0] != interaction.user.id:
             raise UserError(tr("This search is no longer kept; use /library search again."))
@@ -181,14 +186,11 @@ class LibraryCommands(
         return nothing_card(asked)
 
     @on_press("track_open", consent=False)
-    async def open(self, interaction: discord.Interaction[Moodstem], track_id: int) -> None:
+    async def open(self, interaction: Interaction, track_id: int) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
-        track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
-        if track is None:
-            raise UserError(tr("This track is no longer in the library here; search again."))
-        await self.show_track(interaction, track)
+        await self.show_track(interaction, await track_named(interaction, track_id))
 
-    async def show_track(self, interaction: discord.Interaction[Moodstem], track: Track) -> None:
+    async def show_track(self, interaction: Interaction, track: Track) -> None:
         view, files = await self.draw_track(track, interaction.guild_id)
         await interaction.edit_original_response(view=view, attachments=files)
 
@@ -220,7 +222,3 @@ class LibraryCommands(
         prepared = await asyncio.to_thread(prepare, catalog)
         scores = [(mood, float(prepared.scores({mood: 1.0})[place])) for mood in MOODS]
         return sorted((one for one in scores if one[1] > 0), key=lambda one: -one[1])[:FITS]
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(LibraryCommands(bot))

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from pathlib import Path
 
-import discord
-from discord.ext import commands
-
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.features.library.cards import details_card
 from bot.router import on_press
 from bot.service.drawings import Drawings
+from bot.widgets import attached
 from bot.words.i18n import tr
 from bot.words.pictures import details_words
 from core.errors import UserError
@@ -25,15 +22,15 @@ KEPT = 12
 """Tracks whose pictures stay in memory, about half a megabyte each: a shared card's button is pressed by several."""
 
 
-class Details(commands.Cog):
+class Details(Feature):
     """Draws how a track sounds, whoever asks."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.pictures: Drawings[dict[str, bytes]] = Drawings(KEPT)
 
     @on_press("details", consent=False)
-    async def show(self, interaction: discord.Interaction[Moodstem], track_id: int) -> None:
+    async def show(self, interaction: Interaction, track_id: int) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         analysis = await self.bot.library.analysis(track.id) if track else None
@@ -48,10 +45,7 @@ class Details(commands.Cog):
         )
         await interaction.edit_original_response(
             view=details_card(track, list(pictures), there),
-            attachments=[
-                discord.File(io.BytesIO(content), filename=f"{name}.png")
-                for name, content in pictures.items()
-            ],
+            attachments=[attached(content, f"{name}.png") for name, content in pictures.items()],
         )
 
     async def draw(
@@ -66,7 +60,3 @@ class Details(commands.Cog):
             audio=audio,
             max_seconds=max(self.bot.settings.limits.duration_min * 60, 900.0),  # a folder's may be longer
         )
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Details(bot))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import discord
 from discord import app_commands
-from discord.ext import commands
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction
 from bot.consent import stores_nothing
 from bot.errors import answer_refusals
 from bot.features.library.cards import MOMENTS, history_card
@@ -14,16 +12,14 @@ from bot.features.listen.commands import play, track_named
 from bot.features.recommend.commands import picks_view
 from bot.router import on_press
 from bot.widgets import Card, note_card
-from bot.words.i18n import mark, tr
+from bot.words.i18n import tr
+from bot.words.named import words
 
-KINDS = {"played": mark("what I heard"), "recommended": mark("what you picked for me")}
+KINDS = words("history")
 
 
-class HistoryCommands(commands.Cog):
+class HistoryCommands(Feature):
     """Shows a member's own past, to nobody else."""
-
-    def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
 
     @app_commands.command(
         name="history", description="What you heard and what I picked for you.", extras=stores_nothing
@@ -31,12 +27,12 @@ class HistoryCommands(commands.Cog):
     @app_commands.describe(only="Only one of the two")
     @app_commands.choices(only=[app_commands.Choice(name=name, value=kind) for kind, name in KINDS.items()])
     @answer_refusals
-    async def command(self, interaction: discord.Interaction[Moodstem], only: str | None = None) -> None:
+    async def command(self, interaction: Interaction, only: str | None = None) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await interaction.edit_original_response(view=await self.page(interaction.user.id, only or "", 0))
 
     @on_press("hist_page", consent=False)
-    async def turn(self, interaction: discord.Interaction[Moodstem], kind: str, page: int) -> None:
+    async def turn(self, interaction: Interaction, kind: str, page: int) -> None:
         kind = kind if kind in KINDS else ""
         await interaction.response.edit_message(view=await self.page(interaction.user.id, kind, page))
 
@@ -51,20 +47,14 @@ class HistoryCommands(commands.Cog):
         return note_card(tr("Nothing yet: ask me with /recommend, or find something with /library search."))
 
     @on_press("hist_play", consent=False)
-    async def play_again(
-        self, interaction: discord.Interaction[Moodstem], track_id: int, _place: int
-    ) -> None:
+    async def play_again(self, interaction: Interaction, track_id: int, _place: int) -> None:
         """As the button Play anywhere else; a track may stand on this card twice, a button's id may not."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         await play(interaction, await track_named(interaction, track_id))
 
     @on_press("hist_open", consent=False)
-    async def reopen(self, interaction: discord.Interaction[Moodstem], recommendation_id: int) -> None:
+    async def reopen(self, interaction: Interaction, recommendation_id: int) -> None:
         """The picks of then, as they were shown."""
         made = await self.bot.recommending.own(interaction.user.id, recommendation_id)
         await interaction.response.defer(ephemeral=True, thinking=True)
         await interaction.edit_original_response(view=await picks_view(interaction, made))
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(HistoryCommands(bot))

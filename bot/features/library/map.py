@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from typing import Any
 
-import discord
-
-from bot.app import Moodstem
+from bot.app import Interaction
 from bot.service.drawings import Drawings
 from bot.theme import plain
-from bot.widgets import Card, gallery, text
+from bot.widgets import Card, attached, gallery, text
 from bot.words.i18n import tr, trn
 from bot.words.library_map import corner, map_in_words
 from bot.words.pictures import map_words
@@ -22,30 +19,18 @@ PICTURE = "map.png"
 PICKED = 10
 """Tracks of the last recommendation that are marked."""
 
-KEPT = 8
-"""Pictures that stay in memory, about 0.2 MB each."""
 
-
-class Maps:
-    """Draws maps of the library."""
-
-    def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
-        self.pictures: Drawings[bytes] = Drawings(KEPT)
-
-    async def answer(self, interaction: discord.Interaction[Moodstem]) -> None:
-        """In place of the deferred answer. Raises UserError where the library is too small."""
-        catalog = await self.bot.catalogs.of(interaction.guild_id)
-        picked = await self.bot.recommendations.latest_track_ids(interaction.user.id, PICKED)
-        told = map_in_words(await asyncio.to_thread(drawn, catalog, picked))
-        here = interaction.guild_id, await self.bot.library.version()
-        key = *here, str(catalog.weights), tuple(picked)
-        picture = await self.pictures.get(
-            key, lambda: draw_map(told, map_words(len(told["points"]), told["count"]))
-        )
-        await interaction.edit_original_response(
-            view=map_card(told), attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)]
-        )
+async def show_map(interaction: Interaction, maps: Drawings[bytes]) -> None:
+    """In place of the deferred answer. Raises UserError where the library is too small."""
+    bot = interaction.client
+    catalog = await bot.catalogs.of(interaction.guild_id)
+    picked = await bot.recommendations.latest_track_ids(interaction.user.id, PICKED)
+    told = map_in_words(await asyncio.to_thread(drawn, catalog, picked))
+    here = interaction.guild_id, await bot.library.version()
+    words = map_words(len(told["points"]), told["count"])
+    key = *here, str(catalog.weights), tuple(picked)
+    picture = await maps.get(key, lambda: draw_map(told, words))
+    await interaction.edit_original_response(view=map_card(told), attachments=[attached(picture, PICTURE)])
 
 
 def map_card(told: dict[str, Any]) -> Card:

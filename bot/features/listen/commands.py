@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import io
 
 import discord
-from discord.ext import commands
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.features.recommend.cards import next_button, opinion_buttons, similar_card
 from bot.router import Buttons, on_press
 from bot.service.listening import file_name
 from bot.theme import plain
-from bot.widgets import note_card
+from bot.widgets import attached, note_card
 from bot.words.i18n import tr
 from core.errors import UserError
 from core.library.tracks import Track
 from core.recommend.similar import similar
-
-Interaction = discord.Interaction[Moodstem]
 
 
 async def track_named(interaction: Interaction, track_id: int) -> Track:
@@ -27,14 +23,14 @@ async def track_named(interaction: Interaction, track_id: int) -> Track:
     catalogs = interaction.client.catalogs
     track = await catalogs.track(interaction.guild_id, interaction.user.id, track_id)
     if track is None:
-        raise UserError(tr("This track is no longer in the library here; use /recommend for new picks."))
+        raise UserError(tr("This track is no longer in the library here; find another with /library search."))
     return track
 
 
 async def preview_file(bot: Moodstem, track: Track) -> discord.File:
     """The preview as an ordinary attachment: Discord shows its player for those. Raises UserError."""
     sound = await bot.listening.preview(track)
-    return discord.File(io.BytesIO(sound), filename=f"{file_name(track.title)}.ogg")
+    return attached(sound, f"{file_name(track.title)}.ogg")
 
 
 async def play(interaction: Interaction, track: Track) -> None:
@@ -57,11 +53,8 @@ async def buttons(bot: Moodstem, user_id: int, track_id: int) -> Buttons:
     return Buttons(*found)
 
 
-class Tracks(commands.Cog):
+class Tracks(Feature):
     """Plays previews and finds similar tracks."""
-
-    def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
 
     @on_press("play", consent=False)
     async def play(self, interaction: Interaction, track_id: int) -> None:
@@ -100,7 +93,3 @@ class Tracks(commands.Cog):
             similar, catalog, analysis.features(), "timbre", count=5, exclude=[track.id]
         )
         await interaction.edit_original_response(view=similar_card(track, near))
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Tracks(bot))

@@ -10,28 +10,13 @@ import discord
 from bot.router import Choose, Form, Press
 from bot.theme import bar
 from bot.widgets import Card, Style, line, mood_colour, note_card, row, step, text
-from bot.words.i18n import mark, tr
+from bot.words.i18n import tr
 from bot.words.moods import aim_label, aim_sentence, mood_label, occasion_label, profile_text, translated
+from bot.words.named import word, words
 from core.moods.aim import AIMS, aim_emoji
 from core.moods.profile import Profile
 from core.moods.questionnaire import Question, question
 from core.recommend.table import occasion_emoji, occasions
-
-QUICK_OCCASIONS = (
-    ("", mark("No occasion"), "🎧"),
-    ("relaxation", mark("Relax"), "🛋️"),
-    ("study", mark("Study"), "📚"),
-    ("workout", mark("Workout"), "🏃"),
-    ("celebration", mark("Celebrate"), "🎉"),
-)
-
-WISHES = {
-    "vocals": (mark("less singing"), mark("more singing")),
-    "harmony": (mark("less harmony"), mark("more harmony")),
-    "rhythm": (mark("less rhythm"), mark("more rhythm")),
-    "brightness": (mark("a darker sound"), mark("a brighter sound")),
-}
-"""Preferences in words: (less, more) of it."""
 
 
 def mood_form(asked: Sequence[Question]) -> Form:
@@ -74,14 +59,14 @@ def question_card(asked: Question, answered: int, expected: int, note: str | Non
         for value, label in enumerate(translated(asked.answers))
     ]
     return Card(
-        *([text(f"-# {note}")] if note else []),
+        text(f"-# {note}") if note else None,
         text(step(answered, expected), f"### {translated(asked.text)}"),
         row(*answers),
         row(
             Press("mood_back", label=tr("Back"), emoji="◀️", disabled=answered == 0),
             Press("mood_skip", asked.id, label=tr("Skip")),
             Press("mood_stop", label=tr("Stop")),
-            *([Press("mood_form", label=tr("Five at once"), emoji="📝")] if answered == 0 else []),
+            Press("mood_form", label=tr("Five at once"), emoji="📝") if answered == 0 else None,
         ),
     )
 
@@ -90,12 +75,16 @@ def profile_card(found: Profile, aim: str = "match") -> Card:
     """The finished profile; the music can match it or move it, and be for an occasion."""
     strongest = found.strongest(9)
     bars = [f"`{bar(weight, 8)}` {mood_label(mood)}" for mood, weight in strongest]
-    wishes = [_wish(name, value) for name, value in found.preferences.items() if abs(value) >= 0.25]
-    quick = [occasion for occasion, _, _ in QUICK_OCCASIONS]
+    wishes = [
+        word("more" if value > 0 else "less", name)
+        for name, value in found.preferences.items()
+        if abs(value) >= 0.25
+    ]
+    quick = words("quick")
     return Card(
         text(tr("## Your mood right now"), tr("You sound {summary}.", summary=profile_text(found))),
-        *([text(*bars)] if bars else []),
-        *([text(tr("-# You asked for {wishes}.", wishes=", ".join(wishes)))] if wishes else []),
+        text(*bars) if bars else None,
+        text(tr("-# You asked for {wishes}.", wishes=", ".join(wishes))) if wishes else None,
         line(),
         text(tr("**What should the music do?**"), f"-# {aim_sentence(found, aim)}"),
         row(
@@ -113,8 +102,16 @@ def profile_card(found: Profile, aim: str = "match") -> Card:
         text(tr("**What is it for?**")),
         row(
             *(
-                Press("recommend", occasion, 5, aim, label=tr(label), emoji=emoji, style=Style.primary)
-                for occasion, label, emoji in QUICK_OCCASIONS
+                Press(
+                    "recommend",
+                    occasion,
+                    5,
+                    aim,
+                    label=word("quick", occasion),
+                    emoji=occasion_emoji(occasion) if occasion else "🎧",
+                    style=Style.primary,
+                )
+                for occasion in quick
             )
         ),
         row(
@@ -136,10 +133,6 @@ def profile_card(found: Profile, aim: str = "match") -> Card:
         ),
         colour=mood_colour(strongest[0][0] if strongest else None),
     )
-
-
-def _wish(name: str, value: float) -> str:
-    return tr(WISHES[name][value > 0])
 
 
 def earlier_answer(entry: dict[str, Any]) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import discord
 from discord import app_commands
-from discord.ext import commands
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction
 from bot.consent import asks_for
 from bot.features.mood.cards import earlier_answer, forgotten_card, mood_form, profile_card, question_card
 from bot.router import Press, on_press, whole
@@ -22,11 +20,8 @@ from core.moods.questionnaire import (
 )
 
 
-class Mood(commands.Cog):
+class Mood(Feature):
     """Asks how you feel, step by step, and keeps your mood profile."""
-
-    def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
 
     @app_commands.command(
         description="Answer a few questions about how you feel; I pick music to match.",
@@ -44,7 +39,7 @@ class Mood(commands.Cog):
             app_commands.Choice(name="forget my mood", value="forget"),
         ]
     )
-    async def mood(self, interaction: discord.Interaction[Moodstem], form: str | None = None) -> None:
+    async def mood(self, interaction: Interaction, form: str | None = None) -> None:
         match form:
             case "form":
                 return await self.open_form(interaction)
@@ -66,7 +61,7 @@ class Mood(commands.Cog):
         await interaction.response.send_message(view=card, ephemeral=True)
         return None
 
-    async def show_profile(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def show_profile(self, interaction: Interaction) -> None:
         found = await self.bot.moods.profile(interaction.user.id)
         if found is None:
             card = note_card(
@@ -79,13 +74,13 @@ class Mood(commands.Cog):
         await interaction.response.send_message(view=card, ephemeral=True)
 
     @on_press("mood_form")
-    async def open_form(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def open_form(self, interaction: Interaction) -> None:
         """Five questions on one form, beside what was answered already."""
         sitting = await self.bot.moods.sitting(interaction.user.id) or Sitting()
         await interaction.response.send_modal(mood_form(questions_at_once(sitting.answers)))
 
     @on_press("mood_formed")
-    async def take_form(self, interaction: discord.Interaction[Moodstem], *given: str) -> None:
+    async def take_form(self, interaction: Interaction, *given: str) -> None:
         """What was chosen on the form, each as 'question=answer', or nothing."""
         sitting = await self.bot.moods.sitting(interaction.user.id) or Sitting()
         for one in filter(None, given):
@@ -99,23 +94,21 @@ class Mood(commands.Cog):
             await interaction.response.send_message(view=card, ephemeral=True)
 
     @on_press("mood_start")
-    async def start(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def start(self, interaction: Interaction) -> None:
         """Begin, or go on, from a button on another card."""
         sitting = await self.bot.moods.sitting(interaction.user.id) or Sitting()
         await self.bot.moods.save_sitting(interaction.user.id, sitting)
         await self.show(interaction, sitting)
 
     @on_press("mood_answer")
-    async def answer(self, interaction: discord.Interaction[Moodstem], question_id: str, value: int) -> None:
+    async def answer(self, interaction: Interaction, question_id: str, value: int) -> None:
         await self.record(interaction, question_id, value)
 
     @on_press("mood_skip")
-    async def skip(self, interaction: discord.Interaction[Moodstem], question_id: str) -> None:
+    async def skip(self, interaction: Interaction, question_id: str) -> None:
         await self.record(interaction, question_id, None)
 
-    async def record(
-        self, interaction: discord.Interaction[Moodstem], question_id: str, value: int | None
-    ) -> None:
+    async def record(self, interaction: Interaction, question_id: str, value: int | None) -> None:
         """One answer, or None for a skipped question; a button of an older card changes nothing."""
         sitting = await self.open_sitting(interaction)
         asked = next_question(sitting.answers, form=sitting.form)
@@ -128,7 +121,7 @@ class Mood(commands.Cog):
         await self.show(interaction, sitting)
 
     @on_press("mood_back")
-    async def back(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def back(self, interaction: Interaction) -> None:
         sitting = await self.open_sitting(interaction)
         note = None
         if sitting.answers:
@@ -138,7 +131,7 @@ class Mood(commands.Cog):
         await self.show(interaction, sitting, note)
 
     @on_press("mood_stop")
-    async def stop(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def stop(self, interaction: Interaction) -> None:
         sitting = await self.open_sitting(interaction)
         given = sum(answer["answer"] is not None for answer in sitting.answers)
         card = note_card(
@@ -154,21 +147,21 @@ class Mood(commands.Cog):
         await interaction.response.edit_message(view=card)
 
     @on_press("mood_finish")
-    async def finish_early(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def finish_early(self, interaction: Interaction) -> None:
         sitting = await self.open_sitting(interaction)
         if not any(answer["answer"] is not None for answer in sitting.answers):
             raise UserError(tr("Answer at least one question first, then I can work with it."))
         await interaction.response.edit_message(view=await self.finish(interaction.user.id, sitting))
 
     @on_press("mood_restart")
-    async def restart(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def restart(self, interaction: Interaction) -> None:
         before = await self.bot.moods.sitting(interaction.user.id)
         sitting = Sitting(before.form if before else "short")
         await self.bot.moods.save_sitting(interaction.user.id, sitting)
         await self.show(interaction, sitting)
 
     @on_press("mood_aim")
-    async def aim(self, interaction: discord.Interaction[Moodstem], aim: str) -> None:
+    async def aim(self, interaction: Interaction, aim: str) -> None:
         """Match, lift or settle: the occasion buttons then ask for that."""
         found = await self.bot.moods.profile(interaction.user.id)
         if found is None:
@@ -176,20 +169,18 @@ class Mood(commands.Cog):
         await interaction.response.edit_message(view=profile_card(found, aim))
 
     @on_press("mood_forget", consent=False)
-    async def forget(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def forget(self, interaction: Interaction) -> None:
         await self.bot.moods.forget(interaction.user.id)
         await interaction.response.edit_message(view=forgotten_card())
 
-    async def open_sitting(self, interaction: discord.Interaction[Moodstem]) -> Sitting:
+    async def open_sitting(self, interaction: Interaction) -> Sitting:
         """Raises UserError when the member has none."""
         sitting = await self.bot.moods.sitting(interaction.user.id)
         if sitting is None:
             raise UserError(tr("This questionnaire is finished; use `/mood` to answer again."))
         return sitting
 
-    async def show(
-        self, interaction: discord.Interaction[Moodstem], sitting: Sitting, note: str | None = None
-    ) -> None:
+    async def show(self, interaction: Interaction, sitting: Sitting, note: str | None = None) -> None:
         await interaction.response.edit_message(
             view=await self.current_card(interaction.user.id, sitting, note)
         )
@@ -211,7 +202,3 @@ class Mood(commands.Cog):
         found = profile(sitting.answers)
         await self.bot.moods.finish(user_id, found)
         return profile_card(found)
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Mood(bot))

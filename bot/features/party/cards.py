@@ -8,7 +8,7 @@ from discord import ui
 
 from bot.router import Press
 from bot.theme import bar, plain
-from bot.widgets import Card, Style, line, row, text
+from bot.widgets import Card, Style, by_line, line, row, section, text, turning
 from bot.words.i18n import percent, tr, trn
 from bot.words.moods import occasion_label
 from bot.words.reasons import reason_text
@@ -49,7 +49,7 @@ def playlist_card(opened: Opened, page: int = 0) -> Card:
                 f"`{bar(guest.better_than or 0)}` {mention(guest)} {percent(guest.better_than or 0)}"
                 for guest in served[:10]
             ),
-            *([tr("-# and {count} more", count=len(served) - 10)] if len(served) > 10 else []),
+            tr("-# and {count} more", count=len(served) - 10) if len(served) > 10 else None,
         ),
     ]
     for place, track in shown:
@@ -63,10 +63,8 @@ def playlist_card(opened: Opened, page: int = 0) -> Card:
             )
         )
     )
-    turn = [
-        Press("party_page", opened.id, (page + 1) % pages, label=f"{page % pages + 1} / {pages}", emoji="▶️")
-    ]
-    items.append(_doors(opened, tr("Make it again"), *(turn if pages > 1 else [])))
+    turn = turning("party_page", opened.id, page=page % pages, pages=pages)[-1:]
+    items.append(_doors(opened, tr("Make it again"), *turn))
     items.append(row(Press("party_save", opened.id, label=tr("Save as my playlist"), emoji="💾")))
     return Card(*items)
 
@@ -107,14 +105,13 @@ def _subject(opened: Opened) -> str:
 
 
 def _track(place: int, track: dict[str, Any], served: list[Guest]) -> ui.Section[Any]:
-
-    by_line = " · ".join(plain(part, 60) for part in (track["artist"], track["genre"]) if part)
     happiest = max(served, key=lambda guest: (guest.heard[place].score, -guest.user_id), default=None)
     reasons = happiest.heard[place].reasons if happiest else []
-    said = [f"> {mention(happiest)}: {plain(reason_text(reasons[0]), 160)}"] if happiest and reasons else []
-    lines = [f"**{place + 1}. {plain(track['title'])}**", *([f"-# {by_line}"] if by_line else []), *said]
-    return ui.Section(
-        "\n".join(lines), accessory=Press("play", track["track_id"], label=tr("Play"), emoji="▶️")
+    return section(
+        Press("play", track["track_id"], label=tr("Play"), emoji="▶️"),
+        f"**{place + 1}. {plain(track['title'])}**",
+        by_line(track["artist"], track["genre"]),
+        f"> {mention(happiest)}: {plain(reason_text(reasons[0]), 160)}" if happiest and reasons else None,
     )
 
 

@@ -6,9 +6,8 @@ import asyncio
 
 import discord
 from discord import app_commands
-from discord.ext import commands
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction
 from bot.errors import answer_refusals
 from bot.features.party.cards import playlist_card, waiting_card, why_card
 from bot.features.playlists.showing import save_as_playlist
@@ -16,20 +15,17 @@ from bot.router import Press, on_press
 from bot.widgets import note_card
 from bot.words.i18n import tr
 from bot.words.moods import occasion_label
-from core.errors import UserError
+from core.errors import Refusal, UserError
 from core.library.consent import agreed
 from core.library.parties import Opened
 from core.recommend.party import guests_of, party, tracks_of
-from core.recommend.rules import occasions
+from core.recommend.table import occasions
 
 MOST_GUESTS = 20
 
 
-class PartyCog(commands.Cog, name="Party"):
+class PartyCog(Feature, name="Party"):
     """Makes one playlist for several members."""
-
-    def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
 
     @app_commands.command(
         name="party", description="One playlist for several of you: everyone joins with their mood."
@@ -42,7 +38,7 @@ class PartyCog(commands.Cog, name="Party"):
     @answer_refusals
     async def command(
         self,
-        interaction: discord.Interaction[Moodstem],
+        interaction: Interaction,
         occasion: str | None = None,
         count: app_commands.Range[int, 3, 25] = 10,
     ) -> None:
@@ -52,7 +48,7 @@ class PartyCog(commands.Cog, name="Party"):
         await interaction.response.send_message(view=waiting_card(await self.stored(interaction, opened.id)))
 
     @on_press("party_join", consent=False)
-    async def join(self, interaction: discord.Interaction[Moodstem], party_id: int) -> None:
+    async def join(self, interaction: Interaction, party_id: int) -> None:
         opened = await self.stored(interaction, party_id)
         here = {guest.user_id for guest in opened.guests}
         if interaction.user.id in here:
@@ -76,7 +72,7 @@ class PartyCog(commands.Cog, name="Party"):
         await self.show(interaction, party_id)
 
     @on_press("party_leave", consent=False)
-    async def leave(self, interaction: discord.Interaction[Moodstem], party_id: int) -> None:
+    async def leave(self, interaction: Interaction, party_id: int) -> None:
         opened = await self.stored(interaction, party_id)
         if interaction.user.id not in {guest.user_id for guest in opened.guests}:
             raise UserError(tr("You are not in this one; press Join if you want to be."))
@@ -84,7 +80,7 @@ class PartyCog(commands.Cog, name="Party"):
         await self.show(interaction, party_id)
 
     @on_press("party_make")
-    async def make(self, interaction: discord.Interaction[Moodstem], party_id: int) -> None:
+    async def make(self, interaction: Interaction, party_id: int) -> None:
         opened = await self.stored(interaction, party_id)
         if interaction.user.id != opened.host and not interaction.permissions.manage_guild:
             raise UserError(
@@ -95,26 +91,26 @@ class PartyCog(commands.Cog, name="Party"):
         known = {user_id: profile for user_id, profile in profiles.items() if profile is not None}
         catalog = await self.bot.catalogs.of(interaction.guild_id)
         if not len(catalog):
-            raise UserError(tr("The library is empty; ask an admin to index a folder with /reindex."))
+            raise Refusal("library-empty")
         made = await asyncio.to_thread(party, catalog, known, opened.occasion, opened.count)
         await self.bot.parties.make(opened.id, tracks_of(made), guests_of(made))
         await interaction.edit_original_response(view=playlist_card(await self.stored(interaction, party_id)))
 
     @on_press("party_page", consent=False)
-    async def page(self, interaction: discord.Interaction[Moodstem], party_id: int, page: int) -> None:
+    async def page(self, interaction: Interaction, party_id: int, page: int) -> None:
         await interaction.response.edit_message(
             view=playlist_card(await self.stored(interaction, party_id), page)
         )
 
     @on_press("party_why", consent=False)
-    async def why(self, interaction: discord.Interaction[Moodstem], party_id: int, place: int) -> None:
+    async def why(self, interaction: Interaction, party_id: int, place: int) -> None:
         opened = await self.stored(interaction, party_id)
         if place >= len(opened.tracks):
             raise UserError(tr("This playlist was made again and is shorter now; look at the card above."))
         await interaction.response.send_message(view=why_card(opened, place), ephemeral=True)
 
     @on_press("party_save")
-    async def save(self, interaction: discord.Interaction[Moodstem], party_id: int) -> None:
+    async def save(self, interaction: Interaction, party_id: int) -> None:
         """The party's tracks as a playlist of one's own: for everybody who sees the card."""
         opened = await self.stored(interaction, party_id)
         if not opened.tracks:
@@ -123,18 +119,14 @@ class PartyCog(commands.Cog, name="Party"):
         tracks = [track["track_id"] for track in opened.tracks]
         await save_as_playlist(interaction, tr("Our party"), tracks)
 
-    async def show(self, interaction: discord.Interaction[Moodstem], party_id: int) -> None:
+    async def show(self, interaction: Interaction, party_id: int) -> None:
         opened = await self.stored(interaction, party_id)
         card = playlist_card(opened) if opened.tracks else waiting_card(opened)
         await interaction.response.edit_message(view=card)
 
-    async def stored(self, interaction: discord.Interaction[Moodstem], party_id: int) -> Opened:
+    async def stored(self, interaction: Interaction, party_id: int) -> Opened:
         """For those of the server where it is. Raises UserError."""
         opened = await self.bot.parties.get(party_id, interaction.guild_id)
         if opened is None:
             raise UserError(tr("This party is no longer kept; start another with /party."))
         return opened
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(PartyCog(bot))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-import discord
-from discord.ext import commands
-
 from bot import autocomplete as choices
-from bot.app import Moodstem
+from bot.app import Feature, Interaction
+from bot.features.listen.commands import track_named
 from bot.features.playlists.cards import choose_card, delete_card, edit_card, lists_card
 from bot.features.playlists.files import hand_out
 from bot.features.playlists.showing import (
@@ -18,7 +16,6 @@ from bot.features.playlists.showing import (
     put_into,
     save_as_playlist,
     show_playlist,
-    track_named,
     visible_playlist,
 )
 from bot.router import on_press
@@ -29,14 +26,9 @@ from bot.words.moods import occasion_label
 from core.library.playlist_files import FORMATS
 from core.recommend.transitions import ordered
 
-Interaction = discord.Interaction[Moodstem]
 
-
-class PlaylistButtons(commands.Cog):
+class PlaylistButtons(Feature):
     """Only its owner changes a playlist: `Playlists` asks who it is."""
-
-    def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
 
     @on_press("pl_lists", consent=False)
     async def turn_lists(self, interaction: Interaction, page: int) -> None:
@@ -190,7 +182,3 @@ class PlaylistButtons(commands.Cog):
         playlist = await self.bot.playlists.delete(playlist_id, interaction.user.id)
         card = note_card(tr("Deleted **{name}**. The tracks stay in the library.", name=plain(playlist.name)))
         await interaction.response.edit_message(view=card)
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(PlaylistButtons(bot))

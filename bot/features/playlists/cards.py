@@ -7,10 +7,9 @@ from typing import Any
 
 from discord import ui
 
-from bot.features.library.cards import by_line, turning
 from bot.router import Buttons, Press
 from bot.theme import GOOD, clock, plain
-from bot.widgets import Card, Style, line, note_card, row, text
+from bot.widgets import Card, Style, by_line, line, note_card, row, section, text, turning
 from bot.words.i18n import tr, trn
 from bot.words.names import short
 from core.library.matching import Match
@@ -37,9 +36,8 @@ def lists_card(playlists: Sequence[Playlist], page: int) -> Card:
     pages = -(-len(playlists) // LISTS)
     items: list[ui.Item[Any]] = [text(tr("## Your playlists"))]
     items += [
-        ui.Section(
-            f"**{plain(one.name)}**\n-# {_summary(one)}",
-            accessory=Press("pl_page", one.id, 0, label=tr("Open")),
+        section(
+            Press("pl_page", one.id, 0, label=tr("Open")), f"**{plain(one.name)}**", f"-# {_summary(one)}"
         )
         for one in playlists[page * LISTS : (page + 1) * LISTS]
     ]
@@ -54,8 +52,8 @@ def playlist_card(
     """A playlist to look at and to listen to; its owner can change and share it from here."""
     pages = max(-(-len(entries) // PAGE), 1)
     page = min(page, pages - 1)
-    items: list[ui.Item[Any]] = [
-        *([text(f"-# {note}")] if note else []),
+    items: list[ui.Item[Any] | None] = [
+        text(f"-# {note}") if note else None,
         text(f"## {plain(playlist.name)}", f"-# {_summary(playlist)}"),
     ]
     shown = list(enumerate(entries, 1))[page * PAGE : (page + 1) * PAGE]
@@ -126,7 +124,7 @@ def edit_card(playlist: Playlist, entries: Sequence[Entry], page: int = 0) -> Ca
             Press(
                 "pl_flow", playlist.id, page, label=tr("Let it flow"), emoji="🌊", disabled=len(entries) < 3
             ),
-            *(turning("pl_edit", playlist.id, page=page, pages=pages) if pages > 1 else ()),
+            *turning("pl_edit", playlist.id, page=page, pages=pages),
         )
     )
     return Card(*items)
@@ -189,8 +187,8 @@ def import_card(playlist: Playlist | None, name: str, matches: Sequence[Match], 
     cut = [tr("-# The file names {left_out} more; I read no further.", left_out=left_out)] if left_out else []
     return Card(
         text(*head, *cut),
-        *([text(tr("**Not found**"), *lines, *more)] if missing else []),
-        *([row(Press("pl_show", playlist.id, label=tr("Open"), style=Style.primary))] if playlist else []),
+        text(tr("**Not found**"), *lines, *more) if missing else None,
+        row(Press("pl_show", playlist.id, label=tr("Open"), style=Style.primary)) if playlist else None,
         colour=GOOD,
     )
 
@@ -219,9 +217,7 @@ def player_buttons(playlist: Playlist, place: int, places: int, track_id: int) -
 def _line(place: int, entry: Entry) -> ui.Item[Any]:
     if entry.track_id is None:
         return text(_heading(place, entry))
-    return ui.Section(
-        _heading(place, entry), accessory=Press("play", entry.track_id, label=tr("Play"), emoji="▶️")
-    )
+    return section(Press("play", entry.track_id, label=tr("Play"), emoji="▶️"), _heading(place, entry))
 
 
 def _heading(place: int, entry: Entry) -> str:

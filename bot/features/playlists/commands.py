@@ -10,7 +10,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import autocomplete as choices
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
 from bot.errors import answer_refusals
 from bot.features.playlists.cards import (
@@ -24,14 +24,14 @@ from bot.words.i18n import tr
 from core.errors import UserError
 from core.library.playlist_files import FORMATS
 
-Interaction = discord.Interaction[Moodstem]
 
-
-class PlaylistCommands(commands.GroupCog, group_name="playlist", group_description="Your playlists."):
+class PlaylistCommands(
+    Feature, commands.GroupCog, group_name="playlist", group_description="Your playlists."
+):
     """Keeps members' playlists."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self.one_at_a_time = asyncio.Lock()
 
@@ -172,7 +172,3 @@ class PlaylistCommands(commands.GroupCog, group_name="playlist", group_descripti
     async def play(self, interaction: Interaction, playlist: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await play_from(interaction, await choices.chosen_playlist(interaction, playlist), 0)
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(PlaylistCommands(bot))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import Sequence
 
 import discord
 
-from bot.app import Moodstem
+from bot.app import Interaction, Moodstem
 from bot.autocomplete import entries_of
 from bot.features.playlists.cards import import_card
 from bot.service.listening import file_name
 from bot.theme import plain
+from bot.widgets import attached
 from bot.words.i18n import tr
 from core.errors import Refusal, UserError
 from core.library.matching import match
@@ -21,7 +21,7 @@ from core.library.playlists import MOST_ENTRIES, Playlist
 
 
 async def bring_in(
-    bot: Moodstem, interaction: discord.Interaction[Moodstem], file: discord.Attachment, name: str | None
+    bot: Moodstem, interaction: Interaction, file: discord.Attachment, name: str | None
 ) -> None:
     """A playlist from a file, of what is in the library, in place of the deferred answer. Raises UserError."""
     if file.size > MOST_BYTES:
@@ -44,9 +44,7 @@ async def bring_in(
     await interaction.edit_original_response(view=card, attachments=files)
 
 
-async def hand_out(
-    bot: Moodstem, interaction: discord.Interaction[Moodstem], playlist: Playlist, forms: Sequence[str]
-) -> None:
+async def hand_out(bot: Moodstem, interaction: Interaction, playlist: Playlist, forms: Sequence[str]) -> None:
     """The playlist as a file of each form, in place of the deferred answer. Raises UserError when it is empty."""
     entries = await entries_of(interaction, playlist)
     if not entries:
@@ -58,12 +56,9 @@ async def hand_out(
             "**{name}** for other players. `/playlist import` reads each of them.",
             name=plain(playlist.name),
         ),
-        attachments=[
-            discord.File(io.BytesIO(write(playlist.name, items, form)), filename=f"{name}.{form}")
-            for form in forms
-        ],
+        attachments=[attached(write(playlist.name, items, form), f"{name}.{form}") for form in forms],
     )
 
 
 def _text_file(name: str, content: str) -> discord.File:
-    return discord.File(io.BytesIO(content.encode()), filename=name)
+    return attached(content.encode(), name)

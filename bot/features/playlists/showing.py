@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import discord
-
 from bot import autocomplete as choices
-from bot.app import Moodstem
-from bot.features.listen.commands import preview_file
+from bot.app import Interaction
+from bot.features.listen.commands import preview_file, track_named
 from bot.features.playlists.cards import player_buttons, playlist_card, shared_card
 from bot.router import Press
 from bot.theme import GOOD, plain
@@ -18,8 +16,6 @@ from bot.words.i18n import tr
 from core.errors import UserError
 from core.library.playlists import Entry, Playlist
 from core.library.tracks import Track
-
-Interaction = discord.Interaction[Moodstem]
 
 
 async def save_as_playlist(interaction: Interaction, wanted: str, track_ids: Sequence[int]) -> None:
@@ -102,14 +98,6 @@ async def play_from(interaction: Interaction, playlist: Playlist, place: int) ->
         attachments=[sound],
         view=player_buttons(playlist, place, len(here), track.id),
     )
-
-
-async def track_named(interaction: Interaction, track_id: int) -> Track:
-    """Raises UserError where it is gone, or of another server's library."""
-    track = await interaction.client.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
-    if track is None:
-        raise UserError(tr("This track is no longer in the library here; find another with /library search."))
-    return track
 
 
 def counted_as(playlist: Playlist, entries: Sequence[Entry]) -> Playlist:

@@ -11,10 +11,6 @@ KEPT = mark(
     "Your answers to the mood questions and the profile made of them, what I recommended to you and what you listened to, your 👍 and 👎, searches, playlists and parties, the tracks that you uploaded, that you agreed to this, the language that you chose, whether I tell you of finished tracks, and, of those who manage a server, what they did with /admin. I read no messages and guess nothing: moods come only from your answers."
 )
 
-BRIEFLY = mark(
-    "your answers and your mood, what I pick and you play, 👍 and 👎, searches, lists and uploads. I read no messages and guess nothing."
-)
-
 WHY = mark(
     "So that I can choose music for you and get better at it, go on where you left, and show you your uploads and lists. Nothing of it is passed on or used for anything else."
 )
@@ -55,32 +51,6 @@ def erase_card() -> Card:
             "Erase your answers, profile, recommendations, ratings, playlists, uploads and all else? This cannot be undone."
         ),
         Press("privacy_erase", label=tr("Erase"), style=Style.danger),
-    )
-
-
-def consent_card(kept: RetentionSettings, asked: int, short: str) -> Card:
-    """At first use, before anything is stored; `asked` and `short` say what goes on after a yes."""
-    return Card(
-        text(tr("## Before we begin"), tr("To do that I have to keep something about you. You decide.")),
-        text(*_briefly(kept)),
-        text(tr("-# `/privacy` says it in full, hands all of it out, or erases it, any time.")),
-        row(
-            Press("consent_yes", asked, short, label=tr("Agree and go on"), style=Style.success),
-            Press("consent_no", label=tr("Not now")),
-        ),
-    )
-
-
-def _briefly(kept: RetentionSettings) -> tuple[str, str, str]:
-    """What somebody reads who wants to begin."""
-    return (
-        tr("**What:** {what}", what=tr(BRIEFLY)),
-        tr("**Why:** {why}", why=tr("to choose music for you, and to go on where you left.")),
-        tr(
-            "**How long:** uploads {uploads} days, what I picked and you played {history} days, the rest until you erase it.",
-            uploads=kept.uploads_days,
-            history=kept.history_days,
-        ),
     )
 
 

@@ -8,9 +8,8 @@ import json
 
 import discord
 from discord import app_commands
-from discord.ext import commands
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction
 from bot.consent import Waiting, stores_nothing
 from bot.errors import TROUBLE
 from bot.features.privacy.cards import erase_card, privacy_card
@@ -30,11 +29,8 @@ NOT_NOW = mark(
 )
 
 
-class Privacy(commands.Cog):
+class Privacy(Feature):
     """Hands out, forgets, and remembers a yes."""
-
-    def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
 
     @app_commands.command(
         description="What I keep about you; have it handed out or erased.", extras=stores_nothing
@@ -46,7 +42,7 @@ class Privacy(commands.Cog):
             app_commands.Choice(name="erase", value="erase"),
         ]
     )
-    async def privacy(self, interaction: discord.Interaction[Moodstem], action: str | None = None) -> None:
+    async def privacy(self, interaction: Interaction, action: str | None = None) -> None:
         match action:
             case "export":
                 await self.export(interaction)
@@ -57,7 +53,7 @@ class Privacy(commands.Cog):
                 await interaction.response.send_message(view=card, ephemeral=True)
 
     @on_press("privacy_export", consent=False)
-    async def export(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def export(self, interaction: Interaction) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         found = await export_member(self.bot.database, interaction.user.id)
         data = json.dumps(found, ensure_ascii=False, indent=1).encode()
@@ -67,11 +63,11 @@ class Privacy(commands.Cog):
         )
 
     @on_press("privacy_ask", consent=False)
-    async def ask(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def ask(self, interaction: Interaction) -> None:
         await interaction.response.send_message(view=erase_card(), ephemeral=True)
 
     @on_press("privacy_erase", consent=False)
-    async def erase(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def erase(self, interaction: Interaction) -> None:
         await interaction.response.defer()
         counts = await erase_member(self.bot.database, self.bot.settings.data, interaction.user.id)
         rows = sum(count for table, count in counts.items() if table != "file")
@@ -86,7 +82,7 @@ class Privacy(commands.Cog):
         )
 
     @on_press("consent_yes", consent=False)
-    async def yes(self, interaction: discord.Interaction[Moodstem], asked: str, *short: str) -> None:
+    async def yes(self, interaction: Interaction, asked: str, *short: str) -> None:
         """Notes the consent, then does what waited for it: a command, a button, or nothing that is still known."""
         await agree(self.bot.database, interaction.user.id)
         waiting = self.bot.gate.take(asked, interaction.user.id)
@@ -97,7 +93,7 @@ class Privacy(commands.Cog):
             await interaction.response.edit_message(view=note_card(tr(AGREED), colour=GOOD))
         await self.clear(interaction, waiting)
 
-    async def clear(self, interaction: discord.Interaction[Moodstem], waiting: Waiting | None) -> None:
+    async def clear(self, interaction: Interaction, waiting: Waiting | None) -> None:
         """Take the card away, unless the answer has taken its place."""
         kind = interaction.response.type
         in_place = (
@@ -110,9 +106,5 @@ class Privacy(commands.Cog):
                 await waiting.interaction.delete_original_response()
 
     @on_press("consent_no", consent=False)
-    async def no(self, interaction: discord.Interaction[Moodstem]) -> None:
+    async def no(self, interaction: Interaction) -> None:
         await interaction.response.edit_message(view=note_card(tr(NOT_NOW)))
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Privacy(bot))

@@ -10,7 +10,7 @@ from discord import ui
 
 from bot.router import Choose, Press
 from bot.theme import plain
-from bot.widgets import Card, Style, line, mood_colour, row, text
+from bot.widgets import Card, Style, by_line, line, mood_colour, row, section, text, turning
 from bot.words.changes import change_text, change_title
 from bot.words.explain import signed, why
 from bot.words.i18n import inside, ordinal, tr
@@ -57,22 +57,18 @@ def picks_card(made: Recommended, page: int = 0, *, steers: Sequence[str] = (), 
     said: set[str] = set()
     for position, pick in enumerate(shown, first):
         items.append(
-            _section(
+            section(
                 Press("play", pick.track_id, label=tr("Play"), emoji="▶️"),
                 f"**{position + 1}. {plain(pick.title)}**",
-                _by_line(pick.artist, pick.genre),
+                by_line(pick.artist, pick.genre),
                 *(
                     f"> {plain(reason_text(reason), SENTENCE)}"
                     for reason in in_short(pick, 2 if len(shown) <= 3 else 1, said)
                 ),
             )
         )
-    turning = [
-        Press("rec_page", made.id, (page - 1) % pages, emoji="◀️"),
-        Press("rec_page", made.id, page + 1, label=f"{page + 1} / {pages}", emoji="▶️"),
-    ]
     if pages > 1 and not shared:
-        items.append(row(*(turning if pages > 2 else turning[1:])))
+        items.append(row(*turning("rec_page", made.id, page=page, pages=pages)))
     else:
         items.append(line())
     items.append(
@@ -87,7 +83,7 @@ def picks_card(made: Recommended, page: int = 0, *, steers: Sequence[str] = (), 
         items += _steering(made, shown, steers)
         items.append(
             row(
-                *([Press("rec_undo", made.id, label=tr("Undo"), emoji="↩️")] if made.parent_id else ()),
+                Press("rec_undo", made.id, label=tr("Undo"), emoji="↩️") if made.parent_id else None,
                 Press("rec_more", made.id, label=tr("Other picks"), emoji="🔀", style=Style.primary),
                 Press("rec_share", made.id, page, label=tr("Share"), emoji="📣"),
                 Press("pl_save", made.id, label=tr("Save"), emoji="💾"),
@@ -208,17 +204,13 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
     found = why(pick)
     place = tr("{place} of {count}", place=ordinal(position + 1), count=len(made.picks))
     sources = sorted({reason.citation for reason in (*found.reasons, *found.against) if reason.citation})
-    said = [
-        f"**{signed(reason.contribution)}** {plain(reason_text(reason), SENTENCE)}"
-        for reason in found.reasons
-    ]
-    against = [
-        f"**{signed(reason.contribution)}** {plain(reason_text(reason), SENTENCE)}"
-        for reason in found.against
-    ]
+    said, against = (
+        [f"**{signed(one.contribution)}** {plain(reason_text(one), SENTENCE)}" for one in reasons]
+        for reasons in (found.reasons, found.against)
+    )
     small = [
         *(plain(note, SENTENCE) for note in found.notes),
-        *([tr("After {sources}.", sources="; ".join(sources))] if sources else []),
+        tr("After {sources}.", sources="; ".join(sources)) if sources else None,
     ]
     return Card(
         text(
@@ -228,22 +220,20 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
         text(
             tr("**What speaks for it**"), *(said or [tr("Nothing in particular: the others fit even less.")])
         ),
-        *([text(tr("**What speaks against it**"), *against)] if against else []),
-        *(
-            [text(tr("**What would rank higher**"), *(plain(one, SENTENCE) for one in ranking))]
-            if ranking
-            else []
-        ),
-        *([text(*(f"-# {one}" for one in small))] if small else []),
+        text(tr("**What speaks against it**"), *against) if against else None,
+        text(tr("**What would rank higher**"), *(plain(one, SENTENCE) for one in ranking))
+        if ranking
+        else None,
+        text(*(f"-# {one}" for one in small)) if small else None,
         row(
             Press("play", pick.track_id, label=tr("Play"), emoji="▶️"),
             Press("like_this", pick.track_id, label=tr("More like this")),
-            *([Press("rec_less", made.id, pick.track_id, label=tr("Less like this"))] if own else []),
+            Press("rec_less", made.id, pick.track_id, label=tr("Less like this")) if own else None,
             Press("details", pick.track_id, label=tr("Details"), emoji="🔍"),
         ),
         row(
             *opinion_buttons(pick.track_id),
-            *([Press("rec_skip", made.id, pick.track_id, emoji="⏭️", label=tr("Skip"))] if own else []),
+            Press("rec_skip", made.id, pick.track_id, emoji="⏭️", label=tr("Skip")) if own else None,
             Press("pl_pick", pick.track_id, label=tr("Add to playlist"), emoji="➕"),
         ),
         colour=mood_colour(next(iter(made.query.target.strongest(1)), (None,))[0] if own else None),
@@ -285,18 +275,9 @@ def similar_card(track: Track, near: Sequence[Similar]) -> Card:
 
 def similar_section(one: Similar) -> ui.Section[Any]:
     """One of them, with its first reason and a button to hear it."""
-    return _section(
+    return section(
         Press("play", one.track.id, label=tr("Play"), emoji="▶️"),
         f"**{plain(one.track.title)}**",
-        _by_line(one.track.artist, one.track.genre),
+        by_line(one.track.artist, one.track.genre),
         *(f"> {likeness_text(reason)}" for reason in one.reasons[:1]),
     )
-
-
-def _section(button: Press, *lines: str) -> ui.Section[Any]:
-    return ui.Section("\n".join(one for one in lines if one), accessory=button)
-
-
-def _by_line(artist: str | None, genre: str | None) -> str:
-    parts = [plain(part, 60) for part in (artist, genre) if part]
-    return f"-# {' · '.join(parts)}" if parts else ""

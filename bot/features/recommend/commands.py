@@ -6,11 +6,9 @@ import asyncio
 import secrets
 from dataclasses import replace
 
-import discord
 from discord import app_commands
-from discord.ext import commands
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.errors import answer_refusals
 from bot.features.listen.commands import play, track_named
 from bot.features.recommend.cards import PAGE, no_mood_card, picks_card, why_card
@@ -23,10 +21,9 @@ from core.errors import Fact, UserError, fact
 from core.library.recommendations import RecommendationQuery, Recommended
 from core.moods.aim import AIMS
 from core.moods.profile import MOODS
-from core.recommend.rules import occasions, topic_weights
+from core.recommend.rules import topic_weights
 from core.recommend.steer import SURPRISE, opposite_of, pressed, taken_back
-
-Interaction = discord.Interaction[Moodstem]
+from core.recommend.table import occasions
 
 
 async def picks_view(interaction: Interaction, made: Recommended, page: int = 0) -> Card:
@@ -35,11 +32,11 @@ async def picks_view(interaction: Interaction, made: Recommended, page: int = 0)
     return picks_card(made, page, steers=steers)
 
 
-class Recommend(commands.Cog):
+class Recommend(Feature):
     """Recommends tracks, says why, and lets them be steered."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.recommending = bot.recommending
 
     @app_commands.command(name="recommend", description="Music for your mood, with the reasons.")
@@ -243,7 +240,3 @@ def _steered(
     if what == SURPRISE:
         query = replace(query, seed=secrets.randbelow(2**31))
     return query, fact("steered", steer=what), what
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Recommend(bot))

@@ -11,17 +11,18 @@ from discord import ui
 from bot.features.admin.cards import newer_older
 from bot.router import Choose, Form, Press
 from bot.theme import STEM_EMOJI, plain
-from bot.widgets import Card, Style, mood_colour, note_card, row, text
+from bot.widgets import Card, Style, mood_colour, note_card, row, text, turning
 from bot.words.glossary import meaning
 from bot.words.i18n import inside, tr, trn
 from bot.words.moods import mood_label, occasion_label
-from bot.words.rules import preference_label, rule_about, rule_named, topic_label
+from bot.words.named import word
+from bot.words.rules import rule_about, rule_named, topic_label
 from bot.words.wording import the_source
 from core.audio.types import STEMS
 from core.library.rule_weights import Change
 from core.moods.profile import MOODS, PREFERENCES
-from core.recommend.rules import Rule, occasions
-from core.recommend.table import occasion_emoji
+from core.recommend.rule import Rule
+from core.recommend.table import occasion_emoji, occasions
 from core.recommend.tuning import MOST, share, token
 from core.recommend.weight_preview import TOP, Outcome, Sample
 
@@ -64,12 +65,12 @@ def rules_card(
             for place, rule in enumerate(shown, page * PAGE + 1)
         ]
         items.append(row(_list("rules_open", (), tr("Change one of these"), options)))
-    turning = [
-        Press("rules_page", topic, source, (page - 1) % pages, emoji="◀️"),
-        Press("rules_page", topic, source, page + 1, label=f"{page + 1} / {pages}", emoji="▶️"),
-    ][max(3 - pages, 0) :]  # neither on one page, only onwards on two
     changes = Press("rules_changes", 0, label=tr("Changes"), emoji="📜")
-    return Card(*items, row(*turning, changes), colour=mood_colour(topic))
+    return Card(
+        *items,
+        row(*turning("rules_page", topic, source, page=page, pages=pages), changes),
+        colour=mood_colour(topic),
+    )
 
 
 def rule_card(
@@ -90,7 +91,7 @@ def rule_card(
     )
     about = meaning(rule.feature)
     return Card(
-        *([text(note)] if note else []),
+        text(note) if note else None,
         text(
             f"## {_heading(rule_about(rule))}",
             tr("Speaks for **{topic}**: {why}.", topic=topic_label(rule.topic), why=_why(rule)),
@@ -99,7 +100,7 @@ def rule_card(
         text(_heading(_counts(rule, weights)) + "."),
         row(*tries, back, Press("rules_number", rule.id, label=tr("Number …"), emoji="🔢")),
         row(
-            *([Press("rules_undo", undoable.id, label=tr("Undo"), emoji="↩️")] if undoable else ()),
+            Press("rules_undo", undoable.id, label=tr("Undo"), emoji="↩️") if undoable else None,
             Press("rules_page", rule.topic, "all", 0, label=tr("All of these rules")),
             Press("rules_changes", 0, label=tr("Changes"), emoji="📜"),
         ),
@@ -133,7 +134,7 @@ def preview_card(
         text(
             f"**{_heading(sample_label(one.sample))}**",
             *(listed or [tr("The library is empty: nothing to recommend yet.")]),
-            *([tr("-# No longer among them: {gone}", gone=gone)] if gone else []),
+            tr("-# No longer among them: {gone}", gone=gone) if gone else None,
         ),
         row(_list("rules_sample", (rule.id, wanted), tr("Show another listener"), options, str(chosen))),
         row(
@@ -201,7 +202,7 @@ def sample_label(sample: Sample) -> str:
     if sample.occasion:
         parts.append(inside(occasion_label(sample.occasion)))
     if sample.preference:
-        parts.append(tr("wishes for more {preference}", preference=preference_label(sample.preference)))
+        parts.append(tr("wishes for more {preference}", preference=word("preferences", sample.preference)))
     return ", ".join(parts)
 
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-import discord
-from discord.ext import commands
-
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.features.rules.cards import (
     PAGE,
     SOURCES,
@@ -44,11 +41,8 @@ async def rules_view(
     return rules_card(rules, await weights_of(bot.database.fetch, guild_id), topic, source, page)
 
 
-class Rules(commands.Cog):
+class Rules(Feature):
     """The buttons, lists and the form under /admin rules; all of them for those who manage the server."""
-
-    def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
 
     async def rule_view(self, guild_id: int, rule: Rule, note: str = "") -> Card:
         """One rule's card; undo is offered when the newest change was of this rule."""
@@ -57,54 +51,48 @@ class Rules(commands.Cog):
         return rule_card(rule, await weights_of(self.bot.database.fetch, guild_id), note, undoable)
 
     @on_press("rules_topic", consent=False)
-    async def topic(self, interaction: discord.Interaction[Moodstem], source: str, topic: str) -> None:
+    async def topic(self, interaction: Interaction, source: str, topic: str) -> None:
         view = await rules_view(self.bot, must_manage(interaction), topic, source)
         await interaction.response.edit_message(view=view)
 
     @on_press("rules_source", consent=False)
-    async def source(self, interaction: discord.Interaction[Moodstem], topic: str, source: str) -> None:
+    async def source(self, interaction: Interaction, topic: str, source: str) -> None:
         view = await rules_view(self.bot, must_manage(interaction), topic, source)
         await interaction.response.edit_message(view=view)
 
     @on_press("rules_page", consent=False)
-    async def page(
-        self, interaction: discord.Interaction[Moodstem], topic: str, source: str, page: int
-    ) -> None:
+    async def page(self, interaction: Interaction, topic: str, source: str, page: int) -> None:
         view = await rules_view(self.bot, must_manage(interaction), topic, source, page)
         await interaction.response.edit_message(view=view)
 
     @on_press("rules_open", consent=False)
-    async def open(self, interaction: discord.Interaction[Moodstem], rule_id: str) -> None:
+    async def open(self, interaction: Interaction, rule_id: str) -> None:
         view = await self.rule_view(must_manage(interaction), the_rule(rule_id))
         await interaction.response.edit_message(view=view)
 
     @on_press("rules_rule", consent=False)
-    async def back(self, interaction: discord.Interaction[Moodstem], rule_id: str) -> None:
+    async def back(self, interaction: Interaction, rule_id: str) -> None:
         await self.open(interaction, rule_id)
 
     @on_press("rules_number", consent=False)
-    async def number(self, interaction: discord.Interaction[Moodstem], rule_id: str) -> None:
+    async def number(self, interaction: Interaction, rule_id: str) -> None:
         guild_id, rule = must_manage(interaction), the_rule(rule_id)
         weights = await weights_of(self.bot.database.fetch, guild_id)
         await interaction.response.send_modal(number_form(rule, weights.get(rule_id, rule.weight)))
 
     @on_press("rules_typed", consent=False)
-    async def typed(self, interaction: discord.Interaction[Moodstem], rule_id: str, number: str) -> None:
+    async def typed(self, interaction: Interaction, rule_id: str, number: str) -> None:
         await self.show_preview(interaction, rule_id, weight_text(weight_from(number)), 0)
 
     @on_press("rules_try", consent=False)
-    async def try_(self, interaction: discord.Interaction[Moodstem], rule_id: str, wanted: str) -> None:
+    async def try_(self, interaction: Interaction, rule_id: str, wanted: str) -> None:
         await self.show_preview(interaction, rule_id, wanted, 0)
 
     @on_press("rules_sample", consent=False)
-    async def sample(
-        self, interaction: discord.Interaction[Moodstem], rule_id: str, wanted: str, sample: int
-    ) -> None:
+    async def sample(self, interaction: Interaction, rule_id: str, wanted: str, sample: int) -> None:
         await self.show_preview(interaction, rule_id, wanted, sample)
 
-    async def show_preview(
-        self, interaction: discord.Interaction[Moodstem], rule_id: str, wanted: str, sample: int
-    ) -> None:
+    async def show_preview(self, interaction: Interaction, rule_id: str, wanted: str, sample: int) -> None:
         """What the weight would change, in place of the card that was pressed."""
         guild_id, rule = must_manage(interaction), the_rule(rule_id)
         weights = await weights_of(self.bot.database.fetch, guild_id)
@@ -116,9 +104,7 @@ class Rules(commands.Cog):
         await interaction.edit_original_response(view=view)
 
     @on_press("rules_apply")
-    async def apply(
-        self, interaction: discord.Interaction[Moodstem], rule_id: str, wanted: str, seen: str
-    ) -> None:
+    async def apply(self, interaction: Interaction, rule_id: str, wanted: str, seen: str) -> None:
         guild_id, rule = must_manage(interaction), the_rule(rule_id)
         change = await set_weight(
             self.bot.database, guild_id, interaction.user.id, rule_id, _weight(wanted), seen
@@ -128,7 +114,7 @@ class Rules(commands.Cog):
         await interaction.response.edit_message(view=view)
 
     @on_press("rules_undo")
-    async def undo(self, interaction: discord.Interaction[Moodstem], change_id: int) -> None:
+    async def undo(self, interaction: Interaction, change_id: int) -> None:
         guild_id = must_manage(interaction)
         change = await undo(self.bot.database, guild_id, interaction.user.id, change_id)
         await self.log(guild_id, interaction.user.id, mark("rule undone"), change)
@@ -138,7 +124,7 @@ class Rules(commands.Cog):
         await interaction.response.edit_message(view=view)
 
     @on_press("rules_changes", consent=False)
-    async def changes(self, interaction: discord.Interaction[Moodstem], page: int) -> None:
+    async def changes(self, interaction: Interaction, page: int) -> None:
         guild_id = must_manage(interaction)
         found = await changes(self.bot.database, guild_id, PAGE + 1, page * PAGE)
         view = changes_card(
@@ -161,7 +147,3 @@ class Rules(commands.Cog):
 
 def _weight(wanted: str) -> float | None:
     return None if wanted == "usual" else weight_from(wanted)
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Rules(bot))

@@ -9,12 +9,12 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.features.library.cards import by_line
 from bot.router import Choose, Press
 from bot.theme import STEM_EMOJI, plain
-from bot.widgets import Card, Style, gallery, line, row, text
-from bot.words.i18n import inside, joined, mark, number, tr
+from bot.widgets import Card, Style, by_line, gallery, line, row, section, text
+from bot.words.i18n import inside, joined, number, tr
 from bot.words.likeness import likeness_text
+from bot.words.named import word, words
 from bot.words.names import stem_name
 from bot.words.prominence import prominence_text
 from core.audio.types import STEMS
@@ -23,14 +23,9 @@ from core.library.tracks import Track
 from core.recommend.prominence import Prominent
 from core.recommend.similar import Similar
 
-KINDS = {
-    "sound": (mark("Sound"), "🎚️"),
-    "instruments": (mark("Instruments"), "🎻"),
-    "latent": (mark("Network"), "🧠"),
-}
-"""What tracks can be compared by here: {name: (label, emoji)}."""
+KINDS = {"sound": "🎚️", "instruments": "🎻", "latent": "🧠"}
+"""What tracks can be compared by here."""
 
-METRICS = {"cosine": mark("Cosine"), "euclidean": mark("Distance")}
 PICTURE = "comparison.png"
 COUNT = 5
 
@@ -57,7 +52,7 @@ class Question:
         return cls(
             track_id,
             by if by in KINDS else "sound",
-            metric if metric in METRICS else "cosine",
+            metric if metric in words("metrics") else "cosine",
             known,
             practise if practise in STEMS else "",
         )
@@ -91,17 +86,11 @@ def answer_card(
     )
     for place, (found, value, why) in enumerate(shown, 1):
         items.append(
-            ui.Section(
-                "\n".join(
-                    part
-                    for part in (
-                        f"**{place}. {plain(found.title, 60)}**  {value}",
-                        by_line(found.artist, found.genre),
-                        *(f"> {plain(reason, 200)}" for reason in why),
-                    )
-                    if part
-                ),
-                accessory=Press("play", found.id, label=tr("Play"), emoji="▶️"),
+            section(
+                Press("play", found.id, label=tr("Play"), emoji="▶️"),
+                f"**{place}. {plain(found.title, 60)}**  {value}",
+                by_line(found.artist, found.genre),
+                *(f"> {plain(reason, 200)}" for reason in why),
             )
         )
     if not shown:
@@ -129,7 +118,7 @@ def _first(one: Similar | None) -> list[str]:
 
 
 def _heading(question: Question, track: Track | None) -> list[str]:
-    by = f"{inside(tr(KINDS[question.by][0]))}, {inside(tr(METRICS[question.metric]))}"
+    by = f"{inside(word('compared', question.by))}, {inside(word('metrics', question.metric))}"
     if question.by == "instruments" and question.stems:
         stems = joined([inside(stem_name(stem)) for stem in question.stems])
         by = tr("{measure}, only {instruments}", measure=by, instruments=stems)
@@ -155,19 +144,19 @@ def _ways(question: Question) -> list[ui.Item[Any]]:
     buttons = [
         Press(
             "sim", *replace(question, by=name, stems=question.stems if name == "instruments" else ()).arguments,
-            label=tr(label), emoji=emoji, style=Style.primary if question.by == name else Style.secondary,
+            label=word("compared", name), emoji=emoji, style=Style.primary if question.by == name else Style.secondary,
             disabled=question.by == name,
         )
-        for name, (label, emoji) in KINDS.items()
+        for name, emoji in KINDS.items()
     ]  # fmt: skip
     buttons += [
         Press(
             "sim_metric",
             *replace(question, metric=name).arguments,
-            label=tr(label),
+            label=word("metrics", name),
             disabled=question.metric == name or question.by == "latent",  # those vectors have a length of 1
         )
-        for name, label in METRICS.items()
+        for name in words("metrics")
     ]
     options = [
         discord.SelectOption(
@@ -217,9 +206,9 @@ def comparison_card(left: Track, right: Track, reasons: Sequence[Fact], audio_is
     )
     return Card(
         text(tr("## {one} and {other}", one=one, other=other)),
-        *([text(*(f"> {plain(likeness_text(one), 200)}" for one in reasons))] if reasons else []),
+        text(*(f"> {plain(likeness_text(one), 200)}" for one in reasons)) if reasons else None,
         gallery(PICTURE, description),
-        *([] if audio_is_there else [text(tr("-# The audio of one of them is no longer kept."))]),
+        None if audio_is_there else text(tr("-# The audio of one of them is no longer kept.")),
         row(
             Press("play", left.id, label=tr("Play the first"), emoji="▶️"),
             Press("play", right.id, label=tr("Play the second"), emoji="▶️"),

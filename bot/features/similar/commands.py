@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from pathlib import Path
 
-import discord
 from discord import app_commands
-from discord.ext import commands
 
 from bot import autocomplete as choices
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
 from bot.errors import answer_refusals
-from bot.features.similar.cards import COUNT, KINDS, PICTURE, Question, answer_card, comparison_card
+from bot.features.similar.cards import COUNT, PICTURE, Question, answer_card, comparison_card
 from bot.router import on_press
 from bot.service.drawings import Drawings
+from bot.widgets import attached
 from bot.words.i18n import tr
 from bot.words.likeness import side_by_side
+from bot.words.named import words
 from bot.words.pictures import comparison_words
 from core.audio.types import STEMS
-from core.errors import Fact, UserError, fact
+from core.errors import Fact, UserError
 from core.library.catalog import Catalog
-from core.library.latents import Latents, load_latents, told
+from core.library.latents import Latents, common_genre, load_latents, told
 from core.library.tracks import Track
 from core.pictures.drawing import draw_comparison
 from core.recommend import acoustic_similarity
 from core.recommend.prominence import Prominent, prominent
 from core.recommend.similar import Similar, similar
 from core.track_analysis import TrackAnalysis
-
-Interaction = discord.Interaction[Moodstem]
 
 POOL = 5
 """To practise with, and like a track: among this many times more similar tracks than are shown."""
@@ -40,11 +37,11 @@ KEPT = 12
 """Comparisons that stay in memory, about 0.4 MB each."""
 
 
-class SimilarCommands(commands.Cog, name="Similar"):
+class SimilarCommands(Feature, name="Similar"):
     """Finds what goes with a track and shows why."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.latents: tuple[int, Latents] | None = None
         self.comparisons: Drawings[tuple[bytes, list[Fact], bool]] = Drawings(KEPT)
 
@@ -60,7 +57,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
     )
     @app_commands.autocomplete(track=choices.tracks_and_own)
     @app_commands.choices(
-        by=[app_commands.Choice(name=label, value=name) for name, (label, _) in KINDS.items()],
+        by=[app_commands.Choice(name=label, value=name) for name, label in words("compared").items()],
         instrument=choices.INSTRUMENTS,
         practise=choices.INSTRUMENTS,
     )
@@ -114,7 +111,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
         found = []
         for track_id, cosine in near:
             there = await told(self.bot.database, track_id)
-            found.append(Similar(catalog.track(track_id), cosine, _genres(there, here)))
+            found.append(Similar(catalog.track(track_id), cosine, common_genre(there, here)))
         return found
 
     @on_press("sim", consent=False)
@@ -125,39 +122,19 @@ class SimilarCommands(commands.Cog, name="Similar"):
         await self.answer(interaction, Question.of(track_id, by, metric, stems, practise))
 
     @on_press("sim_metric", consent=False)
-    async def measured(
-        self, interaction: Interaction, track_id: int, by: str, metric: str, stems: str, practise: str
-    ) -> None:
-        await self.again(interaction, track_id, by, metric, stems, practise)
+    async def measured(self, interaction: Interaction, track_id: int, *how: str) -> None:
+        await self.again(interaction, track_id, *_four(how))
 
     @on_press("sim_stem", consent=False)
-    async def only(
-        self,
-        interaction: Interaction,
-        track_id: int,
-        by: str,
-        metric: str,
-        stems: str,
-        practise: str,
-        stem: str,
-    ) -> None:
+    async def only(self, interaction: Interaction, track_id: int, *how: str) -> None:
         """One more instrument that is compared, or one less."""
         await interaction.response.defer()
-        question = Question.of(track_id, by, metric, stems, practise)
+        question, stem = Question.of(track_id, *_four(how[:-1])), how[-1]
         await self.answer(interaction, question.toggled(stem) if stem in STEMS else question)
 
     @on_press("sim_practise", consent=False)
-    async def practise(
-        self,
-        interaction: Interaction,
-        track_id: int,
-        by: str,
-        metric: str,
-        stems: str,
-        _before: str,
-        stem: str,
-    ) -> None:
-        await self.again(interaction, track_id, by, metric, stems, stem)
+    async def practise(self, interaction: Interaction, track_id: int, *how: str) -> None:
+        await self.again(interaction, track_id, *_four((*how[:3], *how[4:])))
 
     @on_press("compare", consent=False)
     async def compare(self, interaction: Interaction, one: int, other: int) -> None:
@@ -176,7 +153,7 @@ class SimilarCommands(commands.Cog, name="Similar"):
         )
         await interaction.edit_original_response(
             view=comparison_card(left, right, reasons, there),
-            attachments=[discord.File(io.BytesIO(picture), filename=PICTURE)],
+            attachments=[attached(picture, PICTURE)],
         )
 
     async def draw(
@@ -203,15 +180,6 @@ class SimilarCommands(commands.Cog, name="Similar"):
         if track is None or analysis is None:
             raise UserError(tr("This track is no longer in the library here; use /similar with another one."))
         return track, analysis
-
-
-def _genres(here: dict[str, float], there: dict[str, float]) -> list[Fact]:
-    """The genre that the network hears in both most."""
-    common = {name: min(share, there[name]) for name, share in here.items() if name in there}
-    if not common:
-        return []
-    name = max(common, key=lambda one: common[one])
-    return [fact("both-genre", here=here[name], there=there[name], genre=name)]
 
 
 def find(
@@ -242,5 +210,8 @@ def find(
     return near, prominent(catalog, question.practise, COUNT, among)
 
 
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(SimilarCommands(bot))
+def _four(how: tuple[str, ...]) -> tuple[str, str, str, str]:
+    """What a question's button says beside the track: what is compared, by which measure and instruments, what for."""
+    if len(how) != 4:
+        raise UserError(tr("This card is from another version of me; run the command again."))
+    return how

@@ -9,9 +9,8 @@ import aiohttp
 import discord
 from discord.http import HTTPClient
 
-from bot.service.downloads import NOT_HANDED_OVER, Lost
-from bot.words.i18n import tr
-from core.errors import UserError
+from bot.service.downloads import Lost
+from core.errors import Refusal
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +25,7 @@ async def pieces(attachment: discord.Attachment, http: HTTPClient) -> AsyncGener
         try:
             data = await attachment.read()
         except discord.HTTPException as error:
-            raise UserError(tr(NOT_HANDED_OVER)) from error
+            raise Refusal("not-handed-over") from error
         for start in range(0, len(data), CHUNK):
             yield data[start : start + CHUNK]
         return
@@ -38,6 +37,6 @@ async def pieces(attachment: discord.Attachment, http: HTTPClient) -> AsyncGener
             raise Lost(f"status {response.status}")
         if response.status != 200:
             log.warning("Discord's CDN answered %d for an attachment", response.status)
-            raise UserError(tr(NOT_HANDED_OVER))
+            raise Refusal("not-handed-over")
         async for chunk in response.content.iter_chunked(CHUNK):
             yield chunk

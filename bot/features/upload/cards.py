@@ -10,7 +10,8 @@ from bot.features.recommend.cards import similar_section
 from bot.router import Press
 from bot.theme import BAD, GOOD, NEUTRAL, STEM_EMOJI, bar, clock, plain, roughly
 from bot.widgets import Card, Style, line, note_card, row, text
-from bot.words.i18n import inside, mark, percent, tr
+from bot.words.i18n import inside, percent, tr
+from bot.words.named import word, words
 from bot.words.names import key_name, stem_name
 from bot.words.say import say
 from core.library.tracks import Track
@@ -20,36 +21,6 @@ from core.separation.registry import describe
 from core.track_analysis import TrackAnalysis
 from jobs.kinds import analyse, index, stems
 from jobs.model import Job
-
-STAGES = {
-    "": mark("Starting"),
-    "decode": mark("Reading the file"),
-    "separate": mark("Separating the instruments"),
-    "describe": mark("Measuring each instrument"),
-    "picture": mark("Drawing the picture"),
-    "encode": mark("Writing the stems"),
-    "index": mark("Going through the files"),
-}
-
-FOUND = {
-    "added": mark("{count} added"),
-    "updated": mark("{count} updated"),
-    "renewed": mark("{count} heard again"),
-    "moved": mark("{count} moved"),
-    "removed": mark("{count} removed"),
-    "duplicates": mark("{count} there twice"),
-    "unchanged": mark("{count} unchanged"),
-}
-"""What a re-index did with files, by the names in its result."""
-
-
-STATES = {
-    "queued": mark("waiting"),
-    "running": mark("being analysed"),
-    "done": mark("done"),
-    "failed": mark("failed"),
-    "cancelled": mark("cancelled"),
-}
 
 
 def job_title(job: Job) -> str:
@@ -68,10 +39,10 @@ def job_title(job: Job) -> str:
 
 def end_notice(job: Job) -> str:
     """The message that tells somebody who has waited: an edited card rings no bell."""
-    words = {"member": f"<@{job.user_id}>", "job": job_title(job)}
+    about = {"member": f"<@{job.user_id}>", "job": job_title(job)}
     if job.state == "done":
-        return tr("{member} **{job}** is done.", **words)
-    return tr("{member} **{job}** could not be finished; the card says why.", **words)
+        return tr("{member} **{job}** is done.", **about)
+    return tr("{member} **{job}** could not be finished; the card says why.", **about)
 
 
 def always_button(always: bool) -> Press:
@@ -111,7 +82,7 @@ def job_card(job: Job) -> Card:
             )
             return Card(title, text(f"⏳ {place}{left}."), row(refresh, cancel, tell))
         case "running":
-            stage = tr("Stopping") if job.cancel_requested else tr(STAGES.get(job.stage, plain(job.stage)))
+            stage = tr("Stopping") if job.cancel_requested else plain(word("stages", job.stage))
             return Card(
                 title,
                 text(f"{bar(job.progress, 14)}  {percent(job.progress)}", f"{stage}{left}."),
@@ -157,19 +128,19 @@ def result_card(
     )
     note = estimate_note(analysis.separator)
     return Card(
-        text(f"## {plain(track.title)}", *([artist] if artist else []), " · ".join(facts)),
+        text(f"## {plain(track.title)}", artist, " · ".join(facts)),
         text(
             tr("-# Share of the time that each sounds:\n{stems}", stems=stems)
             if stems
             else tr("-# No instrument stands out.")
         ),
-        *([text(note)] if note else []),
-        *([text(*(f"-# {plain(say(note), 200)}" for note in analysis.notes[:3]))] if analysis.notes else []),
-        *([overview(track)] if picture else []),
+        text(note) if note else None,
+        text(*(f"-# {plain(say(note), 200)}" for note in analysis.notes[:3])) if analysis.notes else None,
+        overview(track) if picture else None,
         *([line(), text(tr("**Goes well with**")), *(similar_section(one) for one in near)] if near else []),
         row(
             Press("play", track.id, label=tr("Hear it"), emoji="▶️"),
-            *([Press("stems", job.id, label=tr("Stems"), emoji="🎛️")] if analysis.instruments else []),
+            Press("stems", job.id, label=tr("Stems"), emoji="🎛️") if analysis.instruments else None,
             Press("like_this", track.id, label=tr("More like this")),
             Press("details", track.id, label=tr("Details"), emoji="🔍"),
         ),
@@ -192,7 +163,7 @@ def result_card(
 def index_card(job: Job) -> Card:
     """What a re-index found."""
     report = index.KIND.result(job)
-    counts = [tr(words, count=count) for name, words in FOUND.items() if (count := getattr(report, name))]
+    counts = [word("found", name, count=count) for name in words("found") if (count := getattr(report, name))]
     failed = report.failed
     lines = [f"-# {plain(path, 60)}: {plain(say(why), 120)}" for path, why in failed[:5]]
     more = [tr("-# … and {count} more", count=len(failed) - 5)] if len(failed) > 5 else []
@@ -201,7 +172,7 @@ def index_card(job: Job) -> Card:
             f"### {job_title(job)}",
             tr("Done: {counts}.", counts=", ".join(counts) or tr("no audio files found")),
         ),
-        *([text(tr("⚠️ {count} could not be read:", count=len(failed)), *lines, *more)] if failed else []),
+        text(tr("⚠️ {count} could not be read:", count=len(failed)), *lines, *more) if failed else None,
         colour=GOOD,
     )
 
@@ -236,8 +207,8 @@ def jobs_card(jobs: Sequence[Job], always: bool = False) -> Card:
 
 def _state(state: str, eta_s: float | None) -> str:
     left = tr(", {time} to go", time=roughly(eta_s)) if eta_s else ""
-    word = tr(STATES.get(state, state))
-    return f"{word}{left}" if state in ("queued", "running") else word
+    said = word("states", state)
+    return f"{said}{left}" if state in ("queued", "running") else said
 
 
 SOUNDS = 0.02
@@ -268,8 +239,8 @@ def stems_card(job: Job, analysis: TrackAnalysis | None, until: float | None) ->
         text(
             tr("## Stems of {title}", title=title),
             tr("Tap one to hear it and to take it along; only you see this."),
-            *([estimate] if separator.is_estimate else []),
-            *([tr("-# Hardly to be heard: {stems}.", stems=", ".join(silent))] if silent else []),
+            estimate if separator.is_estimate else None,
+            tr("-# Hardly to be heard: {stems}.", stems=", ".join(silent)) if silent else None,
         ),
         *rows,
         row(Press("stem_all", job.id, label=tr("All in one ZIP"), emoji="📦", disabled=not loud)),

@@ -7,27 +7,25 @@ from functools import partial
 
 import discord
 from discord import app_commands
-from discord.ext import commands
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.errors import answer_refusals, report
 from bot.features.upload.attachments import pieces
 from bot.features.upload.job_cards import open_card, own_job, promise, show
 from bot.router import on_press
 from bot.widgets import note_card
 from bot.words.i18n import tr
+from bot.words.named import word
 from bot.words.pictures import analysis_words
 from core.errors import UserError
 from core.library.sources.folder import EXTENSIONS
 
-Interaction = discord.Interaction[Moodstem]
 
-
-class Upload(commands.Cog):
+class Upload(Feature):
     """Takes a track, has it separated and analysed, and shows what it found."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.menu = app_commands.ContextMenu(name="Analyse this track", callback=self.analyse)
 
     async def cog_load(self) -> None:
@@ -82,12 +80,9 @@ class Upload(commands.Cog):
     @on_press("upload_remove", consent=False)
     async def remove(self, interaction: Interaction, job_id: int) -> None:
         """Forget an uploaded track and its audio; the uploader's and the admins' right."""
-        sentence = {
-            "removed": tr("Removed: the audio, its analysis and its picture."),
-            "kept": tr("Removed for you. Somebody else uploaded the same recording, so theirs stays."),
-            "gone": tr("It was removed already."),
-        }[await self.bot.uploading.remove(await own_job(interaction, job_id), interaction.user.id)]
-        await interaction.response.edit_message(view=note_card(sentence), attachments=[])
+        outcome = await self.bot.uploading.remove(await own_job(interaction, job_id), interaction.user.id)
+        card = note_card(word("upload-removed", outcome))
+        await interaction.response.edit_message(view=card, attachments=[])
 
 
 def first_audio(message: discord.Message) -> discord.Attachment:
@@ -101,7 +96,3 @@ def first_audio(message: discord.Message) -> discord.Attachment:
             tr("That file is no audio; choose a message with an mp3, flac, ogg, wav, m4a or the like.")
         )
     raise UserError(tr("There is no file in that message; choose one with an audio file, or use /upload."))
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Upload(bot))

@@ -11,28 +11,27 @@ from functools import partial
 
 import discord
 from discord import app_commands
-from discord.ext import commands, tasks
+from discord.ext import tasks
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
 from bot.errors import GONE, TOO_LARGE, TROUBLE
 from bot.features.library.cards import PICTURE
 from bot.features.upload.cards import end_notice, index_card, job_card, jobs_card, result_card, stems_card
 from bot.router import on_press
 from bot.widgets import Card, note_card
-from bot.words.i18n import speaking, tr
+from bot.words.i18n import tr
 from core.errors import UserError
 from core.library import job_messages
 from core.library.job_messages import Promise
 from core.recommend.similar import similar
+from core.spoken import speaking
 from jobs.files import cancel
 from jobs.kinds import analyse, stems
 from jobs.model import Job
 from jobs.queue import Alongside
 
 log = logging.getLogger(__name__)
-
-Interaction = discord.Interaction[Moodstem]
 
 TOO_MANY_EDITS = 30046  # of a message that is older than an hour
 
@@ -143,18 +142,17 @@ async def _stems_card(bot: Moodstem, job: Job) -> Card:
     return stems_card(job, analysis, until)
 
 
-class JobCards(commands.Cog):
+class JobCards(Feature):
     """Keeps every card of a job up to date, no more often than Discord bears."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.cards = bot.job_cards
         self.unsent: list[Promise] = []
 
     async def cog_load(self) -> None:
-        self.unsent = await job_messages.promises(
-            self.bot.database
-        )  # before this process makes any of its own
+        # Before this process makes any of its own
+        self.unsent = await job_messages.promises(self.bot.database)
         self.follow.start()
 
     async def cog_unload(self) -> None:
@@ -268,7 +266,3 @@ class JobCards(commands.Cog):
             )
         except discord.HTTPException as error:
             log.warning("nobody could be told of the end of job %d: %s", job.id, error)
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(JobCards(bot))

@@ -12,27 +12,28 @@ import logging
 import discord
 from discord.ext import commands, tasks
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction, Moodstem
 from bot.errors import TROUBLE
 from bot.features.upload.cards import always_button, job_title
 from bot.features.upload.job_cards import channel_of
 from bot.router import Press, on_press
 from bot.theme import BAD, GOOD
 from bot.widgets import Card, Style, note_card
-from bot.words.i18n import speaking, spoken, tr
-from core.errors import UserError
+from bot.words.i18n import tr
+from core.errors import Refusal, UserError
 from core.library import job_messages
 from core.library.job_messages import Notice
+from core.spoken import speaking, spoken
 from jobs.model import Job
 
 log = logging.getLogger(__name__)
 
 
-class Notices(commands.Cog):
+class Notices(Feature):
     """Tells members of the end of their jobs."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
+        super().__init__(bot)
         self.notices = bot.notices
 
     async def cog_load(self) -> None:
@@ -42,11 +43,11 @@ class Notices(commands.Cog):
         self.follow.cancel()
 
     @on_press("job_tell")
-    async def ask(self, interaction: discord.Interaction[Moodstem], job_id: int) -> None:
+    async def ask(self, interaction: Interaction, job_id: int) -> None:
         """Tell me, or, pressed once more, don't."""
         job = await self.bot.queue.get(job_id)
         if job is None:
-            raise UserError(tr("This job is no longer kept; nothing was changed."))
+            raise Refusal("job-gone")
         if job.user_id != interaction.user.id:
             raise UserError(
                 tr("Only the person who started this can be told; use /upload for a track of your own.")
@@ -65,7 +66,7 @@ class Notices(commands.Cog):
         await interaction.response.send_message(view=view, ephemeral=True)
 
     @on_press("tell_always")
-    async def always(self, interaction: discord.Interaction[Moodstem], wanted: str) -> None:
+    async def always(self, interaction: Interaction, wanted: str) -> None:
         """Of every track of theirs from now on, or of none by itself."""
         await job_messages.set_every_notice(self.bot.database, interaction.user.id, wanted == "1")
         sentence = (
@@ -132,9 +133,7 @@ class Notices(commands.Cog):
         return True
 
     @commands.Cog.listener()
-    async def on_app_command_completion(
-        self, interaction: discord.Interaction[Moodstem], _command: object
-    ) -> None:
+    async def on_app_command_completion(self, interaction: Interaction, _command: object) -> None:
         """Who could not be reached is told in answer to their next command, once."""
         missed = await job_messages.take_unheard(self.bot.database, interaction.user.id)
         if not missed or not interaction.response.is_done():
@@ -161,7 +160,3 @@ def ended_card(job: Job, *, mention: bool = False, closed: bool = False) -> Card
         lines.append(f"-# {why}")
     show = Press("job_show", job.id, label=tr("Show it"), style=Style.primary)
     return note_card("\n".join(lines), show, colour=GOOD if job.state == "done" else BAD)
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Notices(bot))

@@ -12,15 +12,14 @@ import zipfile
 from pathlib import Path
 
 import discord
-from discord.ext import commands
 
-from bot.app import Moodstem
+from bot.app import Feature, Interaction
 from bot.errors import TOO_LARGE
 from bot.features.upload.job_cards import open_privately, promise
 from bot.router import Press, on_press
 from bot.service.listening import file_name
 from bot.theme import STEM_EMOJI, plain
-from bot.widgets import problem_card
+from bot.widgets import attached, problem_card
 from bot.words.i18n import tr
 from bot.words.names import stem_name
 from core.audio.types import STEMS
@@ -31,16 +30,11 @@ from jobs.kinds import analyse, stems
 from jobs.kinds.stems import FORMS, read_stem
 from jobs.model import INTERACTIVE, Job
 
-Interaction = discord.Interaction[Moodstem]
-
 FORM_NAMES = {"flac": "FLAC", "ogg": "Ogg"}
 
 
-class Stems(commands.Cog):
+class Stems(Feature):
     """Has stems made and hands them out."""
-
-    def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
 
     @on_press("stems")
     async def ask(self, interaction: Interaction, job_id: int) -> None:
@@ -144,9 +138,7 @@ class Stems(commands.Cog):
     async def send(self, interaction: Interaction, sentence: str, name: str, content: bytes) -> bool:
         """In place of the deferred answer; False when Discord finds it too large."""
         try:
-            await interaction.edit_original_response(
-                content=sentence, attachments=[discord.File(io.BytesIO(content), filename=name)]
-            )
+            await interaction.edit_original_response(content=sentence, attachments=[attached(content, name)])
         except discord.HTTPException as error:
             if error.status == 413 or error.code == TOO_LARGE:
                 return False
@@ -189,7 +181,3 @@ def _zip(archive: Path, stems: list[str], form: str, name: str) -> bytes:
         for stem in stems:
             out.writestr(f"{name}-{stem}.{form}", read_stem(archive, stem, form))
     return buffer.getvalue()
-
-
-async def setup(bot: Moodstem) -> None:
-    await bot.add_cog(Stems(bot))

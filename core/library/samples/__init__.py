@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+ALBUM = "Moodstem Samples"
+
 
 @dataclass(frozen=True)
 class Sample:

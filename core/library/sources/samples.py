@@ -6,12 +6,10 @@ import asyncio
 import gzip
 import json
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from core.library.samples import sample_folder
+from core.library.samples import ALBUM, Sample, manifest
 from core.library.sources.base import Source
-from core.library.tags import read_tags
 from core.library.tracks import Library, put_analysis, put_track
 from core.track_analysis import TrackAnalysis, content_hash
 
@@ -44,35 +42,34 @@ async def ensure_samples(library: Library) -> None:
         for digest, track in known.items():
             if digest not in samples:  # a piece that this version no longer has
                 await transaction.run("DELETE FROM track WHERE id=?", (track.id,))
-        for digest, (path, analysis) in samples.items():
+        for digest, (sample, analysis) in samples.items():
             current = known.get(digest)
             if (
                 current is not None
-                and current.path == str(path)
+                and current.path == str(sample.path)
                 and shown.get(current.id) == (analysis.separator_version, analysis.analyser_version)
                 and (current.id in heard or analysis.latent is None)
             ):
                 continue
-            tags = read_tags(path)
             track_id = await put_track(
                 transaction,
                 digest,
-                str(path),
+                str(sample.path),
                 SOURCE.origin,
-                tags.title,
-                tags.artist,
-                tags.genre,
+                sample.title,
+                sample.artist,
+                sample.genre,
                 analysis.duration_s,
-                tags.album,
+                ALBUM,
             )
             await put_analysis(transaction, track_id, analysis)
 
 
-def _samples() -> dict[str, tuple[Path, TrackAnalysis]]:
+def _samples() -> dict[str, tuple[Sample, TrackAnalysis]]:
     analyses = shipped_analyses()
     found = {}
-    for path in sorted(sample_folder().glob("*.ogg")):
-        digest = content_hash(path)
+    for sample in manifest():
+        digest = content_hash(sample.path)
         if digest in analyses:
-            found[digest] = path, TrackAnalysis.from_json(analyses[digest])
+            found[digest] = sample, TrackAnalysis.from_json(analyses[digest])
     return found

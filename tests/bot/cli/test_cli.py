@@ -227,7 +227,7 @@ def test_export_and_erase(cli: Any) -> None:
 
 def test_the_bot_does_not_load_what_computes() -> None:
     code = (
-        "import sys, bot.app, bot.cli; bot.app.extensions()\n"
+        "import sys, bot.app, bot.cli; bot.app.features()\n"
         "heavy = {'torch', 'librosa', 'demucs', 'cv2', 'matplotlib', 'sklearn', 'numba'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import getpass
 import os
 import re
 import shutil
@@ -24,7 +25,7 @@ import discord
 import pytest
 import yaml
 
-from bot.cli.templates import compose_override, systemd_unit
+from bot.cli.templates import compose_override, for_another_user, systemd_unit
 from core.settings import LibrarySettings, Settings
 from tests.conftest import ROOT
 from tests.fakes.discord_server import TOKEN, StandIn
@@ -308,6 +309,25 @@ def test_the_unit_has_this_machines_paths(folder: Path) -> None:
     assert "ProtectSystem=strict" in unit
 
 
+def test_what_root_sets_up_does_not_run_as_root(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "config.toml").touch()
+    folder.chmod(0o700)
+    settings = Settings(data=Path("data"))
+    said = {}
+    for user in (0, 1000):
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+        unit = systemd_unit(settings)
+        said[user] = (
+            re.findall("^User=(.*)$", unit, re.M),
+            yaml.load(compose_override(settings), Compose)["services"]["moodstem"].get("user"),
+        )
+    assert said == {0: (["moodstem"], None), 1000: ([getpass.getuser()], f"{os.getuid()}:{os.getgid()}")}
+    commands = for_another_user(settings, "moodstem:")
+    assert commands[0] == f"chown -R moodstem: '{folder}/data'" and any(
+        one.startswith(f"# {folder} is closed") for one in commands
+    )
+
+
 @needs_systemd
 def test_systemd_understands_the_unit(folder: Path) -> None:
     file = folder / "moodstem.service"
@@ -325,4 +345,3 @@ def test_containers_find_music_where_the_settings_say(
     assert services["moodstem"] == services["moodstem-gpu"]
     binds = {one["target"]: (one["source"], one["read_only"]) for one in services["moodstem"]["volumes"]}
     assert binds["/data"] == (f"{tmp_path}/$$data", False) and binds["/srv/a: b"] == ("/srv/a: b", True)
-    assert services["moodstem"]["user"] == f"{os.getuid()}:{os.getgid()}"

@@ -10,9 +10,8 @@ import pytest
 from discord import app_commands
 
 from bot.translator import NAMES, Words, labels
-from bot.words.i18n import spoken
 from core.settings import DiscordSettings
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, spoken
 from research.messages import found
 from tests.bot.conftest import World, discord_set_to, tick, upload, words
 from tests.make import plucked

@@ -14,6 +14,7 @@ from core.library.tracks import put_latent
 from tests.bot.conftest import World, labels, press_ids, previews_ready, raw, walk, within_budget, words
 from tests.bot.features.test_recommend import with_mood
 from tests.fakes.separator_plugin import installed_plugin, write_plugin
+from tests.make import save_analysis, upsert_track
 
 
 async def ask(world: World, command: str, **options: Any) -> Any:
@@ -108,7 +109,8 @@ async def test_a_track_opens_from_a_search(world: World) -> None:
 async def test_choices_are_few_short_and_follow_what_is_typed(world: World) -> None:
     library = world.bot.library
     for place in range(40):
-        await library.upsert_track(
+        await upsert_track(
+            library,
             content_hash=f"{place:064x}",
             path=f"/m/{place}.mp3",
             origin="folder",
@@ -142,7 +144,8 @@ async def test_the_longest_and_worst_names_fit_and_do_no_harm(world: World) -> N
     analysis = await library.analysis(some.id)
     assert analysis is not None
     for place in range(12):
-        track_id = await library.upsert_track(
+        track_id = await upsert_track(
+            library,
             content_hash=f"{place:064x}",
             path=f"/m/{place}.mp3",
             origin="folder",
@@ -152,7 +155,7 @@ async def test_the_longest_and_worst_names_fit_and_do_no_harm(world: World) -> N
             genre="夜に駆ける" * 40,
             duration_s=86_399,
         )
-        await library.save_analysis(track_id, analysis)
+        await save_analysis(library, track_id, analysis)
     for card in (
         await ask(world, "library browse"),
         await ask(world, "library search", query="evil calm piano", genre="夜に駆ける" * 20),

@@ -10,12 +10,11 @@ from typing import Any
 import pytest
 
 import bot
-from bot.app import extensions
+from bot.app import features
 from bot.features.mood.cards import mood_form
-from bot.words.i18n import speaking
 from core.errors import UserError
 from core.moods.questionnaire import SHORT_FORM, profile, questions, questions_at_once
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, speaking
 from tests.bot.conftest import World, labels, press_ids, within_budget, words
 
 
@@ -150,8 +149,8 @@ async def test_buttons_of_a_finished_questionnaire_say_so(world: World) -> None:
     assert shown.response is not None and "use `/mood` to answer again" in words(shown.response)
 
 
-async def test_every_extension_loads_and_every_button_has_a_handler(world: World) -> None:
-    assert set(extensions()) == set(world.bot.extensions)
+async def test_every_feature_is_there_and_every_button_has_a_handler(world: World) -> None:
+    assert {type(cog) for cog in world.bot.cogs.values()} == set(features())
     source = "".join(
         path.read_text("utf-8") for path in Path(bot.__path__[0]).rglob("*.py") if path.name != "consent.py"
     )

@@ -10,6 +10,7 @@ from core.library.playlist_files import read
 from core.library.playlists import MOST_LISTS
 from tests.bot.conftest import World, labels, press_ids, previews_ready, raw, walk, within_budget, words
 from tests.bot.features.test_recommend import with_mood
+from tests.make import upsert_track
 
 WORST = "*_`~|>#[x](http://evil.example)@everyone <@1> 夜に駆ける ÄÖÜ"
 
@@ -345,7 +346,8 @@ async def test_add_to_a_playlist_from_a_track(world: World) -> None:
 async def test_the_worst_names_fit(world: World) -> None:
     library = world.bot.library
     for place in range(9):
-        await library.upsert_track(
+        await upsert_track(
+            library,
             content_hash=f"{place:064x}",
             path=f"/m/{place}.mp3",
             origin="folder",
@@ -371,9 +373,9 @@ async def test_the_worst_names_fit(world: World) -> None:
 async def test_tracks_that_went_stay_named_and_come_back(world: World) -> None:
     library = world.bot.library
     facts: dict[str, Any] = {"content_hash": "ab" * 32, "path": "/m/a.mp3", "title": "Away", "duration_s": 60}
-    away = await library.upsert_track(origin="folder", **facts)
-    upload = await library.upsert_track(
-        origin="upload", **facts | {"content_hash": "cd" * 32, "title": "Mine"}
+    away = await upsert_track(library, origin="folder", **facts)
+    upload = await upsert_track(
+        library, origin="upload", **facts | {"content_hash": "cd" * 32, "title": "Mine"}
     )
     lists = world.bot.playlists
     playlist = await lists.create(world.alice.id, "Sunday", [away, upload])
@@ -382,7 +384,7 @@ async def test_tracks_that_went_stay_named_and_come_back(world: World) -> None:
     card = await run(world, "show", playlist="Sunday")
     assert order(card) == ["Away"] and "not in the library now" in words(card)
     assert "Nothing of this playlist is in the library" in words(await run(world, "play", playlist="Sunday"))
-    back = await library.upsert_track(origin="folder", **facts | {"title": "Back"})
+    back = await upsert_track(library, origin="folder", **facts | {"title": "Back"})
     [entry] = await lists.entries(playlist.id)
     assert (entry.track_id, entry.title) == (back, "Back")
 

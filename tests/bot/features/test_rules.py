@@ -19,7 +19,6 @@ from bot.features.rules.cards import (
     topics,
 )
 from bot.service.catalogs import Catalogs
-from bot.words.i18n import speaking
 from bot.words.rules import rule_named
 from core.library.consent import agree
 from core.library.rule_weights import Change
@@ -28,7 +27,7 @@ from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.table import load_rules
 from core.recommend.weight_preview import Outcome, Place, samples
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, speaking
 from tests.bot.conftest import World, labels, press_ids, raw, walk, within_budget, words
 
 LOUDNESS = "peacefulness.mix.loudness"

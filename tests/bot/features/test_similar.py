@@ -10,6 +10,7 @@ from bot.service.catalogs import Catalogs
 from core.library.uploads import claim
 from core.track_analysis import TrackAnalysis
 from tests.bot.conftest import World, labels, press_ids, raw, walk, within_budget, words
+from tests.make import save_analysis, upsert_track
 
 
 async def asked(world: World, **options: Any) -> Any:
@@ -69,10 +70,15 @@ async def test_without_anything_it_says_what_to_do(world: World) -> None:
 async def test_ones_own_upload_though_others_cannot_find_it(world: World) -> None:
     world.bot.catalogs = Catalogs(world.bot.database, world.bot.library, uploads=False)
     analysis = (await world.bot.library.analysis(1)).to_json() | {"content_hash": "f" * 64}
-    track = await world.bot.library.upsert_track(
-        content_hash="f" * 64, path="uploads/f.ogg", origin="upload", title="My demo", duration_s=30.0
+    track = await upsert_track(
+        world.bot.library,
+        content_hash="f" * 64,
+        path="uploads/f.ogg",
+        origin="upload",
+        title="My demo",
+        duration_s=30.0,
     )
-    await world.bot.library.save_analysis(track, TrackAnalysis.from_json(analysis))
+    await save_analysis(world.bot.library, track, TrackAnalysis.from_json(analysis))
     await claim(world.bot.database.write, track, world.alice.id, "demo.ogg")
     offered = await world.alice.autocomplete(world.channel, "similar", "track", "demo")
     assert [one["value"] for one in offered] == [f"track:{track}"]

@@ -13,9 +13,9 @@ import pytest
 
 from bot.router import Press
 from bot.widgets import Card, row
-from bot.words.i18n import speaking
 from core.library.samples import manifest
 from core.settings import JobSettings, LibrarySettings, Settings
+from core.spoken import speaking
 from jobs.runner import Runner
 from tests.bot.conftest import (
     World,

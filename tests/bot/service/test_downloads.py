@@ -18,8 +18,8 @@ from discord.http import HTTPClient
 from bot.features.upload.attachments import pieces
 from bot.service import downloads
 from bot.service.downloads import Kept, keep
-from core.errors import UserError
 from tests.conftest import fill_up
+from tests.refusals import refusal
 
 MB = 1_000_000
 Respond = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -124,7 +124,7 @@ async def test_a_large_file_is_never_whole_in_memory(fetch: Fetch, tmp_path: Pat
     ("announced", "limit"), [(1000, 50 * MB), (5000, 3000)], ids=["more than announced", "more than allowed"]
 )
 async def test_too_much_is_cut_off(fetch: Fetch, tmp_path: Path, announced: int, limit: int) -> None:
-    with pytest.raises(UserError, match="larger than"):
+    with refusal("larger than"):
         await fetch(sends(bytes(5000)), announced=announced, limit=limit)
     assert kept_files(tmp_path) == []
 
@@ -140,7 +140,7 @@ async def test_a_transfer_that_breaks_off_is_tried_again(fetch: Fetch, tmp_path:
 async def test_what_never_comes_is_one_sentence_and_no_file(
     fetch: Fetch, tmp_path: Path, answer: Respond
 ) -> None:
-    with pytest.raises(UserError, match=r"did not hand me that file; please upload it again\.$"):
+    with refusal(r"did not hand me that file; please upload it again\.$"):
         await fetch(answer, announced=8)
     assert kept_files(tmp_path) == []
 
@@ -168,7 +168,7 @@ async def test_a_full_disk_is_one_sentence_and_no_file(fetch: Fetch, small_disk:
     folder = small_disk / "uploads"
     folder.mkdir()
     ballast = fill_up(small_disk, spare=MB)
-    with pytest.raises(UserError, match="no room left on my disk"):
+    with refusal("no room left on my disk"):
         await fetch(sends(bytes(2 * MB)), announced=2 * MB, folder=folder)
     assert list(folder.iterdir()) == []
     ballast.unlink()

@@ -9,11 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.words.explain import PARTS, left_out, part_label, signed, total
-from bot.words.i18n import speaking
 from bot.words.wording import fact
 from core.moods.profile import MOODS, PREFERENCES
-from core.recommend.rules import occasions
 from core.recommend.steer import steers
+from core.recommend.table import occasions
+from core.spoken import speaking
 
 OTHERS = ("freshness", "surprise", "diversity", "journey", "flow", "taste")
 TOPICS = (*MOODS, *occasions(), *(f"preference.{name}" for name in PREFERENCES), *(f"steer.{name}" for name in steers()), *OTHERS)  # fmt: skip

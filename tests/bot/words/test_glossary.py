@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bot.words.glossary import known, label, meaning
+from bot.words.glossary import label, meaning
 from core.recommend.table import load_rules
+from research.eval.descriptors import known
 
 
 def test_every_descriptor_of_a_rule_has_words_of_its_own() -> None:

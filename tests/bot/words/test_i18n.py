@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from babel.messages.pofile import read_po
 
-from bot.words.i18n import joined, nearest, number, percent, speaking, spoken, tr, trn
+from bot.words.i18n import joined, number, percent, tr, trn
 from bot.words.moods import mood_label, profile_text, translated
 from core.moods.profile import Profile
 from core.moods.questionnaire import next_question
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, nearest, speaking, spoken
 from research import messages
 from research.messages import CATALOGUES, faults, found
 

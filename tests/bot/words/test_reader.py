@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from bot.words.changes import change_text, change_title
-from bot.words.i18n import speaking
 from bot.words.reasons import reason_text
 from core.errors import Refusal, fact
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, speaking
 from tests.bot.conftest import World, press_ids, upload, words
 from tests.make import plucked
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.words.i18n import speaking
-from bot.words.say import LIMITS, say, sentences
+from bot.words.named import words
+from bot.words.say import say, sentences
 from core.audio.decode import REFUSALS
 from core.errors import Refusal, UserError, error_of, fact
 from core.library import guild_limits
 from core.recommend.taste_term import KINDS
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, speaking
 from jobs.model import QuotaError
 
 ROOT = Path(__file__).parents[3]
@@ -66,7 +66,7 @@ def codes(node: ast.expr) -> list[str]:
 
 def calls() -> Iterator[tuple[str, str, set[str] | None]]:
     """(place, code, names of its values or None where they are not to be seen) of every fact."""
-    for package in ("core", "jobs", "bot/features"):
+    for package in ("core", "jobs", "bot"):
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if (
@@ -113,4 +113,4 @@ def test_every_sentence_has_its_fact() -> None:
 
 
 def test_every_limit_has_its_words() -> None:
-    assert set(LIMITS) == set(guild_limits.LIMITS)
+    assert set(words("limits")) == set(guild_limits.LIMITS)

@@ -14,11 +14,11 @@ from core.audio.spectrum import analyse_frames, mono
 from core.errors import UserError
 from core.genre.features import FRAMES, excerpt
 from core.genre.fused import SECONDS, WAVES, Fused, course, directions
-from core.genre.model import load, save, texture
-from core.genre.network import build
+from core.genre.model import load, texture
 from core.library.samples import sample_folder
 from research.training.genre_data import Example
 from research.training.genre_fused import Rows, learn, tell
+from research.training.genre_networks import build, save
 from tests.make import sample_analyses
 
 GENRES = ["one", "two"]

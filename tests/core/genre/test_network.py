@@ -11,8 +11,9 @@ import torch
 from core.audio.spectrum import analyse_frames
 from core.audio.types import RATE
 from core.genre.features import FRAMES, excerpt, slices
-from core.genre.network import CNN, SamePool, StatisticsCNN, build, parameters
+from core.genre.network import CNN, SamePool
 from research.training.genre_features import FEATURE_SETS, columns_of, listen
+from research.training.genre_networks import StatisticsCNN, build, parameters
 from tests.core.genre import made_up
 
 pytestmark = pytest.mark.xdist_group("librosa")  # what it compiles, it compiles in each process

@@ -14,6 +14,7 @@ from core.library.backup import backup, backups, rehearse, restore
 from core.library.database import Database
 from core.library.schema import open_database
 from core.library.tracks import Library
+from tests.make import upsert_track
 
 DAY = 86400.0
 
@@ -22,8 +23,8 @@ async def add(database: Database, count: int) -> None:
     library = Library(database)
     before = (await library.counts())["total"]
     for number in range(before, before + count):
-        await library.upsert_track(
-            content_hash=str(number), path="p", origin="folder", title=f"T{number}", duration_s=1
+        await upsert_track(
+            library, content_hash=str(number), path="p", origin="folder", title=f"T{number}", duration_s=1
         )
 
 

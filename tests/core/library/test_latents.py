@@ -17,14 +17,15 @@ import torch
 
 from core.analysis import analyse
 from core.genre import model_file as models
-from core.genre.model import classify_file, load, save
-from core.genre.network import build
+from core.genre.model import classify_file, load
 from core.library.latents import load_latents, told
 from core.library.schema import open_database
 from core.library.tracks import Library
 from core.separation.registry import load_separator
+from research.training.genre_networks import build, save
 from tests.core.genre import made_up
 from tests.data import SONGS
+from tests.make import save_analysis, upsert_track
 from tests.refusals import refusal
 
 
@@ -107,10 +108,15 @@ async def test_vectors_of_one_model_are_kept_and_compared(chosen: Path, music: P
         ids = []
         for number, path in enumerate(sorted(music.iterdir())):
             analysis = analyse(path, load_separator("none"), genre_model=chosen)
-            track = await library.upsert_track(
-                content_hash=f"{number}", path=str(path), origin="folder", title=path.stem, duration_s=4.0
+            track = await upsert_track(
+                library,
+                content_hash=f"{number}",
+                path=str(path),
+                origin="folder",
+                title=path.stem,
+                duration_s=4.0,
             )
-            await library.save_analysis(track, analysis)
+            await save_analysis(library, track, analysis)
             stored = await library.analysis(track)
             assert stored is not None and stored.latent is None, "it is kept once only"
             ids.append(track)

@@ -18,7 +18,7 @@ from core.moods.profile import Profile
 from core.recommend.rules import recommend
 from core.recommend.topic_scores import prepare, tuned
 from core.track_analysis import TrackAnalysis
-from tests.make import sample_analyses
+from tests.make import sample_analyses, save_analysis, upsert_track
 
 SHIPPED = sample_analyses()
 
@@ -51,11 +51,11 @@ async def add(
     database: Database, number: int, separator: str = "unet", origin: Any = "folder", **facts: Any
 ) -> int:
     library = Library(database)
-    track = await library.upsert_track(
+    track = await upsert_track(library,
         content_hash=f"{number:064x}", path=f"/music/{number}", origin=origin, title=f"Song {number}",
         **{"artist": f"Artist {number % 5}", "duration_s": 60.0, **facts},
     )  # fmt: skip
-    await library.save_analysis(track, heard(number, separator))
+    await save_analysis(library, track, heard(number, separator))
     return track
 
 
@@ -101,10 +101,10 @@ async def test_after_any_changes_it_equals_a_full_reading(database: Database, se
                     await library.remove(ids.pop(dice.randrange(len(ids))))
                 case "again":  # another version of the analyser heard something else
                     track = dice.choice(ids)
-                    await library.save_analysis(track, heard(track, "unet", shift=dice.uniform(-20, 20)))
+                    await save_analysis(library, track, heard(track, "unet", shift=dice.uniform(-20, 20)))
                 case "other":  # a better separator
                     track = dice.choice(ids)
-                    await library.save_analysis(track, heard(track, "htdemucs_6s"))
+                    await save_analysis(library, track, heard(track, "htdemucs_6s"))
                 case "drop":
                     await database.write(
                         "DELETE FROM analysis WHERE track_id=? AND separator='htdemucs_6s'",
@@ -135,7 +135,7 @@ async def test_only_what_changed_is_read(database: Database, read: list[str]) ->
     assert first.track(ids[5]).title == "Song 5" and len(first) == 30, (
         "who holds the old one is not disturbed"
     )
-    await library.save_analysis(ids[7], heard(7, shift=30))
+    await save_analysis(library, ids[7], heard(7, shift=30))
     await add(database, 99)
     loaded = await loader.catalog(None)
     assert sorted(read) == [f"{7:064x}", f"{99:064x}"]
@@ -147,7 +147,7 @@ async def test_an_analysis_that_is_saved_twice_in_a_second_is_read_twice(databas
     track = await add(database, 1)
     values = []
     for shift in (10.0, 20.0, 30.0):
-        await library.save_analysis(track, heard(1, shift=shift))
+        await save_analysis(library, track, heard(1, shift=shift))
         values.append(float((await loader.catalog(None)).values("mix.tempo")[0]))
     assert values[1] == pytest.approx(values[0] + 10) and values[2] == pytest.approx(values[0] + 20)
 
@@ -176,7 +176,7 @@ async def test_a_track_that_vanishes_between_the_looks_is_left_out(
         if "FROM analysis WHERE" in sql and not looks:
             looks += 1
             await library.remove(ids[2])
-            await library.save_analysis(ids[1], heard(1, shift=40))
+            await save_analysis(library, ids[1], heard(1, shift=40))
         return await before(self, sql, parameters)
 
     monkeypatch.setattr(Database, "fetch", fetch)

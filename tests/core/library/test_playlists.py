@@ -18,6 +18,7 @@ from core.library.schema import open_database
 from core.library.scope import LibraryScope
 from core.library.tags import one_line
 from core.library.tracks import Library
+from tests.make import upsert_track
 from tests.refusals import refusal
 
 ALICE, BOB = 1, 2
@@ -29,7 +30,7 @@ async def put(
 ) -> int:
     count = (await library.counts())["total"] + 1
     facts = {"content_hash": f"{count:064x}", "path": f"/music/{count}.mp3", "origin": "folder"} | facts
-    return await library.upsert_track(title=title, artist=artist, duration_s=seconds, **facts)
+    return await upsert_track(library, title=title, artist=artist, duration_s=seconds, **facts)
 
 
 STEPS = st.lists(

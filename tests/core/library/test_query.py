@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.audio.types import STEMS
 from core.library.query import MOST, Key, Meaning, fold, keys, meanings, parse, parse_key, split
 from core.moods.profile import MOODS
-from core.recommend.rules import occasions
+from core.recommend.table import occasions
 
 
 def meant(text: str) -> list[tuple[str, str | None]]:

@@ -23,6 +23,7 @@ from core.library.search import complete, search, visible
 from core.library.tracks import Library, set_upload_guild
 from core.settings import LibrarySettings, load_settings
 from tests.core.library.test_loading import add, heard, read, same
+from tests.make import save_analysis
 
 __all__ = ["read"]
 
@@ -125,7 +126,7 @@ async def test_every_server_finds_what_is_for_it(database: Database, seed: int) 
                     model.kept_back ^= {track}
                 case "again" if model.uploads:
                     track = dice.choice(sorted(model.uploads))
-                    await library.save_analysis(track, heard(track, shift=dice.uniform(-20, 20)))
+                    await save_analysis(library, track, heard(track, shift=dice.uniform(-20, 20)))
                 case "title" if model.uploads:
                     track = dice.choice(sorted(model.uploads))
                     await database.write("UPDATE track SET title = title || '!' WHERE id = ?", [track])

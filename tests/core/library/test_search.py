@@ -22,6 +22,7 @@ from core.library.search import SOUNDS, Filters, Found, complete, genres, hit, s
 from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library, put_latent
 from core.recommend.search_semantics import strengths
+from tests.make import save_analysis, upsert_track
 
 EVERYTHING = LibraryScope(None)
 
@@ -42,7 +43,8 @@ async def empty(tmp_path: Path) -> AsyncIterator[Library]:
 
 async def put(library: Library, title: str, **facts: Any) -> int:
     count = (await library.counts())["total"]
-    return await library.upsert_track(
+    return await upsert_track(
+        library,
         **{
             "content_hash": f"{count:064x}",
             "path": f"/m/{count}",
@@ -152,7 +154,7 @@ async def test_the_better_separator_speaks(samples: Database) -> None:
     analysis = await library.analysis(track.id)
     assert analysis is not None
     better = analysis.to_json() | {"separator": "htdemucs_6s", "tempo_bpm": 77.0}
-    await library.save_analysis(track.id, type(analysis).from_json(better))
+    await save_analysis(library, track.id, type(analysis).from_json(better))
     known = await hit(samples, track.id)
     assert known is not None and (known.separator, known.tempo_bpm) == ("htdemucs_6s", 77.0)
     await samples.write("DELETE FROM analysis WHERE track_id = ? AND separator = 'htdemucs_6s'", [track.id])

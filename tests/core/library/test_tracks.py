@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from core.library.schema import open_database
-from core.library.tracks import Library
-from tests.make import analysis
+from core.library.tracks import Library, put_analysis, put_track
+from tests.make import analysis, save_analysis, upsert_track
 
 
 async def add(library: Library, content: str = "h1", **more: Any) -> int:
     facts = {"path": "/music/a.mp3", "origin": "folder", "title": "A", "duration_s": 3.0}
-    return await library.upsert_track(content_hash=content, **(facts | more))
+    return await upsert_track(library, content_hash=content, **(facts | more))
 
 
 async def test_an_analysis_comes_back_as_it_was(library: Library) -> None:
     track_id = await add(library)
-    await library.save_analysis(track_id, analysis())
+    await save_analysis(library, track_id, analysis())
     assert await library.analysis(track_id) == analysis()
     assert await library.analysis(track_id, "unet") is None
     [(track, found)] = await library.analyses()
@@ -27,9 +27,9 @@ async def test_an_analysis_comes_back_as_it_was(library: Library) -> None:
 
 async def test_each_separator_has_its_say(library: Library) -> None:
     track_id = await add(library)
-    await library.save_analysis(track_id, analysis(separator="none"))
-    await library.save_analysis(track_id, analysis(separator="unet"))
-    await library.save_analysis(track_id, analysis(separator="unet", tempo_bpm=90.0))
+    await save_analysis(library, track_id, analysis(separator="none"))
+    await save_analysis(library, track_id, analysis(separator="unet"))
+    await save_analysis(library, track_id, analysis(separator="unet", tempo_bpm=90.0))
     assert [found.separator for _, found in await library.analyses()] == ["none", "unet"]
     [(_, unet)] = await library.analyses("unet")
     assert unet.tempo_bpm == 90.0
@@ -38,7 +38,7 @@ async def test_each_separator_has_its_say(library: Library) -> None:
 async def test_numbers_that_are_no_numbers_are_refused(library: Library) -> None:
     track_id = await add(library)
     with pytest.raises(ValueError, match="JSON"):
-        await library.save_analysis(track_id, analysis(tempo_bpm=float("nan")))
+        await save_analysis(library, track_id, analysis(tempo_bpm=float("nan")))
     assert await library.analyses() == []
 
 
@@ -68,7 +68,7 @@ async def test_counts_and_origins(library: Library) -> None:
     await add(library, "a", origin="sample")
     await add(library, "b", origin="upload")
     track_id = await add(library, "c", origin="upload")
-    await library.save_analysis(track_id, analysis())
+    await save_analysis(library, track_id, analysis())
     assert await library.counts() == {"total": 3, "sample": 1, "folder": 0, "upload": 2, "analyses": 1}
     assert [track.content_hash for track in await library.tracks("upload")] == ["b", "c"]
     assert len(await library.tracks()) == 3
@@ -76,7 +76,7 @@ async def test_counts_and_origins(library: Library) -> None:
 
 async def test_removing_takes_the_analyses_along(library: Library) -> None:
     track_id = await add(library)
-    await library.save_analysis(track_id, analysis())
+    await save_analysis(library, track_id, analysis())
     assert await library.remove(track_id)
     assert not await library.remove(track_id)
     assert await library.analyses() == []
@@ -92,9 +92,9 @@ async def test_the_version_moves_with_every_change(library: Library) -> None:
 
     track_id = await add(library)
     assert await moved()
-    await library.save_analysis(track_id, analysis())
+    await save_analysis(library, track_id, analysis())
     assert await moved()
-    await library.save_analysis(track_id, analysis(tempo_bpm=1.0))
+    await save_analysis(library, track_id, analysis(tempo_bpm=1.0))
     assert await moved()
     await library.get(track_id)
     assert not await moved()
@@ -106,9 +106,7 @@ async def test_the_version_moves_with_every_change(library: Library) -> None:
 async def test_writes_join_an_open_transaction(library: Library) -> None:
     with pytest.raises(RuntimeError):
         async with library.database.transaction() as transaction:
-            track_id = await library.upsert_track(
-                content_hash="h", path="p", origin="folder", title="t", duration_s=1, transaction=transaction
-            )
-            await library.save_analysis(track_id, analysis(), transaction=transaction)
+            track_id = await put_track(transaction, "h", "p", "folder", "t", None, None, 1.0)
+            await put_analysis(transaction, track_id, analysis())
             raise RuntimeError
     assert (await library.counts())["total"] == 0

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from bot.words.i18n import speaking
 from bot.words.moods import mood_label, profile_text
 from core.errors import UserError
 from core.moods.profile import MOODS, Profile
+from core.spoken import speaking
 
 
 def test_a_profile_survives_the_way_through_json() -> None:

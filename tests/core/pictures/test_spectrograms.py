@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from bot.words.pictures import details_words
-from core.audio.spectrum import analyse_frames
+from core.audio.decode import Audio
 from core.audio.types import RATE, STEMS
 from core.pictures import canvas
 from core.pictures import spectrograms as pictures
@@ -66,30 +66,29 @@ def as_drawn_before(name: str, png: bytes) -> None:
 
 def test_analysis_picture(sound: NDArray[np.float32]) -> None:
     as_drawn_before(
-        "analysis", pictures.analysis_picture(sound, analysis(), "Pistachio Ice Cream", RATE, words=WORDS)
+        "analysis", pictures.analysis_picture(Audio(sound, RATE), analysis(), "Pistachio Ice Cream", WORDS)
     )
 
 
 def test_without_stems(sound: NDArray[np.float32]) -> None:
     bare = analysis(instruments={}, activity_curve={}, tempo_bpm=None, key=None, mode=None)
-    as_drawn_before("without_stems", pictures.analysis_picture(sound, bare, "Mix only", RATE, words=WORDS))
+    as_drawn_before("without_stems", pictures.analysis_picture(Audio(sound, RATE), bare, "Mix only", WORDS))
 
 
 def test_contrast_picture(sound: NDArray[np.float32]) -> None:
     as_drawn_before(
-        "contrast", pictures.contrast_picture(sound, analysis(), "Musical contrast", RATE, words=WORDS)
+        "contrast", pictures.contrast_picture(Audio(sound, RATE), analysis(), "Musical contrast", WORDS)
     )
 
 
 def test_chroma_picture(sound: NDArray[np.float32]) -> None:
-    as_drawn_before("chroma", pictures.chroma_picture(sound, analysis(), "Pitch classes", RATE, words=WORDS))
+    as_drawn_before("chroma", pictures.chroma_picture(Audio(sound, RATE), analysis(), "Pitch classes", WORDS))
 
 
-def test_mel_at_hand_gives_the_same_picture(sound: NDArray[np.float32]) -> None:
-    from_sound = pictures.analysis_picture(np.stack([sound, sound]), analysis(), "A", RATE, words=WORDS)
-    assert (
-        pictures.analysis_picture(analyse_frames(sound).power_mel, analysis(), "A", words=WORDS) == from_sound
-    )
+def test_one_channel_gives_the_same_picture(sound: NDArray[np.float32]) -> None:
+    mono, stereo = Audio(sound, RATE), Audio(np.stack([sound, sound]), RATE)
+    drawn = [pictures.analysis_picture(audio, analysis(), "A", WORDS) for audio in (mono, stereo)]
+    assert drawn[0] == drawn[1]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +105,7 @@ def test_mel_at_hand_gives_the_same_picture(sound: NDArray[np.float32]) -> None:
     ],
 )
 def test_any_title(title: str, sound: NDArray[np.float32], recwarn: pytest.WarningsRecorder) -> None:
-    picture = image(pictures.analysis_picture(sound[: 4 * RATE], analysis(), title, RATE, words=WORDS))
+    picture = image(pictures.analysis_picture(Audio(sound[: 4 * RATE], RATE), analysis(), title, WORDS))
     assert not [w for w in recwarn if "Glyph" in str(w.message)]
     assert (picture[:, -12:] == picture[-1, -1]).all(), "the title runs into the edge"
 
@@ -120,18 +119,14 @@ def test_silence_and_very_short_and_long() -> None:
     for samples in (0, 100, RATE):
         image(
             pictures.analysis_picture(
-                np.zeros(samples, np.float32),
+                Audio(np.zeros(samples, np.float32), RATE),
                 analysis(duration_s=max(samples / RATE, 0.01)),
                 "x",
-                RATE,
-                words=WORDS,
+                WORDS,
             )
         )
-    image(
-        pictures.analysis_picture(
-            np.ones((128, 30000), np.float32), analysis(duration_s=600.0), "x", words=WORDS
-        )
-    )
+    long = Audio(np.zeros(600 * RATE, np.float32), RATE)
+    image(pictures.analysis_picture(long, analysis(duration_s=600.0), "x", WORDS))
 
 
 def test_colours_differ_and_stand_out() -> None:
@@ -142,12 +137,10 @@ def test_colours_differ_and_stand_out() -> None:
 
 
 def test_threads_draw_at_the_same_time(sound: NDArray[np.float32]) -> None:
-    mel = analyse_frames(sound).power_mel
+    audio = Audio(sound, RATE)
     made: list[bytes] = []
     threads = [
-        threading.Thread(
-            target=lambda: made.append(pictures.analysis_picture(mel, analysis(), "A", words=WORDS))
-        )
+        threading.Thread(target=lambda: made.append(pictures.analysis_picture(audio, analysis(), "A", WORDS)))
         for _ in range(4)
     ]
     for thread in threads:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bot.words.i18n import speaking
 from bot.words.library_map import axis_text
 from bot.words.likeness import side_by_side
 from bot.words.moods import mood_adjective
 from bot.words.pictures import comparison_words, details_words, journey_words, map_words
+from core.audio.decode import Audio
 from core.moods.profile import MOODS
 from core.pictures import comparison
 from core.pictures import journey as journey_picture
@@ -22,11 +22,11 @@ from core.pictures import profile as profile_picture
 from core.pictures import spectrograms as pictures
 from core.pictures.drawing import profile_features
 from core.recommend import acoustic_similarity
-from core.spoken import LANGUAGES
+from core.spoken import LANGUAGES, speaking
 from tests.core.pictures.test_spectrograms import RATE, analysis
 
 TITLE = "Xyzzy"
-SOUND = np.random.default_rng(1).uniform(-0.5, 0.5, 3 * RATE).astype(np.float32)
+SOUND = Audio(np.random.default_rng(1).uniform(-0.5, 0.5, 3 * RATE).astype(np.float32), RATE)
 SAME = {"Bass", "piano", "tempo", "Tempo", "MFCC", "Chroma", "chroma", "audio", "musical"}
 """Words that two languages share."""
 
@@ -56,7 +56,7 @@ def parts() -> list[tuple[str, str, str, float, str]]:
 
 def compared() -> bytes:
     bare = analysis(key="Eb", mode="minor")
-    sides = [comparison.Side(TITLE, bare, SOUND, RATE), comparison.Side(TITLE, bare, None)]
+    sides = [comparison.Side(TITLE, bare, SOUND), comparison.Side(TITLE, bare, None)]
     return comparison.comparison_picture(sides[0], sides[1], parts(), comparison_words(0.12))
 
 
@@ -70,15 +70,9 @@ def profile() -> bytes:
 
 
 DRAWN: dict[str, Callable[[], bytes]] = {
-    "analysis": lambda: pictures.analysis_picture(
-        SOUND, analysis(), TITLE, RATE, words=details_words(analysis(), 1)
-    ),
-    "contrast": lambda: pictures.contrast_picture(
-        SOUND, analysis(), TITLE, RATE, words=details_words(analysis(), 1)
-    ),
-    "chroma": lambda: pictures.chroma_picture(
-        SOUND, analysis(), TITLE, RATE, words=details_words(analysis(), 1)
-    ),
+    "analysis": lambda: pictures.analysis_picture(SOUND, analysis(), TITLE, details_words(analysis(), 1)),
+    "contrast": lambda: pictures.contrast_picture(SOUND, analysis(), TITLE, details_words(analysis(), 1)),
+    "chroma": lambda: pictures.chroma_picture(SOUND, analysis(), TITLE, details_words(analysis(), 1)),
     "profile": profile,
     "comparison": compared,
     "journey": lambda: journey_picture.journey_picture(way(), journey_words(*way()["ends"])),

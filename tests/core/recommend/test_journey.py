@@ -16,7 +16,7 @@ from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile
 from core.recommend.affect import plane, ranked
 from core.recommend.journey import drawn, journey
-from core.recommend.rules import prepare
+from core.recommend.topic_scores import prepare
 from core.recommend.transitions import KEY, TEMPO, flow, ordered
 from tests.core.recommend.worlds import catalog, random_catalog
 from tests.refusals import refusal

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from core.moods.profile import MOODS, Profile
 from core.recommend.party import party, satisfactions
-from core.recommend.rules import prepare, recommend, topic_weights
+from core.recommend.rules import recommend, topic_weights
+from core.recommend.topic_scores import prepare
 from tests.core.recommend.worlds import random_catalog
 from tests.refusals import refusal
 

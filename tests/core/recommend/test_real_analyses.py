@@ -8,8 +8,10 @@ import pytest
 from core.audio.types import STEMS
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile
-from core.recommend.rules import load_rules, prepare, recommend
+from core.recommend.rules import recommend
 from core.recommend.similar import COMPARED, TIMBRE
+from core.recommend.table import load_rules
+from core.recommend.topic_scores import prepare
 from research.eval.relevance import auc
 
 

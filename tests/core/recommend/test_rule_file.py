@@ -15,8 +15,7 @@ from core.audio.types import SOURCES
 from core.errors import UserError
 from core.moods.profile import MOODS
 from core.recommend.rule_file import DIRECTIONS, KEYS, parse_rules
-from core.recommend.rules import occasions, trust
-from core.recommend.table import load_rules
+from core.recommend.table import load_rules, occasions, trust
 
 SHIPPED = files("core.moods").joinpath("rules.toml").read_bytes()
 GOOD: dict[str, Any] = {

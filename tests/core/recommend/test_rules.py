@@ -17,19 +17,11 @@ from bot.words.say import say
 from core.errors import UserError
 from core.moods.profile import MOODS, PREFERENCES, Profile, tables
 from core.recommend.diversity import FRESHNESS_PENALTY
-from core.recommend.rules import (
-    PREFERENCE_WEIGHT,
-    Rule,
-    explain_rows,
-    explain_tracks,
-    load_rules,
-    occasions,
-    prepare,
-    recommend,
-    topic_weights,
-    trust,
-)
+from core.recommend.rule import Rule
+from core.recommend.rules import PREFERENCE_WEIGHT, explain_rows, explain_tracks, recommend, topic_weights
 from core.recommend.steer import steer_topics, steers
+from core.recommend.table import load_rules, occasions, trust
+from core.recommend.topic_scores import prepare
 from tests.core.recommend.worlds import catalog, random_catalog
 from tests.fakes.separator_plugin import installed_plugin, write_plugin
 from tests.refusals import refusal

@@ -14,7 +14,7 @@ from core.audio.vocabulary import phrases
 from core.errors import fact
 from core.library.catalog import Catalog
 from core.moods.profile import MOODS, Profile, tables
-from core.recommend.rules import occasions, recommend, topic_weights
+from core.recommend.rules import recommend, topic_weights
 from core.recommend.steer import (
     MOST,
     MOST_EACH,
@@ -29,7 +29,7 @@ from core.recommend.steer import (
     steers,
     taken_back,
 )
-from core.recommend.table import load_steers
+from core.recommend.table import load_steers, occasions
 from core.recommend.topic_scores import prepare
 from core.spoken import LANGUAGES
 from tests.core.recommend.worlds import catalog, random_catalog

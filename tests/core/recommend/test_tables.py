@@ -8,7 +8,7 @@ from collections import Counter
 from core.audio.types import SOURCES
 from core.audio.vocabulary import descriptors, phrases
 from core.moods.profile import MOODS, PREFERENCES, tables
-from core.recommend.rules import load_rules, occasions
+from core.recommend.table import load_rules, occasions
 
 
 def test_there_are_rules_for_every_mood_occasion_and_preference() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.recommend.taste import Interactions, Parameters, Taste, item_weights, strengths
+from core.recommend.taste import Interactions, Parameters, item_weights, strengths
+from research.eval.taste import Taste
 from research.eval.taste_split import evaluate, measures, read_interactions, split
 from tests.refusals import refusal
 

@@ -8,7 +8,9 @@ import pytest
 
 from core.moods.profile import Profile
 from core.recommend.diversity import FRESHNESS_PENALTY
-from core.recommend.rules import WORTH_SAYING, Rule, explain_tracks, recommend, trust
+from core.recommend.rule import Rule
+from core.recommend.rules import WORTH_SAYING, explain_tracks, recommend
+from core.recommend.table import trust
 from tests.core.recommend.worlds import catalog, random_catalog
 
 POWER = Profile({"power": 1.0})

@@ -17,10 +17,10 @@ from core.library.schema import open_database
 from core.moods.profile import MOODS, Profile
 from core.recommend.counterfactual import smallest_change
 from core.recommend.rule import Rule
-from core.recommend.rules import load_rules, occasions, recommend, topic_weights
+from core.recommend.rules import recommend, topic_weights
 from core.recommend.similar import timbre_vectors
 from core.recommend.steer import steers
-from core.recommend.table import tuned_rules
+from core.recommend.table import load_rules, occasions, tuned_rules
 from core.recommend.topic_scores import prepare, tuned
 from core.recommend.tuning import (
     changed,

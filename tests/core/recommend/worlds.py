@@ -8,7 +8,7 @@ import numpy as np
 
 from core.audio.types import STEMS
 from core.library.catalog import Catalog
-from core.recommend.rules import load_rules
+from core.recommend.table import load_rules
 
 
 @dataclass(frozen=True)

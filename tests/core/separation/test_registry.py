@@ -16,7 +16,6 @@ import pytest
 import soundfile
 
 from bot.words.explain import heard_by
-from bot.words.i18n import speaking
 from core.analysis import TrackAnalysis
 from core.audio.types import STEMS
 from core.errors import UserError
@@ -28,11 +27,13 @@ from core.library.search import hit
 from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.moods.profile import MOODS, Profile
-from core.recommend.rules import load_rules, recommend
-from core.recommend.table import PRESENCE
+from core.recommend.rules import recommend
+from core.recommend.table import PRESENCE, load_rules
 from core.separation.registry import at_hand, describe, installed, load_separator, names
+from core.spoken import speaking
 from tests.core.recommend.worlds import catalog
 from tests.fakes.separator_plugin import installed_plugin, write_plugin
+from tests.make import save_analysis
 
 
 @pytest.fixture
@@ -154,7 +155,7 @@ async def test_its_rank_says_whose_analysis_counts(tmp_path: Path, rank: int, wi
         track = (await library.tracks())[0]
         analysis = await library.analysis(track.id)
         assert analysis is not None and analysis.separator == "unet"
-        await library.save_analysis(track.id, heard(analysis, "halves", 77.0))
+        await save_analysis(library, track.id, heard(analysis, "halves", 77.0))
 
         async def counts() -> set[str]:
             """In the catalog, from which tracks are recommended, and in the library's search."""
@@ -167,7 +168,7 @@ async def test_its_rank_says_whose_analysis_counts(tmp_path: Path, rank: int, wi
     with installed_plugin(write_plugin(tmp_path / "site", rank=rank)):
         async with await open_database(tmp_path / "m.db") as database:
             assert await counts() == {wins}
-            await Library(database).save_analysis(track.id, heard(analysis, "none", 60.0))
+            await save_analysis(Library(database), track.id, heard(analysis, "none", 60.0))
             assert await counts() == {wins}
     async with await open_database(tmp_path / "m.db") as database:
         assert await counts() == {"unet"}, "it was uninstalled"

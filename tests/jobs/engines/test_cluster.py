@@ -45,7 +45,7 @@ from jobs.queue import Queue
 from jobs.runner import Pace, Runner
 from tests.jobs.helpers import STUBS, is_running, look, put_stub, until
 from tests.jobs.stub_runner import EFFECTS, KINDS
-from tests.make import write_tone
+from tests.make import WORDS, write_tone
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("ray")]  # one cluster at a time
 
@@ -144,7 +144,13 @@ async def test_does_what_the_local_engine_does(make: Make, tmp_path: Path) -> No
     await until(lambda: not is_running(pid))  # nothing goes on that nobody waits for
 
     song, picture = write_tone(tmp_path / "a.ogg", title="Title"), tmp_path / "a.png"
-    arguments = {"path": str(song), "name": "a.ogg", "max_seconds": 60.0, "picture": str(picture)}
+    arguments = {
+        "path": str(song),
+        "name": "a.ogg",
+        "max_seconds": 60.0,
+        "picture": str(picture),
+        "words": WORDS,
+    }
     answer = await engine.run(Request("analyse", arguments, reads=("path",), writes=("picture",)))
     assert answer["tags"]["title"] == "Title"
     assert picture.read_bytes().startswith(b"\x89PNG")
@@ -320,7 +326,9 @@ async def test_sigterm_drains_a_worker_of_the_cluster(
     queue = Queue(database)
     for number in range(6):
         write_tone(settings.uploads / str(number), 200 + 40 * number, 1.1)
-        await queue.enqueue("analyse", {"path": str(number), "name": f"{number}.ogg"}, user_id=number)
+        await queue.enqueue(
+            "analyse", {"path": str(number), "name": f"{number}.ogg", "words": WORDS}, user_id=number
+        )
     jobs = RaySettings(separator="none", engine="ray", ray_address=machines.address, threads=1)
     told = Settings(data=settings.data, jobs=jobs).model_dump_json(serialize_as_any=True)
     worker = subprocess.Popen([sys.executable, "-P", "-m", "jobs.process", told], cwd=ROOT)

@@ -20,7 +20,7 @@ from jobs.process import RunnerProcess
 from jobs.queue import Queue
 from tests.fakes.package import installed_package, write_package
 from tests.jobs.helpers import until
-from tests.make import write_tone
+from tests.make import WORDS, write_tone
 
 MODULE = '''
 from pathlib import Path
@@ -97,7 +97,7 @@ async def test_a_package_brings_an_engine(
 
     queue = Queue(database)
     write_tone(data / "uploads" / "abc")
-    job = await queue.enqueue("analyse", {"path": "abc", "name": "Tone.ogg"}, user_id=1)
+    job = await queue.enqueue("analyse", {"path": "abc", "name": "Tone.ogg", "words": WORDS}, user_id=1)
     runner = RunnerProcess(load_settings(data, job_settings()))
     try:
 

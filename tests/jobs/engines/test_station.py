@@ -15,7 +15,7 @@ from jobs.engines.base import Limits, Request, WorkerOptions
 from jobs.engines.cluster.station import FOLDER, Outcome, Station
 from jobs.engines.cluster.transfer import Astray, Parcel, check_storage, discard, pack, unpack
 from tests.jobs.helpers import STUBS
-from tests.make import write_tone
+from tests.make import WORDS, write_tone
 from tests.refusals import refusal
 
 Make = Callable[..., Station]
@@ -107,7 +107,13 @@ async def test_progress_and_cancel(station: Make, tmp_path: Path) -> None:
 async def test_files_travel_there_and_back(station: Make, tmp_path: Path) -> None:
     music = write_tone(tmp_path / "Song.ogg", 330, title="Title")
     parcel, content = pack(music, "")
-    arguments = {"path": "at home", "name": "x.ogg", "max_seconds": 60.0, "picture": "at home, too"}
+    arguments = {
+        "path": "at home",
+        "name": "x.ogg",
+        "max_seconds": 60.0,
+        "picture": "at home, too",
+        "words": WORDS,
+    }
     await (worker := station()).begin(
         1,
         Request("analyse", arguments, reads=("path",), writes=("picture",)),

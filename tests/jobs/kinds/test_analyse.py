@@ -23,14 +23,14 @@ from jobs.model import Job
 from jobs.queue import Queue
 from jobs.runner import Runner
 from tests.jobs.helpers import until
-from tests.make import write_tone
+from tests.make import WORDS, write_tone
 from tests.refusals import spoken
 
 
 async def upload(runner: Runner, file: str, name: str = "Song.ogg", **more: Any) -> Job:
     """Enqueue the file and let the runner work; returns the ended job."""
     where = {"user_id": 1, "guild_id": 7, **more}
-    job = await runner.queue.enqueue("analyse", {"path": file, "name": name}, **where)
+    job = await runner.queue.enqueue("analyse", {"path": file, "name": name, "words": WORDS}, **where)
     await runner.run_one()
     found = await runner.queue.get(job.id)
     assert found is not None
@@ -97,7 +97,9 @@ async def test_two_uploads_of_the_same_audio_that_race(
     write_tone(settings.uploads / "one")
     shutil.copy(settings.uploads / "one", settings.uploads / "two")
     jobs = [
-        await queue.enqueue("analyse", {"path": path}, user_id=user, guild_id=7, subject="audio:same")
+        await queue.enqueue(
+            "analyse", {"path": path, "words": WORDS}, user_id=user, guild_id=7, subject="audio:same"
+        )
         for user, path in enumerate(("one", "two"), 1)
     ]
     async with await open_database(database.path) as second:
@@ -189,7 +191,7 @@ async def test_a_worker_killed_in_the_middle_leaves_no_file(
     engine = runner.engine
     assert isinstance(engine, LocalEngine)
     write_tone(settings.uploads / "abc", seconds=20)
-    job = await runner.queue.enqueue("analyse", {"path": "abc", "name": "x.ogg"}, user_id=1)
+    job = await runner.queue.enqueue("analyse", {"path": "abc", "name": "x.ogg", "words": WORDS}, user_id=1)
     real, killed = engine.run, []
 
     async def run(request: Request, on_progress: Any, should_stop: Any) -> dict[str, Any]:
@@ -214,7 +216,7 @@ async def test_a_worker_killed_in_the_middle_leaves_no_file(
 
 async def test_cancelled_uploads_leave_nothing(runner: Runner, settings: TaskSettings, queue: Queue) -> None:
     write_tone(settings.uploads / "abc", seconds=240)  # long enough to be cancelled in the middle
-    job = await queue.enqueue("analyse", {"path": "abc", "name": "x.ogg"}, user_id=1)
+    job = await queue.enqueue("analyse", {"path": "abc", "name": "x.ogg", "words": WORDS}, user_id=1)
     running = asyncio.create_task(runner.run_one())
 
     async def started() -> bool:

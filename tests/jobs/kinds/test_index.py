@@ -26,7 +26,7 @@ from jobs.kinds.base import TaskSettings
 from jobs.kinds.index import IndexProgress, IndexReport, index_folder
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
-from tests.make import write_tone
+from tests.make import WORDS, write_tone
 from tests.refusals import refusal
 
 Index = Callable[..., Awaitable[IndexReport]]
@@ -393,7 +393,9 @@ async def test_as_a_job_it_gives_way_to_an_upload(
     async def run(request: Request, on_progress: Any = None, should_stop: Any = None) -> dict[str, Any]:
         nonlocal upload
         if upload is None:
-            upload = await queue.enqueue("analyse", {"path": "abc", "name": "u.ogg"}, user_id=2, priority=10)
+            upload = await queue.enqueue(
+                "analyse", {"path": "abc", "name": "u.ogg", "words": WORDS}, user_id=2, priority=10
+            )
         return await real(request, on_progress, should_stop)
 
     counting.run = run  # type: ignore[method-assign]

@@ -17,7 +17,7 @@ from jobs.model import BACKGROUND, NOBODY, Job
 from jobs.queue import Queue
 from jobs.runner import Runner
 from jobs.schedule import enqueue_reindex
-from tests.make import write_tone
+from tests.make import WORDS, write_tone
 
 
 @pytest.fixture
@@ -28,7 +28,9 @@ async def uploads(runner: Runner, settings: TaskSettings) -> list[Path]:
         for name, hertz in (("a", 200), ("b", 300), ("c", 400))
     ]
     for path in paths:
-        await runner.queue.enqueue("analyse", {"path": path.name, "name": path.name}, user_id=1)
+        await runner.queue.enqueue(
+            "analyse", {"path": path.name, "name": path.name, "words": WORDS}, user_id=1
+        )
         await runner.run_one()
     await runner.queue.database.write("UPDATE analysis SET analyser_version = 0")
     paths[1].unlink()
@@ -69,7 +71,9 @@ async def test_it_gives_way_and_goes_on_behind(
         name = Path(request.arguments["path"]).name
         heard.append(name)
         if name == "a":
-            await runner.queue.enqueue("analyse", {"path": "new", "name": "n"}, user_id=2, priority=10)
+            await runner.queue.enqueue(
+                "analyse", {"path": "new", "name": "n", "words": WORDS}, user_id=2, priority=10
+            )
         return await real(request, *more)
 
     monkeypatch.setattr(runner.engine, "run", run)

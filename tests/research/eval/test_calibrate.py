@@ -15,7 +15,7 @@ import pytest
 
 from core.errors import UserError
 from core.moods.profile import MOODS, tables
-from core.recommend.rules import calibration, load_rules
+from core.recommend.table import calibration, load_rules
 from core.track_analysis import TrackAnalysis
 from research.cli.calibration import lines
 from research.eval import calibrate as module

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from bot.words.glossary import known, label, meaning
+from bot.words.glossary import label, meaning
 from core.errors import UserError
 from core.library.catalog import Catalog
 from core.library.samples import manifest
@@ -19,6 +19,7 @@ from research.eval.descriptors import (
     components,
     correlations,
     describe_library,
+    known,
     modified_z,
     parallel_analysis,
     standardised,
