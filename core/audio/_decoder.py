@@ -1,5 +1,5 @@
 """The sandboxed child of `core.audio.decode` and `core.audio.sandbox`: what strangers send is on its standard input, and
-samples, or what one of TASKS answers, go to its standard output.
+samples, or what a task returns, go to its standard output.
 
 Run as a script (`python -I _decoder.py {json}`), never imported by the rest of Moodstem: to decode, it imports nothing
 of it, so that it starts within 0.2 s. Before the first byte of the upload is parsed the process gives up what it does not need
@@ -15,10 +15,11 @@ from __future__ import annotations
 
 import codecs
 import errno
+import importlib
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 # A task needs no numbers, and half the time without.
@@ -47,9 +48,6 @@ WAVE_ORDER = {  # the order of WAVE_FORMAT_EXTENSIBLE and FLAC for each number o
     7: ["FL", "FR", "FC", "LFE", "BC", "SL", "SR"],
     8: ["FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"],
 }
-
-MOST_OF_A_TAG = 4_000
-"""Characters; a tag may hold megabytes."""
 
 DISK_FULL = 28
 """The exit code that says so: the answer could not be written either."""
@@ -323,40 +321,22 @@ def decode(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def read_tags(parser: Any, file: Any) -> dict[str, str]:
-    """The texts that cards may show; `parser` is tinytag's class. Whatever it raises ends the process."""
-    found = parser.get(file_obj=file, tags=True, duration=False, image=False)
-    texts = {name: getattr(found, name) for name in ("title", "artist", "albumartist", "album", "genre")}
-    return {name: text[:MOST_OF_A_TAG] for name, text in texts.items() if isinstance(text, str)}
-
-
-def _tags() -> Callable[[Any], Any]:
-    from tinytag import TinyTag
-
-    return lambda file: read_tags(TinyTag, file)
-
-
-def _playlist() -> Callable[[Any], Any]:
-    from core.library.playlist_files import answer
-
-    return lambda file: answer(file.read())
-
-
-TASKS: dict[str, Callable[[], Callable[[Any], Any]]] = {"tags": _tags, "playlist": _playlist}
-"""What is imported before the process loses the right to open files, and returns what reads the file."""
-
 ENCODINGS = ("latin-1", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "iso8859-2", "iso8859-15", "koi8-r")
 """Those that files name, and those of Windows; Python loads each when it is first asked for."""
 
 
 def do_task(limits: dict[str, Any]) -> None:
-    """Answer with JSON, and end; whatever is raised ends the process without an answer."""
+    """Answer with what 'module:function' returns for standard input, as JSON, or what the sandbox lacks; and end.
+
+    Whatever is raised ends the process without an answer.
+    """
     sys.path.insert(0, limits["code"])
     for encoding in (*ENCODINGS, *(f"cp125{number}" for number in range(9))):
         codecs.lookup(encoding)
-    read = TASKS[limits["task"]]() if limits["task"] != "check" else None
+    module, _, name = limits["task"].partition(":")
+    read = getattr(importlib.import_module(module), name) if name else None
     missing = give_up_rights(limits)
-    answer = missing if read is None else read(os.fdopen(0, "rb", closefd=False))
+    answer = read(os.fdopen(0, "rb", closefd=False)) if read else missing
     with os.fdopen(1, "wb", closefd=False) as out:
         out.write(json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace"))
     os._exit(0)

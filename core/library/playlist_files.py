@@ -15,7 +15,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
@@ -95,7 +95,7 @@ def read(data: bytes) -> PlaylistFile:
     """
     if len(data) > MOST_BYTES:
         raise Refusal("playlist-file-too-large", most=MOST_BYTES // 1_000_000)
-    told = ask("playlist", data)
+    told = ask("core.library.playlist_files:answer", data)
     if told is None:
         raise Refusal("playlist-file-slow")
     if "code" in told:
@@ -103,10 +103,10 @@ def read(data: bytes) -> PlaylistFile:
     return PlaylistFile(told["name"], [Item(*one) for one in told["items"]], told["left_out"])
 
 
-def answer(data: bytes) -> dict[str, Any] | Fact:
+def answer(file: IO[bytes]) -> dict[str, Any] | Fact:
     """The child's side of `read`: a PlaylistFile, its items as lists, or the refusal."""
     try:
-        found = parse(data)
+        found = parse(file.read())
     except UserError as refusal:
         return refusal.fact
     return {"name": found.name, "items": [astuple(item) for item in found.items], "left_out": found.left_out}
