@@ -67,15 +67,15 @@ async def _by_names(database: Database, item: Item, scope: LibraryScope) -> int 
         )
         if row:
             return int(row["id"])
-    for title, artist in _readings(item):
+    for title, artist in readings(item):
         rows = await _titled(database, title, scope)
         # Hundreds of names are taken apart, which may be long ones: others are answered meanwhile.
-        if (found := await asyncio.to_thread(_best, rows, item, title, artist)) is not None:
+        if (found := await asyncio.to_thread(best, rows, item, title, artist)) is not None:
             return found
     return None
 
 
-def _best(rows: Sequence[Row], item: Item, title: str, artist: str | None) -> int | None:
+def best(rows: Sequence[Row], item: Item, title: str, artist: str | None) -> int | None:
     """Return the id of the row that has this title and artist, None if none has."""
     exact = [row for row in rows if _key(row["title"]) == _key(title)]
     by_artist = [row for row in rows if artist and _same_artist(row["artist"], artist)]
@@ -95,7 +95,7 @@ def _best(rows: Sequence[Row], item: Item, title: str, artist: str | None) -> in
     return None
 
 
-def _readings(item: Item) -> Iterable[tuple[str, str | None]]:
+def readings(item: Item) -> Iterable[tuple[str, str | None]]:
     """Yield (title, artist) as given, then otherwise divided: 'A - B - C' may be two of three."""
     if not item.title:
         return
