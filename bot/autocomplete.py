@@ -82,11 +82,11 @@ async def genres(interaction: Interaction, current: str) -> Choices:
 @guard_autocomplete
 async def musical_keys(interaction: Interaction, current: str) -> Choices:
     """Keys that begin with what was typed, or that it may mean: 'd' offers both D major and D minor."""
-    asked = parse_key(current)
+    asked, wanted = parse_key(current), fold(current.strip())
     fitting = [
         key
         for key in keys()
-        if fold(str(key)).startswith(fold(current.strip()))
+        if fold(str(key)).startswith(wanted)
         or (asked and asked.tonic in (None, key.tonic) and asked.mode in (None, key.mode))
     ]
     return [choice(str(key) if key.tonic else tr("any {key}", key=key), str(key)) for key in fitting[:MOST]]
@@ -99,11 +99,11 @@ async def playlists(interaction: Interaction, current: str) -> Choices:
 
 
 async def _own_playlists(interaction: Interaction, current: str) -> Choices:
-    found = await interaction.client.playlists.of(interaction.user.id)
+    found, wanted = await interaction.client.playlists.of(interaction.user.id), fold(current.strip())
     return [
         choice(f"{playlist.name} ({counted(playlist.count)})", f"list:{playlist.id}")
         for playlist in found
-        if fold(current.strip()) in fold(playlist.name)
+        if wanted in fold(playlist.name)
     ][:MOST]
 
 

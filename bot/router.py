@@ -13,7 +13,8 @@ import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from itertools import zip_longest
+from typing import Any, TypeVar, cast
 
 import discord
 
@@ -69,16 +70,12 @@ def typed(handler: Handler, arguments: Sequence[str]) -> list[str | int] | None:
     """Return a handler's arguments, those annotated `int` as numbers; None if they do not suit it."""
     signature = inspect.signature(handler, eval_str=True)
     try:
-        bound = signature.bind(None, *arguments)
+        signature.bind(None, *arguments)
     except TypeError:
         return None
-    numbered = {name for name, parameter in signature.parameters.items() if parameter.annotation is int}
-    found: list[str | int] = []
-    for name, value in [*bound.arguments.items()][1:]:
-        if name in numbered and (value := whole(value)) is None:
-            return None
-        found += value if isinstance(value, tuple) else (value,)
-    return found
+    kinds = [one.annotation for one in signature.parameters.values()][1 : 1 + len(arguments)]
+    found = [whole(text) if kind is int else text for text, kind in zip_longest(arguments, kinds)]
+    return None if None in found else cast(list[str | int], found)
 
 
 def _filled_in(components: Sequence[Mapping[str, Any]]) -> list[str]:

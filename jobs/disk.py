@@ -53,15 +53,15 @@ async def keep_within(
     """
     now = time.time() if now is None else now
     found = await asyncio.to_thread(lambda: {name: _files(data / name) for name in FOLDERS})
-    copies = found.pop("backups")
-    newest = set(backups(data / "backups")[:1])
+    copies, newest = found.pop("backups"), backups(data / "backups")[:1]
     removed = await asyncio.to_thread(
-        _remove, [file for file in _oldest(copies, now) if file.path not in newest], copies, backup_budget
+        _remove, (file for file in _oldest(copies, now) if file.path not in newest), copies, backup_budget
     )
     files = [file for folder in found.values() for file in folder]
     if sum(file.size for file in files) > budget:
-        needed = await files_in_use(database, DataFolder(data))
-        order = _in_order(files, await _holders(database), needed, now)
+        order = _in_order(
+            files, await _holders(database), await files_in_use(database, DataFolder(data)), now
+        )
         removed |= await asyncio.to_thread(_remove, order, files, budget)
     return removed
 
