@@ -240,10 +240,7 @@ class Moodstem(commands.Bot):
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Answer buttons, lists and forms (commands go to the tree); an error takes the one path."""
-        if interaction.type not in (
-            discord.InteractionType.component,
-            discord.InteractionType.modal_submit,
-        ):
+        if interaction.type not in (discord.InteractionType.component, discord.InteractionType.modal_submit):
             return
         try:
             if await self.admit(interaction):

@@ -194,8 +194,7 @@ def chosen_entry(entries: list[Entry], value: str) -> Entry:
 
 def _id(value: str, kind: str) -> int | None:
     """The id that a choice of this kind says ('track:12'); None for a text that was typed."""
-    found, _, number = value.partition(":")
-    return whole(number) if found == kind else None
+    return whole(value.removeprefix(f"{kind}:")) if value.startswith(f"{kind}:") else None
 
 
 def choice(name: str, value: str) -> app_commands.Choice[str]:

@@ -108,31 +108,30 @@ async def _holders(database: Database) -> dict[str, list[int]]:
 
 
 def _in_order(
-    files: Iterable[_File], holders: Mapping[str, list[int]], needed: set[Path], now: float
+    files: Sequence[_File], holders: Mapping[str, list[int]], needed: set[Path], now: float
 ) -> Iterator[_File]:
     """Yield what may go: what belongs to nobody, then always the oldest of whoever holds most.
 
     What several members hold counts with each, and goes with the one who holds least.
     """
-    owned, totals = [], Counter[int]()
-    for file in sorted(files, key=lambda file: file.changed_at):
-        name = file.path.name
-        if whose := holders.get(name) or holders.get(re.split("[-.]", name)[0][:32]):
-            owned.append((file, whose))
-            totals.update(dict.fromkeys(whose, file.size))
-    mine = {file for file, _ in owned} | {file for file in files if file.path in needed}
-    yield from _oldest((file for file in files if file not in mine), now)
+    whose = {file: holders.get(file.path.name) or holders.get(_recording(file), []) for file in files}
+    totals = Counter[int]()
+    for file, members in whose.items():
+        totals.update(dict.fromkeys(members, file.size))
+    yield from (file for file in _oldest(files, now) if not whose[file] and file.path not in needed)
     held: dict[int, deque[_File]] = {}
-    for file, whose in owned:
-        if file.path not in needed:
-            held.setdefault(min(whose, key=lambda one: totals[one]), deque()).append(file)
-    while held:
-        most = max(held, key=lambda one: totals[one])
-        file = held[most].popleft()
-        totals[most] -= file.size
-        if not held[most]:
-            del held[most]
-        yield file
+    for file in sorted(files, key=lambda file: file.changed_at):
+        if whose[file] and file.path not in needed:
+            held.setdefault(min(whose[file], key=lambda one: totals[one]), deque()).append(file)
+    while any(held.values()):
+        most = max((one for one in held if held[one]), key=lambda one: totals[one])
+        totals[most] -= held[most][0].size
+        yield held[most].popleft()
+
+
+def _recording(file: _File) -> str:
+    """The recording that a picture, a preview or an archive of stems is of, by its name."""
+    return re.split("[-.]", file.path.name)[0][:32]
 
 
 def _files(folder: Path) -> list[_File]:

@@ -151,9 +151,7 @@ async def run(work: Work[Spec]) -> Done[Result]:
         return Result(track_id, title, artist, analysis.duration_s, shown, known is not None)
 
     return Done(
-        effect=store,
-        measured=known is None,
-        tidy=lambda: None if kept else source.unlink(missing_ok=True),
+        effect=store, measured=known is None, tidy=lambda: None if kept else source.unlink(missing_ok=True)
     )
 
 

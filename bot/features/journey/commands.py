@@ -111,8 +111,7 @@ class JourneyCommands(Feature, name="Journey"):
             await interaction.edit_original_response(view=journey_card(made, page), attachments=[])
             return
         await interaction.edit_original_response(
-            view=journey_card(made, page, picture=True),
-            attachments=[attached(picture, PICTURE)],
+            view=journey_card(made, page, picture=True), attachments=[attached(picture, PICTURE)]
         )
 
     @on_press("jr_page", consent=False)

@@ -81,11 +81,7 @@ def nothing_card(asked: Asked) -> Card:
 
 
 def track_card(
-    track: Track,
-    hit: Hit | None,
-    moods: Sequence[tuple[str, float]],
-    *,
-    picture: bool = False,
+    track: Track, hit: Hit | None, moods: Sequence[tuple[str, float]], *, picture: bool = False
 ) -> Card:
     """Everything that is known about a track. `moods` are (name, score) of those that fit best."""
     facts = [clock(track.duration_s), *(_facts(hit) if hit else [])]

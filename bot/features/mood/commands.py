@@ -12,12 +12,7 @@ from bot.widgets import Card, Style, note_card
 from bot.words.i18n import tr, trn
 from core.errors import UserError
 from core.library.profiles import Sitting
-from core.moods.questionnaire import (
-    next_question,
-    profile,
-    progress,
-    questions_at_once,
-)
+from core.moods.questionnaire import next_question, profile, progress, questions_at_once
 
 
 class Mood(Feature):

@@ -13,10 +13,7 @@ from bot import autocomplete as choices
 from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
 from bot.errors import answer_refusals
-from bot.features.playlists.cards import (
-    delete_card,
-    lists_card,
-)
+from bot.features.playlists.cards import delete_card, lists_card
 from bot.features.playlists.files import bring_in, hand_out
 from bot.features.playlists.showing import play_from, post_playlist, put_into, show_playlist
 from bot.theme import plain
@@ -95,11 +92,7 @@ class PlaylistCommands(
     @app_commands.autocomplete(playlist=choices.playlists, track=choices.entries)
     @answer_refusals
     async def move(
-        self,
-        interaction: Interaction,
-        playlist: str,
-        track: str,
-        place: app_commands.Range[int, 1, 500],
+        self, interaction: Interaction, playlist: str, track: str, place: app_commands.Range[int, 1, 500]
     ) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         chosen = await choices.chosen_playlist(interaction, playlist)

@@ -53,8 +53,7 @@ async def hand_out(bot: Moodstem, interaction: Interaction, playlist: Playlist, 
     name = file_name(playlist.name)
     await interaction.edit_original_response(
         content=tr(
-            "**{name}** for other players. `/playlist import` reads each of them.",
-            name=plain(playlist.name),
+            "**{name}** for other players. `/playlist import` reads each of them.", name=plain(playlist.name)
         ),
         attachments=[attached(write(playlist.name, items, form), f"{name}.{form}") for form in forms],
     )

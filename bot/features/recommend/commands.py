@@ -231,11 +231,7 @@ def _steered(
         return replace(query, aim=what), fact("aimed", aim=what), None
     if kind == "back":
         steers = taken_back(query.steers, what)
-        return (
-            replace(query, steers=steers),
-            fact("taken-back", steer=what),
-            opposite_of(what),
-        )
+        return (replace(query, steers=steers), fact("taken-back", steer=what), opposite_of(what))
     query = replace(query, steers=pressed(query.steers, what))
     if what == SURPRISE:
         query = replace(query, seed=secrets.randbelow(2**31))

@@ -152,8 +152,7 @@ class SimilarCommands(Feature, name="Similar"):
             key, lambda: self.draw(catalog, (left, first), (right, second))
         )
         await interaction.edit_original_response(
-            view=comparison_card(left, right, reasons, there),
-            attachments=[attached(picture, PICTURE)],
+            view=comparison_card(left, right, reasons, there), attachments=[attached(picture, PICTURE)]
         )
 
     async def draw(
@@ -183,10 +182,7 @@ class SimilarCommands(Feature, name="Similar"):
 
 
 def find(
-    catalog: Catalog,
-    question: Question,
-    analysis: TrackAnalysis | None,
-    heard: list[Similar] | None = None,
+    catalog: Catalog, question: Question, analysis: TrackAnalysis | None, heard: list[Similar] | None = None
 ) -> tuple[list[Similar], list[Prominent]]:
     """What is similar (`heard`: by the network, found already), and of it what stands out, where an instrument is to be
     practised."""
