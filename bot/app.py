@@ -18,7 +18,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.consent import Again, Gate, from_short, must_ask, run_command, short_command, short_press
+from bot.consent import Again, ConsentGate, from_short, must_ask, run_command, short_command, short_press
 from bot.errors import name_of, report
 from bot.metrics import Metrics
 from bot.router import Handler, marked, route, typed
@@ -29,8 +29,8 @@ from bot.service.notices import Notices
 from bot.service.recommending import Recommending
 from bot.service.uploading import Uploading
 from bot.translator import Words, language_of
-from bot.words.i18n import catalogue, mark, tr
-from core.errors import UserError
+from bot.words.i18n import catalogue
+from core.errors import Refusal
 from core.library.command_sync import save_synced_commands, synced_commands
 from core.library.database import Database
 from core.library.feedback import Feedback
@@ -50,8 +50,6 @@ from core.spoken import LANGUAGES, speak
 from jobs.queue import Queue
 
 log = logging.getLogger(__name__)
-
-OUT_OF_DATE = mark("This is from before I was restarted; run the command again.")
 
 LAST_ANSWERS_S = 1.5
 """For handlers that run while the bot stops, before its worker and after it."""
@@ -100,7 +98,7 @@ class Moodstem(commands.Bot):
     database: Database
     library: Library
     queue: Queue
-    gate: Gate
+    gate: ConsentGate
     catalogs: Catalogs
     moods: Moods
     history: History
@@ -144,7 +142,7 @@ class Moodstem(commands.Bot):
         self.database = await self._resources.enter_async_context(await open_database(self.settings.database))
         self.library = Library(self.database)
         self.queue = Queue(self.database)
-        self.gate = Gate(self.database, self.settings.retention)
+        self.gate = ConsentGate(self.database, self.settings.retention)
         self.catalogs = Catalogs(self.database, self.library, uploads=self.settings.library.recommend_uploads)
         self.moods = Moods(self.database)
         self.history = History(self.database)
@@ -228,7 +226,7 @@ class Moodstem(commands.Bot):
             self._answered.popitem(last=False)
         speak(await language_of(self.database, interaction))
         if self.closing:
-            await report(interaction, UserError(tr("I am being restarted; please try again in a minute.")))
+            await report(interaction, Refusal("restarting"))
         return not self.closing
 
     async def add_cog(self, cog: commands.Cog, /, **options: Any) -> None:
@@ -246,7 +244,7 @@ class Moodstem(commands.Bot):
             if await self.admit(interaction):
                 pressed = route(interaction.data or {})
                 if pressed is None:
-                    raise UserError(tr(OUT_OF_DATE))
+                    raise Refusal("from-before-restart")
                 await self.press(interaction, *pressed)
         except Exception as error:
             await report(interaction, error)
@@ -269,9 +267,9 @@ class Moodstem(commands.Bot):
         """Run the handler. Raises UserError when this version of the bot knows no such button."""
         handler = self.handlers.get(action)
         if handler is None:
-            raise UserError(tr("This button is from another version of me; run the command again."))
+            raise Refusal("button-of-other-version")
         if (suiting := typed(handler, arguments)) is None:
-            raise UserError(tr("This card is from another version of me; run the command again."))
+            raise Refusal("card-of-other-version")
         await handler(interaction, *suiting)
 
     def again(self, short: str) -> Again | None:

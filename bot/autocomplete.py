@@ -13,8 +13,9 @@ from bot.errors import guard_autocomplete
 from bot.router import whole
 from bot.theme import clock
 from bot.words.i18n import tr, trn
+from bot.words.named import words
 from core.audio.types import STEMS
-from core.errors import UserError
+from core.errors import Refusal
 from core.library import search
 from core.library.playlists import Entry, Playlist
 from core.library.query import fold, keys, parse_key
@@ -25,6 +26,12 @@ MOST, LONGEST = 25, 100
 
 Interaction = Interaction
 Choices = list[app_commands.Choice[str]]
+
+
+def offered(table: str) -> Choices:
+    """What an option offers that has a table of words.toml."""
+    return [app_commands.Choice(name=text, value=name) for name, text in words(table).items()]
+
 
 INSTRUMENTS = [app_commands.Choice(name=stem, value=stem) for stem in STEMS if stem != "other"]
 """What an option that names an instrument offers."""
@@ -101,7 +108,10 @@ async def playlists(interaction: Interaction, current: str) -> Choices:
 async def _own_playlists(interaction: Interaction, current: str) -> Choices:
     found, wanted = await interaction.client.playlists.of(interaction.user.id), fold(current.strip())
     return [
-        choice(f"{playlist.name} ({counted(playlist.count)})", f"list:{playlist.id}")
+        choice(
+            f"{playlist.name} ({trn('{count} track', '{count} tracks', playlist.count)})",
+            f"list:{playlist.id}",
+        )
         for playlist in found
         if wanted in fold(playlist.name)
     ][:MOST]
@@ -148,13 +158,11 @@ async def chosen_track(interaction: Interaction, value: str) -> Track:
     if (track_id := _id(value, "track")) is not None:
         track = await search.visible(bot.database, scope, track_id)
         if track is None:
-            raise UserError(
-                tr("This track is no longer in the library here; choose another one from the list.")
-            )
+            raise Refusal("choice-gone")
         return track
     found = await search.complete(bot.database, scope, value, limit=1) if value.strip() else []
     if not found:
-        raise UserError(tr("No track is called that; begin to type and choose one from the list."))
+        raise Refusal("no-such-title")
     return found[0]
 
 
@@ -173,9 +181,7 @@ async def chosen_playlist(interaction: Interaction, value: str) -> Playlist:
         return await lists.own(playlist_id, interaction.user.id)
     playlist = await lists.named(interaction.user.id, value)
     if playlist is None:
-        raise UserError(
-            tr("You have no playlist of that name; choose one from the list, or /playlist create it.")
-        )
+        raise Refusal("no-such-playlist")
     return playlist
 
 
@@ -189,7 +195,7 @@ def chosen_entry(entries: list[Entry], value: str) -> Entry:
     for entry in entries:
         if wanted and kind != "entry" and wanted in fold(entry.title):
             return entry
-    raise UserError(tr("That track is not in the playlist; choose one from the list."))
+    raise Refusal("no-such-entry")
 
 
 def _id(value: str, kind: str) -> int | None:
@@ -207,10 +213,6 @@ def named(title: str, artist: str | None, duration_s: float | None = None) -> st
     length = f" ({clock(duration_s)})" if duration_s is not None else ""
     text = f"{title} · {artist}" if artist else title
     return _cut(text, LONGEST - len(length)) + length
-
-
-def counted(count: int) -> str:
-    return trn("{count} track", "{count} tracks", count)
 
 
 def _cut(text: str, longest: int = LONGEST) -> str:

@@ -60,7 +60,7 @@ class Waiting:
     since: float
 
 
-class Gate:
+class ConsentGate:
     """Lets through those who have agreed; asks the others."""
 
     def __init__(self, database: Database, retention: RetentionSettings) -> None:

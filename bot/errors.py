@@ -14,7 +14,7 @@ from discord import app_commands
 
 from bot.widgets import problem_card
 from bot.words.i18n import tr
-from bot.words.say import say as telling
+from bot.words.say import say
 from core.errors import UserError, is_disk_full
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ async def report(interaction: discord.Interaction[Any], error: BaseException) ->
     elif isinstance(error, TROUBLE):
         log.warning("Discord did not take an answer to %s: %s", name_of(interaction), error)
     try:
-        await say(interaction, sentence)
+        await answer(interaction, sentence)
     except (*TROUBLE, RuntimeError) as failure:
         if isinstance(failure, RuntimeError) and not is_closed(failure):
             raise
@@ -83,7 +83,7 @@ def sentence_for(error: BaseException) -> str | None:
     """The sentence for an error that is the person's or the server's to mend, None for a bug."""
     match error:
         case UserError():
-            return telling(error)
+            return say(error)
         case app_commands.MissingPermissions():
             return tr("Only members who may manage this server can do that; ask one of them.")
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
@@ -119,7 +119,7 @@ def sentence_for(error: BaseException) -> str | None:
             return None
 
 
-async def say(interaction: discord.Interaction[Any], sentence: str) -> None:
+async def answer(interaction: discord.Interaction[Any], sentence: str) -> None:
     """A private card, by the first way that is still open; autocomplete can only offer nothing."""
     if interaction.type is discord.InteractionType.autocomplete:
         if not interaction.response.is_done():
@@ -137,17 +137,22 @@ async def say(interaction: discord.Interaction[Any], sentence: str) -> None:
         await interaction.followup.send(view=card, ephemeral=True)
 
 
-def answer_refusals(command: _F) -> _F:
-    """For commands that may have to say no: a refusal is an answer, not a fault of the program."""
+def slash(**about: Any) -> Callable[[Callable[..., Any]], app_commands.Command[Any, ..., None]]:
+    """app_commands.command for a method whose refusals are answers, not faults of the program."""
 
-    @functools.wraps(command)
-    async def answered(cog: Any, interaction: discord.Interaction[Any], *args: Any, **options: Any) -> None:
-        try:
-            await command(cog, interaction, *args, **options)
-        except UserError as refusal:
-            await report(interaction, refusal)
+    def decorate(command: Callable[..., Any]) -> app_commands.Command[Any, ..., None]:
+        @functools.wraps(command)
+        async def answered(
+            cog: Any, interaction: discord.Interaction[Any], *args: Any, **options: Any
+        ) -> None:
+            try:
+                await command(cog, interaction, *args, **options)
+            except UserError as refusal:
+                await report(interaction, refusal)
 
-    return cast(_F, answered)
+        return app_commands.command(**about)(answered)
+
+    return decorate
 
 
 def guard_autocomplete(complete: _F) -> _F:

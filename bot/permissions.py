@@ -8,8 +8,7 @@ from typing import Any, TypeVar
 import discord
 from discord import app_commands
 
-from bot.words.i18n import tr
-from core.errors import UserError
+from core.errors import Refusal
 
 _T = TypeVar("_T", bound=Callable[..., Any])
 
@@ -27,5 +26,5 @@ def must_manage(interaction: discord.Interaction[Any]) -> int:
     Raises UserError for everybody else.
     """
     if interaction.guild_id is None or not interaction.permissions.manage_guild:
-        raise UserError(tr("Only members who may manage this server can do that; ask one of them."))
+        raise Refusal("managers-only")
     return interaction.guild_id

@@ -15,7 +15,7 @@ from bot.words.i18n import catalogue
 from core.library import languages
 from core.library.database import Database
 from core.moods.profile import tables
-from core.spoken import nearest
+from core.spoken import nearest_language
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ async def language_of(database: Database, interaction: discord.Interaction[Any])
     except sqlite3.Error as error:
         log.warning("the chosen language could not be read: %s", error)
         own = None
-    return own or nearest(str(interaction.locale)) or interaction.client.settings.discord.language
+    return own or nearest_language(str(interaction.locale)) or interaction.client.settings.discord.language
 
 
 class Words(app_commands.Translator):
@@ -46,7 +46,7 @@ class Words(app_commands.Translator):
         context: app_commands.TranslationContextTypes,
     ) -> str | None:
         """None leaves English: for names of commands, and for what has no translation."""
-        language = nearest(str(locale))
+        language = nearest_language(str(locale))
         is_menu = isinstance(context.data, app_commands.ContextMenu)
         if language in (None, "en") or (context.location in NAMES and not is_menu):
             return None

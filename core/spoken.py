@@ -23,20 +23,20 @@ def spoken() -> str:
 
 def speak(language: str) -> None:
     """From here to the end of this task."""
-    _language.set(nearest(language) or "en")
+    _language.set(nearest_language(language) or "en")
 
 
 @contextmanager
 def speaking(language: str) -> Iterator[None]:
     """Within the block; the language from before comes back, whatever happens."""
-    before = _language.set(nearest(language) or "en")
+    before = _language.set(nearest_language(language) or "en")
     try:
         yield
     finally:
         _language.reset(before)
 
 
-def nearest(locale: str | None) -> str | None:
+def nearest_language(locale: str | None) -> str | None:
     """'de' for 'de' and 'de-AT'; None for a language that is not spoken here."""
     code = (locale or "").partition("-")[0].lower()
     return code if code in LANGUAGES else None

@@ -1,4 +1,4 @@
-"""How much room Moodstem takes, and holding it within its budgets."""
+"""Measure the disk space of the data folder and keep it within its budgets."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from jobs.files import files_in_use
 log = logging.getLogger(__name__)
 
 FOLDERS = ("uploads", "pictures", "previews", "stems", "backups")
-"""What the budgets count, the last one by itself. The database is not among them: nothing in it may be given up for room."""
+"""The folders that the budgets count, the last one by itself; not the database, of which nothing may be deleted to save space."""
 
 LIBRARY = 0
 """Holds what was made of the library's own tracks."""
 
 ARRIVING_S = 900.0
-"""A file may be older than its row by the time of one upload, not by more."""
+"""Files younger than this are kept: the row that names them may not be written yet."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class _File:
 
 
 def usage(data: Path) -> dict[str, int]:
-    """Bytes that each folder takes on disk."""
+    """Return the bytes that each folder takes on disk."""
     return {name: sum(file.size for file in _files(data / name)) for name in FOLDERS}
 
 

@@ -1,4 +1,4 @@
-"""Which files of the data folder jobs need or have made, as their kinds say."""
+"""Find the files of the data folder that jobs need or have made."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jobs.queue import Queue
 
 
 async def files_in_use(database: Database, folder: DataFolder) -> set[Path]:
-    """Return the files that jobs need which wait or run, also the audio of the track that a job is about."""
+    """Return the files that waiting and running jobs need, including the audio of the track that a job is about."""
     rows = await database.fetch(
         "SELECT job.*, track.path FROM job LEFT JOIN track ON track.id = json_extract(spec, '$.track_id')"
         " WHERE state IN ('queued', 'running')"
@@ -25,7 +25,7 @@ async def files_in_use(database: Database, folder: DataFolder) -> set[Path]:
 
 
 async def files_of(database: Database, folder: DataFolder, user_id: int) -> list[Path]:
-    """Return the files that a user's jobs made for the user alone, and those that their unfinished jobs brought."""
+    """Return the files that a user's jobs made for the user alone, and the inputs of their unfinished jobs."""
     rows = await database.fetch("SELECT * FROM job WHERE user_id = ?", [user_id])
     return [
         path
@@ -35,9 +35,9 @@ async def files_of(database: Database, folder: DataFolder, user_id: int) -> list
 
 
 async def cancel(queue: Queue, folder: DataFolder, job_id: int) -> bool:
-    """Cancel a job; of one that was waiting, also remove the files that it brought. Returns whether it took effect.
+    """Cancel a job, and remove the input files of one that was waiting. Return whether it took effect.
 
-    A job that runs removes its own files when it stops.
+    A running job removes its own files when it stops.
     """
     done = await queue.cancel(job_id)
     job = await queue.get(job_id)
@@ -48,7 +48,7 @@ async def cancel(queue: Queue, folder: DataFolder, job_id: int) -> bool:
 
 
 def _inputs(job: Job, folder: DataFolder) -> Sequence[Path]:
-    """Return the files that the job brought, unless it is done and they belong to its track."""
+    """Return the input files of a job that is not done; of one that is, they belong to its track."""
     kind = kinds().get(job.kind)
     if kind is None or job.state == "done":
         return ()

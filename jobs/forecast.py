@@ -1,4 +1,4 @@
-"""When a job will be done, from the measured speed of earlier ones."""
+"""Estimate when a job will be done from the measured speed of earlier ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from jobs.model import Job
 
 
 async def forecast(database: Database, row: Row, now: float) -> Job:
-    """The job of this row, with its place in the queue and the seconds until it is done."""
+    """Return the job of this row with its position in the queue and the seconds until it is done."""
     if row["state"] not in ("queued", "running"):
         return Job.from_row(row)
     speed = {
@@ -26,7 +26,7 @@ async def forecast(database: Database, row: Row, now: float) -> Job:
 
 
 def _left(row: Row, speed: dict[str, float], now: float) -> float | None:
-    """Seconds that a running job still needs: from its own pace once there is one, else from earlier jobs."""
+    """Return the seconds that a running job still needs, by its own pace from a fifth on, by that of earlier jobs before."""
     elapsed = max(now - row["started_at"], 0.0)
     if row["progress"] >= 0.2:
         return float(elapsed / row["progress"] * (1 - row["progress"]))
@@ -36,7 +36,7 @@ def _left(row: Row, speed: dict[str, float], now: float) -> float | None:
 
 
 async def _until_done(database: Database, row: Row, speed: dict[str, float], now: float) -> float | None:
-    """Seconds until a queued job is done: the work before it shared by the live runners, then its own."""
+    """Return the seconds until a queued job is done: the work before it, shared by the live runners, and its own."""
     if row["kind"] not in speed:
         return None
     running = await database.fetch(

@@ -1,4 +1,4 @@
-"""Plain data of the queue: jobs as users see them, claims as workers hold them, quotas."""
+"""Data classes of the queue: jobs, claims, quotas."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from core.library.connection import Row
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
 INTERACTIVE = 10
-"""Priority of what somebody waits for."""
+"""Priority of jobs that a user waits for."""
 BACKGROUND = 0
-"""Priority of re-indexing and other work that nobody watches."""
+"""Priority of re-indexing and other background work."""
 NOBODY = 0
-"""The user of jobs that the clock asked for."""
+"""User id of scheduled jobs."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """One job as it stands now. Times are Unix seconds."""
+    """A snapshot of one job. Times are Unix seconds."""
 
     id: int
     kind: str
@@ -32,7 +32,7 @@ class Job:
     cost: float
     state: State
     stage: str
-    """What is being done, as a short word such as 'separate'; empty before it starts."""
+    """The current stage as a short word such as 'separate'; empty before it starts."""
     progress: float
     """Share that is done, 0..1."""
     position: int | None
@@ -43,7 +43,7 @@ class Job:
     error_code: str | None
     """'input' (the file or request is at fault), 'crash', 'timeout', 'bug', 'lost', 'disk' (it is full), 'busy' (the database is), 'cancelled'."""
     error: Fact | None
-    """What the user is told; None unless it failed (or failed before and waits for another try)."""
+    """The error that the user is shown; None unless the last attempt failed."""
     result: dict[str, Any] | None
     cancel_requested: bool
     created_at: float
@@ -56,7 +56,7 @@ class Job:
 
     @classmethod
     def from_row(cls, row: Row, position: int | None = None, eta_s: float | None = None) -> Job:
-        """A row of the table; `position` in the queue from 1 and `eta_s` in seconds are known to the queue alone."""
+        """Return the job of a table row; `position` counts from 1, `eta_s` is in seconds."""
         return cls(
             id=row["id"],
             kind=row["kind"],
@@ -83,8 +83,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Claimed:
-    """A job that one runner holds under a lease. Every write of the runner carries `token`: when the lease
-    was lost and another runner claimed the job, the token has moved and the write does nothing."""
+    """A job that a runner holds under a lease.
+
+    Every write of the runner carries `token`, which changes when another runner claims the job after a lost lease: the
+    write then does nothing.
+    """
 
     id: int
     token: int
@@ -97,16 +100,16 @@ class Claimed:
 
 
 @dataclass(frozen=True)
-class Beat:
-    """What a runner learns when it extends its lease."""
+class Heartbeat:
+    """The answer to a runner that extends its lease."""
 
     cancel: bool
-    """Somebody cancelled the job."""
+    """Whether the job was cancelled."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """A job that changed since the number asked for. Fast changes are folded into the latest one."""
+    """The latest change of one job; earlier ones are not kept."""
 
     number: int
     job_id: int
@@ -115,10 +118,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Quotas:
-    """How much may wait, and how much may be done in 24 hours; None is no limit.
-
-    What was accepted counts towards a day, whatever became of it.
-    """
+    """The number of jobs that may wait, and that may be added in 24 hours whatever became of them; None for no limit."""
 
     waiting_per_user: int | None = 3
     waiting_per_guild: int | None = 50
@@ -128,10 +128,11 @@ class Quotas:
 
 
 class QuotaError(Refusal):
-    """A quota of the user, the server or the whole queue is used up: the codes quota-{user,guild,total}-{waiting,day}."""
+    """Raised when a quota is used up, with the codes quota-{user,guild,total}-{waiting,day}."""
 
     @classmethod
     def of(cls, scope: str, period: str, limit: int, retry_s: float | None) -> QuotaError:
-        """`scope` is 'user', 'guild' or 'total', `period` 'waiting' or 'day', `retry_s` the seconds to wait, if known."""
+        """Return the error of a `scope` ('user', 'guild', 'total') and a `period` ('waiting', 'day'); `retry_s` is the wait in
+        seconds, if known."""
         when = fact("quota-when-done") if retry_s is None else fact("quota-wait", wait=retry_s)
         return cls("quota", held=fact(f"quota-{scope}-{period}", count=limit), when=when)

@@ -1,5 +1,4 @@
-"""Which job is next: the statements that put a job into the fair order and take the first one that may run, and what a
-job is charged once it has run."""
+"""SQL statements that add a job to the fair order and claim the first one that may run, and the charge once it has run."""
 
 from __future__ import annotations
 
@@ -8,7 +7,7 @@ from jobs.model import NOBODY
 
 LONGEST_BACKOFF_S = 600.0
 
-# A job that must wait longer than the longest backoff was put there by a clock that has jumped back since.
+# If a job had to wait longer than the longest backoff, the clock was set back after it was queued: it is due.
 _DUE = f"state = 'queued' AND (run_at <= :now OR run_at > :now + {LONGEST_BACKOFF_S})"
 
 READY = f"""{_DUE} AND (:kinds IS NULL OR kind IN (SELECT value FROM json_each(:kinds)))
@@ -17,8 +16,8 @@ READY = f"""{_DUE} AND (:kinds IS NULL OR kind IN (SELECT value FROM json_each(:
         GROUP BY user_id, priority HAVING count(*) >= :cap))
     AND (subject IS NULL OR subject NOT IN (
         SELECT subject FROM job INDEXED BY job_running WHERE state = 'running' AND subject IS NOT NULL))"""
-"""A job that a runner may take now: due, of a kind that it knows, of a user who has not :cap jobs running already,
-and about nothing that another job is busy with. The lists of running jobs are as short as the list of runners."""
+"""Selects jobs that a runner may take now: due, of a kind that it knows, of a user with fewer than :cap running jobs, and
+with a subject that no running job has. The lists of running jobs are as short as the list of runners."""
 
 ANY_READY = f"SELECT 1 FROM job INDEXED BY job_ready WHERE {READY} LIMIT 1"
 
@@ -33,7 +32,7 @@ WHERE id = (
 RETURNING id, token, kind, spec, user_id, guild_id, priority, attempt
 """
 
-# Start-time fair queueing: a job starts, in virtual time, where the same user's last one ends, but not before now.
+# Start-time fair queueing: in virtual time, a job starts when the same user's last one ends, but not before now.
 ADD = """
 INSERT INTO job (kind, spec, user_id, guild_id, priority, cost, virtual_start, dedup, subject, run_at, created_at)
 VALUES (:kind, :spec, :user, :guild, :priority, :cost, max(

@@ -1,4 +1,4 @@
-"""Who holds a lease: a process that can be told from every other one, also after a reboot."""
+"""Identify the process that holds a lease, uniquely across machines and reboots."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 def this_owner() -> str:
-    """'host|boot|pid|start' of this process."""
+    """Return 'host|boot|pid|start' of this process."""
     return f"{socket.gethostname()}|{_boot()}|{os.getpid()}|{_started(os.getpid())}"
 
 
 def is_dead(owner: str) -> bool:
-    """Is the process behind `owner` certainly gone? Of other machines we know nothing: their leases run out."""
+    """Return whether the process has certainly ended; always False for another machine, whose leases expire."""
     host, boot, pid, started = owner.split("|")
     if host != socket.gethostname():
         return False
@@ -38,7 +38,7 @@ def _boot() -> str:
 
 
 def _started(pid: int) -> str:
-    """The process's start in clock ticks since boot; empty when it is gone, a zombie, or /proc does not tell."""
+    """Return the process's start in clock ticks since boot; empty if it has ended, is a zombie or /proc is missing."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

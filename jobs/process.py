@@ -1,4 +1,4 @@
-"""Runners as processes: what they are told, how signals end them, and one that is started again when it dies.
+"""Run runners as processes: their settings, their signals, and their restart after a crash.
 
 `moodstem worker` is such a process, and `moodstem run` starts one beside the bot (`RunnerProcess`).
 """
@@ -90,11 +90,12 @@ class RunnerProcess:
         return self._process.pid
 
     def poll(self) -> int | None:
-        """None while it runs (or is about to be started again), else its exit code."""
+        """Return its exit code, None while it runs or is about to be started again."""
         return self._process.poll() if self._ending.is_set() else None
 
     def terminate(self, timeout_s: float = 25.0) -> None:
-        """SIGTERM: it has a quarter of the time to finish its job, then gives it back; killed at last. Blocks."""
+        """Send SIGTERM; the process has a quarter of the time to finish its job before it puts it back, and is killed in the
+        end. Blocks."""
         self._ending.set()
         process = self._process
         for share in (0.25, 0.75):  # giving back takes up to Limits.grace_s when the worker does not listen

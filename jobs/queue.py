@@ -1,15 +1,15 @@
-"""The queue: a SQLite table with leases, fencing tokens, fair order, quotas and nothing that gets lost.
+"""A job queue in a SQLite table, with leases, fencing tokens, fair order and quotas.
 
-What it promises, and what tests/bot/test_random_kills.py holds it to with kill -9 in a loop:
+Its guarantees, which tests/bot/test_random_kills.py checks with kill -9 in a loop:
 
-- What `enqueue` returned is on disk (WAL, synchronous=FULL): it survives kill -9 and a power cut.
-- It ends, as done, failed or cancelled, whatever is killed how often; a full disk or a locked database only delays it.
-- It may be started several times, and takes effect at most once: a claim is a lease with a token, whoever lost the
-  lease can no longer write, and a job's effect and its end are one transaction.
-- One key is one job; two jobs about the same thing never run at once, so the later one finds the earlier's result.
-- Order: priority first, then start-time fair queueing between users (Goyal, Vin & Cheng 1997), so that one user's
-  hundred uploads delay another's first one by at most the jobs that are running, of which one user has a few only. What
-  has run is charged by the clock, also when it came to nothing.
+- A job that `enqueue` returned is on disk (WAL, synchronous=FULL) and survives kill -9 and a power cut.
+- Every job ends as done, failed or cancelled, whatever is killed; a full disk or a locked database only delays it.
+- A job may start several times but takes effect at most once: a claim is a lease with a token, a runner that has lost
+  its lease can no longer write, and a job's effect and its end are one transaction.
+- A deduplication key names one job. Two jobs with one subject never run at once, so the later one finds the result.
+- Jobs are ordered by priority, then by start-time fair queueing between users (Goyal, Vin & Cheng 1997): a hundred
+  uploads of one user delay another user's first one by at most the jobs that are running. A job that has run is charged
+  the seconds that it took, also if it failed.
 """
 
 from __future__ import annotations
@@ -23,26 +23,25 @@ from typing import Any
 from core.errors import Fact, fact
 from core.library.connection import Row
 from core.library.database import Database, Transaction
-from jobs.attempts import BLAMELESS, Patience, end_attempt
+from jobs.attempts import BLAMELESS, RetryPolicy, end_attempt
 from jobs.forecast import forecast
-from jobs.model import Beat, Change, Claimed, Job, Quotas, State
+from jobs.model import Change, Claimed, Heartbeat, Job, Quotas, State
 from jobs.order import ADD, ANY_READY, CLAIM, MORE_URGENT, charge
 from jobs.quotas import ACTIVE, DAY, check_quotas
 
 Clock = Callable[[], float]
 Effect = Callable[[Transaction], Awaitable[dict[str, Any] | None]]
 Alongside = Callable[[Transaction, int], Awaitable[None]]
-"""More writes in the transaction that adds a job; gets the job's id."""
+"""Makes further writes in the transaction that adds a job, whose id it is given."""
 
 LONGEST_LEASE_S = 600.0
 
 
 class Queue:
-    """The jobs of one database; any number of processes may hold one.
+    """The jobs of one database, which any number of processes may use at once.
 
-    `clock` gives Unix seconds; tests inject their own. `running_per_user` is how many jobs of one user (and one
-    priority) may run at once, None for any number; the clock's own jobs have no such limit. The other limits are
-    those of jobs.attempts.Patience.
+    `clock` returns Unix seconds. `running_per_user` is how many jobs of one user and priority may run at once, None for
+    any number; scheduled jobs have no such limit. The other limits are those of jobs.attempts.RetryPolicy.
     """
 
     def __init__(
@@ -59,9 +58,9 @@ class Queue:
         self.database = database
         self.clock = clock
         self.running_per_user = running_per_user
-        self.patience = Patience(failure_limit, crash_limit, loss_limit, backoff_s)
+        self.retries = RetryPolicy(failure_limit, crash_limit, loss_limit, backoff_s)
 
-    # -- for those who ask for work ------------------------------------------------------------------
+    # -- for the bot ---------------------------------------------------------------------------------
 
     async def enqueue(
         self,
@@ -78,13 +77,13 @@ class Queue:
         limits: Quotas | None = None,
         alongside: Alongside | None = None,
     ) -> Job:
-        """Put a job into the queue; it is on disk when this returns.
+        """Add a job; it is on disk when this returns.
 
         `spec` is the Spec of its kind (see jobs.kinds), or the same as JSON data.
-        `cost` is the expected work in one unit per kind (seconds of audio, files, ...); the fair order (until the job
-        has run, and is charged what it took) and the time that is left count in it. An active job with the same `dedup` (with `once`, an ended one too) is
+        `cost` is the expected work in a unit of the kind's own (seconds of audio, files, ...), from which the fair order
+        and the remaining time are computed. An active job with the same `dedup` (with `once`, an ended one too) is
         returned instead of a new one. Jobs with the same `subject` never run at once. `alongside` makes further
-        writes in the same transaction. Raises jobs.model.QuotaError (a UserError) when `limits` say so.
+        writes in the same transaction. Raises jobs.model.QuotaError when it would exceed `limits`.
         """
         now, cost = self.clock(), cost if cost > 0 else 1.0
         async with self.database.transaction() as transaction:
@@ -122,13 +121,13 @@ class Queue:
         return job
 
     async def admit(self, kind: str, limits: Quotas, *, user_id: int, guild_id: int | None = None) -> None:
-        """Raises QuotaError when `enqueue` would: to be asked before something large is fetched."""
+        """Raise QuotaError if `enqueue` would, so that nothing large is downloaded in vain."""
         await check_quotas(
             self.database, limits, kind=kind, user_id=user_id, guild_id=guild_id, now=self.clock()
         )
 
     async def cancel(self, job_id: int) -> bool:
-        """Cancel a queued job at once; ask the runner of a running one to stop. False when it has ended already."""
+        """Cancel a queued job at once; ask the runner of a running one to stop. Return False if it has ended already."""
         rows = await self.database.write(
             "UPDATE job SET cancel_requested = 1,"
             " state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END,"
@@ -140,7 +139,7 @@ class Queue:
         return bool(rows)
 
     async def get(self, job_id: int) -> Job | None:
-        """The job as it stands, with its place in the queue and the time that is left."""
+        """Return the job with its position in the queue and its remaining time."""
         row = await self.database.fetch_one("SELECT * FROM job WHERE id = ?", [job_id])
         return await forecast(self.database, row, self.clock()) if row else None
 
@@ -152,7 +151,7 @@ class Queue:
         state: State | Collection[State] | None = None,
         limit: int = 100,
     ) -> list[Job]:
-        """Jobs (of one user, of one server, in these states), newest first."""
+        """Return the jobs of a user, of a server and in some states, as far as these are given, newest first."""
         states = None if state is None else json.dumps([state] if isinstance(state, str) else list(state))
         rows = await self.database.fetch(
             "SELECT * FROM job WHERE (:user IS NULL OR user_id = :user)"
@@ -172,10 +171,10 @@ class Queue:
         return await forecast(self.database, row, self.clock()) if row else None
 
     async def changes(self, since: int) -> list[Change]:
-        """Jobs that changed after change number `since`, each once, in the order of their latest change.
+        """Return the jobs that changed after change number `since`, each once, in the order of their latest change.
 
-        Begin with `since=await latest_change()` or 0 and go on with the last `number`. After any change the
-        places of queued jobs may have moved as well. One index lookup when nothing changed.
+        Start with `since=await latest_change()` or 0 and continue with the last `number`. Any change may also have
+        moved the positions of queued jobs. Costs one index lookup if nothing changed.
         """
         rows = await self.database.fetch(
             "SELECT change, id, state FROM job WHERE change > ? ORDER BY change LIMIT 1000", [since]
@@ -183,12 +182,12 @@ class Queue:
         return [Change(*row) for row in rows]
 
     async def latest_change(self) -> int:
-        """A number that grows with every change of any job: the same again means that nothing happened."""
+        """Return the number of the latest change of any job, which grows with each."""
         [row] = await self.database.fetch("SELECT value FROM counter WHERE name = 'job'")
         return int(row[0])
 
     async def counts(self, guild_id: int | None = None) -> dict[str, int]:
-        """How many jobs (of one server) are in each state."""
+        """Return the number of jobs (of one server) in each state."""
         rows = await self.database.fetch(
             "SELECT state, count(*) FROM job WHERE :guild IS NULL OR guild_id = :guild GROUP BY state",
             {"guild": guild_id},
@@ -197,11 +196,11 @@ class Queue:
             row[0]: row[1] for row in rows
         }
 
-    # -- for those who do the work -------------------------------------------------------------------
+    # -- for runners ---------------------------------------------------------------------------------
 
     async def claim(self, owner: str, lease_s: float, kinds: Collection[str] | None = None) -> Claimed | None:
-        """Take the next job that is due, or None; one atomic statement, safe with any number of runners."""
-        asked = self._asked(kinds)
+        """Take the next job that is due and return it, None if there is none; atomic, for any number of runners."""
+        asked = self._claim_parameters(kinds)
         if not await self.database.fetch(ANY_READY, asked):
             return None  # no write lock and no fsync on every idle poll
         rows = await self.database.write(CLAIM, {**asked, "owner": owner, "lease": lease_s})
@@ -219,21 +218,21 @@ class Queue:
             row["attempt"],
         )
 
-    async def heartbeat(self, claimed: Claimed, lease_s: float) -> Beat | None:
-        """Extend the lease. None when it was lost: drop the work; no write of this claim counts any more."""
+    async def heartbeat(self, claimed: Claimed, lease_s: float) -> Heartbeat | None:
+        """Extend the lease. Return None if it was lost: stop the work, since this claim can no longer write."""
         rows = await self._fenced(claimed, "lease_until = ?", [self.clock() + lease_s], "cancel_requested")
-        return Beat(cancel=bool(rows[0]["cancel_requested"])) if rows else None
+        return Heartbeat(cancel=bool(rows[0]["cancel_requested"])) if rows else None
 
-    async def look(self, claimed: Claimed) -> Beat | None:
-        """What `heartbeat` tells, without a write."""
+    async def check_lease(self, claimed: Claimed) -> Heartbeat | None:
+        """Return what `heartbeat` would, without extending the lease."""
         row = await self.database.fetch_one(
             "SELECT cancel_requested FROM job WHERE id = ? AND token = ? AND state = 'running'",
             [claimed.id, claimed.token],
         )
-        return Beat(cancel=bool(row[0])) if row else None
+        return Heartbeat(cancel=bool(row[0])) if row else None
 
     async def progress(self, claimed: Claimed, stage: str, share: float) -> bool:
-        """Tell how far the work is; at most once a second, please: each one is a durable write."""
+        """Store the progress; call it at most once a second, since each call is a durable write."""
         return bool(
             await self._fenced(claimed, "stage = ?, progress = ?", [stage, min(max(share, 0.0), 1.0)])
         )
@@ -241,10 +240,10 @@ class Queue:
     async def finish(
         self, claimed: Claimed, result: dict[str, Any], effect: Effect | None = None, *, measured: bool = True
     ) -> bool:
-        """End the job well, with `effect` (other writes; what it returns is added to the result) in the same
-        transaction: both happen or neither. False, and nothing written, when the lease was lost.
+        """Mark the job as done and run `effect` in the same transaction, so that both happen or neither.
 
-        `measured=False` keeps a job that cost nothing (served from the store) out of the measured speed.
+        What `effect` returns is added to the result. Return False, with nothing written, if the lease was lost.
+        `measured=False` keeps a job that computed nothing out of the measured speed.
         """
         now = self.clock()
         async with self.database.transaction() as transaction:
@@ -274,8 +273,8 @@ class Queue:
     async def fail(
         self, claimed: Claimed, error: Fact, *, code: str = "bug", permanent: bool = False
     ) -> bool:
-        """End an attempt badly: queued again after a jittered wait, or failed for good when `permanent`, cancelled
-        meanwhile, or out of attempts. `error` is what the user is told. False when the lease was lost."""
+        """Record a failed attempt: queue the job again after a jittered delay, or end it if the failure is `permanent`, the
+        job was cancelled or has no attempts left. `error` is shown to the user. Return False if the lease was lost."""
         async with self.database.transaction() as transaction:
             rows = await transaction.run(
                 "SELECT * FROM job WHERE id = ? AND token = ? AND state = 'running'",
@@ -289,8 +288,9 @@ class Queue:
         return True
 
     async def give_back(self, claimed: Claimed, notes: dict[str, Any] | None = None) -> bool:
-        """Return the job unfinished and without blame (shutdown, something more urgent); it keeps its place, and
-        `notes` are added to its spec."""
+        """Put the unfinished job back in its place without counting the attempt; `notes` are added to its spec.
+
+        For a shutdown, and for background jobs that make room for a more urgent one."""
         rows = await self._fenced(
             claimed,
             "state = CASE WHEN cancel_requested THEN 'cancelled' ELSE 'queued' END, owner = NULL, lease_until = NULL,"
@@ -300,8 +300,8 @@ class Queue:
         )
         return bool(rows)
 
-    async def cancelled(self, claimed: Claimed) -> bool:
-        """Confirm that a running job has stopped since somebody cancelled it."""
+    async def confirm_cancelled(self, claimed: Claimed) -> bool:
+        """Mark a running job as cancelled once its runner has stopped it."""
         now = self.clock()
         async with self.database.transaction() as transaction:
             rows = await transaction.run(
@@ -313,12 +313,14 @@ class Queue:
                 await charge(transaction, claimed.id, now)
         return bool(rows)
 
-    async def urgent(self, priority: int, kinds: Collection[str] | None = None) -> bool:
-        """Does a job of a higher priority wait? Long background jobs ask between their steps, and give way."""
-        return bool(await self.database.fetch(MORE_URGENT, {**self._asked(kinds), "priority": priority}))
+    async def has_more_urgent(self, priority: int, kinds: Collection[str] | None = None) -> bool:
+        """Return whether a job of a higher priority is ready; long background jobs ask this between their steps."""
+        return bool(
+            await self.database.fetch(MORE_URGENT, {**self._claim_parameters(kinds), "priority": priority})
+        )
 
     async def reap(self, dead: Callable[[str], bool] | None = None) -> int:
-        """Take jobs back whose lease ran out, or whose owner is known to be dead; returns how many."""
+        """Queue jobs again whose lease has expired or whose owner is dead; return how many."""
         now, taken = self.clock(), 0
         async with self.database.transaction() as transaction:
             for row in await transaction.run("SELECT * FROM job WHERE state = 'running'"):
@@ -333,20 +335,20 @@ class Queue:
                     await transaction.run("DELETE FROM runner WHERE owner = ?", [row["owner"]])
         return taken
 
-    async def seen(self, owner: str, facts: dict[str, Any]) -> None:
-        """Register a runner, or say that it is still there."""
+    async def register_runner(self, owner: str, facts: dict[str, Any]) -> None:
+        """Register a runner, or renew its registration."""
         await self.database.write(
             "INSERT INTO runner (owner, started_at, seen_at, facts) VALUES (:owner, :now, :now, :facts)"
             " ON CONFLICT (owner) DO UPDATE SET seen_at = :now, facts = :facts",
             {"owner": owner, "now": self.clock(), "facts": json.dumps(facts)},
         )
 
-    async def gone(self, owner: str) -> None:
-        """A runner has ended and no longer counts as one."""
+    async def unregister_runner(self, owner: str) -> None:
+        """Remove the registration of a runner that has ended."""
         await self.database.write("DELETE FROM runner WHERE owner = ?", [owner])
 
     async def runners(self) -> list[dict[str, Any]]:
-        """Runners that registered: {owner, started_at, seen_at, ...their facts}."""
+        """Return the registered runners as {owner, started_at, seen_at, ...their facts}."""
         rows = await self.database.fetch(
             "SELECT owner, started_at, seen_at, facts FROM runner ORDER BY started_at"
         )
@@ -354,7 +356,7 @@ class Queue:
 
     # -- inside ---------------------------------------------------------------------------------------
 
-    def _asked(self, kinds: Collection[str] | None) -> dict[str, Any]:
+    def _claim_parameters(self, kinds: Collection[str] | None) -> dict[str, Any]:
         names = None if kinds is None else json.dumps(list(kinds))
         return {"now": self.clock(), "kinds": names, "cap": self.running_per_user}
 
@@ -370,5 +372,5 @@ class Queue:
         self, transaction: Transaction, row: Row, error: Fact, code: str, permanent: bool
     ) -> None:
         await end_attempt(
-            transaction, row, error, code, permanent=permanent, now=self.clock(), patience=self.patience
+            transaction, row, error, code, permanent=permanent, now=self.clock(), retries=self.retries
         )

@@ -1,4 +1,4 @@
-"""Who may put how much into the queue."""
+"""Check how many jobs a user and a server may add."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ DAY = 86400.0
 async def check_quotas(
     database: Database, limits: Quotas, *, kind: str, user_id: int, guild_id: int | None, now: float
 ) -> None:
-    """Raises QuotaError when one more job of this kind would be too many.
+    """Raise QuotaError if one more job of this kind would exceed the limits.
 
-    Called inside the transaction that adds the job, so that two at once cannot both be the last. Who was refused has
-    no row, and so does not count; what was received does, whatever became of it.
+    Call it inside the transaction that adds the job, so that of two concurrent jobs only one can be the last. Every
+    job that was added counts, whatever became of it.
     """
     scopes = (
         ("user", "user_id = :user", limits.waiting_per_user, limits.daily_per_user),

@@ -1,4 +1,4 @@
-"""What is removed after its time: old uploads, pictures and jobs, and files that nothing refers to any more."""
+"""Remove old uploads, pictures and jobs, and files that nothing refers to any more."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from jobs.files import files_in_use
 
 DAY = 86400.0
 SEARCHES_DAYS = 7.0
-"""A search is only kept so that its pages can be turned."""
+"""Searches are only kept so that their result pages can be turned."""
 ORPHAN_AGE_S = 3600.0
-"""A file may be older than its row by the time of one upload, not by more."""
+"""Files younger than this are no orphans: the row that names them may not be written yet."""
 
 
 @dataclass(frozen=True)
 class Retention:
-    """Days that things are kept."""
+    """The number of days that things are kept."""
 
     uploads: float = 30
     pictures: float = 30
     stems: float = 2
     jobs: float = 30
     history: float = 365
-    """What was recommended and what was listened to."""
+    """Recommendations and plays."""
 
 
 async def clean_up(
     database: Database, data: Path, keep: Retention, now: float | None = None
 ) -> dict[str, int]:
-    """Remove what is over its time from the data folder and the database; returns how much of what.
+    """Remove what is too old from the data folder and the database; return the number removed of each kind.
 
-    An upload's audio goes, its analysis stays: it can still be recommended, but no longer be played. A job that
-    has ended goes with its cards.
+    An upload's audio is removed and its analysis stays, so it can still be recommended but no longer played. A job that
+    has ended is removed with its cards.
     """
     now = time.time() if now is None else now
     jobs = await database.write(
@@ -106,7 +106,7 @@ async def clean_up(
 
 
 def _files(folder: Path, now: float) -> Iterable[tuple[Path, float]]:
-    """Each file and its age in seconds."""
+    """Return each file and its age in seconds."""
     if not folder.is_dir():
         return []
     return [(path, now - path.stat().st_mtime) for path in folder.iterdir() if path.is_file()]

@@ -1,6 +1,6 @@
-"""The runner: takes jobs from the queue, has an engine compute them, and writes what comes out.
+"""The runner takes jobs from the queue, has an engine compute them, and stores their results.
 
-It lives in a process of its own (jobs.process); tests call `Runner.run_one` inline.
+It runs in a process of its own (jobs.process); tests call `Runner.run_one` inline.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ REAP_EVERY_S = 15.0
 
 @dataclass(frozen=True)
 class Pace:
-    """How often things happen, in seconds."""
+    """Intervals and time limits of a runner, in seconds."""
 
     lease_s: float = 60.0
     poll_s: float = 0.1
-    """Between two looks at an empty queue; half of it is the mean time from enqueue to start."""
+    """Between two polls of an empty queue; the mean delay of a new job is half of it."""
     progress_s: float = 1.0
     """Between two durable writes of progress."""
     retry_s: float = 2.0
-    """While the database cannot be written: the disk is full, or somebody holds it locked."""
+    """Between two attempts to write while the disk is full or the database is locked."""
     drain_s: float = 20.0
-    """After SIGTERM, for the running job to end by itself before it is given back."""
+    """After SIGTERM, until the running job is put back if it has not ended."""
 
 
 class Runner:
-    """Works through a queue, as many jobs at a time as its engine has slots: one with one local worker."""
+    """Works through a queue, with as many jobs at a time as its engine has slots."""
 
     def __init__(
         self,
@@ -67,10 +67,10 @@ class Runner:
         self._stop_at: float | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._in_work = 0
-        self._trouble = ""
+        self._logged_error = ""
 
     async def run_one(self) -> bool:
-        """Take the next job and see it to its end. False when there is none."""
+        """Run the next job to its end. Return False if there is none."""
         claimed = await self.queue.claim(self.owner, self.pace.lease_s, self.kinds)
         if claimed is None:
             return False
@@ -79,7 +79,7 @@ class Runner:
         return True
 
     async def run_forever(self) -> None:
-        """Work until `stop` is called. Whatever goes wrong with the database is logged and tried again."""
+        """Work until `stop` is called. Errors of the database are logged, and the operation is retried."""
         preload: asyncio.Task[None] | None = None
         preload_at = reap_at = seen_at = 0.0
         try:
@@ -95,7 +95,7 @@ class Runner:
                             log.warning("Took %d jobs back from workers that are gone", taken)
                     if now >= seen_at:
                         seen_at = now + REAP_EVERY_S
-                        await self.queue.seen(self.owner, {"kinds": sorted(self.kinds)})
+                        await self.queue.register_runner(self.owner, {"kinds": sorted(self.kinds)})
                     if not await self._begin_one():
                         await self._pause(self.pace.poll_s)
                 except (
@@ -111,16 +111,16 @@ class Runner:
             await asyncio.gather(*left, return_exceptions=True)
             await self.engine.stop()
             with contextlib.suppress(sqlite3.OperationalError):
-                await self.queue.gone(self.owner)
+                await self.queue.unregister_runner(self.owner)
 
     def stop(self, drain_s: float | None = None) -> None:
-        """Take no further job; give the running one `drain_s` seconds to end, then put it back."""
+        """Take no further job, and put the running ones back unless they end within `drain_s` seconds."""
         drain = self.pace.drain_s if drain_s is None else drain_s
         at = time.monotonic() + drain
         self._stop_at = at if self._stop_at is None else min(at, self._stop_at)
 
     async def _begin_one(self) -> bool:
-        """Take the next job if the engine has a slot for it. False when there is nothing to do but wait."""
+        """Start the next job if the engine has a slot for it. Return whether there was one."""
         ended = {task for task in self._running if task.done()}
         self._running -= ended
         for task in ended:
@@ -136,31 +136,31 @@ class Runner:
 
     async def _work_on(self, claimed: Claimed) -> None:
         try:
-            await self._see_through(claimed)
+            await self._run_job(claimed)
         finally:
             self._in_work -= 1
 
     def has_room(self) -> bool:
-        """True while the engine has a free slot, so that the next job can begin without a running one giving way."""
+        """Return whether the engine has a free slot, so that the next job need not wait for a running one."""
         return self._in_work < self.engine.slots
 
     async def _pause(self, seconds: float) -> None:
-        """Wait until a running job ends, at most this long."""
+        """Wait until a running job ends, but at most this long."""
         if self._running:
             await asyncio.wait(self._running, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         else:
             await asyncio.sleep(seconds)
 
     async def _preload(self) -> None:
-        """Load the separator before the first job asks for it."""
+        """Load the separator before the first job needs it."""
         try:
             await self.engine.start()
         except (UserError, Crashed, TimedOut) as error:
-            if str(error) != self._trouble:  # it is tried again and again
-                self._trouble = str(error)
+            if str(error) != self._logged_error:  # it is tried again and again
+                self._logged_error = str(error)
                 log.error("No worker is ready: %s", error)
 
-    async def _see_through(self, claimed: Claimed) -> None:
+    async def _run_job(self, claimed: Claimed) -> None:
         kind = self.kinds[claimed.kind]
         lease = _JobLease(self, claimed)
         keeping = asyncio.create_task(lease.keep())
@@ -181,7 +181,7 @@ class Runner:
     async def _outcome(
         self, kind: Kind[Any, Any], claimed: Claimed, lease: _JobLease
     ) -> Done[Any] | Exception:
-        """Do the job; whatever it raises is an outcome too, but not the end of this runner's own task."""
+        """Run the job and return its result or the exception that it raised."""
         try:
             work = Work(
                 claimed,
@@ -200,8 +200,7 @@ class Runner:
     async def _write_outcome(
         self, claimed: Claimed, kind: Kind[Any, Any], lease: _JobLease, outcome: Done[Any] | Exception
     ) -> None:
-        """Write how the job ended. False from the queue means that the lease was lost: then another runner has the
-        job, and nothing of ours counts."""
+        """Store how the job ended. If the lease was lost, another runner has the job, and the queue writes nothing."""
         queue = self.queue
         match outcome:
             case Done():
@@ -209,7 +208,7 @@ class Runner:
                     claimed, _json(outcome.result), _effect(outcome), measured=outcome.measured
                 )
             case Cancelled() if lease.cancel:
-                held = await queue.cancelled(claimed)
+                held = await queue.confirm_cancelled(claimed)
             case GiveBack():
                 held = await queue.give_back(claimed, _json(outcome.spec))
             case Cancelled() | Unavailable():
@@ -244,7 +243,7 @@ class Runner:
                 await asyncio.to_thread(self._remove_inputs, kind, job)
 
     def _remove_inputs(self, kind: Kind[Any, Any], job: Job) -> None:
-        """Remove the files of a job that has come to nothing."""
+        """Remove the input files of a job that failed or was cancelled."""
         with contextlib.suppress(
             TypeError, OSError
         ):  # its spec cannot be read, or the file stays for retention
@@ -253,14 +252,14 @@ class Runner:
 
 
 def _json(value: Any) -> dict[str, Any]:
-    """A Spec or Result as it is stored; those of tests may be plain dictionaries."""
+    """Return a Spec or Result as JSON data; those of tests may be plain dictionaries."""
     if value is None:
         return {}
     return dict(value) if isinstance(value, Mapping) else asdict(value)
 
 
 def _effect(done: Done[Any]) -> Effect | None:
-    """The job's effect, as the queue calls it."""
+    """Return the job's effect as the queue calls it."""
     effect = done.effect
     if effect is None:
         return None
@@ -272,7 +271,7 @@ def _effect(done: Done[Any]) -> Effect | None:
 
 
 class _JobLease:
-    """Keeps the lease of one running job: heartbeats, progress, and whether the job should stop."""
+    """Holds the lease of one running job, stores its progress and knows whether it should stop."""
 
     def __init__(self, runner: Runner, claimed: Claimed) -> None:
         self.runner = runner
@@ -295,10 +294,10 @@ class _JobLease:
     async def give_way(self) -> bool:
         if self.runner.has_room():
             return False
-        return await self.runner.queue.urgent(self.claimed.priority, self.runner.kinds)
+        return await self.runner.queue.has_more_urgent(self.claimed.priority, self.runner.kinds)
 
     async def keep(self) -> None:
-        """Until the job ends, extend the lease, write the progress and look for a cancellation."""
+        """Extend the lease, store the progress and check for a cancellation until the job ends."""
         pace, queue = self.runner.pace, self.runner.queue
         beat_at = time.monotonic() + pace.lease_s / 4
         write_at = 0.0
@@ -309,7 +308,7 @@ class _JobLease:
                     beat_at = now + pace.lease_s / 4
                     beat = await queue.heartbeat(self.claimed, pace.lease_s)
                 else:
-                    beat = await queue.look(self.claimed)
+                    beat = await queue.check_lease(self.claimed)
                 if beat is None:
                     self._lost = True
                     return

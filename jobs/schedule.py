@@ -1,8 +1,7 @@
-"""What is due by the clock: APScheduler in the bot's process, which only enqueues or does a moment's work.
+"""Run periodic tasks by APScheduler in the bot's process; they only enqueue jobs or take a moment.
 
-The timer's own store forgets; the table `schedule_state` remembers when each task last succeeded, so that a run
-that was missed while the bot was off is made up for once, soon after the start. When the wall clock is set, or the
-machine wakes up, the timers are set anew.
+The table `schedule_state` keeps when each task last succeeded, so that a run that was missed while the bot was off
+happens once, soon after the start. The tasks are rescheduled when the wall clock is set or the machine wakes up.
 """
 
 from __future__ import annotations
@@ -42,7 +41,7 @@ JUMP_S = 10.0
 
 @dataclass(frozen=True)
 class Plan:
-    """What the schedule needs to know; `data` is the data folder, times of day are UTC."""
+    """The settings of the scheduled tasks; `data` is the data folder."""
 
     data: Path
     folders: Sequence[Path] = ()
@@ -54,7 +53,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Due:
+class ScheduledTask:
     """One scheduled task."""
 
     name: str
@@ -63,7 +62,7 @@ class Due:
 
 
 class Schedule:
-    """Starts and stops with the bot. `clock` gives the present time, in UTC."""
+    """Runs the tasks while the bot runs. `clock` returns the current time in UTC."""
 
     def __init__(
         self,
@@ -71,7 +70,7 @@ class Schedule:
         plan: Plan,
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        tasks: Sequence[Due] | None = None,
+        tasks: Sequence[ScheduledTask] | None = None,
     ) -> None:
         self.queue = queue
         self.plan = plan
@@ -84,7 +83,7 @@ class Schedule:
         )
 
     async def start(self) -> None:
-        """Begin; tasks whose last run was missed run once within a minute."""
+        """Start the timers; a task whose last run was missed runs once within a minute."""
         for task in self.tasks:
             first: dict[str, Any] = {}
             if await self.missed(task):
@@ -94,7 +93,7 @@ class Schedule:
         self._watching = asyncio.create_task(self._watch_clock())
 
     async def stop(self) -> None:
-        """Cancels what runs and waits until it has ended."""
+        """Cancel the running tasks and wait until they have ended."""
         if self._watching is not None:
             self._watching.cancel()
             self._watching = None
@@ -102,8 +101,8 @@ class Schedule:
             self._scheduler.shutdown(wait=False)  # cancels what runs, but does not wait for it
             await asyncio.gather(*self._running, return_exceptions=True)
 
-    async def run(self, task: Due) -> bool:
-        """Run one task now and remember how it went; an error ends up in the log and in `states`, nowhere else."""
+    async def run(self, task: ScheduledTask) -> bool:
+        """Run one task now and store whether it succeeded; its error is logged and shown by `states`, not raised."""
         running = asyncio.current_task()
         assert running is not None
         self._running.add(running)
@@ -120,18 +119,18 @@ class Schedule:
             self._running.discard(running)
 
     async def _watch_clock(self) -> None:
-        """A timer counts the seconds that the machine is awake; set them anew when the wall clock disagrees."""
+        """Reschedule when the wall clock has jumped, since timers only count the seconds that the machine is awake."""
         ahead = self.clock().timestamp() - time.monotonic()
         while True:
             await asyncio.sleep(WATCH_S)
             now = self.clock().timestamp() - time.monotonic()
             if abs(now - ahead) > JUMP_S:
                 log.warning("The clock has jumped by %.0f seconds: the schedule is set anew", now - ahead)
-                self.set_anew()
+                self.reschedule()
                 ahead = now
 
-    def set_anew(self) -> None:
-        """Each task's next run from the present time on; what has become due meanwhile runs at once."""
+    def reschedule(self) -> None:
+        """Compute each task's next run from the current time; overdue tasks run at once."""
         now = self.clock()
         for task in self.tasks:
             job = self._scheduler.get_job(task.name)
@@ -140,7 +139,7 @@ class Schedule:
         self._scheduler.wakeup()
 
     async def states(self) -> list[dict[str, Any]]:
-        """For doctor: {name, last_success, last_error, last_error_at, next_run, missed}, times in Unix seconds."""
+        """Return {name, last_success, last_error, last_error_at, next_run, missed} of each task, times in Unix seconds."""
         rows = {
             row["name"]: dict(row) for row in await self.queue.database.fetch("SELECT * FROM schedule_state")
         }
@@ -160,8 +159,8 @@ class Schedule:
             )
         return states
 
-    async def missed(self, task: Due, grace: timedelta = timedelta()) -> bool:
-        """Was a run due between the last success and now (less `grace`)? What has never run is due."""
+    async def missed(self, task: ScheduledTask, grace: timedelta = timedelta()) -> bool:
+        """Return whether a run was due between the last success and `grace` ago, or the task has never run."""
         row = await self.queue.database.fetch_one(
             "SELECT last_success FROM schedule_state WHERE name = ?", [task.name]
         )
@@ -171,7 +170,7 @@ class Schedule:
         due = task.trigger.get_next_fire_time(last, last + timedelta(microseconds=1))
         return due is not None and due <= self.clock() - grace
 
-    async def _remember(self, task: Due, error: str | None = None) -> None:
+    async def _remember(self, task: ScheduledTask, error: str | None = None) -> None:
         now = self.clock().timestamp()
         if error is None:
             await self.queue.database.write(
@@ -195,34 +194,36 @@ def _next(trigger: BaseTrigger, now: datetime) -> datetime | None:
     return due
 
 
-def planned(queue: Queue, plan: Plan) -> list[Due]:
-    """Everything that Moodstem does by the clock."""
+def planned(queue: Queue, plan: Plan) -> list[ScheduledTask]:
+    """Return all scheduled tasks."""
     database = queue.database
     return [
-        Due(
+        ScheduledTask(
             "reindex",
             CronTrigger(hour=3, minute=30, timezone=UTC),
             lambda: enqueue_reindex(queue, plan.folders, plan.genre_model),
         ),
-        Due("backup", CronTrigger(hour=4, minute=30, timezone=UTC), lambda: back_up(database, plan)),
-        Due("upkeep", CronTrigger(hour=4, minute=45, timezone=UTC), database.maintain),
-        Due(
+        ScheduledTask(
+            "backup", CronTrigger(hour=4, minute=30, timezone=UTC), lambda: back_up(database, plan)
+        ),
+        ScheduledTask("upkeep", CronTrigger(hour=4, minute=45, timezone=UTC), database.maintain),
+        ScheduledTask(
             "retention",
             CronTrigger(minute=10, timezone=UTC),
             lambda: clean_up(database, plan.data, plan.retention),
         ),
-        Due(
+        ScheduledTask(
             "disk",
             IntervalTrigger(minutes=5, timezone=UTC),
             lambda: keep_within(database, plan.data, plan.disk_bytes, plan.backup_bytes),
         ),
-        Due("reaper", IntervalTrigger(seconds=30, timezone=UTC), lambda: queue.reap(is_dead)),
+        ScheduledTask("reaper", IntervalTrigger(seconds=30, timezone=UTC), lambda: queue.reap(is_dead)),
     ]
 
 
 async def enqueue_reindex(queue: Queue, folders: Sequence[Path], genre_model: Path | None = None) -> None:
-    """One background job for each watched folder: those of the settings and those that were indexed before; and
-    one for the uploads, which a new separator or analyser has to hear again."""
+    """Enqueue a background job for each watched folder (of the settings, and indexed before), and one that renews the
+    analyses of uploads and adds missing latent vectors."""
     known = await queue.database.fetch("SELECT path FROM folder WHERE watched = 1")
     for folder in dict.fromkeys(
         [*(str(folder.resolve()) for folder in folders), *(row["path"] for row in known)]
@@ -240,5 +241,5 @@ async def enqueue_reindex(queue: Queue, folders: Sequence[Path], genre_model: Pa
 
 
 async def back_up(database: Database, plan: Plan) -> None:
-    """A backup, and the proof that it can be restored."""
+    """Make a backup and check that it can be restored."""
     await rehearse(await backup(database, plan.data / "backups", keep=plan.backups))

@@ -1,4 +1,4 @@
-"""Totals that only grow, kept in the database since every worker is a process of its own: for monitoring."""
+"""Counters for monitoring, kept in the database since every worker is a process of its own."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class StageClock:
         self.seconds: dict[str, float] = {}
 
     def enter(self, stage: str) -> None:
-        """The job is in this stage now; that it was already changes nothing."""
+        """Switch to a stage, unless it is the current one."""
         if stage != self._stage:
             self.stop()
             self._stage, self._since = stage, self._clock()
 
     def stop(self) -> None:
-        """The present stage ends; its seconds are added to those of its name."""
+        """End the current stage and add its seconds to those of its name."""
         if self._stage:
             self.seconds[self._stage] = self.seconds.get(self._stage, 0.0) + self._clock() - self._since
         self._stage = None
@@ -40,7 +40,7 @@ class Totals:
 
 
 async def add_stages(database: Database, kind: str, seconds: dict[str, float]) -> None:
-    """One finished job's stages; those that are a text about progress, not a name, are left out."""
+    """Add the stages of a finished job, except those whose name is a sentence about progress."""
     named = {stage: taken for stage, taken in seconds.items() if stage.isidentifier()}
     if not named:
         return
@@ -54,7 +54,7 @@ async def add_stages(database: Database, kind: str, seconds: dict[str, float]) -
 
 
 async def totals(database: Database) -> Totals:
-    """How many jobs ended how, and the seconds that each stage took, since the database was made."""
+    """Return the counters since the database was created."""
     ended = await database.fetch("SELECT kind, state, jobs FROM job_total")
     stages = await database.fetch("SELECT kind, stage, jobs, seconds FROM stage_total")
     return Totals(

@@ -1,10 +1,10 @@
-"""The worker: a child process that holds the separator loaded and does one task after another.
+"""The worker is a child process that keeps the separator loaded and runs one task after another.
 
     python -m jobs.worker --separator auto --threads 2
 
 It reads requests as JSON lines from standard input and writes events as JSON lines to its original standard
-output. It never opens the database, so killing it is always safe, and it ends when its parent does: the pipe
-closes. A cancel message is noticed at the next sign of progress.
+output. It never opens the database, so killing it is always safe, and it ends when its parent does, by the closed pipe.
+A cancel message takes effect at the next report of progress.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Worker:
         self._extra: dict[str, Any] = {}
 
     def run(self) -> None:
-        """Load the separator, report 'ready' or the reason why not, then answer one request after another."""
+        """Load the separator, send 'ready' or 'refused', then answer one request after another."""
         threading.Thread(target=self._listen, daemon=True).start()
         separator: Separator | None = None
         refusal: UserError | None = None
@@ -65,15 +65,15 @@ class Worker:
                 "separator_version": separator.version,
                 **versions(self.options.genre_model),
             }
-            self._tell(event="ready", facts=facts)
+            self._send(event="ready", facts=facts)
             if self.options.warm and self._inbox.empty():
                 self._warm(separator)
         except UserError as error:
             refusal = error
-            self._tell(event="refused", fact=error.fact)
+            self._send(event="refused", fact=error.fact)
         for request in iter(self._inbox.get, None):
-            self._tell(event="begun", id=request["id"])
-            self._tell(**self._answer(request, separator, refusal), id=request["id"])
+            self._send(event="begun", id=request["id"])
+            self._send(**self._answer(request, separator, refusal), id=request["id"])
 
     def _load_separator(self) -> Separator:
         return load_separator(
@@ -95,7 +95,7 @@ class Worker:
         def report(stage: str, share: float) -> None:
             if request["id"] in self._unwanted:
                 raise Cancelled
-            self._tell(event="progress", id=request["id"], stage=stage, share=share)
+            self._send(event="progress", id=request["id"], stage=stage, share=share)
 
         try:
             if separator is None:
@@ -130,7 +130,7 @@ class Worker:
                 self._inbox.put(message)
         os._exit(0)
 
-    def _tell(self, **event: Any) -> None:
+    def _send(self, **event: Any) -> None:
         line = json.dumps(event) + "\n"
         with self._writing, contextlib.suppress(BrokenPipeError):
             self.events.write(line)
@@ -138,7 +138,7 @@ class Worker:
 
 
 def versions(genre_model: Path | None = None) -> dict[str, Any]:
-    """Return what decides about the numbers in an analysis besides the separator."""
+    """Return the versions that determine an analysis besides the separator's."""
     return {
         "genre_model": current_version(genre_model),
         "analyser_version": ANALYSER_VERSION,
@@ -149,8 +149,8 @@ def versions(genre_model: Path | None = None) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def own_pipes() -> Iterator[tuple[IO[str], IO[str]]]:
-    """Keep standard input and output for the conversation: what a library prints goes to standard error, and a
-    process that a task starts can neither read our requests nor write among our events."""
+    """Yield standard input and output, and redirect the originals: what a library prints goes to standard error, and a
+    child process of a task can neither read our requests nor write events."""
     requests = os.fdopen(os.dup(0), "r", encoding="utf-8")
     events = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
@@ -176,7 +176,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     logs.configure_child()
     if hasattr(os, "nice"):
-        os.nice(10)  # who waits for an answer comes before who waits for an analysis
+        os.nice(10)  # the bot's answers come before analyses
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # both go to the whole group; the parent decides
     with own_pipes() as (requests, events):

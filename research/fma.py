@@ -124,7 +124,7 @@ def features(signal: Floats, rate: int) -> dict[str, Floats]:
     return {
         "chroma_cens": cens,
         "chroma_cqt": chroma_cqt(C=cqt, n_octaves=OCTAVES),
-        "chroma_stft": framewise.strongest_one(energy),
+        "chroma_stft": framewise.normalised(energy, energy.max(axis=0)),
         "mfcc": dct(decibels(mel), axis=0, type=2, norm="ortho")[: framewise.N_MFCC],
         "rmse": np.sqrt(square)[None],
         "spectral_bandwidth": framewise.spectral_bandwidth(frames)[None],

@@ -43,7 +43,7 @@ SHOWN = (
 SILENT = {
     "log", "debug", "info", "warning", "error", "exception", "getLogger", "fetch", "fetch_one", "write", "run",
     "describe", "Choice", "ContextMenu", "compile", "on_press", "record", "AssertionError", "RuntimeError",
-    "ValueError", "TypeVar", "cast", "startswith", "endswith", "getattr", "hasattr", "strftime", "Lost",
+    "ValueError", "TypeVar", "cast", "startswith", "endswith", "getattr", "hasattr", "strftime", "TransferLost",
 }  # fmt: skip
 """Calls whose texts nobody reads on a card, or that discord.py translates."""
 

@@ -9,8 +9,7 @@ from typing import Any
 import click
 
 from bot.cli.root import print_json, settings_of
-from bot.cli.separators import SeparatorName, separator_of
-from bot.cli.shared import JSON, progress_bar
+from bot.cli.shared import JSON, SEPARATOR, progress_bar, separator_of
 from bot.words.say import say
 from core.analysis import analyse
 from core.errors import UserError
@@ -19,11 +18,7 @@ from core.separation.base import HEARD
 
 @click.command()
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--separator",
-    type=SeparatorName(),
-    help="auto, htdemucs_6s, unet or none (from the settings when not said).",
-)
+@SEPARATOR
 @JSON
 @click.pass_context
 def analyze(ctx: click.Context, files: Sequence[Path], separator: str | None, as_json: bool) -> None:

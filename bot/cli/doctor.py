@@ -14,8 +14,7 @@ import click
 
 from bot.cli.doctor_discord import ask
 from bot.cli.root import print_json, settings_of
-from bot.cli.separators import separator_of
-from bot.cli.shared import JSON
+from bot.cli.shared import JSON, separator_of
 from bot.token import read_token
 from core.audio.decode import decode
 from core.audio.device import gpu_name, torch_has_cuda
@@ -55,7 +54,7 @@ async def examine(settings: Settings) -> list[Finding]:
         *_disk(settings),
         _storage(settings),
         *await _database(settings),
-        _decoder(),
+        decoder_child(),
         _separator(settings),
         _gpu(settings),
         *_engine(settings),
@@ -185,7 +184,7 @@ async def _database(settings: Settings) -> list[Finding]:
     ]
 
 
-def _decoder() -> Finding:
+def decoder_child() -> Finding:
     """Decode a sample as an upload is decoded: in the sandboxed child."""
     import av
     import soundfile

@@ -33,12 +33,7 @@ def report() -> None:
 @JSON
 @click.pass_context
 def map_(
-    ctx: click.Context,
-    out: Path,
-    moods: dict[str, float],
-    count: int,
-    server: int | None,
-    as_json: bool,
+    ctx: click.Context, out: Path, moods: dict[str, float], count: int, server: int | None, as_json: bool
 ) -> None:
     """The library as a map: what sounds alike lies near, moods are directions."""
     catalog = asyncio.run(the_catalog(settings_of(ctx), server))

@@ -22,11 +22,28 @@ from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library
 from core.moods.profile import Profile
 from core.recommend.topic_scores import tuned
+from core.separation.base import Separator
+from core.separation.registry import load_separator, names
 from core.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 JSON = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
+
+
+def _separator(ctx: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """A separator of this package or of an installed one; looked up only when the option is used."""
+    if value is not None and value not in names():
+        raise click.BadParameter(f"{value!r} is not one of {', '.join(names())}.")
+    return value
+
+
+SEPARATOR = click.option(
+    "--separator",
+    metavar="NAME",
+    callback=_separator,
+    help="auto, htdemucs_6s, unet or none (from the settings when not said).",
+)
 
 ALL_REASONS = click.option(
     "--all-reasons", is_flag=True, help="Every term of the score, not only the strongest."
@@ -48,10 +65,10 @@ def how_many(default: int, least: int, most: int, words: str = "How many tracks.
     )
 
 
-def moods_option(*names: str, words: str, required: bool = False) -> Callable[[F], F]:
+def moods_option(*flags: str, words: str, required: bool = False) -> Callable[[F], F]:
     """An option NAME=0..1 that can be repeated."""
     return click.option(
-        *names, metavar="NAME=0..1", multiple=True, required=required, callback=_mood_weights, help=words
+        *flags, metavar="NAME=0..1", multiple=True, required=required, callback=_mood_weights, help=words
     )
 
 
@@ -79,6 +96,17 @@ async def the_catalog(settings: Settings, server: int | None = None) -> Catalog:
         catalog = await load_catalog(database, LibraryScope(server, settings.library.recommend_uploads))
         weights = await weights_of(database.fetch, server) if server is not None else {}
         return tuned(catalog, weights) if weights else catalog
+
+
+def separator_of(settings: Settings, name: str | None = None) -> Separator:
+    """Load the separator of this name, or of the settings, with their weights and threads (see `load_separator`)."""
+    jobs = settings.jobs
+    return load_separator(
+        name or jobs.separator,
+        weights_dir=jobs.weights,
+        threads=jobs.threads,
+        htdemucs=settings.htdemucs.model_dump(),
+    )
 
 
 def track_json(track: TrackLike) -> dict[str, Any]:

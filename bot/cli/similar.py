@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from bot.cli.root import print_json, settings_of
-from bot.cli.separators import separator_of
-from bot.cli.shared import JSON, SERVER, how_many, progress_bar, the_catalog, track_json
+from bot.cli.shared import JSON, SERVER, how_many, progress_bar, separator_of, the_catalog, track_json
 from bot.words.likeness import likeness_text
 from bot.words.prominence import prominence_text
 from bot.words.say import say

@@ -23,7 +23,7 @@ RETRY_S = 1.0
 
 
 Read = Callable[[], AsyncGenerator[bytes, None]]
-"""Begins to read a file, in pieces, from its start. It may raise Lost, or what aiohttp raises, which is tried again, and
+"""Begins to read a file, in pieces, from its start. It may raise TransferLost, or what aiohttp raises, which is tried again, and
 UserError."""
 
 
@@ -36,7 +36,7 @@ class Kept:
     size: int
 
 
-class Lost(Exception):  # noqa: N818 - internal: worth another try
+class TransferLost(Exception):  # noqa: N818 - internal: worth another try
     """The transfer broke off."""
 
 
@@ -48,7 +48,7 @@ async def keep(read: Read, announced: int, folder: Path, *, limit: int) -> Kept:
     for number in range(TRIES):
         try:
             return await _keep(read, announced, folder, limit)
-        except (Lost, aiohttp.ClientError, TimeoutError) as error:
+        except (TransferLost, aiohttp.ClientError, TimeoutError) as error:
             log.warning("an attachment broke off (try %d of %d): %r", number + 1, TRIES, error)
             if number + 1 < TRIES:
                 await asyncio.sleep(RETRY_S * (1 + number))
@@ -75,7 +75,7 @@ async def _keep(read: Read, announced: int, folder: Path, limit: int) -> Kept:
                     await asyncio.to_thread(_add, file.fileno(), chunk)
                     digest.update(chunk)
             if size != announced:
-                raise Lost(f"{size} of {announced} bytes")
+                raise TransferLost(f"{size} of {announced} bytes")
             await asyncio.to_thread(_settle, file.fileno(), part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -73,7 +73,7 @@ class JobCards:
     async def sent(self, message_id: int, channel_id: int, user_id: int, job: Job) -> None:
         """Follow the message that shows the job from now on, after a restart, too."""
         await self._keep(
-            job_messages.Card(
+            job_messages.CardMessage(
                 message_id, job.id, channel_id, user_id, "" if job.ended else _shown(job), 0.0, spoken()
             )
         )
@@ -93,9 +93,9 @@ class JobCards:
         self._seen_change, self._postponed = latest, False
         return True
 
-    async def due(self) -> list[tuple[job_messages.Card, Job]]:
+    async def due(self) -> list[tuple[job_messages.CardMessage, Job]]:
         """Return the cards to edit now: those whose jobs have ended first, and of each channel a few."""
-        found: list[tuple[bool, float, job_messages.Card, Job]] = []
+        found: list[tuple[bool, float, job_messages.CardMessage, Job]] = []
         for card in await job_messages.cards(self.database):
             job = await self.queue.get(card.job_id)
             if job is None:
@@ -133,20 +133,20 @@ class JobCards:
             due.append((card, job))
         return due
 
-    def _too_soon(self, card: job_messages.Card, job: Job) -> bool:
+    def _too_soon(self, card: job_messages.CardMessage, job: Job) -> bool:
         """Was it edited a moment ago, or did Discord ask to wait? A job's end does not wait for the former."""
         if time.monotonic() < self.not_before.get(card.message_id, 0.0):
             return True
         now = self.queue.clock()
         return not job.ended and 0 <= now - card.updated_at < _pause(now - job.created_at)  # it may jump back
 
-    def put_off(self, card: job_messages.Card | None = None, seconds: float = 15.0) -> None:
+    def put_off(self, card: job_messages.CardMessage | None = None, seconds: float = 15.0) -> None:
         """Look again, and at this card not before so many seconds from now."""
         if card is not None:
             self.not_before[card.message_id] = time.monotonic() + seconds
         self._postponed = True
 
-    async def drawn(self, card: job_messages.Card, job: Job) -> bool:
+    async def drawn(self, card: job_messages.CardMessage, job: Job) -> bool:
         """Note that the card shows the job as it is. True when its member is to be told of the end by a message.
 
         Whoever asked to be told is told directly (bot/service/notices.py).
@@ -159,12 +159,12 @@ class JobCards:
         tell = waited > NOTICE_S and job.state != "cancelled"
         return tell and not await job_messages.notice_requested(self.database, job.id)
 
-    async def forget(self, card: job_messages.Card) -> None:
+    async def forget(self, card: job_messages.CardMessage) -> None:
         """Stop following a card: its job has ended, or its message is gone."""
         self.not_before.pop(card.message_id, None)
         await job_messages.drop_card(self.database, card.message_id)
 
-    async def _keep(self, card: job_messages.Card) -> None:
+    async def _keep(self, card: job_messages.CardMessage) -> None:
         await job_messages.put_card(
             self.database,
             job_id=card.job_id,

@@ -9,7 +9,7 @@ from bot.words.i18n import number, tr
 from bot.words.named import word
 from bot.words.names import note_sign
 from bot.words.say import say
-from bot.words.wording import fact, formatted, of, the_source
+from bot.words.wording import formatted, measured, of, the_source
 from core.audio.vocabulary import phrases
 from core.errors import Fact
 from core.library.query import TONICS
@@ -29,10 +29,10 @@ def likeness_text(reason: Fact) -> str:
             )
         case "both-measured":
             words = phrases(reason["descriptor"])
-            measured = reason["here"], reason["unit"], reason["percentile"]
+            here = reason["here"], reason["unit"], reason["percentile"]
             return tr(
                 "In both, {fact}; there {value}.",
-                fact=fact(reason["source"], reason["descriptor"], *measured),
+                fact=measured(reason["source"], reason["descriptor"], *here),
                 value=formatted(reason["there"], words.format if words is not None else ""),
             )
         case "alike" | "different" as how:
@@ -47,39 +47,9 @@ def likeness_text(reason: Fact) -> str:
 
 
 def _compared(reason: Fact) -> str:
-    here, there, of_it = reason["here"], reason["there"], of(reason["source"])
-
-    def values(how: str, unit: str) -> str:
-        first, second = (formatted(one[0], how) for one in (here, there))
-        return tr("{here} here, {there} there", here=f"{first}{unit}", there=f"{second}{unit}")
-
-    match reason["descriptor"]:
-        case "tempo":
-            return tr("tempo: {values}", values=values("0", " BPM"))
-        case "centroid":
-            return tr("brightness{of}: {values}", of=of_it, values=values("0", " Hz"))
-        case "zcr":
-            return tr(
-                "noisiness{of}: the wave crosses zero in {values} of all samples",
-                of=of_it,
-                values=values("0.000", ""),
-            )
-        case "contrast":
-            return tr(
-                "how far tones stand out{of}: {here:.1f} dB here, {there:.1f} dB there",
-                of=of_it,
-                here=sum(here) / len(here),
-                there=sum(there) / len(there),
-            )
-        case "chroma":
-            return tr(
-                "the notes{of}: mostly {here} here, {there} there",
-                of=of_it,
-                here=strongest_notes(here),
-                there=strongest_notes(there),
-            )
-        case _:
-            return tr("tone colour{of} (MFCC)", of=of_it)
+    name = reason["descriptor"]
+    here, there = (_value(name, reason[side]) for side in ("here", "there"))
+    return word("agreements", name, of=of(reason["source"]), here=here, there=there)
 
 
 def side_by_side(
@@ -93,8 +63,8 @@ def side_by_side(
     rows = [
         (
             word("descriptors", name),
-            _value(name, left),
-            _value(name, right),
+            _of_features(name, left),
+            _of_features(name, right),
             value,
             number(value, "+.2f").replace("-", "\u2212"),
         )
@@ -103,23 +73,26 @@ def side_by_side(
     return sorted(rows, key=lambda row: -row[3])
 
 
-def _value(descriptor: str, features: Mapping[str, float]) -> str:
-    """What a listener can read of one descriptor of the whole track; empty where that is nothing."""
+def _of_features(descriptor: str, features: Mapping[str, float]) -> str:
+    """The value of the whole track; a dash where it is unknown."""
     values = [features.get(f"mix.{name}") for name in DESCRIPTORS[descriptor]]
     known = [value for value in values if value is not None]
-    if len(known) < len(values):
-        return "\u2013"
+    return _value(descriptor, known) if len(known) == len(values) else "\u2013"
+
+
+def _value(descriptor: str, values: Sequence[float]) -> str:
+    """What a listener can read of one descriptor; empty where that is nothing."""
     match descriptor:
         case "tempo":
-            return f"{known[0]:.0f} BPM"
+            return f"{values[0]:.0f} BPM"
         case "centroid":
-            return f"{number(known[0], ',.0f')} Hz"
+            return f"{number(values[0], ',.0f')} Hz"
         case "zcr":
-            return number(known[0], ".3f")
+            return number(values[0], ".3f")
         case "contrast":
-            return f"{number(sum(known) / len(known), '.1f')} dB"
+            return f"{number(sum(values) / len(values), '.1f')} dB"
         case "chroma":
-            return strongest_notes(known)
+            return strongest_notes(values)
         case _:
             return ""
 

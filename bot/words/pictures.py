@@ -58,8 +58,7 @@ def comparison_words(similarity: float) -> Words:
     return {
         **analysis_words(),
         "head": tr(
-            "How alike they sound: {similarity}",
-            similarity=number(similarity, "+.2f").replace("-", "\u2212"),
+            "How alike they sound: {similarity}", similarity=number(similarity, "+.2f").replace("-", "\u2212")
         ),
         "apart": tr("apart"),
         "alike": tr("alike"),

@@ -94,9 +94,7 @@ def _beside(winner: Recommendation, loser: Recommendation, *, first: bool = Fals
         )
     else:
         start = tr(
-            "“{title}” ranks above it ({score})",
-            title=short(winner.track.title),
-            score=signed(winner.score),
+            "“{title}” ranks above it ({score})", title=short(winner.track.title), score=signed(winner.score)
         )
     better, worse = above.get(key, []), below.get(key, [])
     other = [*worse, *better][0]
@@ -140,7 +138,7 @@ def _by_measurement(reasons: Sequence[Reason]) -> dict[tuple[str, str], list[Rea
 
 def _fact(reason: Reason) -> str:
     assert reason.percentile is not None
-    return wording.fact(reason.source, reason.descriptor, reason.value, reason.unit, reason.percentile)
+    return wording.measured(reason.source, reason.descriptor, reason.value, reason.unit, reason.percentile)
 
 
 def _format(reason: Reason) -> str:

@@ -23,7 +23,7 @@ def reason_text(reason: Reason) -> str:
     rule = _rules().get(reason.rule)
     measured = reason.value, reason.unit, reason.percentile
     if rule is None:
-        said = wording.fact(reason.source, reason.descriptor, *measured)
+        said = wording.measured(reason.source, reason.descriptor, *measured)
         return f"{said[:1].upper()}{said[1:]}."
     return wording.sentence(rule, *measured, reason.contribution, less=reason.fact.get("less", False))
 

@@ -27,7 +27,7 @@ def sentence(
     return f"{before}{formatted(value, how)}{after}{'; ' if contribution >= 0 else tr(', but ')}{why}."
 
 
-def fact(source: str, descriptor: str, value: float, unit: str, percentile: float) -> str:
+def measured(source: str, descriptor: str, value: float, unit: str, percentile: float) -> str:
     """What was measured: 'the beat is slower than most, 72 beats a minute'."""
     before, after, how = _pattern(source, descriptor, _level(descriptor, value, percentile), unit, spoken())
     return f"{before}{formatted(value, how)}{after}"

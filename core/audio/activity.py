@@ -81,10 +81,7 @@ def held_level_db(mel: dict[str, Floats], mix_mel: Floats, hold_db: float = HOLD
 
 
 def stem_activity(
-    mel: dict[str, Floats],
-    rms: dict[str, Floats],
-    mix_mel: Floats,
-    gate: Gating | None = None,
+    mel: dict[str, Floats], rms: dict[str, Floats], mix_mel: Floats, gate: Gating | None = None
 ) -> dict[str, Mask]:
     """Return the (T,) mask of the frames in which each stem sounds.
 

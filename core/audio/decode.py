@@ -1,6 +1,6 @@
 """Any audio file to 44.1 kHz stereo float32, in a child process that can do no harm.
 
-What comes from users is parsed only in that child (`_decoder.py`): libsndfile in blocks for WAV, FLAC, Ogg, MP3 and
+What comes from users is parsed only in that child (`decoder_child.py`): libsndfile in blocks for WAV, FLAC, Ogg, MP3 and
 AIFF, FFmpeg's libraries through PyAV for the rest (m4a, wma, video containers). The kind of file is told by its first
 bytes from a fixed list, never by its name, and the demuxer is forced, so that a playlist renamed to .mp3 opens nothing.
 """

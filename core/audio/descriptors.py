@@ -191,11 +191,7 @@ def statistics(values: Mapping[str, Floats], mask: NDArray[np.bool_]) -> dict[st
             at += 1
             continue
         for row in range(len(table)):
-            result[f"{known.rows}_{row + 1}"] = {
-                "mean": means[at],
-                "std": deviations[at],
-                "unit": known.unit,
-            }
+            result[f"{known.rows}_{row + 1}"] = {"mean": means[at], "std": deviations[at], "unit": known.unit}
             at += 1
     return result
 

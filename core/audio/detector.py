@@ -60,8 +60,7 @@ def levels(mel: dict[str, Floats], mix_mel: Floats) -> Floats:
 
 def held(found: Floats) -> Mask:
     """Return the (T, stems) mask of where each stem holds enough for the plain gate; `found` comes from `levels`."""
-    enough: Mask = found[:, : found.shape[1] // 3] > HELD_DB / 20 + 1
-    return enough
+    return found[:, : found.shape[1] // 3] > HELD_DB / 20 + 1
 
 
 def seen(found: Floats) -> list[Floats]:

@@ -133,15 +133,10 @@ def _product(a: Floats, b: Floats) -> Floats:
 @_descriptor
 def chroma(frames: Frames) -> Floats:
     """(12, T): the energy of each pitch class from C, the strongest in each frame 1."""
-    return strongest_one(frames.chroma)
+    return normalised(frames.chroma, frames.chroma.max(axis=0))
 
 
-def strongest_one(energy: Floats) -> Floats:
-    """Columns divided by their largest value; columns without content stay as they are."""
-    return _normalised(energy, energy.max(axis=0))
-
-
-def _normalised(values: Floats, size: Floats) -> Floats:
+def normalised(values: Floats, size: Floats) -> Floats:
     """Columns divided by their size; columns without content stay as they are."""
     return np.asarray(values / np.where(size > TINY, size, 1), np.float32)
 
@@ -153,13 +148,13 @@ def chroma_cens(frames: Frames) -> Floats:
     Of the pitch classes of the STFT that is there anyway: librosa.feature.chroma_cens with them given as C. Without C
     librosa makes a constant-Q transform first, and its values differ.
     """
-    share = _normalised(frames.chroma, frames.chroma.sum(axis=0))
+    share = normalised(frames.chroma, frames.chroma.sum(axis=0))
     steps = sum((share > step).astype(np.float32) for step in (0.4, 0.2, 0.1, 0.05)) * np.float32(0.25)
     window = np.hanning(43)[1:-1]  # its ends are zeros
     window = (window / window.sum()).astype(np.float32)
     padded = np.pad(steps, ((0, 0), (len(window) // 2, len(window) // 2)))
     smooth = np.stack([np.convolve(row, window, "valid") for row in padded])
-    return _normalised(smooth, np.sqrt((smooth * smooth).sum(axis=0)))
+    return normalised(smooth, np.sqrt((smooth * smooth).sum(axis=0)))
 
 
 @_descriptor
@@ -172,4 +167,4 @@ def tonnetz(frames: Frames) -> Floats:
     angles = np.outer([7 / 6, 7 / 6, 3 / 2, 3 / 2, 2 / 3, 2 / 3], np.arange(PITCHES))
     angles[::2] -= 0.5
     matrix = np.array([1, 1, 1, 1, 0.5, 0.5])[:, None] * np.cos(np.pi * angles)
-    return _product(matrix.astype(np.float32), _normalised(frames.chroma, frames.chroma.sum(axis=0)))
+    return _product(matrix.astype(np.float32), normalised(frames.chroma, frames.chroma.sum(axis=0)))

@@ -67,8 +67,7 @@ class _KWeighting:
         blocks = torch.from_numpy(np.ascontiguousarray(padded, np.float32).reshape(-1, BLOCK))
         states = self._states((blocks @ self.entering).numpy())
         output = (blocks @ self.direct).addmm_(torch.from_numpy(states).float(), self.ringing)
-        result: NDArray[np.float32] = output.numpy().reshape(-1)[: len(samples)]
-        return result
+        return output.numpy().reshape(-1)[: len(samples)]
 
     def _states(self, driven: NDArray[np.float32]) -> NDArray[np.float64]:
         """(blocks, 4) in which the filter enters each block; every s' = A s + B x at once, by doubling the reach."""

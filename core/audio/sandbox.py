@@ -1,4 +1,4 @@
-"""Asks the sandboxed child (`_decoder.py`) for what needs no samples: the tags of a file, the entries of a playlist."""
+"""Asks the sandboxed child (`decoder_child.py`) for what needs no samples: the tags of a file, the entries of a playlist."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinytag import TinyTag
 MOST_OF_A_TAG = 4_000
 """Characters; a tag may hold megabytes."""
 
-_CHILD = Path(__file__).with_name("_decoder.py")
+_CHILD = Path(__file__).with_name("decoder_child.py")
 MOST_SECONDS = 5
 """Of processor time; a hundredth of that is usual, unless somebody made a file to take long."""
 

@@ -22,7 +22,7 @@ from core.errors import UserError
 from core.genre.features import SECONDS, Mel, excerpt, middle, slices
 from core.genre.fused import SECONDS as MINUTE
 from core.genre.fused import Fused, course
-from core.genre.model_file import NO_MODEL, changed, model_file, read
+from core.genre.model_file import NO_MODEL, model_file, modified_ns, read
 from core.genre.network import Genre, build
 
 SLICES = 10
@@ -83,11 +83,7 @@ def texture(mel: Mel) -> Floats:
 
 
 def classify_file(
-    path: Path,
-    stems: Mapping[str, float] | None = None,
-    separator: str = "",
-    *,
-    chosen: Path | None = None,
+    path: Path, stems: Mapping[str, float] | None = None, separator: str = "", *, chosen: Path | None = None
 ) -> GenreResult | None:
     """Return vector and genres of an audio file by the chosen model, or the bundled one, without separating or
     describing it; None for silence.
@@ -142,7 +138,7 @@ def load(path: Path) -> Model:
 def current(chosen: Path | None = None) -> Model | None:
     """Return the model in use, loaded once; None where there is none. Raises UserError when it cannot be loaded."""
     path = model_file(chosen)
-    return _loaded(path, changed(path)) if path is not None else None
+    return _loaded(path, modified_ns(path)) if path is not None else None
 
 
 @lru_cache(maxsize=2)

@@ -54,7 +54,7 @@ def model_file(chosen: Path | None) -> Path | None:
     return BUNDLED if BUNDLED.is_file() else None
 
 
-def changed(path: Path) -> int:
+def modified_ns(path: Path) -> int:
     """Return when a file was written, in ns; 0 for one that is not there."""
     return path.stat().st_mtime_ns if path.is_file() else 0
 
@@ -88,7 +88,7 @@ def current_version(chosen: Path | None = None) -> str:
     """Return the version of the model in use; empty where there is none, or where it cannot be read (logged)."""
     try:
         path = model_file(chosen)
-        return _version(path, changed(path)) if path is not None else ""
+        return _version(path, modified_ns(path)) if path is not None else ""
     except UserError as error:
         log.warning("No latent vectors: %s", error)
         return ""

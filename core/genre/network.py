@@ -148,8 +148,7 @@ class Texture(Genre):
 
     def think(self, x: Tensor) -> Tensor:
         scaled = ((x - self.mean) / self.std).clamp(-4, 4)
-        found: Tensor = nn.functional.elu(self.hidden(self.hide(scaled)))
-        return found
+        return nn.functional.elu(self.hidden(self.hide(scaled)))
 
 
 NETWORKS: dict[str, Any] = {"cnn": CNN, "crnn": CRNN, "texture": Texture}

@@ -10,7 +10,7 @@ from core.library.database import Database
 
 
 @dataclass(frozen=True)
-class Entry:
+class AuditEntry:
     """One line of the log; `at` in Unix seconds."""
 
     user_id: int
@@ -29,13 +29,17 @@ async def record(
     )
 
 
-async def entries(database: Database, guild_id: int, limit: int = 20, skip: int = 0) -> list[Entry]:
-    """Return the entries of a guild, newest first."""
+async def audit_entries(
+    database: Database, guild_id: int, limit: int = 20, skip: int = 0
+) -> list[AuditEntry]:
+    """Return the audit_entries of a guild, newest first."""
     rows = await database.fetch(
         "SELECT user_id, action, detail, at FROM audit WHERE guild_id=? ORDER BY id DESC LIMIT ? OFFSET ?",
         (guild_id, limit, skip),
     )
     return [
-        Entry(row["user_id"], row["action"], json.loads(row["detail"]) if row["detail"] else None, row["at"])
+        AuditEntry(
+            row["user_id"], row["action"], json.loads(row["detail"]) if row["detail"] else None, row["at"]
+        )
         for row in rows
     ]

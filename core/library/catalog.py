@@ -199,7 +199,7 @@ class Catalog:
         edge = (
             np.partition(scores, len(scores) - count)[len(scores) - count] if count < len(scores) else -np.inf
         )
-        rows = np.flatnonzero((scores >= edge) & (scores > -np.inf))
+        rows = np.flatnonzero(scores >= edge if edge > -np.inf else scores > -np.inf)
         ids = np.array([self.tracks[row].id for row in rows], dtype=np.int64)
         return rows[np.lexsort((ids, -scores[rows]))][:count]
 

@@ -14,7 +14,7 @@ from core.library.database import Database, Transaction
 
 
 @dataclass(frozen=True)
-class Card:
+class CardMessage:
     """One message that shows one job. `state_shown` is what the bot last drew there, in its own words."""
 
     message_id: int
@@ -88,12 +88,12 @@ async def drop_promise(database: Database, job_id: int) -> None:
     await database.write("DELETE FROM card_due WHERE job_id = ?", [job_id])
 
 
-async def cards(database: Database, job_id: int | None = None) -> list[Card]:
+async def cards(database: Database, job_id: int | None = None) -> list[CardMessage]:
     """Return the cards of one job, or all."""
     rows = await database.fetch(
         f"SELECT {_CARD} FROM card WHERE ? IS NULL OR job_id = ? ORDER BY message_id", [job_id, job_id]
     )
-    return [Card(*row) for row in rows]
+    return [CardMessage(*row) for row in rows]
 
 
 async def drop_card(database: Database, message_id: int) -> None:

@@ -14,7 +14,7 @@ from core.moods.profile import Profile
 
 
 @dataclass(frozen=True)
-class Question:
+class JourneyQuestion:
     """What was asked; `goal` a mood, `chosen` the present mood where it was named with the command."""
 
     start: Profile
@@ -30,7 +30,7 @@ class Question:
         }
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Question:
+    def from_json(cls, data: dict[str, Any]) -> JourneyQuestion:
         return cls(**{**data, "start": Profile.from_json(data["start"])})
 
 
@@ -49,7 +49,7 @@ class Made:
 
     id: int
     user_id: int
-    question: Question
+    question: JourneyQuestion
     stops: list[Stop]
     drawn: dict[str, Any]
 
@@ -69,7 +69,9 @@ class Journeys:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def save(self, user_id: int, question: Question, stops: list[Stop], drawn: dict[str, Any]) -> Made:
+    async def save(
+        self, user_id: int, question: JourneyQuestion, stops: list[Stop], drawn: dict[str, Any]
+    ) -> Made:
         [row] = await self._database.write(
             "INSERT INTO journey (user_id, asked, steps, drawn) VALUES (?, ?, ?, ?) RETURNING *",
             (
@@ -95,7 +97,7 @@ def _made(row: Row) -> Made:
     return Made(
         row["id"],
         row["user_id"],
-        Question.from_json(json.loads(row["asked"])),
+        JourneyQuestion.from_json(json.loads(row["asked"])),
         [Stop(pick_from_json(stop["pick"]), stop["asked"], stop["at"]) for stop in json.loads(row["steps"])],
         json.loads(row["drawn"]),
     )

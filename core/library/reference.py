@@ -17,8 +17,7 @@ from typing import Any
 def references() -> dict[str, dict[str, Any]]:
     """Return {separator: {tracks, quantiles: {feature: ascending from minimum to maximum}, correlation: upper triangle}}."""
     path = files("core.library").joinpath("reference.json")
-    found: dict[str, dict[str, Any]] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    return found
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
 
 
 def quantiles(separator: str, name: str) -> list[float] | None:

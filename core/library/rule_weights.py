@@ -15,7 +15,7 @@ _STANDING = (
 
 
 @dataclass(frozen=True)
-class Change:
+class RuleChange:
     """Who set which rule's weight when (Unix seconds); None stands for the shipped weight, `undone` for one taken back."""
 
     id: int
@@ -42,7 +42,7 @@ async def put_weight(
     before: Mapping[str, float],
     after: Mapping[str, float],
     undoes: int | None = None,
-) -> Change:
+) -> RuleChange:
     """Store the weight that `rule` has in `after`, the shipped one where it has none there, and return the change."""
     if rule in after:
         await transaction.run(
@@ -60,7 +60,7 @@ async def put_weight(
     return _change(row)
 
 
-async def mark_undone(transaction: Transaction, guild_id: int, change_id: int) -> Change:
+async def mark_undone(transaction: Transaction, guild_id: int, change_id: int) -> RuleChange:
     """Mark a server's newest change that still stands as undone, and return it.
 
     Raises UserError when it was taken back already or a newer one stands in the way.
@@ -78,7 +78,7 @@ async def mark_undone(transaction: Transaction, guild_id: int, change_id: int) -
     return change
 
 
-async def changes(database: Database, guild_id: int, limit: int = 20, skip: int = 0) -> list[Change]:
+async def changes(database: Database, guild_id: int, limit: int = 20, skip: int = 0) -> list[RuleChange]:
     """Return a server's changes, the newest first."""
     rows = await database.fetch(
         "SELECT * FROM rule_change WHERE guild_id=? ORDER BY id DESC LIMIT ? OFFSET ?",
@@ -87,12 +87,12 @@ async def changes(database: Database, guild_id: int, limit: int = 20, skip: int 
     return [_change(row) for row in rows]
 
 
-async def newest_standing(database: Database, guild_id: int) -> Change | None:
+async def newest_standing(database: Database, guild_id: int) -> RuleChange | None:
     """Return the change that can be undone next."""
     row = await database.fetch_one(_STANDING, (guild_id,))
     return _change(row) if row else None
 
 
-def _change(row: Row) -> Change:
-    values = {name: row[name] for name in Change.__dataclass_fields__}
-    return Change(**{**values, "undone": bool(row["undone"])})
+def _change(row: Row) -> RuleChange:
+    values = {name: row[name] for name in RuleChange.__dataclass_fields__}
+    return RuleChange(**{**values, "undone": bool(row["undone"])})

@@ -101,13 +101,13 @@ async def _draw(kind: str, **order: object) -> dict[str, bytes]:
     given_up = threading.Event()
     document = json.dumps({**order, "kind": kind}).encode()
     try:
-        out = await asyncio.to_thread(_run, document, given_up)
+        out = await asyncio.to_thread(run_child, document, given_up)
     finally:
         given_up.set()
     return {name: base64.b64decode(content) for name, content in json.loads(out).items()}
 
 
-def _run(order: bytes, given_up: threading.Event) -> bytes:
+def run_child(order: bytes, given_up: threading.Event) -> bytes:
     """The child's answer; it is killed when it takes too long, or nobody waits any more."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(

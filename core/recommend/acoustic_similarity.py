@@ -196,13 +196,14 @@ def agreements(one: Fixed, other: Fixed, metric: str = "cosine") -> tuple[float,
     if metric == "cosine":
         lengths = math.sqrt(_squares(one)) * math.sqrt(_squares(other))
         terms = u * v / lengths if lengths > 0 else np.zeros(len(u))
-        similarity = math.fsum(terms)
     else:
         squares = (u - v) ** 2
         squared = math.fsum(squares)
         similarity = 2 / (1 + math.sqrt(squared)) - 1
         terms = squares * ((similarity - 1) / squared) if squared > 0 else squares
-    found = [Agreement(one.source, one.descriptor, math.fsum(terms[one.columns])) for one in BLOCKS]
+    found = [Agreement(part.source, part.descriptor, math.fsum(terms[part.columns])) for part in BLOCKS]
+    if metric == "cosine":
+        similarity = math.fsum(term.contribution for term in found)
     found.sort(key=lambda term: -term.contribution)
     return min(max(similarity, -1.0), 1.0), found
 
@@ -237,10 +238,7 @@ def _scaled(values: Wide, middle: Wide | float, spread: Wide | float) -> Wide:
 
 
 def strongest(
-    found: list[Agreement],
-    here: Mapping[str, float],
-    there: Mapping[str, float],
-    metric: str = "cosine",
+    found: list[Agreement], here: Mapping[str, float], there: Mapping[str, float], metric: str = "cosine"
 ) -> list[Fact]:
     """Return the three that agree most, then the one that differs most, with the values of both: `here` of the track found, `there` of the
     asked one. What is unknown of either is left out.

@@ -35,8 +35,7 @@ def ranked(values: NDArray[np.floating]) -> Vector:
     """The share of tracks that lie below each, 0..1; equal ones share their mean rank."""
     ordered = np.sort(values)
     below = np.searchsorted(ordered, values, side="left") + np.searchsorted(ordered, values, side="right")
-    result: Vector = (below - 1) / 2 / max(len(values) - 1, 1)
-    return result
+    return (below - 1) / 2 / max(len(values) - 1, 1)
 
 
 def plane(catalog: Catalog) -> Vector:

@@ -217,17 +217,17 @@ def _explained(
     return found
 
 
-SHARED = ("mood", "occasion", "preference", "source", "descriptor", "citation", "steer")
-"""What a reason has from its rule."""
-
-
 def _maker(catalog: Catalog, rule: Rule, *, less: bool) -> Callable[[float, float, float], Reason]:
     unit = catalog.units.get(rule.feature, catalog.units.get(rule.feature.removesuffix(".std"), ""))
-    about: dict[str, Any] = {"rule": rule.id, "unit": unit, "fact": fact("rule", less=less)}
-    about |= {name: getattr(rule, name) for name in SHARED}
-    return lambda value, percentile, contribution: Reason(
-        value=value, percentile=percentile, contribution=contribution, **about
-    )
+    told = fact("rule", less=less)
+
+    def make(value: float, percentile: float, contribution: float) -> Reason:
+        return Reason(  # by place, which takes a third of the time less than by name
+            rule.id, rule.mood, rule.occasion, rule.preference, rule.source, rule.descriptor,
+            value, unit, percentile, contribution, told, rule.citation, rule.steer,
+        )  # fmt: skip
+
+    return make
 
 
 def _other_reason(share: diversity.Share) -> Reason:

@@ -22,7 +22,7 @@ from core.separation.base import HEARD
 CLEAR = 0.6
 
 
-def strengths(catalog: Catalog, meaning: Meaning) -> dict[int, float]:
+def meaning_strengths(catalog: Catalog, meaning: Meaning) -> dict[int, float]:
     """{track id: strength, 0..1} of the tracks that sound as the word says."""
     values, met = _values(catalog, meaning)
     rows = np.flatnonzero(met).tolist()
@@ -30,7 +30,7 @@ def strengths(catalog: Catalog, meaning: Meaning) -> dict[int, float]:
 
 
 def _values(catalog: Catalog, meaning: Meaning) -> tuple[Matrix, np.ndarray]:
-    """(tracks,) strengths, and whether each track meets the word; unknown values meet nothing."""
+    """(tracks,) meaning_strengths, and whether each track meets the word; unknown values meet nothing."""
     if meaning.kind in ("mood", "occasion"):
         scores = prepare(catalog).scores({meaning.name: 1.0})
         return np.float32(0.5) * (1 + scores), scores > 0

@@ -102,8 +102,7 @@ def steer_topics(applied: Sequence[str], rest: float) -> dict[str, float]:
 
 def opposite_of(name: str) -> str | None:
     """The steer that this one takes back."""
-    found: str | None = steer_entry(name).get("opposite")
-    return found
+    return steer_entry(name).get("opposite")
 
 
 def change(

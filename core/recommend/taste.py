@@ -57,8 +57,7 @@ def strengths(data: Interactions, parameters: Parameters) -> sparse.csr_matrix:
         strength = strength * 0.5 ** ((data.time.max() - data.time) / (span * parameters.half_life))
     shape = (len(data.users), len(data.items))
     summed = sparse.coo_matrix((strength, (data.user, data.item)), shape).tocsr()  # repeated plays add up
-    result: sparse.csr_matrix = summed.astype(np.float32)
-    return result
+    return summed.astype(np.float32)
 
 
 def item_weights(liked: sparse.csr_matrix, ridge: float) -> Matrix:
@@ -93,5 +92,4 @@ def user_neighbours(liked: sparse.csr_matrix, neighbours: int) -> sparse.csr_mat
         values.append(np.take_along_axis(block, nearest, axis=1).ravel())
     shape = (liked.shape[0],) * 2
     joined = (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns)))
-    result: sparse.csr_matrix = sparse.csr_matrix(joined, shape)
-    return result
+    return sparse.csr_matrix(joined, shape)

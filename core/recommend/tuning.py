@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from core.errors import Refusal
 from core.library.database import Database
-from core.library.rule_weights import Change, mark_undone, put_weight, weights_of
+from core.library.rule_weights import RuleChange, mark_undone, put_weight, weights_of
 from core.recommend.rule import Rule
 from core.recommend.table import load_rules
 
@@ -69,7 +69,7 @@ def token(weights: Mapping[str, float]) -> str:
 
 async def set_weight(
     database: Database, guild_id: int, user_id: int, rule_id: str, weight: float | None, seen: str
-) -> Change:
+) -> RuleChange:
     """Set the weight of a rule on a server, or with None go back to the shipped one.
 
     `seen` is the `token` of the weights that the person was shown the effect for: it was true of these only.
@@ -85,7 +85,7 @@ async def set_weight(
         return await put_weight(transaction, guild_id, user_id, rule_id, weights, after)
 
 
-async def undo(database: Database, guild_id: int, user_id: int, change_id: int) -> Change:
+async def undo(database: Database, guild_id: int, user_id: int, change_id: int) -> RuleChange:
     """Take back a server's newest change that still stands; `change_id` says which one the person means.
 
     Raises UserError when it was taken back already or a newer one stands in the way.

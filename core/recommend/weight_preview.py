@@ -62,7 +62,7 @@ def samples(rule: Rule) -> list[Sample]:
     return [Sample(mood, rule.occasion, rule.preference) for mood in MOODS]
 
 
-def preview(catalog: Catalog, rule: Rule, weights: Mapping[str, float]) -> list[Outcome]:
+def outcomes_of(catalog: Catalog, rule: Rule, weights: Mapping[str, float]) -> list[Outcome]:
     """What becomes of each sample's top ten when `weights` (see core.recommend.tuning) replace the catalog's own."""
     to_come = tuned(catalog, weights)
     return [_outcome(catalog, to_come, sample) for sample in samples(rule)]

@@ -49,8 +49,7 @@ def _interpolation() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.f
 
 def band_sum(power: NDArray[np.float32]) -> NDArray[np.float32]:
     """Add up bins per band: (..., BINS) -> (..., BANDS)."""
-    summed: NDArray[np.float32] = np.add.reduceat(power, band_edges()[:-1], axis=-1)
-    return summed
+    return np.add.reduceat(power, band_edges()[:-1], axis=-1)
 
 
 def band_widths() -> NDArray[np.float32]:
@@ -63,8 +62,7 @@ def to_bins(masks: NDArray[np.float32]) -> NDArray[np.float32]:
     lower, upper, weight = _interpolation()
     low = masks[..., lower]
     low += weight * (masks[..., upper] - low)
-    result: NDArray[np.float32] = low
-    return result
+    return low
 
 
 def loudness(power: NDArray[np.float32], reference: float) -> NDArray[np.float32]:

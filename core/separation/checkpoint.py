@@ -75,17 +75,13 @@ def read_model(folder: Path | None) -> tuple[Any, str]:
             f"No htdemucs_6s weights are {where}: put {SIGNATURE}.safetensors, or {NAME}.yaml and "
             f"{SIGNATURE}-34c22ccb.th, into a folder and set jobs.weights to it, or use the separator 'unet'."
         )
-    digest = _sha256(path)
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
     expected = path.stem.partition("-")[2]
     if expected and not digest.startswith(expected):
         raise UserError(f"{path} is damaged (its checksum is not {expected}): copy it again.")
     package = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
     return _build(path, **package), digest
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _refuse(path: Path, what: str) -> UserError:

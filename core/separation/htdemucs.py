@@ -25,7 +25,7 @@ from core.separation import checkpoint, download
 from core.separation.base import Progress, SeparatorInfo, SeparatorOptions, check_stereo, torch_threads
 
 if TYPE_CHECKING:
-    from core.separation.segments import Track
+    from core.separation.segments import SegmentedTrack
 
 log = logging.getLogger(__name__)
 
@@ -111,14 +111,14 @@ class HTDemucsSeparator:
 
         `mixes` is read as far ahead as one batch needs. `progress` gets the share of the track that comes next.
         """
-        from core.separation.segments import Track
+        from core.separation.segments import SegmentedTrack
 
-        tracks: deque[Track] = deque()  # begun and not yet yielded
+        tracks: deque[SegmentedTrack] = deque()  # begun and not yet yielded
 
-        def cut() -> Iterator[tuple[Track, int]]:
+        def cut() -> Iterator[tuple[SegmentedTrack, int]]:
             for mix in mixes:
                 check_stereo(mix)
-                track = Track(mix, len(self._sources), self._size, self._stride, self.device)
+                track = SegmentedTrack(mix, len(self._sources), self._size, self._stride, self.device)
                 tracks.append(track)
                 yield from ((track, number) for number in range(track.count))
 
@@ -128,7 +128,9 @@ class HTDemucsSeparator:
             yield from self._finished(tracks, progress)
         yield from self._finished(tracks, progress)
 
-    def _finished(self, tracks: deque[Track], progress: Progress | None) -> Iterator[dict[str, Samples]]:
+    def _finished(
+        self, tracks: deque[SegmentedTrack], progress: Progress | None
+    ) -> Iterator[dict[str, Samples]]:
         """Take the finished tracks at the front; tell `progress` how far the one after them is."""
         report = progress or (lambda share: None)
         while tracks and tracks[0].joined == tracks[0].count:
@@ -138,7 +140,7 @@ class HTDemucsSeparator:
         if tracks:
             report(tracks[0].joined / tracks[0].count)
 
-    def _estimate_group(self, group: list[tuple[Track, int]]) -> None:
+    def _estimate_group(self, group: list[tuple[SegmentedTrack, int]]) -> None:
         """Estimate the stems of these segments, and join them to those of their tracks."""
         import torch
 
@@ -203,8 +205,7 @@ def _test_signal(size: int, rate: int) -> Samples:
     time = np.arange(size) / rate
     beat = np.exp(-((time % 0.5) / 0.05)) * rng.normal(0, 1, (2, size))
     tones = sum(np.sin(2 * np.pi * f * time) / n for n, f in enumerate((55, 220, 277, 330, 440), 1))
-    signal: Samples = ((beat + tones) / np.std(beat + tones)).astype(np.float32)
-    return signal
+    return ((beat + tones) / np.std(beat + tones)).astype(np.float32)
 
 
 def _lacks_memory(error: RuntimeError) -> bool:

@@ -14,7 +14,7 @@ _SILENT = 1e-7
 _PIECE = 1 << 16
 
 
-class Track:
+class SegmentedTrack:
     """One mix on its way through a separator with segments of a fixed length.
 
     Segments of `size` samples begin every `stride` samples. Estimates fade into each other by triangular weights, as in

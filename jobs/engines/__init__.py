@@ -1,1 +1,1 @@
-"""Engines only compute: each maps the same tasks over the processors it has. The queue holds the truth."""
+"""Engines run the same tasks on different hardware; only the queue keeps state."""

@@ -1,4 +1,4 @@
-"""What every engine has in common: the request, the ways a run can end, the protocol."""
+"""Define what all engines share: requests, outcomes, options and the protocol."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from core.settings import JobSettings
 
 OnProgress = Callable[[str, float], None]
-"""Called with the stage, a short word, and the share that is done, 0..1."""
+"""Called with the stage (a short word) and the share that is done, 0..1."""
 
 ShouldStop = Callable[[], bool]
-"""Asked several times a second: does nobody want the result any more?"""
+"""Returns whether the result is no longer wanted; called several times a second."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One piece of work: the kind of job whose `compute` is to be called, and its arguments, plain JSON data.
+    """A task for a worker: the kind of job whose `compute` is called, and its arguments as JSON data.
 
-    `reads` and `writes` name the arguments that are paths of files on this machine which the task reads and writes:
-    an engine whose workers are elsewhere carries them there and back.
+    `reads` and `writes` name the arguments that are paths of local files which the task reads and writes; an engine with
+    remote workers transfers them.
     """
 
     task: str
@@ -35,9 +35,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Limits:
-    """What one run may use, whatever it does.
+    """The resource limits of one run.
 
-    `stall_s`: seconds without any sign of progress; `time_s`: seconds in all; `memory_mb`: resident memory of
+    `stall_s`: seconds without a report of progress; `time_s`: seconds in total; `memory_mb`: resident memory of
     the worker (Linux only: read from /proc); `grace_s`: seconds between asking to stop and killing.
     """
 
@@ -49,7 +49,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """What every worker is told, wherever it runs."""
+    """The options of every worker, wherever it runs."""
 
     separator: str = "auto"
     weights: Path | None = None
@@ -68,7 +68,7 @@ class WorkerOptions:
 
 
 class Crashed(Exception):  # noqa: N818 - an outcome
-    """The worker ended in the middle: a signal, out of memory, a fault in native code. `fact` says which."""
+    """The worker ended during the run (a signal, out of memory, a crash in native code); `fact` says which."""
 
     def __init__(self, why: Fact) -> None:
         super().__init__(why)
@@ -76,7 +76,7 @@ class Crashed(Exception):  # noqa: N818 - an outcome
 
 
 class TimedOut(Exception):  # noqa: N818 - an outcome
-    """The worker showed no progress for too long, or took too long in all, and was killed; `fact` says which."""
+    """The worker was killed since it reported no progress or took too long in total; `fact` says which."""
 
     def __init__(self, why: Fact) -> None:
         super().__init__(why)
@@ -84,7 +84,7 @@ class TimedOut(Exception):  # noqa: N818 - an outcome
 
 
 class TaskFailed(Exception):  # noqa: N818 - an outcome
-    """The task raised something unexpected: a bug. The text is the last line, `details` the traceback."""
+    """The task raised an unexpected exception. The text is its last line, `details` the traceback."""
 
     def __init__(self, message: str, details: str) -> None:
         super().__init__(message)
@@ -92,38 +92,38 @@ class TaskFailed(Exception):  # noqa: N818 - an outcome
 
 
 class Unavailable(UserError):  # noqa: N818 - an outcome
-    """The engine has nothing to compute with now (a cluster that cannot be reached, say). No request is at fault:
-    put it back. Its text says what the operator can do."""
+    """The engine has no workers now (an unreachable cluster, say): put the request back. The text tells the operator what
+    to do."""
 
 
 class Engine(Protocol):
-    """Maps requests over the workers it has. `run` may be called at any time; a request waits for a free worker."""
+    """Runs requests on its workers. `run` may be called at any time; a request waits for a free worker."""
 
     @property
     def slots(self) -> int:
-        """How many requests it can work on at once now; 0 while it has no worker that is ready.
+        """The number of requests that it can run at once now; 0 while no worker is ready.
 
-        Whoever has many requests keeps no more than this many in `run`, so that nothing piles up behind the engine.
+        Callers should not have more than this in `run` at a time.
         """
         ...
 
     async def start(self) -> dict[str, Any]:
-        """Make ready; returns {"separator", "separator_version", ...} of the separator that is loaded.
+        """Load the separator and return {"separator", "separator_version", ...} of it.
 
-        Raises UserError when it cannot be loaded, Unavailable when there is nothing to load it on.
+        Raises UserError if it cannot be loaded, Unavailable if there is no worker to load it on.
         """
         ...
 
     async def stop(self) -> None:
-        """Let go of every process, at once."""
+        """End every process at once."""
         ...
 
     async def run(
         self, request: Request, on_progress: OnProgress | None = None, should_stop: ShouldStop | None = None
     ) -> dict[str, Any]:
-        """Do the work and return its result.
+        """Run the task and return its result.
 
-        Raises UserError (the input is at fault: never try again), Unavailable, core.separation.base.Cancelled,
+        Raises UserError (the input is invalid: do not retry), Unavailable, core.separation.base.Cancelled,
         TimedOut, Crashed or TaskFailed. Cancelling the awaiting task ends the work at once.
         """
         ...

@@ -1,7 +1,7 @@
-"""The local engine: one worker process with the separator loaded, watched by polling.
+"""The local engine runs requests in worker processes of this machine.
 
-A reader thread fills a deque and `run` looks at it with short sleeps, so no task of the event loop ever awaits
-a pipe. The worker is started when it is needed, and again after a crash.
+A reader thread fills a deque that `run` polls, so no task of the event loop ever waits for a pipe. The worker is started
+when it is needed, and again after a crash.
 """
 
 from __future__ import annotations
@@ -47,8 +47,7 @@ of memory grows by 2%. Other C libraries do not read these variables."""
 class LocalEngine:
     """One worker on this machine.
 
-    The worker sees the GPU of the options' `device` and no other. After `recycle_after` runs, it is started afresh, which
-    frees whatever leaked.
+    After `recycle_after` runs, the worker is restarted, which frees leaked memory.
     """
 
     slots = 1
@@ -76,21 +75,21 @@ class LocalEngine:
 
     @property
     def pid(self) -> int | None:
-        """The worker's process id while one runs."""
+        """The worker's process id; None while there is no worker."""
         return self._child.process.pid if self._child and self._child.process.poll() is None else None
 
     async def start(self) -> dict[str, Any]:
         """Start the worker and wait until the separator is loaded.
 
-        Returns {"separator", "separator_version", "analyser_version", "python", "torch"}. Raises UserError when it cannot be loaded, Crashed when the
-        worker ends, TimedOut when it takes more than three minutes.
+        Returns {"separator", "separator_version", "analyser_version", "python", "torch"}. Raises
+        UserError if it cannot be loaded, Crashed if the worker ends, TimedOut if it takes more than three minutes.
         """
         async with self._lock:
             child = await self._ready()
             return dict(child.facts or {})
 
     async def stop(self) -> None:
-        """End the worker at once; nothing is lost by it."""
+        """End the worker at once; no state is lost."""
         if self._child is not None:
             self._child.end()
             self._child = None
@@ -191,12 +190,12 @@ class LocalEngine:
 
 
 def _threads(threads: int) -> dict[str, str]:
-    """Environment for NumPy and torch, which make a pool of as many threads as there are cores when they load."""
+    """Return the environment that limits the threads of NumPy and torch, which read it when they are imported."""
     return {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
 
 
 def _visible(device: str) -> dict[str, str]:
-    """Environment for CUDA, so that whatever runs in the worker finds this device only."""
+    """Return the environment in which CUDA finds only this device."""
     if device == "cpu":
         return {"CUDA_VISIBLE_DEVICES": ""}
     _, _, number = device.partition(":")
@@ -219,7 +218,7 @@ def _result(outcome: str, event: dict[str, Any]) -> dict[str, Any]:
 
 
 class _Child:
-    """The worker process, and a thread that reads its events."""
+    """A worker process and the thread that reads its events."""
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         self.process = subprocess.Popen(
@@ -257,7 +256,7 @@ class _Child:
             yield self._received.popleft()
 
     def check_alive(self) -> None:
-        """Raise Crashed when the process has ended and all its events were taken."""
+        """Raise Crashed if the process has ended and all its events were read."""
         code = self.process.poll()
         if code is None or self._reader.is_alive() or self._received:
             return
@@ -265,7 +264,7 @@ class _Child:
         raise Crashed(fact("worker-ended", how=how))
 
     def memory_mb(self) -> float:
-        """Resident memory in MB, read at most every 0.2 s; 0 where /proc does not tell."""
+        """Return the resident memory in MB, read at most every 0.2 s; 0 without /proc."""
         if time.monotonic() - self._memory_at > 0.2:
             self._memory_at = time.monotonic()
             try:
@@ -276,7 +275,7 @@ class _Child:
         return self._memory_mb
 
     def end(self) -> None:
-        """Kill it and collect what is left of it."""
+        """Kill the process and release its pipes."""
         self.process.kill()
         self.process.wait()
         self._reader.join(timeout=5)

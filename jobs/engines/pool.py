@@ -1,4 +1,4 @@
-"""Several workers as one engine, and how requests wait for a free one."""
+"""Combine several workers into one engine, where requests wait for a free one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Worker = TypeVar("Worker")
 
 
 class Idle(Generic[Worker]):
-    """Workers that have nothing to do; requests get them in the order in which they asked."""
+    """The idle workers, which requests get in the order in which they asked."""
 
     def __init__(self) -> None:
         self._workers: deque[Worker] = deque()
@@ -26,7 +26,7 @@ class Idle(Generic[Worker]):
         self._workers.append(worker)
 
     def remove(self, worker: Worker) -> None:
-        """Take this one away for good, if it is here."""
+        """Remove a worker for good, if it is idle."""
         if worker in self._workers:
             self._workers.remove(worker)
 
@@ -34,11 +34,11 @@ class Idle(Generic[Worker]):
         return tuple(self._workers)
 
     def take_now(self) -> Worker | None:
-        """One that nobody waits for, or None."""
+        """Return an idle worker that no request waits for, None if there is none."""
         return self._workers.pop() if self._workers and not self._waiting else None
 
     async def take(self, should_stop: ShouldStop | None = None) -> Worker:
-        """The one that has been idle for longest, as soon as there is one. Raises Cancelled when `should_stop` says so."""
+        """Wait for a worker and return it, the longest idle first. Raises Cancelled when `should_stop` returns True."""
         ticket = object()
         self._waiting.append(ticket)
         try:
@@ -52,7 +52,7 @@ class Idle(Generic[Worker]):
 
 
 class Pool:
-    """Engines of one kind as one: `[jobs] workers` processes of this machine."""
+    """One engine made of several, such as the `[jobs] workers` processes of this machine."""
 
     def __init__(self, engines: Sequence[Engine]) -> None:
         self.engines = tuple(engines)
@@ -65,7 +65,7 @@ class Pool:
         return sum(engine.slots for engine in self.engines)
 
     async def start(self) -> dict[str, Any]:
-        """See jobs.engines.base.Engine.start; all of them are ready when it returns."""
+        """Start all engines: see jobs.engines.base.Engine.start."""
         facts = await asyncio.gather(*(engine.start() for engine in self.engines))
         return facts[0]
 

@@ -1,4 +1,4 @@
-"""What jobs do: each kind of job is one module here that defines `KIND`; `base` says what that is."""
+"""The kinds of jobs: each is a module that defines `KIND` (see `base`)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jobs.kinds.base import Kind
 
 @functools.cache
 def kinds() -> Mapping[str, Kind[Any, Any]]:
-    """Return every kind of job by its name: those of the modules of this package that define `KIND`."""
+    """Return every kind of job by its name."""
     modules = [
         importlib.import_module(f"{__name__}.{found.name}") for found in pkgutil.iter_modules(__path__)
     ]

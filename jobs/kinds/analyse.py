@@ -49,9 +49,9 @@ class Spec:
     kept_back: bool = False
     """Whether others do not find the track until its uploader adds it to the library."""
     language: str = "en"
-    """Of the picture."""
+    """The language of the picture."""
     words: dict[str, str] = field(default_factory=dict)
-    """Those of the picture (bot.words.pictures.analysis_words)."""
+    """The words of the picture (bot.words.pictures.analysis_words)."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Result:
 
 
 async def run(work: Work[Spec]) -> Done[Result]:
-    """Look in the database first, and let the engine compute what is missing."""
+    """Reuse what the database has, and have the engine compute the rest."""
     spec = work.spec
     source = upload_path(work.settings, spec)
     work.report("decode", 0.0)
@@ -156,7 +156,7 @@ async def run(work: Work[Spec]) -> Done[Result]:
 
 
 def made_by(analysis: TrackAnalysis) -> tuple[str, str, int]:
-    """What made the analysis; another value than the present one means that it is stale."""
+    """Return what made the analysis; if the current versions differ, it is stale."""
     return analysis.separator, analysis.separator_version, analysis.analyser_version
 
 
@@ -169,7 +169,7 @@ def upload_path(folder: DataFolder, spec: Spec) -> Path:
 
 
 def inputs(spec: Spec, folder: DataFolder) -> Sequence[Path]:
-    """The uploaded audio; none for a name that would leave the uploads folder."""
+    """Return the uploaded audio; nothing for a name that would leave the uploads folder."""
     try:
         return [upload_path(folder, spec)]
     except UserError:
@@ -177,8 +177,8 @@ def inputs(spec: Spec, folder: DataFolder) -> Sequence[Path]:
 
 
 def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
-    """{"path", "name"?, "max_seconds", "analysis"?: one that still holds, "picture"?: where to write it, with "title"?
-    and its "words"} -> {"analysis", "tags": {"title", "artist", "album", "genre"}}."""
+    """Analyse a file: {"path", "name"?, "max_seconds", "analysis"?: one that is still valid, "picture"?: where to write it,
+    with "title"? and its "words"} -> {"analysis", "tags": {"title", "artist", "album", "genre"}}."""
     from core.analysis import DECODED, SEPARATED, analyse  # loads torch, which the bot must not
 
     def progress(share: float) -> None:

@@ -1,4 +1,4 @@
-"""What a kind of job is, and what its two sides get: the runner's, and the worker's, which computes."""
+"""Define a kind of job: its data, what the runner does for it, and what the worker computes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:  # the worker imports this module too, and needs none of these
     from jobs.model import Claimed, Job
 
 S = TypeVar("S")
-"""A kind's Spec: a dataclass of JSON values that says what is asked."""
+"""A kind's Spec: a dataclass of JSON values, the parameters of a job."""
 R = TypeVar("R")
-"""A kind's Result: a dataclass of JSON values that says what came out."""
+"""A kind's Result: a dataclass of JSON values."""
 
 
 @dataclass(frozen=True)
 class TaskSettings(DataFolder):
-    """What jobs need to know of the configuration. `data` is the data folder; lengths are in seconds."""
+    """The settings that jobs use. `data` is the data folder; the longest durations are in seconds."""
 
     data: Path
     upload_seconds: float = 600.0
@@ -32,11 +32,11 @@ class TaskSettings(DataFolder):
 
 @dataclass
 class Work(Generic[S]):
-    """One claimed job, as the runner's side of its kind gets it.
+    """A claimed job and what its `Kind.run` may use.
 
-    `report` takes the stage and the share that is done. `should_stop` is true once nobody wants the result any more
-    (cancelled, lease lost, shutdown); `give_way` is true while a more urgent job waits for the runner, which long
-    background jobs answer by raising GiveBack.
+    `report` takes the stage and the share that is done. `should_stop` returns whether the result is no longer wanted
+    (cancelled, lease lost, shutdown), `give_way` whether a more urgent job waits for the runner, upon which long
+    background jobs raise GiveBack.
     """
 
     claimed: Claimed
@@ -51,25 +51,25 @@ class Work(Generic[S]):
 
 @dataclass(frozen=True)
 class Context:
-    """What the worker's side gets beside its arguments."""
+    """What `Compute` may use besides its arguments."""
 
     separator: Separator
     genre_model: Path | None
-    """Another model than the bundled one."""
+    """Replaces the bundled model."""
     report: Callable[[str, float], None]
-    """Takes the stage and the share that is done; raises Cancelled when nobody wants the result any more."""
+    """Takes the stage and the share that is done; raises Cancelled when the result is no longer wanted."""
 
 
 Compute = Callable[[dict[str, Any], Context], dict[str, Any]]
-"""The worker's side: from a request's arguments to its answer, both JSON data. It never sees the database."""
+"""Runs in the worker and computes a request's answer from its arguments, both JSON data, without the database."""
 
 
 @dataclass(frozen=True)
 class Done(Generic[R]):
-    """A job that ended well.
+    """The outcome of a job that succeeded.
 
-    `effect` writes in the transaction that ends the job, and returns the result where only that knows it. `tidy` is
-    called afterwards. `measured` is false for a job that cost nothing, which says nothing about the speed of others.
+    `effect` writes in the transaction that ends the job, and may return the result. `tidy` is called afterwards.
+    `measured` is false for a job that computed nothing, so that it does not count in the measured speed.
     """
 
     result: R | None = None
@@ -79,7 +79,7 @@ class Done(Generic[R]):
 
 
 class GiveBack(Exception):  # noqa: N818 - a request
-    """Put the job back into the queue, to go on later with this Spec (None: with the same)."""
+    """Raised to put the job back into the queue; it continues later with this Spec (None: the same)."""
 
     def __init__(self, spec: Any = None) -> None:
         super().__init__("given back")
@@ -92,23 +92,23 @@ def _no_files(about: object, folder: DataFolder) -> Sequence[Path]:
 
 @dataclass(frozen=True)
 class Kind(Generic[S, R]):
-    """One kind of job: its name in the queue, its data, its two sides and its files in the data folder."""
+    """A kind of job: its name in the queue, its data, its code and its files in the data folder."""
 
     name: str
     Spec: type[S]
     Result: type[R]
     run: Callable[[Work[S]], Awaitable[Done[R]]]
-    """The runner's side. It may ask the engine for the `compute` of any kind."""
+    """Runs in the runner. It may have the engine call the `compute` of any kind."""
     compute: Compute | None = None
     inputs: Callable[[S, DataFolder], Sequence[Path]] = _no_files
-    """Files that belong to the job until it is done; they are removed when it ends in another way."""
+    """Returns the files that belong to the job until it is done; they are removed if it fails or is cancelled."""
     outputs: Callable[[R, DataFolder], Sequence[Path]] = _no_files
-    """Files that the finished job made for its user alone."""
+    """Returns the files that the finished job made for its user alone."""
 
     def spec(self, job: Job | Claimed) -> S:
-        """Return what the job was asked. Raises TypeError when another version of Moodstem wrote it."""
+        """Return the job's parameters. Raises TypeError if another version of Moodstem wrote them."""
         return self.Spec(**job.spec)
 
     def result(self, job: Job) -> R:
-        """Return what came out of a job that is done."""
+        """Return the result of a job that is done."""
         return self.Result(**(job.result or {}))

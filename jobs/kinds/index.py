@@ -1,10 +1,9 @@
-"""Bring the library up to date with a folder of music: incremental, resumable, streaming.
+"""Bring the library up to date with a folder of music, incrementally and in three passes.
 
-Three passes. The scan walks the folder and notes each audio file's size and time in the table `folder_file`; what is
-new, changed, or analysed by another version becomes pending. Then each pending file is hashed and, where its
-content is unknown, analysed, and committed by itself, so an interrupted run goes on where it stopped; as many
-files are in work as the engine has slots. Content hashes tell a moved file from a new one; what vanished is
-forgotten at the very end.
+The scan walks the folder and stores each audio file's size and time in the table `folder_file`; files that are new,
+changed, or analysed by another version become pending. Then each pending file is hashed and, if its content is unknown,
+analysed and committed by itself, so that an interrupted run continues where it stopped; as many files are processed at
+once as the engine has slots. Content hashes distinguish a moved file from a new one. Missing files are removed last.
 """
 
 from __future__ import annotations
@@ -43,12 +42,12 @@ class Spec:
     folder: str
     """Its absolute path."""
     so_far: dict[str, int] = field(default_factory=dict)
-    """{count of HANDLED: files} of earlier runs of a job that gave way."""
+    """The HANDLED counts of earlier runs of a job that gave way."""
 
 
 @dataclass
 class IndexReport:
-    """What a run did. `failed` holds (path in the folder, why); `rate` is analysed files per minute."""
+    """The counts of a run. `failed` holds (path in the folder, error); `rate` is in analysed files per minute."""
 
     folder: str
     separator: str = ""
@@ -60,7 +59,7 @@ class IndexReport:
     moved: int = 0
     removed: int = 0
     duplicates: int = 0
-    """New files with the content of one that is there already: they share its track."""
+    """New files with the content of an existing one, whose track they share."""
     unchanged: int = 0
     failures: int = 0
     failed: list[tuple[str, Fact]] = field(default_factory=list)
@@ -73,76 +72,54 @@ class IndexReport:
 
 @dataclass(frozen=True)
 class IndexProgress:
-    """How far the second pass is; `eta_s` from the pace so far."""
+    """The progress of the second pass; `rate` is analysed files per minute."""
 
     done: int
     total: int
-    path: str
     rate: float | None
-    eta_s: float | None
-
-
-OnIndexProgress = Callable[[IndexProgress], None]
-
-
-async def index_folder(
-    folder: Path,
-    database: Database,
-    engine: Engine,
-    progress: OnIndexProgress | None = None,
-    cancel: ShouldStop | None = None,
-    *,
-    max_seconds: float = 900.0,
-    allow_empty: bool = False,
-    watched: bool = True,
-    between: Callable[[IndexReport], Awaitable[None]] | None = None,
-) -> IndexReport:
-    """Add or refresh the audio files of `folder` and everything below it.
-
-    Hidden files and folders are ignored, symbolic links to folders are not followed, those to files only when
-    they stay inside. `between` is called after each file with the report so far, and may raise to stop;
-    files that are in work then are finished. Raises UserError when the folder
-    is not there, or is empty though it had music (a volume that is not mounted) unless `allow_empty`; Cancelled
-    when `cancel` says so.
-    """
-    folder = await asyncio.to_thread(lambda: folder.expanduser().resolve())
-    access = await asyncio.to_thread(access_to, folder)
-    if access == "missing":
-        raise Refusal("no-folder", folder=str(folder))
-    if access != "open":
-        raise Refusal("folder-not-opened", folder=str(folder))
-    return await _Index(
-        folder, database, engine, progress, cancel, max_seconds, allow_empty, watched, between
-    ).run()
 
 
 @dataclass
-class _Index:
+class FolderIndex:
+    """Adds or refreshes the audio files of `folder` and everything below it.
+
+    Hidden files and folders are ignored, symbolic links to folders are not followed, those to files only when they stay
+    inside. `between` is called after each file with the report so far, and may raise to stop; files that are in work then
+    are finished.
+    """
+
     folder: Path
     database: Database
     engine: Engine
-    progress: OnIndexProgress | None
-    cancel: ShouldStop | None
-    max_seconds: float
-    allow_empty: bool
-    watched: bool
-    between: Callable[[IndexReport], Awaitable[None]] | None
+    progress: Callable[[IndexProgress], None] | None = None
+    cancel: ShouldStop | None = None
+    max_seconds: float = 900.0
+    allow_empty: bool = False
+    between: Callable[[IndexReport], Awaitable[None]] | None = None
     begun: float = field(default_factory=time.monotonic)
     analysed: int = 0
     done: int = 0
     in_work: dict[str, asyncio.Task[Any]] = field(default_factory=dict)
-    """Content that is being analysed, so that its copies wait and then share the track."""
-
-    def __post_init__(self) -> None:
-        self.report = IndexReport(str(self.folder))
+    """Tasks by the content that they analyse, so that its copies wait and then share the track."""
 
     async def run(self) -> IndexReport:
+        """Index the folder.
+
+        Raises UserError if it is missing or, unless `allow_empty`, has lost all its music (an unmounted volume);
+        Cancelled when `cancel` returns True."""
+        self.folder = await asyncio.to_thread(lambda: self.folder.expanduser().resolve())
+        access = await asyncio.to_thread(access_to, self.folder)
+        if access == "missing":
+            raise Refusal("no-folder", folder=str(self.folder))
+        if access != "open":
+            raise Refusal("folder-not-opened", folder=str(self.folder))
+        self.report = IndexReport(str(self.folder))
         facts = await self.engine.start()
         self.report.separator = facts["separator"]
         [row] = await self.database.write(
-            "INSERT INTO folder (path, watched, scan) VALUES (?, ?, 1) ON CONFLICT (path) DO UPDATE SET"
-            " scan = scan + 1, watched = max(watched, excluded.watched) RETURNING id, scan",
-            [str(self.folder), self.watched],
+            "INSERT INTO folder (path, watched, scan) VALUES (?, 1, 1) ON CONFLICT (path) DO UPDATE SET"
+            " scan = scan + 1, watched = 1 RETURNING id, scan",
+            [str(self.folder)],
         )
         self.place = Place(
             SOURCE,
@@ -191,7 +168,7 @@ class _Index:
                 while len(running) >= max(self.engine.slots, 1):
                     running = await self._some_done(running)
                 self._check()
-                self._tell(total, row["path"])
+                self._report_progress(total)
                 running.add(asyncio.create_task(self._one(row)))
             while running:
                 running = await self._some_done(running)
@@ -201,7 +178,7 @@ class _Index:
                     task.cancel()
             await asyncio.gather(*running, return_exceptions=True)  # what is in work is committed by itself
             raise
-        self._tell(total, "")
+        self._report_progress(total)
 
     async def _pending(self) -> AsyncIterator[Row]:
         last = ""
@@ -214,7 +191,7 @@ class _Index:
                 yield row
 
     async def _some_done(self, running: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
-        """Wait until one of them ends; returns the others."""
+        """Wait until one of them ends and return the others."""
         ended, others = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
         running -= ended
         for task in ended:
@@ -224,15 +201,12 @@ class _Index:
                 await self.between(self.report)
         return others
 
-    def _tell(self, total: int, path: str) -> None:
+    def _report_progress(self, total: int) -> None:
         if self.progress is not None:
-            left = total - self.done
-            pace = (time.monotonic() - self.begun) / self.done if self.done else None
-            eta_s = 0.0 if not left else pace and pace * left
-            self.progress(IndexProgress(self.done, total, path, self._rate(), eta_s))
+            self.progress(IndexProgress(self.done, total, self._rate()))
 
     async def _one(self, row: Row) -> None:
-        """Hash one pending file, analyse it if its content is unknown, and commit what is known then.
+        """Hash one pending file, analyse it if its content is unknown, and commit the result.
 
         Raises Unavailable, Cancelled, or what the database does.
         """
@@ -294,7 +268,9 @@ class _Index:
             await fail(transaction, self.place, found, error)
 
     async def _analyse(self, path: Path, measured: dict[str, Any] | None) -> dict[str, Any]:
-        """The engine's answer, where `measured` is an analysis that still holds, with the tags alone. A file that crashes the worker or takes too long twice is the file's fault."""
+        """Return the engine's answer; if `measured` is a valid analysis, only the tags are read.
+
+        A file that crashes or times out the worker twice is refused."""
         arguments = {
             "path": str(path),
             "name": path.name,
@@ -314,7 +290,7 @@ class _Index:
 
 
 async def run(work: Work[Spec]) -> Done[IndexReport]:
-    """Index the folder, and give way to whoever waits for something."""
+    """Index the folder, and give way to more urgent jobs."""
 
     def progress(now: IndexProgress) -> None:
         pace = f", {now.rate:.0f} a minute" if now.rate else ""
@@ -330,7 +306,7 @@ async def run(work: Work[Spec]) -> Done[IndexReport]:
             raise GiveBack
 
     try:
-        report = await index_folder(
+        report = await FolderIndex(
             Path(work.spec.folder),
             work.database,
             work.engine,
@@ -338,7 +314,7 @@ async def run(work: Work[Spec]) -> Done[IndexReport]:
             work.should_stop,
             max_seconds=work.settings.folder_seconds,
             between=between,
-        )
+        ).run()
     except GiveBack:  # the counts of now: other files that were in work have ended since
         so_far = {name: before.get(name, 0) + getattr(report, name) for name in HANDLED}
         raise GiveBack(replace(work.spec, so_far=so_far)) from None

@@ -1,8 +1,8 @@
-"""Bring stored analyses up to date in the background; the old values serve meanwhile.
+"""Bring stored analyses up to date in the background, while the old values stay in use.
 
-First the uploads whose analysis is from another separator or version, as far as their audio is still kept; tracks of
-folders are renewed when their folder is indexed. Then latent vectors for every track that has none by the present
-genre model: only the half minute that the network hears is decoded, and nothing is separated again.
+First, uploads whose analysis is from another separator or version are analysed again if their audio is still kept; tracks
+of folders are renewed when their folder is indexed. Then every track without a latent vector of the current genre model
+gets one: only the half minute that the network needs is decoded, and nothing is separated.
 """
 
 from __future__ import annotations
@@ -40,17 +40,17 @@ AND NOT EXISTS (SELECT 1 FROM latent WHERE track_id = track.id AND model = :mode
 
 @dataclass(frozen=True)
 class Spec:
-    """Where to go on, for a job that gave way to a more urgent one."""
+    """Where a job that gave way to a more urgent one continues."""
 
     after: int = 0
-    """Id of the last track whose analysis was looked at."""
+    """Id of the last track whose analysis was checked."""
     heard: int = 0
-    """Likewise for latent vectors."""
+    """Id of the last track whose latent vector was checked."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """How many analyses were renewed or could not be, and how many latent vectors were made."""
+    """The number of analyses that were renewed, of those that could not be, and of new latent vectors."""
 
     renewed: int = 0
     failed: int = 0
@@ -58,7 +58,7 @@ class Result:
 
 
 async def run(work: Work[Spec]) -> Done[Result]:
-    """Renew one track after the other, and give way to whoever waits for something."""
+    """Renew one track after another, and give way to more urgent jobs."""
     now = {**await work.engine.start(), "analyser_version": ANALYSER_VERSION}
     after, counts = work.spec.after, {"renewed": 0, "failed": 0}
     [total] = await work.database.fetch(f"SELECT count(*) {_STALE}", {**now, "after": after})
@@ -79,7 +79,7 @@ async def run(work: Work[Spec]) -> Done[Result]:
         if await work.give_way():
             raise GiveBack(Spec(after, track_id))
 
-    made = await hear_missing(
+    made = await add_missing_latents(
         work.database,
         work.engine,
         work.settings.data,
@@ -115,7 +115,7 @@ async def _renew(work: Work[Spec], row: Row) -> bool:
     return True
 
 
-async def hear_missing(
+async def add_missing_latents(
     database: Database,
     engine: Engine,
     data: Path,
@@ -125,10 +125,10 @@ async def hear_missing(
     progress: Callable[[int, int], None] | None = None,
     between: Callable[[int], Awaitable[None]] | None = None,
 ) -> int:
-    """Make the missing latent vectors of tracks with an id above `after`; returns how many were made.
+    """Compute the missing latent vectors of tracks with an id above `after`; return their number.
 
     A track whose audio is gone, silent or unreadable gets none. `between` is called with each track's id and may raise
-    to stop. Raises Cancelled when `should_stop` says so.
+    to stop. Raises Cancelled when `should_stop` returns True.
     """
     model = (await engine.start()).get("genre_model")
     if not model:
@@ -144,13 +144,13 @@ async def hear_missing(
         after, done = int(row["id"]), done + 1
         if progress is not None:
             progress(done - 1, total[0])
-        made += await _hear(database, engine, data / row["path"], after, row["digest"], should_stop)
+        made += await _add_latent(database, engine, data / row["path"], after, row["digest"], should_stop)
         if between is not None:
             await between(after)
     return made
 
 
-async def _hear(
+async def _add_latent(
     database: Database, engine: Engine, path: Path, track_id: int, digest: str, should_stop: ShouldStop | None
 ) -> bool:
     try:
@@ -172,7 +172,7 @@ async def _hear(
 
 
 def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
-    """{"path"} -> {"latent": core.genre.model.GenreResult as JSON or None, "content_hash"}."""
+    """Compute a latent vector: {"path"} -> {"latent": core.genre.model.GenreResult as JSON or None, "content_hash"}."""
     from core.genre.model import classify_file
 
     path = Path(arguments["path"])

@@ -1,9 +1,8 @@
-"""The stems of one track as files, made when somebody asks for them.
+"""Export the stems of one track as files.
 
-They are not kept from the analysis: most uploads are looked at once, and six lossless stems take twelve times the
-room of the song. The same file and the same separator give the same stems, so nothing is lost by making them again.
-
-The archive is one uncompressed ZIP with `<stem>.flac` and `<stem>.ogg`, so that it comes, ages and goes as one file.
+The analysis does not keep them, since few members ask and six lossless stems take twelve times the space of the song. The
+same file and separator give the same stems again. The archive is one uncompressed ZIP with `<stem>.flac` and
+`<stem>.ogg`.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ FORMS = ("flac", "ogg")
 
 
 SEPARATED = 0.8
-"""Progress once the stems are there; the rest is writing them."""
+"""The progress once the stems are separated; the rest is encoding."""
 
 
 @dataclass(frozen=True)
 class Spec:
-    """A track whose stems somebody asks for."""
+    """A track whose stems a user asks for."""
 
     track_id: int
     name: str
@@ -55,7 +54,7 @@ class Result:
 
 
 async def run(work: Work[Spec]) -> Done[Result]:
-    """Have the archive made, unless it is there since somebody else asked for the same stems."""
+    """Have the archive made, unless another user's job has made the same one."""
     spec = work.spec
     track = await Library(work.database).get(spec.track_id)
     source = work.settings.data / track.path if track else None
@@ -65,7 +64,7 @@ async def run(work: Work[Spec]) -> Done[Result]:
     archive = work.settings.stems / archive_name(track.content_hash, facts["separator"])
 
     async def result() -> Result:
-        sizes = await asyncio.to_thread(look_into, archive)
+        sizes = await asyncio.to_thread(archive_sizes, archive)
         path = archive.relative_to(work.settings.data).as_posix()
         return Result(track.id, spec.of, path, facts["separator"], sizes)
 
@@ -93,16 +92,16 @@ async def run(work: Work[Spec]) -> Done[Result]:
 
 
 def outputs(result: Result, folder: DataFolder) -> Sequence[Path]:
-    """The archive. Somebody else who has it as well can have it made again."""
+    """Return the archive. Another user who shares it can have it made again."""
     return [folder.data / result.archive]
 
 
 def archive_name(content_hash: str, separator: str) -> str:
-    """Below the folder of stems: the same recording and separator give the same file."""
+    """Return the file name in the folder of stems, one for each recording and separator."""
     return f"{content_hash[:32]}-{separator}.zip"
 
 
-def look_into(archive: Path) -> dict[str, dict[str, int]]:
+def archive_sizes(archive: Path) -> dict[str, dict[str, int]]:
     """Return {stem: {form: bytes}} of an archive. Raises OSError or zipfile.BadZipFile when it cannot be read."""
     sizes: dict[str, dict[str, int]] = {}
     with zipfile.ZipFile(archive) as kept:
@@ -113,13 +112,13 @@ def look_into(archive: Path) -> dict[str, dict[str, int]]:
 
 
 def read_stem(archive: Path, stem: str, form: str) -> bytes:
-    """One stem's file. Raises KeyError when the archive has none of that name, OSError when it is gone."""
+    """Return one stem's file. Raises KeyError if the archive has none of that name, OSError if there is no archive."""
     with zipfile.ZipFile(archive) as kept:
         return kept.read(f"{stem}.{form}")
 
 
 def compute(arguments: dict[str, Any], context: Context) -> dict[str, Any]:
-    """{"path", "archive": where to write it, "max_seconds"} -> {"gain_db"}."""
+    """Separate a file into an archive: {"path", "archive": where to write it, "max_seconds"} -> {"gain_db"}."""
     import numpy as np
 
     from core.audio.decode import DecodeLimits, decode

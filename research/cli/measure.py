@@ -12,16 +12,13 @@ import click
 
 import research.bench
 from bot.cli.root import print_json, settings_of
-from bot.cli.separators import SeparatorName, separator_of
-from bot.cli.shared import JSON, progress_bar
+from bot.cli.shared import JSON, SEPARATOR, progress_bar, separator_of
 from core.errors import UserError
 from research.cli import calibration
 from research.csv_rows import read_rows
 
 if TYPE_CHECKING:
     from core.track_analysis import TrackAnalysis
-
-SEPARATOR = click.option("--separator", type=SeparatorName(), help="Which separator.")
 
 
 @click.group("eval")

@@ -8,8 +8,7 @@ from typing import Any
 import click
 
 from bot.cli.root import print_json, settings_of
-from bot.cli.separators import separator_of
-from bot.cli.shared import JSON, progress_bar
+from bot.cli.shared import JSON, progress_bar, separator_of
 
 
 @click.group()

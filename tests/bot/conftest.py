@@ -21,6 +21,7 @@ from bot import create_bot
 from core.errors import UserError
 from core.library.consent import agree
 from core.library.schema import open_database
+from core.moods.profile import Profile
 from core.settings import JobSettings, LimitSettings, Settings
 from jobs.engines.base import WorkerOptions
 from jobs.engines.local import LocalEngine
@@ -162,7 +163,21 @@ def drawn_here(monkeypatch: pytest.MonkeyPatch) -> None:
         made = child.pictures(json.loads(order))
         return json.dumps({name: base64.b64encode(png).decode() for name, png in made.items()}).encode()
 
-    monkeypatch.setattr("core.pictures.drawing._run", run)
+    monkeypatch.setattr("core.pictures.drawing.run_child", run)
+
+
+async def picks(world: World, who: Any = None, **options: Any) -> Any:
+    """Return the card of /recommend."""
+    shown = await (who or world.alice).slash(world.channel, "recommend", **options)
+    assert shown.response is not None and shown.ephemeral
+    within_budget(shown.response)
+    return shown.response
+
+
+async def calm_picks(world: World, who: Any, **options: Any) -> Any:
+    """Return the card of /recommend for a calm member."""
+    await world.bot.moods.finish(who.id, Profile({"peacefulness": 1.0}))
+    return await picks(world, who, **options)
 
 
 async def upload(world: World, name: str, data: bytes) -> Any:

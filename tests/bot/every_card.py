@@ -8,25 +8,24 @@ from dataclasses import asdict, replace
 from itertools import product
 from typing import Any
 
-from bot.features.similar.cards import Question
+from bot.features.similar.cards import SimilarQuestion
 from bot.words.i18n import tr
 from bot.words.moods import translated
 from bot.words.names import short
 from bot.words.reasons import reason_text
 from core.audio.types import STEMS
 from core.errors import fact
-from core.library.audit import Entry as Logged
+from core.library.audit import AuditEntry
 from core.library.guild_limits import LIMITS
 from core.library.history import Moment
-from core.library.journeys import Made, Stop
-from core.library.journeys import Question as Way
+from core.library.journeys import JourneyQuestion, Made, Stop
 from core.library.matching import Match
 from core.library.parties import Guest, Heard, Opened
 from core.library.playlist_files import Item
 from core.library.playlists import LONGEST_NAME, Entry, Playlist
 from core.library.query import Key, parse
 from core.library.recommendations import Pick, Reason, RecommendationQuery, Recommended
-from core.library.rule_weights import Change
+from core.library.rule_weights import RuleChange
 from core.library.search import Filters, Found, Hit
 from core.library.tracks import Track
 from core.moods.aim import AIMS
@@ -72,7 +71,7 @@ def job(words: str, state: str = "running", kind: str = "analyse", **more: Any) 
     return Job(**{**fields, **more})
 
 
-def analysis(words: str) -> TrackAnalysis:
+def longest_analysis(words: str) -> TrackAnalysis:
     facts = {stem: {"activity": 0.99} for stem in STEMS}
     return make.analysis(
         content_hash="f" * 64, duration_s=86_399.0, separator="unet", tempo_bpm=239.9, key="C#", mode="minor",
@@ -112,7 +111,7 @@ def reasons(words: str) -> list[Reason]:
     return sorted(mixed, key=lambda one: -len(reason_text(one).encode()))
 
 
-def picks(words: str, count: int = 20) -> list[Pick]:
+def longest_picks(words: str, count: int = 20) -> list[Pick]:
     every = reasons(words)
     return [
         Pick(
@@ -142,15 +141,15 @@ def recommended(words: str) -> Recommended:
     said = fact(
         "changed", tap=fact("less-like", title=words), fresh=20, all=20, reordered=True, moves=[move] * 3
     )
-    return Recommended(BIG, 1, "celebration", picks(words), asked, 1, BIG, said)
+    return Recommended(BIG, 1, "celebration", longest_picks(words), asked, 1, BIG, said)
 
 
 def journey(words: str) -> Made:
-    stops = [Stop(pick, 0.55, 0.55) for pick in picks(words, 40)]
+    stops = [Stop(pick, 0.55, 0.55) for pick in longest_picks(words, 40)]
     return Made(
         BIG,
         1,
-        Way(profile(), "joyful_activation", 40),
+        JourneyQuestion(profile(), "joyful_activation", 40),
         stops,
         {"seconds": 86_399.0, "ends": [["sadness", "tenderness"], ["joyful_activation"]]},
     )
@@ -234,7 +233,7 @@ def rule_calls(words: str) -> dict[str, list[tuple[Any, ...]]]:
         Outcome(one, [Place(track(words), n, None) for n in range(1, 11)], [track(words)] * 10)
         for one in samples(wordy)
     ]
-    log = [Change(BIG + n, BIG, wordy.id, 1.23, 9.99, 10**9, 5, True) for n in range(PAGE)]
+    log = [RuleChange(BIG + n, BIG, wordy.id, 1.23, 9.99, 10**9, 5, True) for n in range(PAGE)]
     known = {rule.id: rule for rule in load_rules()}
     by_topic = [[rule for rule in load_rules() if rule.topic == topic] for topic in topics()]
     return {
@@ -265,21 +264,21 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
     ranking = [f"“{short(words)}” ranks above it (+0.50): there it is louder, here not. " * 2] * 3
     missing = [Match(Item(title=words, artist=words), None) for _ in range(500)]
     ways = [
-        Question(BIG, by, metric, STEMS, practise)
+        SimilarQuestion(BIG, by, metric, STEMS, practise)
         for by in ("sound", "instruments", "latent") for metric in ("cosine", "euclidean") for practise in ("", "other")
     ]  # fmt: skip
     return {
         "bot.features.help.cards:help_card": [()],
         "bot.features.upload.cards:jobs_card": [([],), *[([replace(job(words, state), id=BIG + n) for n in range(5)], True) for state in states]],
-        "bot.features.admin.cards:jobs_card": [([], counted), ([replace(job(words, state), id=BIG + n) for n in range(10) for state in ("queued",)], counted)],
+        "bot.features.admin.cards:server_jobs_card": [([], counted), ([replace(job(words, state), id=BIG + n) for n in range(10) for state in ("queued",)], counted)],
         "bot.features.admin.cards:stats_card": [(Stats(results["tracks"], counted, "htdemucs_6s", "auto", runners, 9e5, 9e5, last),) for runners in (0, 99) for last in (None, BIG)],
         "bot.features.admin.cards:limits_card": [(LimitSettings(), set(LIMITS))],
-        "bot.features.admin.cards:log_card": [([], 0, False), ([Logged(BIG, "cancelled a job of a member", fact("plain", sentence=f"{words}: {words}"), 10**9)] * 10, 1, True)],
+        "bot.features.admin.cards:log_card": [([], 0, False), ([AuditEntry(BIG, "cancelled a job of a member", fact("plain", sentence=f"{words}: {words}"), 10**9)] * 10, 1, True)],
         "bot.widgets:note_card": [(tr("Deleted **{name}**. The tracks stay in the library.", name=words[:80]),)],
         "bot.widgets:problem_card": [(words * 10,)],
         "bot.features.library.cards:details_card": [(track(words), ["profile", "contrast", "chroma"], True), (track(words), ["profile"], False)],
         "bot.features.upload.cards:job_card": [(job(words, state, kind),) for state in states for kind in ("analyse", "index", "renew", "stems")],
-        "bot.features.upload.cards:result_card": [(job(words, "done"), replace(track(words), id=1), analysis(words), similar(words)[:3], {"picture": True, "listed": listed}) for listed in (None, True, False)],
+        "bot.features.upload.cards:result_card": [(job(words, "done"), replace(track(words), id=1), longest_analysis(words), similar(words)[:3], {"picture": True, "listed": listed}) for listed in (None, True, False)],
         "bot.features.upload.cards:index_card": [(job(words, "done", "index", result={**indexed, "failed": [[words, fact("plain", sentence=words)]] * 99}),)],
         "bot.features.journey.cards:where_card": [(action, ("joyful_activation", 40, 240), {"known": known}) for action in ("jr_to", "jr_from") for known in (True, False)],
         "bot.features.journey.cards:journey_card": [(journey(words), page, {"picture": True}) for page in (0, 7)],
@@ -289,7 +288,7 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.features.library.cards:track_card": [(track(words), hits(words).hits[0], [(mood, 0.99) for mood in MOODS], {"picture": True})],
         "bot.features.library.cards:history_card": [(moments(words), 999_999, kind, 3) for kind in ("", "played", "recommended")],
         "bot.features.party.cards:waiting_card": [(party(words),)],
-        "bot.features.party.cards:playlist_card": [(party(words), page) for page in (0, 4)],
+        "bot.features.party.cards:party_card": [(party(words), page) for page in (0, 4)],
         "bot.features.party.cards:why_card": [(party(words), 0), (few(party(words)), 24)],
         "bot.features.recommend.cards:picks_card": [(recommended(words), page, {"steers": steers(), "shared": shared}) for page in (0, 3) for shared in (True, False)],
         "bot.features.recommend.cards:no_mood_card": [("celebration", "settle", 20)],
@@ -308,7 +307,7 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.consent:consent_card": [(kept, BIG, "c" * 62)],
         "bot.features.similar.cards:answer_card": [(way, track(words), similar(words), prominent(words)) for way in ways] + [(replace(ways[1], track_id=0), None, [], prominent(words))],
         "bot.features.similar.cards:comparison_card": [(track(words), replace(track(words), id=1), similar(words)[0].reasons, False)],
-        "bot.features.upload.cards:stems_card": [(job(words, "done", "stems", result=archive), analysis(words), until) for until in (None, 1e9)],
+        "bot.features.upload.cards:stems_card": [(job(words, "done", "stems", result=archive), longest_analysis(words), until) for until in (None, 1e9)],
         "bot.features.mood.cards:mood_form": [(questions()[:AT_ONCE],)],
         "bot.features.mood.cards:forgotten_card": [()],
         "bot.features.mood.cards:question_card": [(one, answered, 40, tr("Before, you said “{answer}”.", answer=translated(one.answers)[-1])) for one in questions() for answered in (0, 39)],

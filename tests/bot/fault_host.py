@@ -30,7 +30,7 @@ from jobs.runner import Pace, Runner
 TASKS = Path(__file__).with_name("fault_tasks.py")
 
 
-def song(number: int) -> bytes:
+def content(number: int) -> bytes:
     """The upload's content; every third one has been uploaded before."""
     return f"song {number - number % 3 // 2}".encode() * 200
 
@@ -60,7 +60,7 @@ async def bot(data: Path, first: int, end: int) -> None:
     await env.start()
     await agree(env.bot.database, alice.id)
     for number in range(first, end):
-        shown = await alice.slash(channel, "upload", track=(f"{number}.mp3", song(number)))
+        shown = await alice.slash(channel, "upload", track=(f"{number}.mp3", content(number)))
         assert "follows its way" in str(shown.response.components)
         [job] = await env.bot.queue.jobs(limit=1)
         print(f"confirmed {number} {job.id}", flush=True)
@@ -69,7 +69,7 @@ async def bot(data: Path, first: int, end: int) -> None:
     await asyncio.Event().wait()
 
 
-async def runner(data: Path) -> None:
+async def work(data: Path) -> None:
     async with await open_database(data / "moodstem.db") as database:
         # Random kills are nobody's fault here; what sets real killers aside has tests of its own.
         queue = Queue(database, crash_limit=1000, loss_limit=1000, backoff_s=0.05)
@@ -81,7 +81,7 @@ async def runner(data: Path) -> None:
 if __name__ == "__main__":
     part, data = sys.argv[1], Path(sys.argv[2])
     try:
-        asyncio.run(bot(data, *map(int, sys.argv[3:5])) if part == "bot" else runner(data))
+        asyncio.run(bot(data, *map(int, sys.argv[3:5])) if part == "bot" else work(data))
     finally:
         traceback.print_exc()
         os._exit(1)  # a database that was left open keeps the process

@@ -124,6 +124,8 @@ def faults(card: Any) -> Iterator[str]:
             yield f"button {part['label']!r}"
         if part.get("type") == 10 and not part["content"].strip():
             yield "an empty text"
+        if part.get("type") == 10 and re.search(r"\bNone$", part["content"], re.MULTILINE):
+            yield "a line that says None"
         yield from list_faults(part)
         for item in part.get("items") or ():
             if len(item.get("description") or "") > LIST_LIMITS["alt"]:

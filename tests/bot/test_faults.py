@@ -14,9 +14,9 @@ import discord
 import pytest
 
 import bot.app as bot_app
-from bot.app import OUT_OF_DATE
 from bot.router import Press
 from bot.widgets import Card, row
+from bot.words.say import sentences
 from core.moods.profile import Profile
 from jobs.runner import Runner
 from tests.bot.conftest import World, card, labels, press_ids, previews_ready, tick, upload, words
@@ -114,7 +114,7 @@ async def test_buttons_from_before_are_answered(world: World) -> None:
     await channel.send(view=view)
     await world.restart()
     told = await world.alice.click(world.channel.last_message, label="Ancient")
-    assert told.ephemeral and OUT_OF_DATE in words(told.response)
+    assert told.ephemeral and sentences()["from-before-restart"] in words(told.response)
 
 
 async def test_buttons_live_on_after_views_have_timed_out(world: World) -> None:

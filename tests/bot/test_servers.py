@@ -7,7 +7,6 @@ import inspect
 import io
 import json
 import weakref
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,9 @@ import pytest
 from bot.router import Press
 from bot.widgets import Card, row
 from core.library.consent import agree
-from core.library.schema import open_database
 from core.moods.profile import Profile
 from core.recommend.tuning import set_weight, token
 from core.settings import LibrarySettings
-from jobs.engines.base import WorkerOptions
-from jobs.engines.local import LocalEngine
-from jobs.kinds.base import TaskSettings
-from jobs.queue import Queue
 from jobs.runner import Runner
 from tests.bot.conftest import World, labels, press_ids, raw, tick, words
 from tests.bot.test_rights import alices, arguments
@@ -49,14 +43,6 @@ async def elsewhere(world: World) -> Elsewhere:
     channel = guild.create_text_channel("general")
     await agree(world.bot.database, user.id)
     return Elsewhere(channel, user, guild.add_member(user))
-
-
-@pytest.fixture
-async def runner(world: World) -> AsyncIterator[Runner]:
-    engine = LocalEngine(WorkerOptions("none"))
-    async with await open_database(world.settings.database) as database:
-        yield Runner(Queue(database), engine, TaskSettings(world.settings.data, upload_seconds=60))
-    await engine.stop()
 
 
 async def uploaded(world: World, runner: Runner, who: Any, channel: Any, name: str, **sound: Any) -> Any:
@@ -108,11 +94,11 @@ async def ways(world: World, who: Any, channel: Any) -> dict[str, bool]:
     shown = await who.slash(channel, "playlist import", file=("list.m3u8", file.getvalue()))
     found["playlist import"] = "All 1 track found" in said(shown)
     # What recommends, compares and draws asks the catalog.
-    found["the catalog"] = (await song(world)).id in await world.bot.catalogs.of(channel.guild.id)
+    found["the catalog"] = (await uploaded_song(world)).id in await world.bot.catalogs.of(channel.guild.id)
     return found
 
 
-async def song(world: World) -> Any:
+async def uploaded_song(world: World) -> Any:
     return next(track for track in await world.bot.library.tracks("upload") if track.title == SONG)
 
 
@@ -230,7 +216,7 @@ async def test_no_button_made_by_hand_tells_another_server_of_an_upload(
     ids = await alices(world)
     await runner.run_one()
     await uploaded(world, runner, world.alice, world.channel, f"{SONG}.wav", hz=440.0)
-    track = (await song(world)).id
+    track = (await uploaded_song(world)).id
     lists = world.bot.playlists
     playlist = await lists.create(world.alice.id, "Alices list", [track])
     await world.alice.slash(world.channel, "playlist share", playlist="Alices list")

@@ -18,7 +18,7 @@ from core.library.schema import open_database
 from core.settings import DiscordSettings, JobSettings, Settings
 from jobs.kinds import analyse
 from jobs.queue import Queue
-from jobs.schedule import Due
+from jobs.schedule import ScheduledTask
 from tests.fakes.discord_server import StandIn
 from tests.fakes.running_bot import answered, comes, running, text_of
 from tests.jobs.helpers import until
@@ -179,9 +179,9 @@ async def test_the_schedule_runs_once(
             ran.append(number)
 
         often = IntervalTrigger(seconds=0.1)
-        clock.schedule.tasks = [Due("note", often, note)]
+        clock.schedule.tasks = [ScheduledTask("note", often, note)]
         await clock.schedule.run(
-            Due("note", often, nothing)
+            ScheduledTask("note", often, nothing)
         )  # what was missed would wait for a start of many
         await clock.cog_load()
         clocks.append(clock)

@@ -15,7 +15,9 @@ from jobs.engines.base import Limits, WorkerOptions
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
 from jobs.queue import Queue
-from tests.jobs.helpers import STUBS, Clock
+from jobs.runner import Runner
+from tests.jobs.helpers import QUICK, STUBS, Clock
+from tests.jobs.stub_runner import EFFECTS, KINDS
 
 
 @pytest.fixture
@@ -32,6 +34,19 @@ async def database(tmp_path: Path) -> AsyncIterator[Database]:
 @pytest.fixture
 def queue(database: Database, clock: Clock) -> Queue:
     return Queue(database, clock=clock)
+
+
+@pytest.fixture
+async def live_queue(database: Database) -> Queue:
+    """In real time, and with short waits before the next attempt."""
+    await database.write(EFFECTS)
+    return Queue(database, backoff_s=0.01)
+
+
+@pytest.fixture
+def runner(live_queue: Queue, engine: LocalEngine, settings: TaskSettings) -> Runner:
+    """Does the tests' own kind of job; in kinds/ it really analyses."""
+    return Runner(live_queue, engine, settings, kinds=KINDS, pace=QUICK)
 
 
 @pytest.fixture

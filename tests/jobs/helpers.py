@@ -12,9 +12,12 @@ from typing import Any
 from jobs.kinds import analyse
 from jobs.model import Claimed, Job
 from jobs.queue import Queue
+from jobs.runner import Pace
 
 LEASE = 60.0
 """Seconds of a lease that a test takes."""
+
+QUICK = Pace(lease_s=30, poll_s=0.01, progress_s=0.0, retry_s=0.02, drain_s=30)
 
 STUBS = Path(__file__).with_name("stub_tasks.py")
 

@@ -16,7 +16,7 @@ from core.library.schema import open_database
 from jobs.engines.base import WorkerOptions
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
-from jobs.kinds.index import index_folder
+from jobs.kinds.index import FolderIndex
 from jobs.queue import Queue
 from jobs.retention import Retention, clean_up
 from jobs.runner import Pace, Runner
@@ -88,7 +88,7 @@ async def test_while_a_folder_is_indexed(
         await engine.stop()
     [job] = await queue.jobs()
     assert (job.state, job.error_code) == ("queued", "disk")
-    report = await index_folder(tmp_path / "music", database, warm_engine)
+    report = await FolderIndex(tmp_path / "music", database, warm_engine).run()
     assert (report.added, report.failures) == (1, 0)
 
 

@@ -21,18 +21,11 @@ from jobs.owner import is_dead, this_owner
 from jobs.process import RunnerProcess
 from jobs.queue import Queue
 from tests.jobs.helpers import effects, is_running, put_stub, until
-from tests.jobs.stub_runner import EFFECTS
 from tests.make import WORDS, write_tone
 
 pytestmark = pytest.mark.slow
 
 Start = Callable[[], subprocess.Popen[bytes]]
-
-
-@pytest.fixture
-async def queue(database: Database) -> Queue:
-    await database.write(EFFECTS)
-    return Queue(database, backoff_s=0.05)
 
 
 @pytest.fixture
@@ -68,9 +61,9 @@ def children(pid: int) -> list[int]:
         return []
 
 
-async def test_kill_9_of_the_runner_in_the_middle(queue: Queue, start: Start, tmp_path: Path) -> None:
+async def test_kill_9_of_the_runner_in_the_middle(live_queue: Queue, start: Start, tmp_path: Path) -> None:
     began, go = tmp_path / "began", tmp_path / "go"
-    job = await put_stub(queue, "wait", began=str(began), until=str(go))
+    job = await put_stub(live_queue, "wait", began=str(began), until=str(go))
     first = start()
     await until(lambda: began.exists() and began.read_text())
     worker = int(began.read_text())
@@ -81,49 +74,49 @@ async def test_kill_9_of_the_runner_in_the_middle(queue: Queue, start: Start, tm
     start()
     await until(began.exists)
     go.touch()
-    await until(lambda: all_ended(queue))
-    seen = await queue.get(job.id)
+    await until(lambda: all_ended(live_queue))
+    seen = await live_queue.get(job.id)
     assert seen is not None
     assert (seen.state, seen.attempt) == ("done", 2)
-    assert Counter(await effects(queue)) == {job.id: 1}
+    assert Counter(await effects(live_queue)) == {job.id: 1}
 
 
-async def test_kill_9_of_the_worker_in_the_middle(queue: Queue, start: Start, tmp_path: Path) -> None:
+async def test_kill_9_of_the_worker_in_the_middle(live_queue: Queue, start: Start, tmp_path: Path) -> None:
     began, go = tmp_path / "began", tmp_path / "go"
-    job = await put_stub(queue, "wait", began=str(began), until=str(go))
+    job = await put_stub(live_queue, "wait", began=str(began), until=str(go))
     start()
     await until(lambda: began.exists() and began.read_text())
     os.kill(int(began.read_text()), signal.SIGKILL)
     go.touch()
-    await until(lambda: all_ended(queue))
-    seen = await queue.get(job.id)
+    await until(lambda: all_ended(live_queue))
+    seen = await live_queue.get(job.id)
     assert seen is not None
     assert (seen.state, seen.attempt) == ("done", 2)
-    assert Counter(await effects(queue)) == {job.id: 1}
+    assert Counter(await effects(live_queue)) == {job.id: 1}
 
 
-async def test_sigterm_drains(queue: Queue, start: Start, tmp_path: Path) -> None:
+async def test_sigterm_drains(live_queue: Queue, start: Start, tmp_path: Path) -> None:
     began, go = tmp_path / "began", tmp_path / "go"
-    job = await put_stub(queue, "wait", began=str(began), until=str(go))
-    waiting = await put_stub(queue)
+    job = await put_stub(live_queue, "wait", began=str(began), until=str(go))
+    waiting = await put_stub(live_queue)
     runner = start()
     await until(began.exists)
     runner.send_signal(signal.SIGTERM)
     go.touch()
     assert runner.wait(60) == 0
-    assert [(await queue.get(one.id)).state for one in (job, waiting)] == ["done", "queued"]  # type: ignore[union-attr]
+    assert [(await live_queue.get(one.id)).state for one in (job, waiting)] == ["done", "queued"]  # type: ignore[union-attr]
 
 
-async def test_a_second_signal_gives_back(queue: Queue, start: Start, tmp_path: Path) -> None:
+async def test_a_second_signal_gives_back(live_queue: Queue, start: Start, tmp_path: Path) -> None:
     began = tmp_path / "began"
-    job = await put_stub(queue, "wait", began=str(began), until=str(tmp_path / "never"))
+    job = await put_stub(live_queue, "wait", began=str(began), until=str(tmp_path / "never"))
     runner = start()
     await until(began.exists)
     runner.send_signal(signal.SIGTERM)
 
     async def given_back() -> bool:
         runner.send_signal(signal.SIGINT)
-        seen = await queue.get(job.id)
+        seen = await live_queue.get(job.id)
         return seen is not None and (seen.state, seen.attempt) == ("queued", 0)
 
     await until(given_back)

@@ -17,8 +17,8 @@ from tests.refusals import refusal
 async def test_what_somebody_waits_for_goes_first(queue: Queue) -> None:
     night = await put(queue, priority=BACKGROUND)
     upload = await put(queue, 2, priority=INTERACTIVE)
-    assert await queue.urgent(BACKGROUND)
-    assert not await queue.urgent(INTERACTIVE)
+    assert await queue.has_more_urgent(BACKGROUND)
+    assert not await queue.has_more_urgent(INTERACTIVE)
     assert [(await take(queue)).id, (await take(queue)).id] == [upload.id, night.id]
 
 
@@ -80,7 +80,7 @@ async def test_who_claims_two_seconds_and_takes_sixty_holds_nobody_up(
             await queue.finish(claimed, {})
         elif outcome == "cancelled":
             await queue.cancel(claimed.id)
-            await queue.cancelled(claimed)
+            await queue.confirm_cancelled(claimed)
         else:
             await queue.fail(claimed, fact("bug"), permanent=outcome == "refused")
     assert len(order) <= 5, order
@@ -213,7 +213,7 @@ async def test_one_user_has_only_so_many_running(queue: Queue) -> None:
     running = [await take(queue), await take(queue)]
     assert {claimed.id for claimed in running} == {job.id for job in first[:2]}
     assert await queue.claim("me", LEASE) is None
-    assert not await queue.urgent(BACKGROUND), "what may not run is no reason to give way"
+    assert not await queue.has_more_urgent(BACKGROUND), "what may not run is no reason to give way"
     other = await put(queue, 2, priority=INTERACTIVE)
     assert (await take(queue)).id == other.id
     nightly = await put(queue, 1)

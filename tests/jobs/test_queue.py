@@ -103,8 +103,8 @@ async def test_two_runners_halve_the_wait(queue: Queue, clock: Any) -> None:
         await put(queue, user, cost=10)
     last = await put(queue, 9, cost=10)
     assert last.eta_s == pytest.approx(50)
-    await queue.seen("a", {})
-    await queue.seen("b", {})
+    await queue.register_runner("a", {})
+    await queue.register_runner("b", {})
     seen = await queue.get(last.id)
     assert seen is not None
     assert seen.eta_s == pytest.approx(20 + 10)
@@ -256,10 +256,10 @@ async def test_a_heartbeat_tells_of_a_cancellation_and_progress_stays_within_bou
 
 async def test_runners_are_forgotten_when_they_are_dead_or_silent_for_a_day(queue: Queue, clock: Any) -> None:
     began = clock.now
-    await queue.seen("old", {"slots": 1})
+    await queue.register_runner("old", {"slots": 1})
     clock.forward(60)
-    await queue.seen("dead", {})
-    await queue.seen("old", {"slots": 2})
+    await queue.register_runner("dead", {})
+    await queue.register_runner("old", {"slots": 2})
     assert await queue.runners() == [
         {"owner": "old", "started_at": began, "seen_at": clock.now, "slots": 2},
         {"owner": "dead", "started_at": clock.now, "seen_at": clock.now},
@@ -276,5 +276,5 @@ async def test_runners_are_forgotten_when_they_are_dead_or_silent_for_a_day(queu
 
 async def test_only_what_the_runner_can_do_is_urgent_to_it(queue: Queue) -> None:
     await put(queue, priority=5)
-    assert await queue.urgent(0) and await queue.urgent(0, ["analyse"])
-    assert not await queue.urgent(0, ["index"]) and not await queue.urgent(5)
+    assert await queue.has_more_urgent(0) and await queue.has_more_urgent(0, ["analyse"])
+    assert not await queue.has_more_urgent(0, ["index"]) and not await queue.has_more_urgent(5)

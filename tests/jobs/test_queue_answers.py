@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import pytest
@@ -57,7 +56,6 @@ async def test_quick_work_is_measured_as_quick(queue: Queue, database: Database,
 
 async def test_limits_are_those_that_it_was_made_with(database: Database, clock: Any) -> None:
     queue = Queue(database, clock=clock, running_per_user=1, failure_limit=2, backoff_s=100)
-    queue.patience.jitter = random.Random(0)
     job = await put(queue)
     await put(queue)
     claimed = await take(queue)
@@ -94,8 +92,8 @@ async def test_the_longest_lease_is_kept_and_a_longer_one_was_set_by_another_clo
 
 async def test_who_leaves_is_no_runner_any_more(queue: Queue) -> None:
     for owner in ("one", "two"):
-        await queue.seen(owner, {"engine": "local"})
-    await queue.gone("one")
+        await queue.register_runner(owner, {"engine": "local"})
+    await queue.unregister_runner("one")
     [left] = await queue.runners()
     assert (left["owner"], left["engine"]) == ("two", "local")
 

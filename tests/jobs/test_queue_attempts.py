@@ -26,12 +26,12 @@ async def test_a_lost_lease_fences_every_write_off(queue: Queue, clock: Any) -> 
         wrote.append(1)
 
     assert await queue.heartbeat(zombie, LEASE) is None
-    assert await queue.look(zombie) is None
+    assert await queue.check_lease(zombie) is None
     assert not await queue.progress(zombie, "late", 0.9)
     assert not await queue.finish(zombie, {"who": "zombie"}, effect)
     assert not await queue.fail(zombie, fact("plain", sentence="too late"))
     assert not await queue.give_back(zombie)
-    assert not await queue.cancelled(zombie)
+    assert not await queue.confirm_cancelled(zombie)
     assert wrote == []
     assert await queue.finish(heir, {"who": "heir"}, effect)
     assert not await queue.finish(heir, {"who": "heir twice"}, effect)
@@ -129,10 +129,10 @@ async def test_cancel_a_running_job(queue: Queue) -> None:
     claimed = await take(queue)
     assert await queue.cancel(job.id)
     assert await state(queue, job) == "running"
-    beat = await queue.look(claimed)
+    beat = await queue.check_lease(claimed)
     assert beat is not None
     assert beat.cancel
-    assert await queue.cancelled(claimed)
+    assert await queue.confirm_cancelled(claimed)
     assert await state(queue, job) == "cancelled"
 
 

@@ -12,7 +12,7 @@ from bot.widgets import Card, Style, note_card, row, text
 from bot.words.i18n import number, percent, tr
 from bot.words.named import word, words
 from bot.words.say import say
-from core.library.audit import Entry
+from core.library.audit import AuditEntry
 from core.settings import LimitSettings
 from jobs.model import Job
 
@@ -33,7 +33,7 @@ class Stats:
     last_backup: int | None
 
 
-def jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
+def server_jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
     """Jobs of this server that wait or run, and how the last ones ended."""
     counted = ", ".join(
         word("counted-states", state, count=count) for state, count in stats.items() if count
@@ -43,34 +43,17 @@ def jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
             tr("No job waits or runs. So far: {counted}.", counted=counted),
             Press("admin_jobs", label=tr("Refresh")),
         )
-    lines = [
-        tr(
-            "**{place}.** {job} by {member}: {state}",
-            place=place,
-            job=job_title(job),
-            member=f"<@{job.user_id}>",
-            state=_state(job),
-        )
-        for place, job in enumerate(jobs, 1)
-    ]
+    lines, buttons = [], []
+    for place, job in enumerate(jobs, 1):
+        about = {"job": job_title(job), "member": f"<@{job.user_id}>", "state": _state(job)}
+        lines.append(tr("**{place}.** {job} by {member}: {state}", place=place, **about))
+        cancel = tr("Cancel {place}", place=place)
+        style, disabled = Style.danger, job.cancel_requested
+        buttons.append(Press("admin_cancel", job.id, label=cancel, style=style, disabled=disabled))
     return Card(
         text(tr("## Jobs on this server"), f"-# {counted}"),
         text(*lines),
-        *(
-            row(
-                *(
-                    Press(
-                        "admin_cancel",
-                        job.id,
-                        label=tr("Cancel {place}", place=start + offset),
-                        style=Style.danger,
-                        disabled=job.cancel_requested,
-                    )
-                    for offset, job in enumerate(jobs[start - 1 : start + 4])
-                )
-            )
-            for start in range(1, len(jobs) + 1, 5)
-        ),
+        *(row(*buttons[start : start + 5]) for start in range(0, len(buttons), 5)),
         row(Press("admin_jobs", label=tr("Refresh"))),
     )
 
@@ -92,7 +75,6 @@ def newer_older(action: str, page: int, more: bool) -> list[Press]:
 
 def stats_card(stats: Stats) -> Card:
     """Library, jobs, workers, separator, disk and backups, a line each."""
-    tracks, jobs = stats.tracks, stats.jobs
     backup = f"<t:{stats.last_backup}:R>" if stats.last_backup else tr("none yet; `/admin backup` makes one")
     worker = str(stats.runners) if stats.runners else tr("none is running; start `moodstem worker`")
     return Card(
@@ -100,17 +82,11 @@ def stats_card(stats: Stats) -> Card:
         text(
             tr(
                 "**Library** {total} tracks: {folder} from folders, {upload} uploaded, {sample} samples",
-                total=tracks["total"],
-                folder=tracks["folder"],
-                upload=tracks["upload"],
-                sample=tracks["sample"],
+                **stats.tracks,
             ),
             tr(
                 "**Jobs of this server** {done} done, {failed} failed, {running} running, {queued} waiting",
-                done=jobs["done"],
-                failed=jobs["failed"],
-                running=jobs["running"],
-                queued=jobs["queued"],
+                **stats.jobs,
             ),
             tr("**Workers** {worker}", worker=worker),
             tr("**Separator** {separator}", separator=stats.separator)
@@ -138,7 +114,7 @@ def limits_card(here: LimitSettings, own: set[str]) -> Card:
     )
 
 
-def log_card(entries: Sequence[Entry], page: int, more: bool) -> Card:
+def log_card(entries: Sequence[AuditEntry], page: int, more: bool) -> Card:
     """Who did what, newest first."""
     if not entries:
         return note_card(tr("Nothing yet: what admins change with my commands will be listed here."))
@@ -146,8 +122,4 @@ def log_card(entries: Sequence[Entry], page: int, more: bool) -> Card:
         f"<t:{entry.at}:d> <@{entry.user_id}> **{plain(tr(entry.action))}** {plain(say(entry.detail) if entry.detail else '', 160)}"
         for entry in entries
     ]
-    return Card(
-        text(tr("## What admins did")),
-        text(*lines),
-        row(*newer_older("admin_log", page, more)),
-    )
+    return Card(text(tr("## What admins did")), text(*lines), row(*newer_older("admin_log", page, more)))

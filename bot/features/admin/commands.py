@@ -11,9 +11,10 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.app import Feature, Interaction
+from bot.autocomplete import offered
 from bot.consent import asks_for, stores_nothing
-from bot.errors import answer_refusals
-from bot.features.admin.cards import PAGE, Stats, jobs_card, limits_card, log_card, stats_card
+from bot.errors import slash
+from bot.features.admin.cards import PAGE, Stats, limits_card, log_card, server_jobs_card, stats_card
 from bot.features.language.commands import AUTOMATIC, CHOICES
 from bot.features.rules.commands import rules_view
 from bot.features.upload.job_cards import open_card
@@ -22,10 +23,9 @@ from bot.router import on_press
 from bot.translator import language_of
 from bot.widgets import note_card
 from bot.words.i18n import mark, tr
-from bot.words.named import words
-from core.errors import UserError, fact
+from core.errors import Refusal, fact
 from core.library import languages
-from core.library.audit import entries, record
+from core.library.audit import audit_entries, record
 from core.library.backup import backup, backups, rehearse
 from core.library.guild_limits import limits_of, own_limits, set_limit
 from core.separation.registry import at_hand
@@ -40,9 +40,7 @@ async def enqueue_folders(interaction: Interaction) -> None:
     bot = interaction.client
     folders = bot.settings.library.folders_of(must_manage(interaction))
     if not folders:
-        raise UserError(
-            tr("No music folder is set yet; name one under [library] folders in config.toml and restart me.")
-        )
+        raise Refusal("no-music-folder")
     await interaction.response.defer(ephemeral=True, thinking=True)
     for folder in folders:
         job = await bot.queue.enqueue(
@@ -76,16 +74,11 @@ class Admin(
             raise app_commands.MissingPermissions(["manage_guild"])
         return True
 
-    @app_commands.command(
-        description="Look through the music folders for new, changed, moved and deleted files."
-    )
-    @answer_refusals
+    @slash(description="Look through the music folders for new, changed, moved and deleted files.")
     async def reindex(self, interaction: Interaction) -> None:
         await enqueue_folders(interaction)
 
-    @app_commands.command(
-        description="What waits and runs on this server; cancel what should not.", extras=stores_nothing
-    )
+    @slash(description="What waits and runs on this server; cancel what should not.", extras=stores_nothing)
     async def jobs(self, interaction: Interaction) -> None:
         await interaction.response.send_message(
             view=await self.jobs_view(must_manage(interaction)), ephemeral=True
@@ -100,18 +93,16 @@ class Admin(
         guild_id = must_manage(interaction)
         job = await self.bot.queue.get(job_id)
         if job is None or job.guild_id != guild_id:
-            raise UserError(tr("This job is not one of this server, or no longer kept; press Refresh."))
+            raise Refusal("job-not-here")
         if await cancel(self.bot.queue, self.bot.settings, job.id):
             await note(interaction, mark("cancelled a job"), job.kind)
         await interaction.response.edit_message(view=await self.jobs_view(guild_id))
 
     async def jobs_view(self, guild_id: int) -> discord.ui.LayoutView:
         waiting = await self.bot.queue.jobs(guild_id=guild_id, state=("running", "queued"), limit=PAGE)
-        return jobs_card(waiting, await self.bot.queue.counts(guild_id))
+        return server_jobs_card(waiting, await self.bot.queue.counts(guild_id))
 
-    @app_commands.command(
-        description="Library, jobs, workers, disk and backups at a glance.", extras=stores_nothing
-    )
+    @slash(description="Library, jobs, workers, disk and backups at a glance.", extras=stores_nothing)
     async def stats(self, interaction: Interaction) -> None:
         guild_id = must_manage(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -138,8 +129,7 @@ class Admin(
         )
         await interaction.edit_original_response(view=stats_card(stats))
 
-    @app_commands.command(description="Copy the database now, and prove that the copy can be restored.")
-    @answer_refusals
+    @slash(description="Copy the database now, and prove that the copy can be restored.")
     async def backup(self, interaction: Interaction) -> None:
         must_manage(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
@@ -155,21 +145,18 @@ class Admin(
         )
         await interaction.edit_original_response(view=note_card(sentence))
 
-    @app_commands.command(
+    @slash(
         description="What members may upload here; with a name and a number, change it.",
         extras=asks_for(lambda given: given.name is not None),
     )
     @app_commands.describe(name="Which limit", value="The new number; left out, back to the operator's")
-    @app_commands.choices(
-        name=[app_commands.Choice(name=text, value=name) for name, text in words("limits").items()]
-    )
-    @answer_refusals
+    @app_commands.choices(name=offered("limits"))
     async def limits(
         self, interaction: Interaction, name: str | None = None, value: float | None = None
     ) -> None:
         guild_id, limits = must_manage(interaction), self.bot.settings.limits
         if name is None and value is not None:
-            raise UserError(tr("Say which limit that number is for: choose a name as well."))
+            raise Refusal("limit-without-name")
         if name is not None:
             await set_limit(self.bot.database, guild_id, name, value, limits)
             change = fact("limit", limit=name, value=fact("the-usual") if value is None else value)
@@ -178,19 +165,14 @@ class Admin(
         card = limits_card(here, set(await own_limits(self.bot.database, guild_id)))
         await interaction.response.send_message(view=card, ephemeral=True)
 
-    @app_commands.command(
-        description="How much each rule counts here: look, try out, change, undo.", extras=stores_nothing
-    )
+    @slash(description="How much each rule counts here: look, try out, change, undo.", extras=stores_nothing)
     async def rules(self, interaction: Interaction) -> None:
         view = await rules_view(self.bot, must_manage(interaction))
         await interaction.response.send_message(view=view, ephemeral=True)
 
-    @app_commands.command(
-        description="The language in which I answer here those who chose none of their own."
-    )
+    @slash(description="The language in which I answer here those who chose none of their own.")
     @app_commands.describe(language="Without a choice: each member's Discord decides")
     @app_commands.choices(language=CHOICES)
-    @answer_refusals
     async def language(self, interaction: Interaction, language: str) -> None:
         guild_id = must_manage(interaction)
         chosen = None if language == AUTOMATIC else language
@@ -204,9 +186,7 @@ class Admin(
         )
         await interaction.response.send_message(view=note_card(sentence), ephemeral=True)
 
-    @app_commands.command(
-        name="log", description="What admins did with my commands, newest first.", extras=stores_nothing
-    )
+    @slash(name="log", description="What admins did with my commands, newest first.", extras=stores_nothing)
     async def log_(self, interaction: Interaction) -> None:
         await interaction.response.send_message(
             view=await self.log_view(must_manage(interaction), 0), ephemeral=True
@@ -217,17 +197,14 @@ class Admin(
         await interaction.response.edit_message(view=await self.log_view(must_manage(interaction), page))
 
     async def log_view(self, guild_id: int, page: int) -> discord.ui.LayoutView:
-        found = await entries(self.bot.database, guild_id, PAGE + 1, page * PAGE)
+        found = await audit_entries(self.bot.database, guild_id, PAGE + 1, page * PAGE)
         return log_card(found[:PAGE], page, len(found) > PAGE)
 
 
 class Reindex(Feature):
     """/reindex: the shortcut of /admin reindex."""
 
-    @app_commands.command(
-        description="Look through the music folders for new, changed, moved and deleted files."
-    )
+    @slash(description="Look through the music folders for new, changed, moved and deleted files.")
     @admin_only
-    @answer_refusals
     async def reindex(self, interaction: Interaction) -> None:
         await enqueue_folders(interaction)

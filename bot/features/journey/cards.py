@@ -7,11 +7,11 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.features.recommend.cards import opinion_buttons
+from bot.features.recommend.cards import cited, for_and_against, opinion_buttons
 from bot.router import Choose, Press
 from bot.theme import clock, plain
 from bot.widgets import Card, Style, by_line, gallery, line, mood_colour, row, section, text, turning
-from bot.words.explain import signed, why
+from bot.words.explain import why
 from bot.words.i18n import percent, tr, trn
 from bot.words.moods import mood_label, moods_text
 from bot.words.reasons import reason_text
@@ -107,30 +107,17 @@ def why_card(made: Made, place: int) -> Card:
     """Why this track at this step: what speaks for it and against it; the sum is the score."""
     stop = made.stops[place]
     found = why(stop.pick, 4)
-    sources = sorted({reason.citation for reason in (*found.reasons, *found.against) if reason.citation})
-
-    def lines(reasons: Any) -> list[str]:
-        return [f"**{signed(one.contribution)}** {plain(reason_text(one), SENTENCE)}" for one in reasons]
-
-    against = lines(found.against)
+    step = tr(
+        "Step {place} of {count}, at {asked:.0%} of the way",
+        place=place + 1,
+        count=len(made.stops),
+        asked=stop.asked,
+    )
+    sources = cited(found)
     return Card(
-        text(
-            tr("## Why {title}?", title=plain(stop.pick.title)),
-            "-# "
-            + tr(
-                "Step {place} of {count}, at {asked:.0%} of the way",
-                place=place + 1,
-                count=len(made.stops),
-                asked=stop.asked,
-            )
-            + f" · {found.total}",
-        ),
-        text(
-            tr("**What speaks for it**"),
-            *(lines(found.reasons) or [tr("Nothing in particular: the others fit even less.")]),
-        ),
-        text(tr("**What speaks against it**"), *against) if against else None,
-        text(f"-# {'; '.join(sources)}") if sources else None,
+        text(tr("## Why {title}?", title=plain(stop.pick.title)), f"-# {step} · {found.total}"),
+        *for_and_against(found),
+        text(f"-# {sources}") if sources else None,
         row(
             Press("play", stop.pick.track_id, label=tr("Play"), emoji="▶️"),
             Press("details", stop.pick.track_id, label=tr("Details"), emoji="🔍"),

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from discord import app_commands
 
 from bot.app import Feature, Interaction, Moodstem
-from bot.errors import answer_refusals
+from bot.errors import slash
 from bot.features.journey.cards import PICTURE, journey_card, where_card, why_card
 from bot.features.playlists.showing import save_as_playlist
 from bot.router import on_press
@@ -19,7 +19,7 @@ from bot.words.moods import mood_label, moods_text
 from bot.words.pictures import journey_words
 from core.errors import UserError
 from core.library.catalog import Catalog
-from core.library.journeys import Made, Question, Stop
+from core.library.journeys import JourneyQuestion, Made, Stop
 from core.moods.profile import MOODS, Profile
 from core.pictures.drawing import draw_journey
 from core.recommend.diversity import Term
@@ -39,9 +39,7 @@ class JourneyCommands(Feature, name="Journey"):
         super().__init__(bot)
         self.pictures: Drawings[bytes] = Drawings(KEPT)
 
-    @app_commands.command(
-        description="Music that begins with how you feel and leads somewhere else, step by step."
-    )
+    @slash(description="Music that begins with how you feel and leads somewhere else, step by step.")
     @app_commands.describe(
         to="The mood to arrive at",
         start="How you feel now, if you would rather not answer questions",
@@ -49,7 +47,6 @@ class JourneyCommands(Feature, name="Journey"):
         minutes="How long it should take, in place of a number of tracks",
     )
     @app_commands.choices(to=CHOICES, start=CHOICES)
-    @answer_refusals
     async def journey(
         self,
         interaction: Interaction,
@@ -73,7 +70,7 @@ class JourneyCommands(Feature, name="Journey"):
             card = where_card("jr_to", (start, count, minutes), known=not start)
             await interaction.edit_original_response(view=card)
         else:
-            question = Question(profile, goal, count, minutes or None, start or None)
+            question = JourneyQuestion(profile, goal, count, minutes or None, start or None)
             await self.answer(interaction, question)
 
     @on_press("jr_to")
@@ -91,7 +88,7 @@ class JourneyCommands(Feature, name="Journey"):
         await self.ask(interaction, goal, start, count, minutes)
 
     async def answer(
-        self, interaction: Interaction, question: Question, without: frozenset[int] = frozenset()
+        self, interaction: Interaction, question: JourneyQuestion, without: frozenset[int] = frozenset()
     ) -> None:
         """Choose, keep and show; the picture follows some seconds later."""
         catalog = await self.bot.catalogs.of(interaction.guild_id)
@@ -145,7 +142,7 @@ class JourneyCommands(Feature, name="Journey"):
 
 
 def _chosen(
-    catalog: Catalog, question: Question, without: frozenset[int], terms: Sequence[Term]
+    catalog: Catalog, question: JourneyQuestion, without: frozenset[int], terms: Sequence[Term]
 ) -> tuple[list[Stop], dict[str, object]]:
     found = journey(
         catalog,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from discord import app_commands
 
 from bot.app import Feature, Interaction
-from bot.errors import answer_refusals
+from bot.errors import slash
 from bot.translator import language_of
 from bot.widgets import note_card
 from bot.words.i18n import tr
@@ -23,10 +23,9 @@ CHOICES = [
 class Language(Feature):
     """Lets each member choose."""
 
-    @app_commands.command(description="The language in which I answer you, on every server.")
+    @slash(description="The language in which I answer you, on every server.")
     @app_commands.describe(language="Without a choice of yours: the server's, or that of your Discord")
     @app_commands.choices(language=CHOICES)
-    @answer_refusals
     async def language(self, interaction: Interaction, language: str) -> None:
         own = None if language == AUTOMATIC else language
         await languages.choose(self.bot.database, interaction.user.id, own)

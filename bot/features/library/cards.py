@@ -139,11 +139,8 @@ def history_card(moments: Sequence[Moment], total: int, kind: str, page: int) ->
     items: list[ui.Item[Any]] = [text(f"## {word('history-titles', kind)}")]
     for moment in moments:
         names = ", ".join(plain(title, 50) for title in moment.titles)
-        more = (
-            tr(" and {count} more", count=moment.count - len(moment.titles))
-            if moment.count > len(moment.titles)
-            else ""
-        )
+        more = moment.count - len(moment.titles)
+        titles = names + (tr(" and {count} more", count=more) if more > 0 else "")
         if moment.kind == "played":
             items.append(
                 section(
@@ -153,15 +150,10 @@ def history_card(moments: Sequence[Moment], total: int, kind: str, page: int) ->
                 )
             )
         else:
-            picked = (
-                tr(
-                    "🎧 Picked for {occasion}: {titles}",
-                    occasion=inside(occasion_label(moment.occasion)),
-                    titles=names + more,
-                )
-                if moment.occasion
-                else tr("🎧 Picked: {titles}", titles=names + more)
-            )
+            picked = tr("🎧 Picked: {titles}", titles=titles)
+            if moment.occasion:
+                occasion = inside(occasion_label(moment.occasion))
+                picked = tr("🎧 Picked for {occasion}: {titles}", occasion=occasion, titles=titles)
             show = Press("hist_open", moment.id, label=tr("Show"))
             items.append(section(show, picked, f"-# <t:{moment.at}:R>"))
     if pages > 1:

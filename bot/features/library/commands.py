@@ -14,20 +14,19 @@ from discord.ext import commands
 from bot import autocomplete as choices
 from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
-from bot.errors import answer_refusals
+from bot.errors import slash
 from bot.features.library.cards import PAGE, PICTURE, Asked, hits_card, nothing_card, track_card
 from bot.features.library.map import show_map
 from bot.features.listen.commands import track_named
 from bot.router import on_press
 from bot.service.drawings import Drawings
 from bot.widgets import Card
-from bot.words.i18n import tr
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.query import parse, parse_key
 from core.library.search import Filters, hit, search
 from core.library.tracks import Track, picture_name
 from core.moods.profile import MOODS
-from core.recommend.search_semantics import strengths
+from core.recommend.search_semantics import meaning_strengths
 from core.recommend.topic_scores import prepare
 from core.separation.registry import installed
 from core.spoken import LANGUAGES, spoken
@@ -63,13 +62,12 @@ class LibraryCommands(
         self.bot = bot
         self.maps: Drawings[bytes] = Drawings(KEPT)
 
-    @app_commands.command(name="search", description="By title, artist, genre, or how it sounds: calm piano.")
+    @slash(name="search", description="By title, artist, genre, or how it sounds: calm piano.")
     @app_commands.describe(
         query='Names and sounds, such as: calm piano, "exact words", slow without drums, 120 bpm, D minor'
     )
     @app_commands.autocomplete(query=choices.titles)
     @with_filters
-    @answer_refusals
     async def search(
         self,
         interaction: Interaction,
@@ -82,9 +80,8 @@ class LibraryCommands(
     ) -> None:
         await self.answer(interaction, query, genre, tempo_from, tempo_to, key, instrument)
 
-    @app_commands.command(description="Everything in the library, by genre, tempo, key or instrument.")
+    @slash(description="Everything in the library, by genre, tempo, key or instrument.")
     @with_filters
-    @answer_refusals
     async def browse(
         self,
         interaction: Interaction,
@@ -96,20 +93,18 @@ class LibraryCommands(
     ) -> None:
         await self.answer(interaction, None, genre, tempo_from, tempo_to, key, instrument)
 
-    @app_commands.command(description="All that is known about one track.", extras=stores_nothing)
+    @slash(description="All that is known about one track.", extras=stores_nothing)
     @app_commands.describe(track="Begin to type its title or artist")
     @app_commands.autocomplete(track=choices.tracks)
-    @answer_refusals
     async def track(self, interaction: Interaction, track: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await self.show_track(interaction, await choices.chosen_track(interaction, track))
 
-    @app_commands.command(
+    @slash(
         name="map",
         description="The whole library as a picture: what sounds alike, and where moods lie.",
         extras=stores_nothing,
     )
-    @answer_refusals
     async def map_(self, interaction: Interaction) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await show_map(interaction, self.maps)
@@ -128,9 +123,9 @@ class LibraryCommands(
         beginning and for an unknown key."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         if tempo_from and tempo_to and tempo_from > tempo_to:
-            raise UserError(tr("The tempo ends below its beginning: give the slower one first."))
+            raise Refusal("tempo-ends-below")
         if key is not None and parse_key(key) is None:
-            raise UserError(tr("I don't know that key: write it like D minor, F# major, or minor."))
+            raise Refusal("no-key")
         asked = {
             "text": text,
             "genre": genre,
@@ -148,27 +143,19 @@ class LibraryCommands(
     async def turn(self, interaction: Interaction, search_id: int, page: int) -> None:
         kept = await self.bot.history.search(search_id)
         if kept is None or kept[0] != interaction.user.id:
-            raise UserError(tr("This search is no longer kept; use /library search again."))
+            raise Refusal("search-gone")
         await interaction.response.defer()
         view = await self.page(kept[1], search_id, page, interaction.guild_id)
         await interaction.edit_original_response(view=view)
 
     async def page(self, kept: dict[str, Any], search_id: int, page: int, guild_id: int | None) -> Card:
         """One page of the answer as of now; the library may have changed since it was asked."""
-        asked = Asked(
-            kept["text"],
-            parse(kept["text"] or ""),
-            Filters(
-                kept["genre"],
-                kept["tempo_from"],
-                kept["tempo_to"],
-                parse_key(kept["key"]) if kept["key"] else None,
-                kept["instrument"],
-            ),
-        )
+        key = parse_key(kept["key"]) if kept["key"] else None
+        filters = Filters(kept["genre"], kept["tempo_from"], kept["tempo_to"], key, kept["instrument"])
+        asked = Asked(kept["text"], parse(kept["text"] or ""), filters)
         sounds = None
         if asked.query.meant:
-            sounds = functools.partial(strengths, await self.bot.catalogs.of(guild_id))
+            sounds = functools.partial(meaning_strengths, await self.bot.catalogs.of(guild_id))
         if kept["text"] and not asked.query:  # signs only
             return nothing_card(asked)
         for shown in (page, 0):  # a page that is no longer there begins anew
@@ -198,18 +185,12 @@ class LibraryCommands(
         """The track's card, with its picture when one was drawn."""
         known = await hit(self.bot.database, track.id)
         moods = await self.moods(track.id, guild_id)
-        picture = next(
-            (
-                path
-                for language in dict.fromkeys((spoken(), *LANGUAGES))
-                for separator in installed()
-                if (
-                    path := self.bot.settings.pictures
-                    / picture_name(track.content_hash, separator.name, language)
-                ).is_file()
-            ),
-            None,
+        drawn = (
+            self.bot.settings.pictures / picture_name(track.content_hash, separator.name, language)
+            for language in dict.fromkeys((spoken(), *LANGUAGES))
+            for separator in installed()
         )
+        picture = next((path for path in drawn if path.is_file()), None)
         files = [discord.File(picture, filename=PICTURE)] if picture else []
         return track_card(track, known, moods, picture=bool(files)), files
 

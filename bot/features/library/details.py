@@ -10,9 +10,8 @@ from bot.features.library.cards import details_card
 from bot.router import on_press
 from bot.service.drawings import Drawings
 from bot.widgets import attached
-from bot.words.i18n import tr
 from bot.words.pictures import details_words
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.catalog import Catalog
 from core.library.tracks import Track
 from core.pictures.drawing import draw_details, profile_features
@@ -35,7 +34,7 @@ class Details(Feature):
         track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         analysis = await self.bot.library.analysis(track.id) if track else None
         if track is None or analysis is None:
-            raise UserError(tr("This track is no longer in the library here; use /recommend for new picks."))
+            raise Refusal("details-gone")
         audio = self.bot.settings.data / track.path
         there = await asyncio.to_thread(audio.is_file)
         catalog = await self.bot.catalogs.of(interaction.guild_id)

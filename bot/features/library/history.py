@@ -5,8 +5,9 @@ from __future__ import annotations
 from discord import app_commands
 
 from bot.app import Feature, Interaction
+from bot.autocomplete import offered
 from bot.consent import stores_nothing
-from bot.errors import answer_refusals
+from bot.errors import slash
 from bot.features.library.cards import MOMENTS, history_card
 from bot.features.listen.commands import play, track_named
 from bot.features.recommend.commands import picks_view
@@ -15,25 +16,20 @@ from bot.widgets import Card, note_card
 from bot.words.i18n import tr
 from bot.words.named import words
 
-KINDS = words("history")
-
 
 class HistoryCommands(Feature):
     """Shows a member's own past, to nobody else."""
 
-    @app_commands.command(
-        name="history", description="What you heard and what I picked for you.", extras=stores_nothing
-    )
+    @slash(name="history", description="What you heard and what I picked for you.", extras=stores_nothing)
     @app_commands.describe(only="Only one of the two")
-    @app_commands.choices(only=[app_commands.Choice(name=name, value=kind) for kind, name in KINDS.items()])
-    @answer_refusals
+    @app_commands.choices(only=offered("history"))
     async def command(self, interaction: Interaction, only: str | None = None) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await interaction.edit_original_response(view=await self.page(interaction.user.id, only or "", 0))
 
     @on_press("hist_page", consent=False)
     async def turn(self, interaction: Interaction, kind: str, page: int) -> None:
-        kind = kind if kind in KINDS else ""
+        kind = kind if kind in words("history") else ""
         await interaction.response.edit_message(view=await self.page(interaction.user.id, kind, page))
 
     async def page(self, user_id: int, kind: str, page: int) -> Card:

@@ -13,7 +13,7 @@ from bot.service.listening import file_name
 from bot.theme import plain
 from bot.widgets import attached, note_card
 from bot.words.i18n import tr
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.tracks import Track
 from core.recommend.similar import similar
 
@@ -23,7 +23,7 @@ async def track_named(interaction: Interaction, track_id: int) -> Track:
     catalogs = interaction.client.catalogs
     track = await catalogs.track(interaction.guild_id, interaction.user.id, track_id)
     if track is None:
-        raise UserError(tr("This track is no longer in the library here; find another with /library search."))
+        raise Refusal("track-gone")
     return track
 
 
@@ -87,7 +87,7 @@ class Tracks(Feature):
         track = await track_named(interaction, track_id)
         analysis = await self.bot.library.analysis(track.id)
         if analysis is None:
-            raise UserError(tr("This track's analysis is gone; upload it again to compare it."))
+            raise Refusal("analysis-gone")
         catalog = await self.bot.catalogs.of(interaction.guild_id)
         near = await asyncio.to_thread(
             similar, catalog, analysis.features(), "timbre", count=5, exclude=[track.id]

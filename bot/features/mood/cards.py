@@ -80,53 +80,31 @@ def profile_card(found: Profile, aim: str = "match") -> Card:
         for name, value in found.preferences.items()
         if abs(value) >= 0.25
     ]
-    quick = words("quick")
+    styles = {one: Style.success if one == aim else Style.secondary for one in AIMS}
+    aims = [
+        Press("mood_aim", one, label=aim_label(one), emoji=aim_emoji(one), style=style)
+        for one, style in styles.items()
+    ]
+    quick = {occasion: occasion_emoji(occasion) if occasion else "🎧" for occasion in words("quick")}
+    occasion_buttons = [
+        Press("recommend", name, 5, aim, label=word("quick", name), emoji=emoji, style=Style.primary)
+        for name, emoji in quick.items()
+    ]
+    others = [
+        discord.SelectOption(label=occasion_label(name), value=name, emoji=occasion_emoji(name))
+        for name in occasions()
+        if name not in quick
+    ]
     return Card(
         text(tr("## Your mood right now"), tr("You sound {summary}.", summary=profile_text(found))),
         text(*bars) if bars else None,
         text(tr("-# You asked for {wishes}.", wishes=", ".join(wishes))) if wishes else None,
         line(),
         text(tr("**What should the music do?**"), f"-# {aim_sentence(found, aim)}"),
-        row(
-            *(
-                Press(
-                    "mood_aim",
-                    one,
-                    label=aim_label(one),
-                    emoji=aim_emoji(one),
-                    style=Style.success if one == aim else Style.secondary,
-                )
-                for one in AIMS
-            )
-        ),
+        row(*aims),
         text(tr("**What is it for?**")),
-        row(
-            *(
-                Press(
-                    "recommend",
-                    occasion,
-                    5,
-                    aim,
-                    label=word("quick", occasion),
-                    emoji=occasion_emoji(occasion) if occasion else "🎧",
-                    style=Style.primary,
-                )
-                for occasion in quick
-            )
-        ),
-        row(
-            Choose(
-                "recommend_for",
-                5,
-                aim,
-                placeholder=tr("Something else"),
-                options=[
-                    discord.SelectOption(label=occasion_label(name), value=name, emoji=occasion_emoji(name))
-                    for name in occasions()
-                    if name not in quick
-                ],
-            )
-        ),
+        row(*occasion_buttons),
+        row(Choose("recommend_for", 5, aim, placeholder=tr("Something else"), options=others)),
         row(
             Press("mood_restart", label=tr("Ask me again")),
             Press("mood_forget", label=tr("Forget all this"), style=Style.danger),

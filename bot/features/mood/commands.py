@@ -5,12 +5,14 @@ from __future__ import annotations
 from discord import app_commands
 
 from bot.app import Feature, Interaction
+from bot.autocomplete import offered
 from bot.consent import asks_for
+from bot.errors import slash
 from bot.features.mood.cards import earlier_answer, forgotten_card, mood_form, profile_card, question_card
 from bot.router import Press, on_press, whole
 from bot.widgets import Card, Style, note_card
 from bot.words.i18n import tr, trn
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.profiles import Sitting
 from core.moods.questionnaire import next_question, profile, progress, questions_at_once
 
@@ -18,22 +20,14 @@ from core.moods.questionnaire import next_question, profile, progress, questions
 class Mood(Feature):
     """Asks how you feel, step by step, and keeps your mood profile."""
 
-    @app_commands.command(
+    @slash(
         description="Answer a few questions about how you feel; I pick music to match.",
         extras=asks_for(lambda given: given.form not in ("show", "forget")),
     )
     @app_commands.describe(
         form="Short: about seven questions. Long: all forty. At once: five on one form. Or show or forget them."
     )
-    @app_commands.choices(
-        form=[
-            app_commands.Choice(name="short", value="short"),
-            app_commands.Choice(name="long", value="long"),
-            app_commands.Choice(name="all at once", value="form"),
-            app_commands.Choice(name="show my mood", value="show"),
-            app_commands.Choice(name="forget my mood", value="forget"),
-        ]
-    )
+    @app_commands.choices(form=offered("forms"))
     async def mood(self, interaction: Interaction, form: str | None = None) -> None:
         match form:
             case "form":
@@ -80,7 +74,9 @@ class Mood(Feature):
         sitting = await self.bot.moods.sitting(interaction.user.id) or Sitting()
         for one in filter(None, given):
             question_id, _, answer = one.rpartition("=")
-            sitting.answers.append({"question": question_id, "answer": whole(answer)})
+            if (number := whole(answer)) is None:
+                raise Refusal("form-of-other-version")
+            sitting.answers.append({"question": question_id, "answer": number})
         card = await self.finish(interaction.user.id, sitting)
         message = interaction.message
         if message is not None and message.flags.ephemeral:
@@ -145,7 +141,7 @@ class Mood(Feature):
     async def finish_early(self, interaction: Interaction) -> None:
         sitting = await self.open_sitting(interaction)
         if not any(answer["answer"] is not None for answer in sitting.answers):
-            raise UserError(tr("Answer at least one question first, then I can work with it."))
+            raise Refusal("nothing-answered")
         await interaction.response.edit_message(view=await self.finish(interaction.user.id, sitting))
 
     @on_press("mood_restart")
@@ -160,7 +156,7 @@ class Mood(Feature):
         """Match, lift or settle: the occasion buttons then ask for that."""
         found = await self.bot.moods.profile(interaction.user.id)
         if found is None:
-            raise UserError(tr("I don't keep your mood any more; use `/mood` to answer again."))
+            raise Refusal("mood-gone")
         await interaction.response.edit_message(view=profile_card(found, aim))
 
     @on_press("mood_forget", consent=False)
@@ -172,7 +168,7 @@ class Mood(Feature):
         """Raises UserError when the member has none."""
         sitting = await self.bot.moods.sitting(interaction.user.id)
         if sitting is None:
-            raise UserError(tr("This questionnaire is finished; use `/mood` to answer again."))
+            raise Refusal("questionnaire-finished")
         return sitting
 
     async def show(self, interaction: Interaction, sitting: Sitting, note: str | None = None) -> None:

@@ -35,34 +35,28 @@ def waiting_card(opened: Opened) -> Card:
     )
 
 
-def playlist_card(opened: Opened, page: int = 0) -> Card:
+def party_card(opened: Opened, page: int = 0) -> Card:
     """One page of the playlist, each track with the member it suits best, and how well everyone is served."""
     pages = max(-(-len(opened.tracks) // PAGE), 1)
     first = page % pages * PAGE
     shown = list(enumerate(opened.tracks))[first : first + PAGE]
-    served = [guest for guest in opened.guests if guest.better_than is not None]
+    shares = [(guest, guest.better_than) for guest in opened.guests if guest.better_than is not None]
+    served = [guest for guest, _ in shares]
     items: list[ui.Item[Any]] = [
         text(tr("## Our playlist"), _subject(opened)),
         text(
             tr("-# On average these tracks suit each of us better than so much of the library"),
-            *(
-                f"`{bar(guest.better_than or 0)}` {mention(guest)} {percent(guest.better_than or 0)}"
-                for guest in served[:10]
-            ),
+            *(f"`{bar(share)}` {mention(guest)} {percent(share)}" for guest, share in shares[:10]),
             tr("-# and {count} more", count=len(served) - 10) if len(served) > 10 else None,
         ),
     ]
     for place, track in shown:
         items += [line(), _track(place, track, served)]
     items.append(line())
-    items.append(
-        row(
-            *(
-                Press("party_why", opened.id, place, label=tr("Why {place}?", place=place + 1))
-                for place, _ in shown
-            )
-        )
-    )
+    whys = [
+        Press("party_why", opened.id, place, label=tr("Why {place}?", place=place + 1)) for place, _ in shown
+    ]
+    items.append(row(*whys))
     turn = turning("party_page", opened.id, page=page % pages, pages=pages)[-1:]
     items.append(_doors(opened, tr("Make it again"), *turn))
     items.append(row(Press("party_save", opened.id, label=tr("Save as my playlist"), emoji="💾")))

@@ -8,14 +8,14 @@ import discord
 from discord import app_commands
 
 from bot.app import Feature, Interaction
-from bot.errors import answer_refusals
-from bot.features.party.cards import playlist_card, waiting_card, why_card
+from bot.errors import slash
+from bot.features.party.cards import party_card, waiting_card, why_card
 from bot.features.playlists.showing import save_as_playlist
 from bot.router import Press, on_press
 from bot.widgets import note_card
 from bot.words.i18n import tr
 from bot.words.moods import occasion_label
-from core.errors import Refusal, UserError
+from core.errors import Refusal
 from core.library.consent import agreed
 from core.library.parties import Opened
 from core.recommend.party import guests_of, party, tracks_of
@@ -27,15 +27,12 @@ MOST_GUESTS = 20
 class PartyCog(Feature, name="Party"):
     """Makes one playlist for several members."""
 
-    @app_commands.command(
-        name="party", description="One playlist for several of you: everyone joins with their mood."
-    )
+    @slash(name="party", description="One playlist for several of you: everyone joins with their mood.")
     @app_commands.describe(occasion="What the music is for", count="How many tracks (10 when not said)")
     @app_commands.choices(
         occasion=[app_commands.Choice(name=occasion_label(name), value=name) for name in occasions()]
     )
     @app_commands.guild_only()
-    @answer_refusals
     async def command(
         self,
         interaction: Interaction,
@@ -52,14 +49,9 @@ class PartyCog(Feature, name="Party"):
         opened = await self.stored(interaction, party_id)
         here = {guest.user_id for guest in opened.guests}
         if interaction.user.id in here:
-            raise UserError(tr("You are in already; `/mood` changes what you bring."))
+            raise Refusal("party-in-already")
         if len(here) >= MOST_GUESTS:
-            raise UserError(
-                tr(
-                    "{most_guests} is the most that one playlist can please; start another with /party.",
-                    most_guests=MOST_GUESTS,
-                )
-            )
+            raise Refusal("party-full", most_guests=MOST_GUESTS)
         known = await self.bot.moods.profile(interaction.user.id) is not None
         if not known or not await agreed(self.bot.database, interaction.user.id):
             card = note_card(
@@ -75,7 +67,7 @@ class PartyCog(Feature, name="Party"):
     async def leave(self, interaction: Interaction, party_id: int) -> None:
         opened = await self.stored(interaction, party_id)
         if interaction.user.id not in {guest.user_id for guest in opened.guests}:
-            raise UserError(tr("You are not in this one; press Join if you want to be."))
+            raise Refusal("party-not-in")
         await self.bot.parties.leave(opened.id, interaction.user.id)
         await self.show(interaction, party_id)
 
@@ -83,9 +75,7 @@ class PartyCog(Feature, name="Party"):
     async def make(self, interaction: Interaction, party_id: int) -> None:
         opened = await self.stored(interaction, party_id)
         if interaction.user.id != opened.host and not interaction.permissions.manage_guild:
-            raise UserError(
-                tr("Only the person who started this can make the playlist; /party starts one of your own.")
-            )
+            raise Refusal("party-not-yours")
         await interaction.response.defer()
         profiles = {guest.user_id: await self.bot.moods.profile(guest.user_id) for guest in opened.guests}
         known = {user_id: profile for user_id, profile in profiles.items() if profile is not None}
@@ -94,19 +84,19 @@ class PartyCog(Feature, name="Party"):
             raise Refusal("library-empty")
         made = await asyncio.to_thread(party, catalog, known, opened.occasion, opened.count)
         await self.bot.parties.make(opened.id, tracks_of(made), guests_of(made))
-        await interaction.edit_original_response(view=playlist_card(await self.stored(interaction, party_id)))
+        await interaction.edit_original_response(view=party_card(await self.stored(interaction, party_id)))
 
     @on_press("party_page", consent=False)
     async def page(self, interaction: Interaction, party_id: int, page: int) -> None:
         await interaction.response.edit_message(
-            view=playlist_card(await self.stored(interaction, party_id), page)
+            view=party_card(await self.stored(interaction, party_id), page)
         )
 
     @on_press("party_why", consent=False)
     async def why(self, interaction: Interaction, party_id: int, place: int) -> None:
         opened = await self.stored(interaction, party_id)
         if place >= len(opened.tracks):
-            raise UserError(tr("This playlist was made again and is shorter now; look at the card above."))
+            raise Refusal("party-shorter-now")
         await interaction.response.send_message(view=why_card(opened, place), ephemeral=True)
 
     @on_press("party_save")
@@ -114,19 +104,19 @@ class PartyCog(Feature, name="Party"):
         """The party's tracks as a playlist of one's own: for everybody who sees the card."""
         opened = await self.stored(interaction, party_id)
         if not opened.tracks:
-            raise UserError(tr("There is no playlist yet; who started this makes it."))
+            raise Refusal("party-not-made")
         await interaction.response.defer(ephemeral=True, thinking=True)
         tracks = [track["track_id"] for track in opened.tracks]
         await save_as_playlist(interaction, tr("Our party"), tracks)
 
     async def show(self, interaction: Interaction, party_id: int) -> None:
         opened = await self.stored(interaction, party_id)
-        card = playlist_card(opened) if opened.tracks else waiting_card(opened)
+        card = party_card(opened) if opened.tracks else waiting_card(opened)
         await interaction.response.edit_message(view=card)
 
     async def stored(self, interaction: Interaction, party_id: int) -> Opened:
         """For those of the server where it is. Raises UserError."""
         opened = await self.bot.parties.get(party_id, interaction.guild_id)
         if opened is None:
-            raise UserError(tr("This party is no longer kept; start another with /party."))
+            raise Refusal("party-gone")
         return opened

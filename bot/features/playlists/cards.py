@@ -160,34 +160,24 @@ def import_card(playlist: Playlist | None, name: str, matches: Sequence[Match], 
     missing = [one.item.label for one in matches if one.track_id is None]
     found = len(matches) - len(missing)
     lines = [f"-# · {plain(label, 90)}" for label in missing[:NAMED]]
-    more = (
-        [tr("-# and {count} more, in the attached list", count=len(missing) - NAMED)]
-        if len(missing) > NAMED
-        else []
-    )
+    if len(missing) > NAMED:
+        lines.append(tr("-# and {count} more, in the attached list", count=len(missing) - NAMED))
+    tracks = _tracks(len(matches))
     if playlist is None:
-        head = [
-            f"## {plain(name)}",
-            tr(
-                "None of its {tracks} is in the library, so no playlist was made.",
-                tracks=_tracks(len(matches)),
-            ),
-        ]
+        told = tr("None of its {tracks} is in the library, so no playlist was made.", tracks=tracks)
     elif missing:
-        head = [
-            f"## {plain(playlist.name)}",
-            tr(
-                "{found} of {tracks} found; the others are not in the library.",
-                found=found,
-                tracks=_tracks(len(matches)),
-            ),
-        ]
+        told = tr("{found} of {tracks} found; the others are not in the library.", found=found, tracks=tracks)
     else:
-        head = [f"## {plain(playlist.name)}", tr("All {tracks} found.", tracks=_tracks(found))]
-    cut = [tr("-# The file names {left_out} more; I read no further.", left_out=left_out)] if left_out else []
+        told = tr("All {tracks} found.", tracks=tracks)
     return Card(
-        text(*head, *cut),
-        text(tr("**Not found**"), *lines, *more) if missing else None,
+        text(
+            f"## {plain(playlist.name if playlist else name)}",
+            told,
+            tr("-# The file names {left_out} more; I read no further.", left_out=left_out)
+            if left_out
+            else None,
+        ),
+        text(tr("**Not found**"), *lines) if missing else None,
         row(Press("pl_show", playlist.id, label=tr("Open"), style=Style.primary)) if playlist else None,
         colour=GOOD,
     )

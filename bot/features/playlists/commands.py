@@ -12,7 +12,7 @@ from discord.ext import commands
 from bot import autocomplete as choices
 from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
-from bot.errors import answer_refusals
+from bot.errors import slash
 from bot.features.playlists.cards import delete_card, lists_card
 from bot.features.playlists.files import bring_in, hand_out
 from bot.features.playlists.showing import play_from, post_playlist, put_into, show_playlist
@@ -32,10 +32,9 @@ class PlaylistCommands(
         self.turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
         self.one_at_a_time = asyncio.Lock()
 
-    @app_commands.command(description="Make a playlist, empty or with a first track.")
+    @slash(description="Make a playlist, empty or with a first track.")
     @app_commands.describe(name="What to call it", track="A first track")
     @app_commands.autocomplete(track=choices.tracks)
-    @answer_refusals
     async def create(
         self, interaction: Interaction, name: app_commands.Range[str, 1, 60], track: str | None = None
     ) -> None:
@@ -45,12 +44,9 @@ class PlaylistCommands(
             interaction, await self.bot.playlists.create(interaction.user.id, name, first), tr("Made.")
         )
 
-    @app_commands.command(
-        name="show", description="One of your playlists, or all of them.", extras=stores_nothing
-    )
+    @slash(name="show", description="One of your playlists, or all of them.", extras=stores_nothing)
     @app_commands.describe(playlist="Which one; all when not said")
     @app_commands.autocomplete(playlist=choices.playlists)
-    @answer_refusals
     async def show_command(self, interaction: Interaction, playlist: str | None = None) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         if playlist:
@@ -59,10 +55,9 @@ class PlaylistCommands(
             own = await self.bot.playlists.of(interaction.user.id)
             await interaction.edit_original_response(view=lists_card(own, 0))
 
-    @app_commands.command(description="Put a track into a playlist.")
+    @slash(description="Put a track into a playlist.")
     @app_commands.describe(playlist="A playlist of yours, or the name of a new one", track="Which track")
     @app_commands.autocomplete(playlist=choices.playlists_or_new, track=choices.tracks)
-    @answer_refusals
     async def add(self, interaction: Interaction, playlist: str, track: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         found = await choices.chosen_track(interaction, track)
@@ -74,10 +69,9 @@ class PlaylistCommands(
             chosen = await self.bot.playlists.create(interaction.user.id, playlist)
         await interaction.edit_original_response(view=await put_into(interaction, chosen, found))
 
-    @app_commands.command(description="Take a track out of a playlist.")
+    @slash(description="Take a track out of a playlist.")
     @app_commands.describe(playlist="Which playlist", track="Which of its tracks")
     @app_commands.autocomplete(playlist=choices.playlists, track=choices.entries)
-    @answer_refusals
     async def remove(self, interaction: Interaction, playlist: str, track: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         chosen = await choices.chosen_playlist(interaction, playlist)
@@ -85,12 +79,11 @@ class PlaylistCommands(
         await self.bot.playlists.remove(chosen.id, interaction.user.id, entry.id)
         await show_playlist(interaction, chosen, tr("Removed {title}.", title=plain(entry.title)))
 
-    @app_commands.command(description="Put a track of a playlist at another place.")
+    @slash(description="Put a track of a playlist at another place.")
     @app_commands.describe(
         playlist="Which playlist", track="Which of its tracks", place="Its new place, from 1"
     )
     @app_commands.autocomplete(playlist=choices.playlists, track=choices.entries)
-    @answer_refusals
     async def move(
         self, interaction: Interaction, playlist: str, track: str, place: app_commands.Range[int, 1, 500]
     ) -> None:
@@ -102,10 +95,9 @@ class PlaylistCommands(
             interaction, chosen, tr("{title} is number {now} now.", title=plain(entry.title), now=now)
         )
 
-    @app_commands.command(description="Give a playlist another name.")
+    @slash(description="Give a playlist another name.")
     @app_commands.describe(playlist="Which playlist", name="Its new name")
     @app_commands.autocomplete(playlist=choices.playlists)
-    @answer_refusals
     async def rename(
         self, interaction: Interaction, playlist: str, name: app_commands.Range[str, 1, 60]
     ) -> None:
@@ -115,36 +107,32 @@ class PlaylistCommands(
             interaction, await self.bot.playlists.rename(chosen.id, interaction.user.id, name), tr("Renamed.")
         )
 
-    @app_commands.command(description="Delete a playlist.")
+    @slash(description="Delete a playlist.")
     @app_commands.describe(playlist="Which playlist")
     @app_commands.autocomplete(playlist=choices.playlists)
-    @answer_refusals
     async def delete(self, interaction: Interaction, playlist: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         chosen = await choices.chosen_playlist(interaction, playlist)
         await interaction.edit_original_response(view=delete_card(chosen))
 
-    @app_commands.command(description="Show a playlist to everybody in this channel.")
+    @slash(description="Show a playlist to everybody in this channel.")
     @app_commands.describe(playlist="Which playlist")
     @app_commands.autocomplete(playlist=choices.playlists)
-    @answer_refusals
     async def share(self, interaction: Interaction, playlist: str) -> None:
         await post_playlist(interaction, await choices.chosen_playlist(interaction, playlist))
 
-    @app_commands.command(description="A playlist as files for other players.")
+    @slash(description="A playlist as files for other players.")
     @app_commands.describe(playlist="Which playlist", form="Which kind of file; all when not said")
     @app_commands.rename(form="format")
     @app_commands.autocomplete(playlist=choices.playlists)
     @app_commands.choices(form=[app_commands.Choice(name=name, value=form) for form, name in FORMATS.items()])
-    @answer_refusals
     async def export(self, interaction: Interaction, playlist: str, form: str | None = None) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         chosen = await choices.chosen_playlist(interaction, playlist)
         await hand_out(self.bot, interaction, chosen, [form] if form else list(FORMATS))
 
-    @app_commands.command(name="import", description="A playlist from a file: M3U, M3U8, XSPF or JSPF.")
+    @slash(name="import", description="A playlist from a file: M3U, M3U8, XSPF or JSPF.")
     @app_commands.describe(file="The file", name="What to call it; the file's own name when not said")
-    @answer_refusals
     async def import_(
         self,
         interaction: Interaction,
@@ -156,12 +144,9 @@ class PlaylistCommands(
         async with self.turns.setdefault(interaction.user.id, asyncio.Lock()), self.one_at_a_time:
             await bring_in(self.bot, interaction, file, name)
 
-    @app_commands.command(
-        description="Listen to a playlist, half a minute of each track.", extras=stores_nothing
-    )
+    @slash(description="Listen to a playlist, half a minute of each track.", extras=stores_nothing)
     @app_commands.describe(playlist="Which playlist")
     @app_commands.autocomplete(playlist=choices.playlists)
-    @answer_refusals
     async def play(self, interaction: Interaction, playlist: str) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await play_from(interaction, await choices.chosen_playlist(interaction, playlist), 0)

@@ -14,7 +14,7 @@ from bot.service.listening import file_name
 from bot.theme import plain
 from bot.widgets import attached
 from bot.words.i18n import tr
-from core.errors import Refusal, UserError
+from core.errors import Refusal
 from core.library.matching import match
 from core.library.playlist_files import MOST_BYTES, item_of, read, write
 from core.library.playlists import MOST_ENTRIES, Playlist
@@ -29,7 +29,7 @@ async def bring_in(
     try:
         data = await file.read()
     except discord.HTTPException as error:
-        raise UserError(tr("Discord did not hand me that file; please send it again.")) from error
+        raise Refusal("file-not-handed-over") from error
     found = await asyncio.to_thread(read, data)
     matches = await match(bot.database, bot.catalogs.scope(interaction.guild_id), found.items)
     tracks = list(dict.fromkeys(one.track_id for one in matches if one.track_id is not None))
@@ -48,7 +48,7 @@ async def hand_out(bot: Moodstem, interaction: Interaction, playlist: Playlist, 
     """The playlist as a file of each form, in place of the deferred answer. Raises UserError when it is empty."""
     entries = await entries_of(interaction, playlist)
     if not entries:
-        raise UserError(tr("There is nothing in this playlist yet; add a track before you export it."))
+        raise Refusal("export-empty")
     items = [item_of(entry) for entry in entries]
     name = file_name(playlist.name)
     await interaction.edit_original_response(

@@ -13,7 +13,7 @@ from bot.router import Press
 from bot.theme import GOOD, plain
 from bot.widgets import Card, note_card
 from bot.words.i18n import tr
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.playlists import Entry, Playlist
 from core.library.tracks import Track
 
@@ -68,7 +68,7 @@ async def post_playlist(interaction: Interaction, playlist: Playlist) -> None:
     """For everybody here; from now on whoever has this card may look and listen."""
     entries = await choices.entries_of(interaction, playlist, all_=True)
     if not entries:
-        raise UserError(tr("There is nothing in this playlist yet; add a track before you share it."))
+        raise Refusal("share-empty")
     playlist = await interaction.client.playlists.share(
         playlist.id, interaction.user.id, choices.place_of(interaction)
     )
@@ -80,7 +80,7 @@ async def play_from(interaction: Interaction, playlist: Playlist, place: int) ->
     entries = await choices.entries_of(interaction, playlist)
     here = [entry for entry in entries if entry.track_id is not None]
     if not here:
-        raise UserError(tr("Nothing of this playlist is in the library now; add a track first."))
+        raise Refusal("play-empty")
     place %= len(here)
     track = await track_named(interaction, here[place].track_id or 0)
     sound = await preview_file(interaction.client, track)

@@ -11,7 +11,7 @@ from discord import app_commands
 
 from bot.app import Feature, Interaction
 from bot.consent import Waiting, stores_nothing
-from bot.errors import TROUBLE
+from bot.errors import TROUBLE, slash
 from bot.features.privacy.cards import erase_card, privacy_card
 from bot.router import on_press
 from bot.service.member_data import erase_member
@@ -32,9 +32,7 @@ NOT_NOW = mark(
 class Privacy(Feature):
     """Hands out, forgets, and remembers a yes."""
 
-    @app_commands.command(
-        description="What I keep about you; have it handed out or erased.", extras=stores_nothing
-    )
+    @slash(description="What I keep about you; have it handed out or erased.", extras=stores_nothing)
     @app_commands.describe(action="Have it handed out or erased at once, without reading what it is.")
     @app_commands.choices(
         action=[

@@ -12,7 +12,7 @@ from bot.router import Choose, Press
 from bot.theme import plain
 from bot.widgets import Card, Style, by_line, line, mood_colour, row, section, text, turning
 from bot.words.changes import change_text, change_title
-from bot.words.explain import signed, why
+from bot.words.explain import Why, signed, why
 from bot.words.i18n import inside, ordinal, tr
 from bot.words.likeness import likeness_text
 from bot.words.moods import (
@@ -27,6 +27,7 @@ from bot.words.moods import (
 )
 from bot.words.names import short
 from bot.words.reasons import reason_text
+from core.library.catalog import TrackLike
 from core.library.recommendations import Pick, RecommendationQuery, Recommended
 from core.library.tracks import Track
 from core.moods.aim import AIMS, aim_emoji
@@ -119,10 +120,7 @@ def _what_for(occasion: str) -> str:
 
 
 def _shared_heading(query: RecommendationQuery) -> list[str]:
-    return [
-        tr("## Picked to share"),
-        *([f"-# {_what_for(query.occasion)}"] if query.occasion else []),
-    ]
+    return [tr("## Picked to share"), *([f"-# {_what_for(query.occasion)}"] if query.occasion else [])]
 
 
 def _steering(made: Recommended, shown: Sequence[Pick], steers: Sequence[str]) -> list[ui.Item[Any]]:
@@ -203,24 +201,15 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
     pick = made.picks[position]
     found = why(pick)
     place = tr("{place} of {count}", place=ordinal(position + 1), count=len(made.picks))
-    sources = sorted({reason.citation for reason in (*found.reasons, *found.against) if reason.citation})
-    said, against = (
-        [f"**{signed(one.contribution)}** {plain(reason_text(one), SENTENCE)}" for one in reasons]
-        for reasons in (found.reasons, found.against)
-    )
-    small = [
-        *(plain(note, SENTENCE) for note in found.notes),
-        tr("After {sources}.", sources="; ".join(sources)) if sources else None,
-    ]
+    small = [plain(note, SENTENCE) for note in found.notes]
+    if sources := cited(found):
+        small.append(tr("After {sources}.", sources=sources))
     return Card(
         text(
             tr("## Why {title}?", title=plain(pick.title)),
             f"-# {place}" + (f" · {found.total}" if own else ""),
         ),
-        text(
-            tr("**What speaks for it**"), *(said or [tr("Nothing in particular: the others fit even less.")])
-        ),
-        text(tr("**What speaks against it**"), *against) if against else None,
+        *for_and_against(found),
         text(tr("**What would rank higher**"), *(plain(one, SENTENCE) for one in ranking))
         if ranking
         else None,
@@ -238,6 +227,23 @@ def why_card(made: Recommended, position: int, ranking: Sequence[str], *, own: b
         ),
         colour=mood_colour(next(iter(made.query.target.strongest(1)), (None,))[0] if own else None),
     )
+
+
+def for_and_against(found: Why) -> list[ui.Item[Any]]:
+    """What speaks for a track, and what against it."""
+    said, against = (
+        [f"**{signed(one.contribution)}** {plain(reason_text(one), SENTENCE)}" for one in reasons]
+        for reasons in (found.reasons, found.against)
+    )
+    pro = text(
+        tr("**What speaks for it**"), *(said or [tr("Nothing in particular: the others fit even less.")])
+    )
+    return [pro, text(tr("**What speaks against it**"), *against)] if against else [pro]
+
+
+def cited(found: Why) -> str:
+    """The literature behind all reasons."""
+    return "; ".join(sorted({one.citation for one in (*found.reasons, *found.against) if one.citation}))
 
 
 def opinion_buttons(track_id: int, said: bool | None = None) -> list[Press]:
@@ -263,13 +269,16 @@ def similar_card(track: Track, near: Sequence[Similar]) -> Card:
     return Card(
         text(tr("## Sounds like {title}", title=plain(track.title))),
         *(similar_section(one) for one in near),
-        row(
-            *(
-                Press("compare", track.id, one.track.id, label=tr("Compare {place}", place=place))
-                for place, one in enumerate(near[:5], 1)
-            )
-        ),
+        compare_row(track, [one.track for one in near[:5]]),
         row(Press("sim", track.id, "sound", "cosine", "", "", label=tr("More ways to compare"), emoji="🎚️")),
+    )
+
+
+def compare_row(track: Track, others: Sequence[TrackLike]) -> ui.ActionRow[Any]:
+    """Buttons that put each of up to five others beside the track."""
+    labels = [tr("Compare {place}", place=place) for place in range(1, len(others) + 1)]
+    return row(
+        *(Press("compare", track.id, one.id, label=label) for one, label in zip(others, labels, strict=True))
     )
 
 

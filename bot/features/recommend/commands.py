@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from discord import app_commands
 
-from bot.app import Feature, Interaction, Moodstem
-from bot.errors import answer_refusals
+from bot.app import Feature, Interaction
+from bot.errors import slash
 from bot.features.listen.commands import play, track_named
 from bot.features.recommend.cards import PAGE, no_mood_card, picks_card, why_card
 from bot.router import Press, on_press, whole
@@ -17,7 +17,7 @@ from bot.widgets import Card, problem_card
 from bot.words.i18n import tr
 from bot.words.moods import aim_label, mood_label, occasion_label
 from bot.words.ranking import ranks_higher
-from core.errors import Fact, UserError, fact
+from core.errors import Fact, Refusal, fact
 from core.library.recommendations import RecommendationQuery, Recommended
 from core.moods.aim import AIMS
 from core.moods.profile import MOODS
@@ -35,11 +35,7 @@ async def picks_view(interaction: Interaction, made: Recommended, page: int = 0)
 class Recommend(Feature):
     """Recommends tracks, says why, and lets them be steered."""
 
-    def __init__(self, bot: Moodstem) -> None:
-        super().__init__(bot)
-        self.recommending = bot.recommending
-
-    @app_commands.command(name="recommend", description="Music for your mood, with the reasons.")
+    @slash(name="recommend", description="Music for your mood, with the reasons.")
     @app_commands.describe(
         mood="How you feel, if you would rather not answer questions",
         occasion="What the music is for",
@@ -51,7 +47,6 @@ class Recommend(Feature):
         occasion=[app_commands.Choice(name=occasion_label(name), value=name) for name in occasions()],
         aim=[app_commands.Choice(name=aim_label(name), value=name) for name in AIMS],
     )
-    @answer_refusals
     async def command(
         self,
         interaction: Interaction,
@@ -85,7 +80,7 @@ class Recommend(Feature):
         self, interaction: Interaction, occasion: str | None, aim: str, count: int, mood: str | None = None
     ) -> None:
         """Answer by what is known of the member, or ask for a mood; the interaction is deferred already."""
-        query = await self.recommending.query(interaction.user.id, occasion, aim, count, mood)
+        query = await self.bot.recommending.query(interaction.user.id, occasion, aim, count, mood)
         if query is None:
             await interaction.edit_original_response(view=no_mood_card(occasion, aim, count))
         else:
@@ -93,7 +88,7 @@ class Recommend(Feature):
 
     async def answer(self, interaction: Interaction, query: RecommendationQuery) -> None:
         """Choose, remember and show; the interaction is deferred already."""
-        made = await self.recommending.recommend(interaction.user.id, interaction.guild_id, query)
+        made = await self.bot.recommending.recommend(interaction.user.id, interaction.guild_id, query)
         if made is None:
             view = problem_card(
                 tr("That was everything I have for now; come back in an hour, or begin again."),
@@ -131,7 +126,7 @@ class Recommend(Feature):
         await interaction.response.defer()
         places = [place for place, pick in enumerate(before.picks) if pick.track_id == track_id]
         if not places:
-            raise UserError(tr("This track is not among these picks; use /recommend for new ones."))
+            raise Refusal("not-among-picks")
         title = before.picks[places[0]].title
         query = replace(before.query, without=(*before.query.without, track_id))
         said = fact("skipped", title=title)
@@ -169,7 +164,7 @@ class Recommend(Feature):
         page: int = 0,
     ) -> None:
         """Other picks in place of those before, and what changed."""
-        made = await self.recommending.steer(
+        made = await self.bot.recommending.steer(
             interaction.user.id, interaction.guild_id, before, query, tap, measured, anew=anew
         )
         await interaction.edit_original_response(view=await picks_view(interaction, made, page))
@@ -179,7 +174,7 @@ class Recommend(Feature):
         """One step back: the picks as they were."""
         made = await self.own(interaction, recommendation_id)
         if made.parent_id is None:
-            raise UserError(tr("These are the first picks; there is nothing to undo."))
+            raise Refusal("first-picks")
         await interaction.response.defer()
         before = await self.bot.recommendations.get(made.parent_id)
         await interaction.edit_original_response(view=await picks_view(interaction, before))
@@ -198,8 +193,8 @@ class Recommend(Feature):
         made = await self.bot.recommendations.get(recommendation_id)
         own = made.user_id == interaction.user.id
         if not own:
-            await self.recommending.check_all_here(interaction.guild_id, made)
-        found = await self.recommending.asked_again(interaction.guild_id, made)
+            await self.bot.recommending.check_all_here(interaction.guild_id, made)
+        found = await self.bot.recommending.asked_again(interaction.guild_id, made)
         if found is None:
             ranking = [
                 tr(
@@ -216,11 +211,11 @@ class Recommend(Feature):
     async def share(self, interaction: Interaction, recommendation_id: int, page: int) -> None:
         """Post the picks and their reasons for everyone here; the profile itself is not shown."""
         made = await self.own(interaction, recommendation_id)
-        await self.recommending.check_all_here(interaction.guild_id, made)
+        await self.bot.recommending.check_all_here(interaction.guild_id, made)
         await interaction.response.send_message(view=picks_card(made, page, shared=True))
 
     async def own(self, interaction: Interaction, recommendation_id: int) -> Recommended:
-        return await self.recommending.own(interaction.user.id, recommendation_id)
+        return await self.bot.recommending.own(interaction.user.id, recommendation_id)
 
 
 def _steered(

@@ -19,7 +19,7 @@ from bot.words.named import word
 from bot.words.rules import rule_about, rule_named, topic_label
 from bot.words.wording import the_source
 from core.audio.types import STEMS
-from core.library.rule_weights import Change
+from core.library.rule_weights import RuleChange
 from core.moods.profile import MOODS, PREFERENCES
 from core.recommend.rule import Rule
 from core.recommend.table import occasion_emoji, occasions
@@ -74,7 +74,7 @@ def rules_card(
 
 
 def rule_card(
-    rule: Rule, weights: Mapping[str, float], note: str = "", undoable: Change | None = None
+    rule: Rule, weights: Mapping[str, float], note: str = "", undoable: RuleChange | None = None
 ) -> Card:
     """One rule, and the ways to change how much it counts. `undoable` is the server's newest change, if it is of this rule."""
     now, usual = weights.get(rule.id, rule.weight), rule.weight
@@ -145,7 +145,7 @@ def preview_card(
     )  # fmt: skip
 
 
-def changes_card(found: Sequence[Change], rules: Mapping[str, Rule], page: int, *, more: bool, undoable: Change | None) -> Card:  # fmt: skip
+def changes_card(found: Sequence[RuleChange], rules: Mapping[str, Rule], page: int, *, more: bool, undoable: RuleChange | None) -> Card:  # fmt: skip
     """Who changed which weight, newest first; `undoable` is the newest that still stands, on whichever page."""
     if not found:
         return note_card(

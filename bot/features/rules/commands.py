@@ -20,14 +20,14 @@ from bot.permissions import must_manage
 from bot.router import on_press
 from bot.widgets import Card
 from bot.words.i18n import mark, tr
-from core.errors import UserError, fact
+from core.errors import Refusal, fact
 from core.library.audit import record
-from core.library.rule_weights import Change, changes, newest_standing, weights_of
+from core.library.rule_weights import RuleChange, changes, newest_standing, weights_of
 from core.moods.profile import MOODS
 from core.recommend.rule import Rule
 from core.recommend.table import load_rules
 from core.recommend.tuning import changed, set_weight, the_rule, undo, weight_from
-from core.recommend.weight_preview import preview
+from core.recommend.weight_preview import outcomes_of
 
 
 async def rules_view(
@@ -35,7 +35,7 @@ async def rules_view(
 ) -> Card:
     """One page of the rules as this server has them; a page that is not there is the first."""
     if topic not in topics() or source not in SOURCES:
-        raise UserError(tr("This card is from another version of me; use /admin rules again."))
+        raise Refusal("rules-card-of-other-version")
     rules = [rule for rule in load_rules() if rule.topic == topic and source in ("all", rule.source)]
     page = page if page * PAGE < len(rules) else 0
     return rules_card(rules, await weights_of(bot.database.fetch, guild_id), topic, source, page)
@@ -98,7 +98,7 @@ class Rules(Feature):
         weights = await weights_of(self.bot.database.fetch, guild_id)
         after = changed(weights, rule_id, _weight(wanted))
         await interaction.response.defer()
-        outcomes = await asyncio.to_thread(preview, await self.bot.catalogs.of(guild_id), rule, after)
+        outcomes = await asyncio.to_thread(outcomes_of, await self.bot.catalogs.of(guild_id), rule, after)
         sample = min(sample, len(outcomes) - 1)
         view = preview_card(rule, weights, after, wanted, outcomes, sample)
         await interaction.edit_original_response(view=view)
@@ -136,7 +136,7 @@ class Rules(Feature):
         )
         await interaction.response.edit_message(view=view)
 
-    async def log(self, guild_id: int, user_id: int, action: str, change: Change) -> None:
+    async def log(self, guild_id: int, user_id: int, action: str, change: RuleChange) -> None:
         """Into the server's log: who changed which rule, from what to what."""
         before, after = (
             fact("as-shipped") if weight is None else weight for weight in (change.before, change.after)

@@ -9,6 +9,7 @@ from typing import Any
 import discord
 from discord import ui
 
+from bot.features.recommend.cards import compare_row
 from bot.router import Choose, Press
 from bot.theme import STEM_EMOJI, plain
 from bot.widgets import Card, Style, by_line, gallery, line, row, section, text
@@ -31,7 +32,7 @@ COUNT = 5
 
 
 @dataclass(frozen=True)
-class Question:
+class SimilarQuestion:
     """What was asked; it travels in the buttons, so that they work for ever. `track_id` 0: no track, only `practise`."""
 
     track_id: int
@@ -46,7 +47,7 @@ class Question:
         return self.track_id, self.by, self.metric, stems, self.practise
 
     @classmethod
-    def of(cls, track_id: int, by: str, metric: str, stems: str, practise: str) -> Question:
+    def of(cls, track_id: int, by: str, metric: str, stems: str, practise: str) -> SimilarQuestion:
         """From a button's arguments; what this version does not know becomes what it asks by itself."""
         known = tuple(STEMS[int(digit)] for digit in stems if digit.isdecimal() and int(digit) < len(STEMS))
         return cls(
@@ -57,33 +58,33 @@ class Question:
             practise if practise in STEMS else "",
         )
 
-    def toggled(self, stem: str) -> Question:
+    def toggled(self, stem: str) -> SimilarQuestion:
         """With this stem among those that are compared, or without it; compares by instruments from now on."""
         stems = tuple(one for one in STEMS if (one in self.stems) != (one == stem))
         return replace(self, by="instruments", stems=stems)
 
 
 def answer_card(
-    question: Question, track: Track | None, near: Sequence[Similar], standing: Sequence[Prominent]
+    question: SimilarQuestion, track: Track | None, near: Sequence[Similar], standing: Sequence[Prominent]
 ) -> Card:
     """The tracks with their reasons; `standing` in place of `near` where an instrument is to be practised."""
     items: list[ui.Item[Any]] = [text(*_heading(question, track))]
-    reasons = {one.track.id: one for one in near}
-    shown: list[tuple[Any, str, list[str]]] = (
-        [
+    shown: list[tuple[Any, str, list[str]]]
+    if question.practise:
+        alike = {one.track.id: [likeness_text(reason) for reason in one.reasons[:1]] for one in near}
+        shown = [
             (
                 one.track,
                 tr("prominence {value:.2f}", value=one.prominence),
-                [prominence_text(one), *_first(reasons.get(one.track.id))],
+                [prominence_text(one), *alike.get(one.track.id, ())],
             )
             for one in standing
         ]
-        if question.practise
-        else [
+    else:
+        shown = [
             (one.track, number(one.similarity, "+.2f"), [likeness_text(reason) for reason in one.reasons[:2]])
             for one in near
         ]
-    )
     for place, (found, value, why) in enumerate(shown, 1):
         items.append(
             section(
@@ -99,25 +100,14 @@ def answer_card(
         )
     items.append(line())
     if track is not None and shown:
-        items.append(
-            row(
-                *(
-                    Press("compare", track.id, found.id, label=tr("Compare {place}", place=place))
-                    for place, (found, _, _) in enumerate(shown, 1)
-                )
-            )
-        )
+        items.append(compare_row(track, [found for found, _, _ in shown]))
     if track is not None:
         items += _ways(question)
     items.append(row(Choose("sim_practise", *question.arguments, placeholder=tr("Practise an instrument"), options=_practise(question))))  # fmt: skip
     return Card(*items)
 
 
-def _first(one: Similar | None) -> list[str]:
-    return [likeness_text(reason) for reason in one.reasons[:1]] if one else []
-
-
-def _heading(question: Question, track: Track | None) -> list[str]:
+def _heading(question: SimilarQuestion, track: Track | None) -> list[str]:
     by = f"{inside(word('compared', question.by))}, {inside(word('metrics', question.metric))}"
     if question.by == "instruments" and question.stems:
         stems = joined([inside(stem_name(stem)) for stem in question.stems])
@@ -140,7 +130,7 @@ def _heading(question: Question, track: Track | None) -> list[str]:
     return [tr("## Like {title}", title=title), tr("-# Compared by {measure}: +1 is the same.", measure=by)]
 
 
-def _ways(question: Question) -> list[ui.Item[Any]]:
+def _ways(question: SimilarQuestion) -> list[ui.Item[Any]]:
     buttons = [
         Press(
             "sim", *replace(question, by=name, stems=question.stems if name == "instruments" else ()).arguments,
@@ -183,7 +173,7 @@ def _ways(question: Question) -> list[ui.Item[Any]]:
     ]
 
 
-def _practise(question: Question) -> list[discord.SelectOption]:
+def _practise(question: SimilarQuestion) -> list[discord.SelectOption]:
     options = [
         discord.SelectOption(
             label=tr("Practise: {stem}", stem=stem_name(stem)), value=stem, emoji=STEM_EMOJI[stem]

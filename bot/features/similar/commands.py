@@ -10,17 +10,15 @@ from discord import app_commands
 from bot import autocomplete as choices
 from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
-from bot.errors import answer_refusals
-from bot.features.similar.cards import COUNT, PICTURE, Question, answer_card, comparison_card
+from bot.errors import slash
+from bot.features.similar.cards import COUNT, PICTURE, SimilarQuestion, answer_card, comparison_card
 from bot.router import on_press
 from bot.service.drawings import Drawings
 from bot.widgets import attached
-from bot.words.i18n import tr
 from bot.words.likeness import side_by_side
-from bot.words.named import words
 from bot.words.pictures import comparison_words
 from core.audio.types import STEMS
-from core.errors import Fact, UserError
+from core.errors import Fact, Refusal
 from core.library.catalog import Catalog
 from core.library.latents import Latents, common_genre, load_latents, told
 from core.library.tracks import Track
@@ -45,7 +43,7 @@ class SimilarCommands(Feature, name="Similar"):
         self.latents: tuple[int, Latents] | None = None
         self.comparisons: Drawings[tuple[bytes, list[Fact], bool]] = Drawings(KEPT)
 
-    @app_commands.command(
+    @slash(
         description="Tracks like one of the library or your own, or music to practise with.",
         extras=stores_nothing,
     )
@@ -57,11 +55,10 @@ class SimilarCommands(Feature, name="Similar"):
     )
     @app_commands.autocomplete(track=choices.tracks_and_own)
     @app_commands.choices(
-        by=[app_commands.Choice(name=label, value=name) for name, label in words("compared").items()],
+        by=choices.offered("compared"),
         instrument=choices.INSTRUMENTS,
         practise=choices.INSTRUMENTS,
     )
-    @answer_refusals
     async def similar(
         self,
         interaction: Interaction,
@@ -71,10 +68,10 @@ class SimilarCommands(Feature, name="Similar"):
         practise: str | None = None,
     ) -> None:
         if track is None and practise is None:
-            raise UserError(tr("Name a track to compare with, or an instrument to practise."))
+            raise Refusal("nothing-to-compare")
         await interaction.response.defer(ephemeral=True, thinking=True)
         found = await choices.chosen_track_or_own(interaction, track) if track else None
-        question = Question(
+        question = SimilarQuestion(
             found.id if found else 0,
             by or ("instruments" if instrument else "sound"),
             stems=(instrument,) if instrument and by != "sound" else (),
@@ -82,7 +79,7 @@ class SimilarCommands(Feature, name="Similar"):
         )
         await self.answer(interaction, question)
 
-    async def answer(self, interaction: Interaction, question: Question) -> None:
+    async def answer(self, interaction: Interaction, question: SimilarQuestion) -> None:
         """In place of the deferred answer, or of the card whose button was pressed."""
         track, analysis = (
             await self.known(interaction, question.track_id) if question.track_id else (None, None)
@@ -94,7 +91,7 @@ class SimilarCommands(Feature, name="Similar"):
         near, standing = await asyncio.to_thread(find, catalog, question, analysis, heard)
         await interaction.edit_original_response(view=answer_card(question, track, near, standing))
 
-    async def heard_alike(self, catalog: Catalog, question: Question, track: Track) -> list[Similar]:
+    async def heard_alike(self, catalog: Catalog, question: SimilarQuestion, track: Track) -> list[Similar]:
         """By the genre network's vectors, which are there once a track has been heard by it."""
         version = await self.bot.library.version()
         if self.latents is None or self.latents[0] != version:
@@ -102,9 +99,7 @@ class SimilarCommands(Feature, name="Similar"):
         latents = self.latents[1]
         own = latents.of(track.id)
         if own is None:
-            raise UserError(
-                tr("The network has not heard this track yet: compare it by sound, or try again tomorrow.")
-            )
+            raise Refusal("not-heard-yet")
         count = COUNT * POOL if question.practise else COUNT
         near = await asyncio.to_thread(latents.near, own, count, catalog, track.id)
         here = await told(self.bot.database, track.id)
@@ -119,7 +114,7 @@ class SimilarCommands(Feature, name="Similar"):
         self, interaction: Interaction, track_id: int, by: str, metric: str, stems: str, practise: str
     ) -> None:
         await interaction.response.defer()
-        await self.answer(interaction, Question.of(track_id, by, metric, stems, practise))
+        await self.answer(interaction, SimilarQuestion.of(track_id, by, metric, stems, practise))
 
     @on_press("sim_metric", consent=False)
     async def measured(self, interaction: Interaction, track_id: int, *how: str) -> None:
@@ -129,7 +124,7 @@ class SimilarCommands(Feature, name="Similar"):
     async def only(self, interaction: Interaction, track_id: int, *how: str) -> None:
         """One more instrument that is compared, or one less."""
         await interaction.response.defer()
-        question, stem = Question.of(track_id, *_four(how[:-1])), how[-1]
+        question, stem = SimilarQuestion.of(track_id, *_four(how[:-1])), how[-1]
         await self.answer(interaction, question.toggled(stem) if stem in STEMS else question)
 
     @on_press("sim_practise", consent=False)
@@ -140,7 +135,7 @@ class SimilarCommands(Feature, name="Similar"):
     async def compare(self, interaction: Interaction, one: int, other: int) -> None:
         """Two tracks beside each other; the picture takes some seconds, in a process of its own."""
         if one == other:
-            raise UserError(tr("This card is from another version of me; run the command again."))
+            raise Refusal("card-of-other-version")
         await interaction.response.defer(ephemeral=True, thinking=True)
         (left, first), (right, second) = (
             await self.known(interaction, one),
@@ -177,12 +172,15 @@ class SimilarCommands(Feature, name="Similar"):
         track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         analysis = await self.bot.library.analysis(track.id) if track else None
         if track is None or analysis is None:
-            raise UserError(tr("This track is no longer in the library here; use /similar with another one."))
+            raise Refusal("compared-track-gone")
         return track, analysis
 
 
 def find(
-    catalog: Catalog, question: Question, analysis: TrackAnalysis | None, heard: list[Similar] | None = None
+    catalog: Catalog,
+    question: SimilarQuestion,
+    analysis: TrackAnalysis | None,
+    heard: list[Similar] | None = None,
 ) -> tuple[list[Similar], list[Prominent]]:
     """What is similar (`heard`: by the network, found already), and of it what stands out, where an instrument is to be
     practised."""
@@ -209,5 +207,5 @@ def find(
 def _four(how: tuple[str, ...]) -> tuple[str, str, str, str]:
     """What a question's button says beside the track: what is compared, by which measure and instruments, what for."""
     if len(how) != 4:
-        raise UserError(tr("This card is from another version of me; run the command again."))
+        raise Refusal("card-of-other-version")
     return how

@@ -9,7 +9,7 @@ import aiohttp
 import discord
 from discord.http import HTTPClient
 
-from bot.service.downloads import Lost
+from bot.service.downloads import TransferLost
 from core.errors import Refusal
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ PATIENCE = aiohttp.ClientTimeout(total=600, sock_connect=15, sock_read=30)
 
 
 async def pieces(attachment: discord.Attachment, http: HTTPClient) -> AsyncGenerator[bytes, None]:
-    """Yield the attachment's content. Raises Lost where another try may help, else UserError."""
+    """Yield the attachment's content. Raises TransferLost where another try may help, else UserError."""
     if type(http).get_from_cdn is not HTTPClient.get_from_cdn:
         # A stand-in for Discord inside this process: its files have no address, and are in memory already.
         try:
@@ -34,7 +34,7 @@ async def pieces(attachment: discord.Attachment, http: HTTPClient) -> AsyncGener
         session.get(attachment.url, proxy=http.proxy, proxy_auth=http.proxy_auth) as response,
     ):
         if response.status >= 500 or response.status == 429:
-            raise Lost(f"status {response.status}")
+            raise TransferLost(f"status {response.status}")
         if response.status != 200:
             log.warning("Discord's CDN answered %d for an attachment", response.status)
             raise Refusal("not-handed-over")

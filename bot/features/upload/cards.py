@@ -26,10 +26,7 @@ from jobs.model import Job
 def job_title(job: Job) -> str:
     """What the job is about, in somebody's words: the uploaded file's name or the folder's."""
     if job.kind == "index":
-        return tr(
-            "Re-index of {folder}",
-            folder=plain(Path(index.KIND.spec(job).folder).name),
-        )
+        return tr("Re-index of {folder}", folder=plain(Path(index.KIND.spec(job).folder).name))
     if job.kind == "renew":
         return tr("Uploads, heard again")
     if job.kind == "stems":
@@ -60,34 +57,22 @@ def job_card(job: Job) -> Card:
     )
     refresh = Press("job_refresh", job.id, label=tr("Refresh"))
     tell = Press("job_tell", job.id, label=tr("Tell me when it is done"), emoji="🔔")
+    buttons = row(refresh, cancel, tell)
     left = tr(", {time} to go", time=roughly(job.eta_s)) if job.eta_s else ""
     match job.state:
         case "queued" if job.error:
-            return Card(
-                title,
-                text(
-                    tr(
-                        "{error} I'll try again in a moment{left}.",
-                        error=plain(say(job.error), 200),
-                        left=left,
-                    )
-                ),
-                row(refresh, cancel, tell),
-            )
+            why = plain(say(job.error), 200)
+            again = tr("{error} I'll try again in a moment{left}.", error=why, left=left)
+            return Card(title, text(again), buttons)
+        case "queued" if job.position == 1:
+            return Card(title, text(f"⏳ {tr('Next in the queue')}{left}."), buttons)
         case "queued":
-            place = (
-                tr("Next in the queue")
-                if job.position == 1
-                else tr("Number {place} in the queue", place=job.position)
-            )
-            return Card(title, text(f"⏳ {place}{left}."), row(refresh, cancel, tell))
+            place = tr("Number {place} in the queue", place=job.position)
+            return Card(title, text(f"⏳ {place}{left}."), buttons)
         case "running":
             stage = tr("Stopping") if job.cancel_requested else plain(word("stages", job.stage))
-            return Card(
-                title,
-                text(f"{bar(job.progress, 14)}  {percent(job.progress)}", f"{stage}{left}."),
-                row(refresh, cancel, tell),
-            )
+            done = f"{bar(job.progress, 14)}  {percent(job.progress)}"
+            return Card(title, text(done, f"{stage}{left}."), buttons)
         case "failed":
             return Card(title, text(f"⚠️ {plain(say(job.error) if job.error else '', 300)}"), colour=BAD)
         case "cancelled":

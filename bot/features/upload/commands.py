@@ -9,15 +9,14 @@ import discord
 from discord import app_commands
 
 from bot.app import Feature, Interaction, Moodstem
-from bot.errors import answer_refusals, report
+from bot.errors import report, slash
 from bot.features.upload.attachments import pieces
 from bot.features.upload.job_cards import open_card, own_job, promise, show
 from bot.router import on_press
 from bot.widgets import note_card
-from bot.words.i18n import tr
 from bot.words.named import word
 from bot.words.pictures import analysis_words
-from core.errors import UserError
+from core.errors import Refusal, UserError
 from core.library.sources.folder import EXTENSIONS
 
 
@@ -34,11 +33,8 @@ class Upload(Feature):
     async def cog_unload(self) -> None:
         self.bot.tree.remove_command(self.menu.name, type=self.menu.type)
 
-    @app_commands.command(
-        description="Have a track analysed: its instruments, its sound, and what goes with it."
-    )
+    @slash(description="Have a track analysed: its instruments, its sound, and what goes with it.")
     @app_commands.describe(track="An audio file (mp3, flac, ogg, wav, m4a ...)")
-    @answer_refusals
     async def upload(self, interaction: Interaction, track: discord.Attachment) -> None:
         await self.take(interaction, track)
 
@@ -92,7 +88,5 @@ def first_audio(message: discord.Message) -> discord.Attachment:
         if kind in ("audio", "video") or attachment.filename.lower().endswith(EXTENSIONS):
             return attachment
     if message.attachments:
-        raise UserError(
-            tr("That file is no audio; choose a message with an mp3, flac, ogg, wav, m4a or the like.")
-        )
-    raise UserError(tr("There is no file in that message; choose one with an audio file, or use /upload."))
+        raise Refusal("message-without-audio")
+    raise Refusal("message-without-file")

@@ -10,18 +10,17 @@ import logging
 from functools import partial
 
 import discord
-from discord import app_commands
 from discord.ext import tasks
 
 from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
-from bot.errors import GONE, TOO_LARGE, TROUBLE
+from bot.errors import GONE, TOO_LARGE, TROUBLE, slash
 from bot.features.library.cards import PICTURE
 from bot.features.upload.cards import end_notice, index_card, job_card, jobs_card, result_card, stems_card
 from bot.router import on_press
 from bot.widgets import Card, note_card
 from bot.words.i18n import tr
-from core.errors import UserError
+from core.errors import Refusal
 from core.library import job_messages
 from core.library.job_messages import Promise
 from core.recommend.similar import similar
@@ -56,10 +55,7 @@ def promise(interaction: Interaction, *, card: bool = True) -> Alongside:
 async def own_job(interaction: Interaction, job_id: int) -> Job:
     """The job that a button names, for its owner and those who manage its server. Raises UserError."""
     return await interaction.client.job_cards.own(
-        job_id,
-        interaction.user.id,
-        interaction.guild_id,
-        manages=interaction.permissions.manage_guild,
+        job_id, interaction.user.id, interaction.guild_id, manages=interaction.permissions.manage_guild
     )
 
 
@@ -142,7 +138,7 @@ async def _stems_card(bot: Moodstem, job: Job) -> Card:
     return stems_card(job, analysis, until)
 
 
-class JobCards(Feature):
+class JobCardsCog(Feature):
     """Keeps every card of a job up to date, no more often than Discord bears."""
 
     def __init__(self, bot: Moodstem) -> None:
@@ -158,7 +154,7 @@ class JobCards(Feature):
     async def cog_unload(self) -> None:
         self.follow.cancel()
 
-    @app_commands.command(description="Your uploads and how far they are.", extras=stores_nothing)
+    @slash(description="Your uploads and how far they are.", extras=stores_nothing)
     async def jobs(self, interaction: Interaction) -> None:
         found = await self.bot.queue.jobs(user_id=interaction.user.id, limit=5)
         always = await job_messages.wants_every_notice(self.bot.database, interaction.user.id)
@@ -173,10 +169,10 @@ class JobCards(Feature):
     async def refresh(self, interaction: Interaction, job_id: int) -> None:
         job = await self.bot.queue.get(job_id)
         if job is None:
-            raise UserError(tr("This job is no longer kept; upload the track again if you need it."))
+            raise Refusal("card-job-gone")
         here = job.guild_id is not None and job.guild_id == interaction.guild_id
         if job.user_id != interaction.user.id and not here:
-            raise UserError(tr("This card is another server's; use /upload for a track of your own."))
+            raise Refusal("card-not-here")
         await interaction.response.defer()
         await show(interaction, job)
 
@@ -229,7 +225,7 @@ class JobCards(Feature):
         self.cards.put_off()
         self.follow.restart()
 
-    async def redraw(self, card: job_messages.Card, job: Job) -> None:
+    async def redraw(self, card: job_messages.CardMessage, job: Job) -> None:
         """The job as it is now, in its message. A card that is gone for good is forgotten."""
         message = self.bot.get_partial_messageable(card.channel_id).get_partial_message(card.message_id)
         view, files = await draw(self.bot, job, job.guild_id)

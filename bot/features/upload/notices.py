@@ -12,7 +12,7 @@ import logging
 import discord
 from discord.ext import commands, tasks
 
-from bot.app import Feature, Interaction, Moodstem
+from bot.app import Feature, Interaction
 from bot.errors import TROUBLE
 from bot.features.upload.cards import always_button, job_title
 from bot.features.upload.job_cards import channel_of
@@ -20,7 +20,7 @@ from bot.router import Press, on_press
 from bot.theme import BAD, GOOD
 from bot.widgets import Card, Style, note_card
 from bot.words.i18n import tr
-from core.errors import Refusal, UserError
+from core.errors import Refusal
 from core.library import job_messages
 from core.library.job_messages import Notice
 from core.spoken import speaking, spoken
@@ -29,12 +29,8 @@ from jobs.model import Job
 log = logging.getLogger(__name__)
 
 
-class Notices(Feature):
+class NoticesCog(Feature):
     """Tells members of the end of their jobs."""
-
-    def __init__(self, bot: Moodstem) -> None:
-        super().__init__(bot)
-        self.notices = bot.notices
 
     async def cog_load(self) -> None:
         self.follow.start()
@@ -49,11 +45,9 @@ class Notices(Feature):
         if job is None:
             raise Refusal("job-gone")
         if job.user_id != interaction.user.id:
-            raise UserError(
-                tr("Only the person who started this can be told; use /upload for a track of your own.")
-            )
+            raise Refusal("notice-not-yours")
         if job.ended:
-            raise UserError(tr("It is done already: look at its card, or at /jobs."))
+            raise Refusal("job-done-already")
         notice = Notice(job.id, interaction.user.id, channel_of(interaction), spoken())
         stands = await job_messages.toggle_notice(self.bot.database, notice)
         sentence = (
@@ -80,7 +74,7 @@ class Notices(Feature):
     @tasks.loop(seconds=1)
     async def follow(self) -> None:
         """Tell members of ended jobs."""
-        for notice, job in await self.notices.due():
+        for notice, job in await self.bot.notices.due():
             with speaking(notice.language):
                 await self.tell(notice, job)
 
@@ -91,31 +85,31 @@ class Notices(Feature):
     @follow.error
     async def go_on(self, error: BaseException) -> None:
         log.error("telling members failed", exc_info=error)
-        self.notices.look_again()
+        self.bot.notices.look_again()
         self.follow.restart()
 
     async def tell(self, notice: Notice, job: Job) -> None:
         """By direct message, or in the channel where that is closed; whatever Discord says, no error is raised."""
         if job.state == "cancelled":  # they did that themselves
-            return await self.notices.settle(job, "told")
+            return await self.bot.notices.settle(job, "told")
         try:
             direct = await self.bot.create_dm(discord.Object(notice.user_id))
             await direct.send(view=ended_card(job), nonce=f"job-{job.id}-told")
         except discord.Forbidden:
             told = await self.tell_in_channel(notice, job)
-            return await self.notices.settle(job, "told" if told else "unheard")
+            return await self.bot.notices.settle(job, "told" if told else "unheard")
         except discord.HTTPException as error:
             if error.status < 500 and error.status != 429:  # there is no such member any more, say
                 log.warning("the member of job %d cannot be told: %s", job.id, error)
-                return await self.notices.settle(job, "unheard")
+                return await self.bot.notices.settle(job, "unheard")
             return self.later(job, error)
         except TROUBLE as error:
             return self.later(job, error)
-        return await self.notices.settle(job, "told")
+        return await self.bot.notices.settle(job, "told")
 
     def later(self, job: Job, error: Exception) -> None:
         log.warning("the member of job %d is told later: %s", job.id, error)
-        self.notices.put_off(job)
+        self.bot.notices.put_off(job)
 
     async def tell_in_channel(self, notice: Notice, job: Job) -> bool:
         """Where the member pressed the button; the name of their file is on the card there already."""

@@ -23,7 +23,7 @@ from bot.widgets import attached, problem_card
 from bot.words.i18n import tr
 from bot.words.names import stem_name
 from core.audio.types import STEMS
-from core.errors import UserError
+from core.errors import Refusal
 from core.library.guild_limits import limits_of
 from jobs.configure import quotas
 from jobs.kinds import analyse, stems
@@ -43,9 +43,7 @@ class Stems(Feature):
         analysed = await self.own(interaction, job_id, "analyse")
         track = await self.bot.uploading.track_of(analysed)
         if track is None:
-            raise UserError(
-                tr("This track was removed, and its stems with it; upload it again to have them.")
-            )
+            raise Refusal("stems-removed")
         made = await self.made(interaction.user.id, track.id)
         if made is None:
             await asyncio.to_thread(self.bot.listening.audio, track)
@@ -77,36 +75,21 @@ class Stems(Feature):
         job = await self.own(interaction, job_id, "stems")
         sizes = stems.KIND.result(job).sizes.get(stem)
         if sizes is None or stem not in STEMS:
-            raise UserError(tr("There is no such stem of this track; choose one on the card."))
-        title = plain(stems.KIND.spec(job).name)
+            raise Refusal("no-stem")
+        title, icon = plain(stems.KIND.spec(job).name), STEM_EMOJI[stem]
         for form in self.fitting(interaction, sizes):
             try:
                 content = await asyncio.to_thread(read_stem, self.archive(job), stem, form)
             except (OSError, KeyError, zipfile.BadZipFile):
                 return await self.gone(interaction, job)
             told = [
-                tr(
-                    "{icon} **{stem}** of **{title}**",
-                    icon=STEM_EMOJI[stem],
-                    stem=stem_name(stem),
-                    title=title,
-                ),
+                tr("{icon} **{stem}** of **{title}**", icon=icon, stem=stem_name(stem), title=title),
                 tr("-# {form}, {mb:.1f} MB", form=FORM_NAMES[form], mb=len(content) / 1e6),
                 *([tr("-# Compressed, as Discord takes no larger file here.")] if form != FORMS[0] else []),
             ]
-            if await self.send(
-                interaction,
-                "\n".join(told),
-                f"{file_name(title)}-{stem}.{form}",
-                content,
-            ):
+            if await self.send(interaction, "\n".join(told), f"{file_name(title)}-{stem}.{form}", content):
                 return None
-        raise UserError(
-            tr(
-                "Even compressed this stem has {mb:.1f} MB, more than Discord lets me send here; upload a shorter part of the song.",
-                mb=sizes["ogg"] / 1e6,
-            )
-        )
+        raise Refusal("stem-too-large", mb=sizes["ogg"] / 1e6)
 
     @on_press("stem_all", consent=False)
     async def hand_out_all(self, interaction: Interaction, job_id: int) -> None:
@@ -128,7 +111,7 @@ class Stems(Feature):
             ]
             if await self.send(interaction, "\n".join(told), f"{file_name(title)}-stems.zip", content):
                 return None
-        raise UserError(tr("Together they are more than Discord lets me send here; take them one by one."))
+        raise Refusal("all-stems-too-large")
 
     def fitting(self, interaction: Interaction, sizes: dict[str, int]) -> list[str]:
         """The forms, best first, that this place takes as far as it says. It may say too much (for members with
@@ -159,14 +142,12 @@ class Stems(Feature):
         """The member's own job of this kind. Raises UserError for everybody else."""
         job = await self.bot.queue.get(job_id)
         if job is None or job.kind != kind or job.state != "done":
-            raise UserError(tr("This is no longer kept; upload the track again to have its stems."))
+            raise Refusal("stems-job-gone")
         if job.user_id != interaction.user.id:
-            raise UserError(tr("Only who uploaded this gets its stems; use /upload for a track of your own."))
+            raise Refusal("stems-not-yours")
         made = stems.KIND.result(job) if kind == stems.KIND.name else analyse.KIND.result(job)
         if await self.bot.library.result_of_upload(made.track_id, job.user_id) is None:
-            raise UserError(
-                tr("This track was removed, and its stems with it; upload it again to have them.")
-            )
+            raise Refusal("stems-removed")
         return job
 
     def archive(self, job: Job) -> Path:

@@ -1,7 +1,7 @@
-"""The actors of a Ray cluster: brought up where there is room, checked before they are used, replaced when lost.
+"""Start the actors of a Ray cluster where there is room, check them before use, and replace lost ones.
 
-An actor is a `jobs.engines.cluster.station.Station`. One on a machine whose versions differ from the home's is not used, and
-neither is its machine for a while: analyses of two versions never mix.
+An actor is a `jobs.engines.cluster.station.Station`. If its machine has other versions than the home, the
+machine is not used for a while: analyses of two versions never mix.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ log = logging.getLogger(__name__)
 POLL_S = 0.05
 MAINTAIN_S = 2.0
 HEAD_S = 20.0
-"""For the head to answer. Ray ends a process whose head is gone for a minute: by then its jobs are given back."""
+"""Time limit for the head's answer. Ray ends a process whose head has been gone for a minute: its jobs must be put back
+before."""
 REFUSED_S = 300.0
-"""How long a machine that cannot be used is left alone before it is asked again."""
+"""Seconds until a machine that cannot be used is tried again."""
 PAUSE_S = 15.0
 STARTS = 3
-"""Actors in a row that fail to start before it is a problem: one may go with its machine while it starts."""
+"""Consecutive actors that must fail to start before it is reported: one may be lost with its machine."""
 
 VERSION_LABELS = {
     "separator": "the separator",
@@ -46,13 +47,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Cluster:
-    """Where the work is done, and how much of it we ask for.
+    """The cluster, and the resources that are requested of it.
 
     `address` is 'auto' (the cluster that this machine belongs to), 'host:port' of its head, or 'local' (start one
     here, for this process). `workers` is the number of actors, 0 for as many as fit; `gpu_share` the GPU of each,
-    None for a whole one where the cluster has any and the separator uses it. `storage`: see jobs.engines.cluster.transfer. After
-    `idle_s` seconds without work all actors but one are given back. An actor that does not answer for `patience_s`
-    seconds is lost, and so is the hope for a free one after `room_s`.
+    None for a whole one if the cluster has any and the separator uses it. `storage`: see jobs.engines.cluster.transfer.
+    After `idle_s` seconds without work all actors but one are ended. An actor that does not answer for `patience_s`
+    seconds is lost. A request waits up to `room_s` seconds for the first actor.
     """
 
     address: str = "auto"
@@ -66,7 +67,7 @@ class Cluster:
 
 @dataclass(eq=False)
 class ReadyActor:
-    """One actor that is ready, and the machine it is on."""
+    """An actor that is ready, and its machine."""
 
     actor: Any
     node: str
@@ -74,7 +75,7 @@ class ReadyActor:
 
 
 class Lost(Exception):  # noqa: N818 - an outcome
-    """The actor is gone, or does not answer."""
+    """The actor has ended or does not answer."""
 
 
 class Fleet:
@@ -86,7 +87,7 @@ class Fleet:
         self.facts = facts
         self.ready: set[ReadyActor] = set()
         self.in_use = 0
-        """Requests that have an actor or wait for one."""
+        """The number of requests that have an actor or wait for one."""
         self._used_at = time.monotonic()
         self._idle: Idle[ReadyActor] = Idle()
         self._coming: dict[asyncio.Task[None], Any] = {}
@@ -99,7 +100,7 @@ class Fleet:
         self._maintaining = asyncio.create_task(self._maintain_loop())
 
     async def stop(self) -> None:
-        """Let go of every actor. What runs there ends at once."""
+        """End every actor and what runs there at once."""
         tasks = [self._maintaining, *self._coming]
         actors = [*(ready.actor for ready in self.ready), *self._coming.values()]
         for task in tasks:
@@ -112,7 +113,10 @@ class Fleet:
     # -- for requests ---------------------------------------------------------------------------------
 
     async def take(self, should_stop: ShouldStop | None = None) -> ReadyActor:
-        """A free actor. Raises Cancelled when `should_stop` says so, Unavailable when there is none at all."""
+        """Wait for a free actor and return it.
+
+        Raises Cancelled when `should_stop` returns True, Unavailable if there is no actor at all.
+        """
         deadline = time.monotonic() + self.cluster.room_s
         self.in_use += 1
         self._wake.set()
@@ -132,32 +136,32 @@ class Fleet:
             raise
 
     def put(self, ready: ReadyActor) -> None:
-        """The actor is free again."""
+        """Mark the actor as idle."""
         self._release()
         if ready in self.ready:
             self._idle.put(ready)
 
     def lose(self, ready: ReadyActor) -> None:
-        """The actor that was taken is of no use any more."""
+        """Drop an actor that was taken and is lost."""
         self._release()
         self._drop(ready)
 
     def refuse(self, node: str, sentence: str) -> None:
-        """Leave a machine alone for a while, and say why."""
+        """Exclude a machine for a while, and log why."""
         if node not in self._refused:
             log.error("%s", sentence)
         self._refused[node] = (time.monotonic() + REFUSED_S, sentence)
         self._wake.set()
 
     async def first(self) -> None:
-        """Wait until one actor is ready. Raises Unavailable with the reason when none comes."""
+        """Wait until one actor is ready. Raises Unavailable with the reason if none gets ready."""
         deadline = time.monotonic() + self.cluster.room_s
         while not self.ready:
             self._raise_if_unavailable(deadline)
             await asyncio.sleep(POLL_S)
 
     async def answer(self, reference: Awaitable[T]) -> T:
-        """Return what a call to an actor returns. Raises Lost."""
+        """Return the result of a call to an actor. Raises Lost if it has none."""
         from ray.exceptions import RayError
 
         try:
@@ -195,7 +199,7 @@ class Fleet:
             self._wake.clear()
 
     async def _fill(self) -> None:
-        """Start as many actors as there is use for, and end what is too many."""
+        """Start missing actors and end surplus ones."""
         now = time.monotonic()
         self._refused = {node: entry for node, entry in self._refused.items() if entry[0] > now}
         share, most = await in_thread(self._room, HEAD_S)

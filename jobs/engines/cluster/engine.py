@@ -1,11 +1,11 @@
-"""The Ray engine: the same worker, once in each of many actors on the machines of a Ray cluster.
+"""The Ray engine runs requests in actors on the machines of a Ray cluster.
 
-Ray brings placement (a GPU or a share of one for each actor), notices lost machines and carries bytes; it never holds
-the queue, whose truth is in SQLite at home. A request is handed to an actor only when that one is free, so what is in
-the cluster is bounded by the number of actors.
+Ray places the actors (a GPU or a share of one for each), detects lost machines and transfers bytes; the queue stays in
+SQLite at home. A request is sent to an actor only when that is idle, so the number of actors bounds what is in the
+cluster.
 
-A request whose actor or machine is lost goes to another one, and that does not count against it. A request that kills
-its worker is told from that by the station, which outlives its worker, and is Crashed as with the local engine.
+A request whose actor or machine is lost goes to another one, which does not count as an attempt. The station survives a
+request that kills its worker and reports it, so that this is Crashed as with the local engine.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ from jobs.engines.base import (
 )
 from jobs.engines.cluster.actors import POLL_S, Cluster, Fleet, Lost, ReadyActor
 from jobs.engines.cluster.membership import Membership
-from jobs.engines.cluster.station import Look, Outcome
+from jobs.engines.cluster.station import Outcome, Status
 from jobs.engines.cluster.survey import survey
-from jobs.engines.cluster.transfer import Parcel, check_storage, discard, pack, write_back
+from jobs.engines.cluster.transfer import StagedFile, check_storage, discard_copy, stage_file, write_back
 from jobs.engines.local import LocalEngine
 
 log = logging.getLogger(__name__)
 
 LOSSES = 3
-"""Actors that one request may lose in the middle; then it is taken for what made them go."""
+"""Actors that one request may lose while it runs; then it is held to be the cause."""
 
 
 def check_installed() -> None:
-    """Raises UserError when the extra is missing."""
+    """Raise UserError if the extra `ray` is not installed."""
     if importlib.util.find_spec("ray") is None:
         raise UserError("The engine 'ray' is not installed: pip install 'moodstem[ray]'.")
 
@@ -65,7 +65,7 @@ class RaySettings(JobSettings):
 
 
 class RayEngine:
-    """See above."""
+    """Maps requests over the actors of a cluster: see jobs.engines.base.Engine."""
 
     def __init__(self, options: WorkerOptions, *, cluster: Cluster) -> None:
         check_installed()
@@ -78,20 +78,20 @@ class RayEngine:
 
     @property
     def slots(self) -> int:
-        """How many actors are ready."""
+        """The number of actors that are ready."""
         return len(self._fleet.ready) if self._fleet else 0
 
     async def start(self) -> dict[str, Any]:
-        """See jobs.engines.base.Engine.start. Waits until one actor is ready; others may come later.
+        """Wait until one actor is ready: see jobs.engines.base.Engine.start.
 
-        Raises Unavailable when the cluster cannot be reached, or has no room or only machines with other versions.
+        Raises Unavailable if the cluster is unreachable, has no room, or only has machines with other versions.
         """
         fleet = await self._joined()
         await fleet.first()
         return dict(fleet.facts)
 
     async def stop(self) -> None:
-        """Let go of every actor and leave the cluster. What runs there ends at once."""
+        """End every actor and what runs there at once, and leave the cluster."""
         async with self._lock:
             if self._fleet is not None:
                 fleet, self._fleet = self._fleet, None
@@ -105,20 +105,20 @@ class RayEngine:
         """See jobs.engines.base.Engine.run."""
         fleet = await self._joined()
         losses = 0
-        parcels: dict[str, Parcel] = {}
+        staged: dict[str, StagedFile] = {}
         contents: list[Any] = []
         try:
             while True:
                 ready = await fleet.take(should_stop)
                 try:
-                    if len(parcels) < len(request.reads):  # only now: what waits takes no room in the cluster
-                        await self._pack(request, parcels, contents)
+                    if len(staged) < len(request.reads):  # only now: what waits takes no room in the cluster
+                        await self._pack(request, staged, contents)
                 except BaseException:
                     fleet.put(ready)
                     raise
                 call = _Call(fleet, ready, next(self._numbers))
                 try:
-                    outcome = await call.see_through(request, parcels, contents, on_progress, should_stop)
+                    outcome = await call.run(request, staged, contents, on_progress, should_stop)
                 except Lost as error:
                     log.warning("A worker on %s is lost: %s", ready.host, error)
                     fleet.lose(ready)
@@ -134,11 +134,11 @@ class RayEngine:
                     fleet.refuse(ready.node, f"The machine {ready.host} is not used: {outcome.message}.")
                     continue
                 fleet.put(ready)
-                return await asyncio.to_thread(_conclude, outcome, request)
+                return await asyncio.to_thread(_result_of, outcome, request)
         finally:
-            for parcel in parcels.values():
-                if parcel.copied:
-                    await asyncio.to_thread(discard, parcel)
+            for file in staged.values():
+                if file.copied:
+                    await asyncio.to_thread(discard_copy, file)
 
     async def _joined(self) -> Fleet:
         async with self._lock:
@@ -150,26 +150,26 @@ class RayEngine:
             return self._fleet
 
     async def _own_facts(self) -> dict[str, Any]:
-        """What this machine's own worker says of its versions: every other one has to say the same."""
+        """Return the versions of this machine's own worker, which all actors must have."""
         own = LocalEngine(replace(self.options, device="cpu", warm=False))
         try:
             return await own.start()
         finally:
             await own.stop()
 
-    async def _pack(self, request: Request, parcels: dict[str, Parcel], contents: list[Any]) -> None:
+    async def _pack(self, request: Request, staged: dict[str, StagedFile], contents: list[Any]) -> None:
         import ray
 
         for name in request.reads:
-            parcel, content = await asyncio.to_thread(
-                pack, Path(request.arguments[name]), self.cluster.storage
+            file, content = await asyncio.to_thread(
+                stage_file, Path(request.arguments[name]), self.cluster.storage
             )
-            parcels[name] = parcel
+            staged[name] = file
             contents.append(None if content is None else await asyncio.to_thread(ray.put, content))
 
 
 class _Call:
-    """One request in the hands of one actor."""
+    """One request that an actor runs."""
 
     def __init__(self, fleet: Fleet, ready: ReadyActor, number: int) -> None:
         self.fleet = fleet
@@ -177,21 +177,21 @@ class _Call:
         self.number = number
         self.begun = False
 
-    async def see_through(
+    async def run(
         self,
         request: Request,
-        parcels: dict[str, Parcel],
+        staged: dict[str, StagedFile],
         contents: list[Any],
         on_progress: OnProgress | None,
         should_stop: ShouldStop | None,
     ) -> Outcome:
-        """Raises Lost."""
-        await self.fleet.answer(self.actor.begin.remote(self.number, request, parcels, *contents))
+        """Return the request's outcome. Raises Lost if the actor is."""
+        await self.fleet.answer(self.actor.begin.remote(self.number, request, staged, *contents))
         self.begun = True
         asked_to_stop = False
         told: tuple[str, float] | None = None
         while True:
-            looking = asyncio.ensure_future(self.fleet.answer(self.actor.look.remote(self.number)))
+            looking = asyncio.ensure_future(self.fleet.answer(self.actor.status.remote(self.number)))
             try:
                 while not looking.done():
                     await asyncio.wait([looking], timeout=POLL_S)
@@ -200,7 +200,7 @@ class _Call:
                         self.actor.cancel.remote(self.number)
             finally:
                 looking.cancel()
-            look: Look = looking.result()
+            look: Status = looking.result()
             if on_progress is not None and look.progress not in (None, told):
                 told = look.progress
                 on_progress(*look.progress)
@@ -208,8 +208,8 @@ class _Call:
                 return look.outcome
 
 
-def _conclude(outcome: Outcome, request: Request) -> dict[str, Any]:
-    """The outcome as the local engine tells it."""
+def _result_of(outcome: Outcome, request: Request) -> dict[str, Any]:
+    """Return the result, or raise what the local engine would."""
     match outcome.kind:
         case "result":
             write_back(outcome.files, request.arguments)
@@ -232,7 +232,7 @@ def _make(settings: RaySettings, options: WorkerOptions) -> RayEngine:
 
 
 def _examine(settings: RaySettings) -> Iterator[tuple[str, bool, str, bool]]:
-    """Look at the machines of the cluster."""
+    """Status at the machines of the cluster."""
     name = "Ray cluster"
     try:
         check_installed()

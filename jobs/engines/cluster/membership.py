@@ -1,4 +1,4 @@
-"""Joining a Ray cluster and leaving it, and what else is said to Ray itself rather than to an actor."""
+"""Join and leave a Ray cluster, and call Ray's blocking functions in threads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
 import threading
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from core.errors import UserError
 from jobs.engines.base import Unavailable
 
 CALL_S = 60.0
-"""What a blocking call of Ray's may take; some wait for ever when the head is gone."""
+"""Time limit of Ray's blocking calls, some of which wait for ever if the head is gone."""
 
 T = TypeVar("T")
 
@@ -30,8 +31,10 @@ class Membership:
 
     @classmethod
     async def join(cls, address: str) -> Membership:
-        """`address`: see jobs.engines.cluster.actors.Cluster. Raises Unavailable when the cluster cannot be reached or has other
-        versions of Ray or Python, UserError when the address is none."""
+        """Join the cluster at `address` (see jobs.engines.cluster.actors.Cluster).
+
+        Raises Unavailable if it is unreachable or has other versions of Ray or Python, UserError for an invalid address.
+        """
         if address.startswith("ray://"):
             raise UserError("[jobs] ray_address must be host:port of the head, not a ray:// address.")
         host, colon, port = address.rpartition(":")
@@ -58,17 +61,18 @@ class Membership:
             raise Unavailable(
                 f"The Ray cluster {where} cannot be joined ({last_line(error)}): look at its head, then try again."
             ) from error
+        _take_back_sigterm()
         return self
 
     async def leave(self) -> None:
-        """A local cluster ends with it."""
+        """Leave the cluster; one that `join` started here ends."""
         self._leave.set()
         with contextlib.suppress(TimeoutError):
             await _wait(self._left)
 
     def _stay(self, address: str, joined: Future[None]) -> None:
-        """One thread as long as it lasts: the processes of a local cluster are killed with the thread that started
-        them (PR_SET_PDEATHSIG), and Ray would take over our SIGTERM in the main one."""
+        """Hold the connection in one thread: the processes of a local cluster are killed with the thread that started
+        them (PR_SET_PDEATHSIG), and in the main thread Ray would replace our handler of SIGTERM."""
         _settle(joined, lambda: _init(address))
         if joined.exception() is None:
             import ray
@@ -94,6 +98,12 @@ def _init(address: str) -> None:
     )
 
 
+def _take_back_sigterm() -> None:
+    """Ray's C++ handler of SIGTERM aborts the process after three seconds, in the middle of its last job."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+
+
 def _answers(host: str, port: int) -> bool:
     try:
         socket.create_connection((host, port), timeout=5).close()
@@ -103,7 +113,7 @@ def _answers(host: str, port: int) -> bool:
 
 
 def kill(actor: Any) -> None:
-    """End an actor at once, wherever it is."""
+    """End an actor at once."""
     import ray
 
     with contextlib.suppress(Exception):  # it is gone already, or we are not connected any more
@@ -111,13 +121,13 @@ def kill(actor: Any) -> None:
 
 
 def last_line(error: BaseException) -> str:
-    """Ray's errors are long; their last line says it."""
+    """Return the last line of one of Ray's long errors, which names the cause."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[-1] if lines else type(error).__name__).rstrip(".")
 
 
 async def in_thread(function: Callable[[], T], timeout_s: float = CALL_S) -> T:
-    """A blocking call of Ray's, which may never return: its thread is left behind then. Raises TimeoutError."""
+    """Call a blocking function of Ray in a thread, which is abandoned if it does not return. Raises TimeoutError."""
     future: Future[T] = Future()
     threading.Thread(target=_settle, args=[future, function], daemon=True).start()
     return await _wait(future, timeout_s)

@@ -1,6 +1,7 @@
-"""What a Ray cluster is made of, for `moodstem doctor`: `python -m jobs.engines.cluster.survey ADDRESS` prints it as JSON.
+"""List the machines of a Ray cluster for `moodstem doctor`.
 
-A process of its own, since Ray's calls may hang when a head is gone, and its libraries end the process then.
+`python -m jobs.engines.cluster.survey ADDRESS` prints them as JSON, in a process of its own: if the head is gone, Ray's
+calls may hang, and its libraries end the process.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ ASK_S = 40.0
 
 
 def survey(address: str) -> dict[str, Any]:
-    """{"ray", "machines": [{"host", "cpus", "gpus", "problem"}]}, or {"problem"}; a problem is a sentence. Blocks."""
+    """Return {"ray", "machines": [{"host", "cpus", "gpus", "problem"}]}, or {"problem"}; a problem is a sentence. Blocks."""
     command = [sys.executable, "-P", "-m", "jobs.engines.cluster.survey", address]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=SURVEY_S)
@@ -36,7 +37,7 @@ def survey(address: str) -> dict[str, Any]:
 
 
 async def look(address: str) -> dict[str, Any]:
-    """What `survey` returns, asked from within this process."""
+    """Return what `survey` does, from within this process."""
     try:
         membership = await Membership.join(address)
     except UserError as error:
@@ -61,7 +62,7 @@ async def look(address: str) -> dict[str, Any]:
 
 
 async def _problem(node: str) -> str:
-    """Why a machine's analyses would differ from ours, or why it cannot tell; empty when all is well."""
+    """Return why a machine's analyses would differ from ours or why it cannot be asked; empty if it can be used."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -77,7 +78,7 @@ async def _problem(node: str) -> str:
 
 
 def _versions_there() -> dict[str, Any]:
-    """As a worker there starts: Ray's own processes put the home's current folder before what is installed."""
+    """Return the versions as a worker there imports them; Ray's own processes would import from the home's folder first."""
     code = "import json; from jobs.worker import versions; print(json.dumps(versions()))"
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True)
     if done.returncode:

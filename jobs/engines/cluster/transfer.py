@@ -1,8 +1,8 @@
-"""How a request's files get to a worker on another machine, and back.
+"""Transfer a request's files to a worker on another machine, and back.
 
-Three ways, by `[jobs] storage`: empty, and the bytes travel with the request (through Ray's object store); a folder
-that every machine has at the same place (a network mount), and files in it are read where they are; any other folder
-or fsspec URL (s3://bucket/staging), and files are copied there for as long as the request takes.
+`[jobs] storage` chooses how. If it is empty, the bytes travel with the request (through Ray's object store). If it is a
+folder that all machines mount at the same place, files in it are read there, and others are copied into it. If it is an
+fsspec URL (s3://bucket/staging), they are copied there. Copies are removed after the request.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from typing import Any
 from core.errors import UserError
 
 LARGEST = 200 * 1024 * 1024
-"""Bytes of one file; the decoder takes no larger one either."""
+"""The most bytes of one file, as in the decoder."""
 
 STAGING = ".moodstem-staging"
 
 
-class Astray(Exception):  # noqa: N818 - an outcome
-    """A worker's machine cannot get at a file that is there: the machine is at fault, not the file."""
+class FileUnreachable(Exception):  # noqa: N818 - an outcome
+    """A worker's machine cannot read a file that exists: the machine is at fault, not the file."""
 
 
 @dataclass(frozen=True)
-class Parcel:
-    """A file on its way: `place` is a path or URL that the worker opens; None when the bytes come with the request."""
+class StagedFile:
+    """A file for a worker: `place` is the path or URL that it opens, None if the bytes come with the request."""
 
     suffix: str
     place: str | None = None
@@ -37,7 +37,7 @@ class Parcel:
 
 
 def check_storage(storage: str) -> None:
-    """Raises UserError when nothing can be kept at `storage`."""
+    """Raise UserError if no file can be stored at `storage`."""
     if not storage:
         return
     folder = _folder(storage)
@@ -54,10 +54,10 @@ def check_storage(storage: str) -> None:
             ) from error
 
 
-def pack(path: Path, storage: str) -> tuple[Parcel, bytes | None]:
-    """Make a file ready for the way; the bytes, if any, go with the parcel.
+def stage_file(path: Path, storage: str) -> tuple[StagedFile, bytes | None]:
+    """Make a file available to workers and return it, with its bytes if they travel with the request.
 
-    Raises UserError when the file is gone or too large.
+    Raises UserError if the file is missing or too large.
     """
     try:
         size = path.stat().st_size
@@ -70,54 +70,54 @@ def pack(path: Path, storage: str) -> tuple[Parcel, bytes | None]:
         )
     suffix = path.suffix
     if not storage:
-        return Parcel(suffix), path.read_bytes()
+        return StagedFile(suffix), path.read_bytes()
     folder = _folder(storage)
     if folder is not None:
         here = path.resolve()
         if here.is_relative_to(folder.resolve()):
-            return Parcel(suffix, str(here)), None
+            return StagedFile(suffix, str(here)), None
         target = folder / STAGING / f"{uuid.uuid4().hex}{suffix}"
         target.parent.mkdir(exist_ok=True)
         shutil.copyfile(path, target)
-        return Parcel(suffix, str(target), copied=True), None
+        return StagedFile(suffix, str(target), copied=True), None
     system, root = _filesystem(storage)
     url = f"{root.rstrip('/')}/{STAGING}/{uuid.uuid4().hex}{suffix}"
     system.makedirs(url.rpartition("/")[0], exist_ok=True)
     system.put_file(str(path), url)
-    return Parcel(suffix, f"{storage.partition('://')[0]}://{url}", copied=True), None
+    return StagedFile(suffix, f"{storage.partition('://')[0]}://{url}", copied=True), None
 
 
-def unpack(parcel: Parcel, content: bytes | None, folder: Path, name: str) -> Path:
-    """The worker's side: a path to read the file from. Raises Astray."""
-    path = folder / f"{name}{parcel.suffix}"
-    if parcel.place is None:
+def fetch_file(file: StagedFile, content: bytes | None, folder: Path, name: str) -> Path:
+    """Return the path where the worker reads the file. Raises FileUnreachable."""
+    path = folder / f"{name}{file.suffix}"
+    if file.place is None:
         path.write_bytes(content or b"")
         return path
-    if "://" not in parcel.place:
-        if not os.access(parcel.place, os.R_OK):
-            raise Astray(f"cannot read {parcel.place}: mount the folder there as it is here")
-        return Path(parcel.place)
+    if "://" not in file.place:
+        if not os.access(file.place, os.R_OK):
+            raise FileUnreachable(f"cannot read {file.place}: mount the folder there as it is here")
+        return Path(file.place)
     try:
-        system, url = _filesystem(parcel.place)
+        system, url = _filesystem(file.place)
         system.get_file(url, str(path))
     except Exception as error:  # each file system has its own
-        raise Astray(f"cannot fetch {parcel.place} ({type(error).__name__}: {error})") from error
+        raise FileUnreachable(f"cannot fetch {file.place} ({type(error).__name__}: {error})") from error
     return path
 
 
-def discard(parcel: Parcel) -> None:
-    """Remove the copy that was made for the way."""
-    if not parcel.copied or parcel.place is None:
+def discard_copy(file: StagedFile) -> None:
+    """Remove the copy of a file, if one was made."""
+    if not file.copied or file.place is None:
         return
-    if "://" not in parcel.place:
-        Path(parcel.place).unlink(missing_ok=True)
+    if "://" not in file.place:
+        Path(file.place).unlink(missing_ok=True)
         return
-    system, url = _filesystem(parcel.place)
+    system, url = _filesystem(file.place)
     system.rm_file(url)
 
 
 def write_back(files: Mapping[str, bytes], arguments: Mapping[str, Any]) -> None:
-    """What the worker wrote, to where the request wants it."""
+    """Write the files of the worker to the paths in the request's arguments."""
     for name, content in files.items():
         with Path(arguments[name]).open("wb") as file:
             file.write(content)
@@ -132,7 +132,7 @@ def _folder(storage: str) -> Path | None:
 
 
 def _filesystem(url: str) -> tuple[Any, str]:
-    """fsspec's file system for a URL, and the path inside. Raises ImportError or ValueError for unknown ones."""
+    """Return fsspec's file system for a URL, and the path inside. Raises ImportError or ValueError for unknown ones."""
     from fsspec.core import url_to_fs
 
     system, path = url_to_fs(url)

@@ -87,10 +87,10 @@ class Terminal:
 
     async def interrupted(self) -> str:
         """Ctrl+C, until it is heard: readline misses one that comes just before it looks."""
-        while "Stopped." not in self.seen:
+        while self.process.returncode is None and "Stopped." not in self.seen:
             os.write(self.master, b"\x03")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self.process.wait(), 10)
+                await asyncio.wait_for(self.process.wait(), 2)
         return await self.ended(1)
 
 

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import io
-from typing import Any
 
 import soundfile
 
 from core.moods.profile import Profile
-from tests.bot.conftest import World, labels, press_ids, within_budget, words
+from tests.bot.conftest import World, labels, picks, press_ids, within_budget, words
 
 
 async def with_mood(world: World, **moods: float) -> None:
     await world.bot.moods.finish(world.alice.id, Profile(moods))
-
-
-async def picks(world: World, **options: Any) -> Any:
-    shown = await world.alice.slash(world.channel, "recommend", **options)
-    assert shown.response is not None and shown.ephemeral
-    within_budget(shown.response)
-    return shown.response
 
 
 async def test_without_a_mood_it_offers_to_ask(world: World) -> None:

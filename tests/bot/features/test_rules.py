@@ -21,7 +21,7 @@ from bot.features.rules.cards import (
 from bot.service.catalogs import Catalogs
 from bot.words.rules import rule_named
 from core.library.consent import agree
-from core.library.rule_weights import Change
+from core.library.rule_weights import RuleChange
 from core.library.schema import open_database
 from core.library.tracks import Library
 from core.moods.profile import Profile
@@ -63,7 +63,7 @@ async def press(world: World, card: Any, label: str) -> Any:
     return pressed
 
 
-async def picks(world: World, channel: Any = None, who: Any = None) -> list[tuple[int, float]]:
+async def scores(world: World, channel: Any = None, who: Any = None) -> list[tuple[int, float]]:
     """What a calm member gets: track ids with their scores."""
     who = who or world.alice
     await world.bot.moods.finish(who.id, Profile({"peacefulness": 1.0}))
@@ -90,13 +90,13 @@ async def test_rules_can_be_browsed_by_mood_and_source(world: World) -> None:
 
 
 async def test_a_change_is_shown_before_it_is_made_and_counts_at_once(world: World) -> None:
-    before = await picks(world)
+    before = await scores(world)
     card = await opened(world)
     assert "The direction is the literature's" in words(card) and "as shipped" in words(card)
     await press(world, card, "More")
     text = words(card)
     assert ("what would change" in text and "No longer" in text) or "another place" in text
-    assert await picks(world) == before, "nothing is saved yet"
+    assert await scores(world) == before, "nothing is saved yet"
     to_come = [
         line.split(" · ")[0].split("** ")[1]
         for line in text.splitlines()
@@ -104,13 +104,13 @@ async def test_a_change_is_shown_before_it_is_made_and_counts_at_once(world: Wor
     ]
     await press(world, card, "Apply")
     assert "Saved" in words(card) and "set here" in words(card) and "Undo" in labels(card)
-    after = await picks(world)
+    after = await scores(world)
     assert after != before
     titles = [(await world.bot.library.get(track)).title for track, _ in after]
     assert to_come == titles, "the preview was true"
     await press(world, card, "Undo")
     assert "Undone" in words(card) and "set here" not in words(card)
-    assert await picks(world) == before
+    assert await scores(world) == before
     log = words((await world.admin.slash(world.channel, "admin log")).response)
     [rule] = [rule for rule in load_rules() if rule.id == "peacefulness.mix.loudness"]
     doubled = f"{2 * rule.weight:.2f}"
@@ -182,12 +182,12 @@ async def test_weights_are_one_servers_only(world: World) -> None:
     other = world.env.create_guild("Other", owner=mallory)
     there, boss = other.create_text_channel("general"), other.add_member(mallory)
     await agree(world.bot.database, mallory.id)
-    before = await picks(world)
+    before = await scores(world)
     card = await opened(world)
     await press(world, card, "Off")
     await press(world, card, "Apply")
-    assert await picks(world) != before
-    assert await picks(world, there, boss) == before, "the other server's answers are what they were"
+    assert await scores(world) != before
+    assert await scores(world, there, boss) == before, "the other server's answers are what they were"
     theirs = (await boss.slash(there, "admin rules")).response
     await boss.select(theirs.message, ["peacefulness"], custom_id=list_id(theirs, "rules_topic"))
     assert "of this server's own" not in words(theirs)
@@ -266,7 +266,7 @@ def test_every_card_of_every_rule_fits_in_every_language(language: str) -> None:
         for rule in load_rules():
             fits(
                 rule_card(
-                    rule, everything, "✅", Change(10**9, 10**18, rule.id, 1.0, 2.0, 10**9, None, False)
+                    rule, everything, "✅", RuleChange(10**9, 10**18, rule.id, 1.0, 2.0, 10**9, None, False)
                 )
             )
             asked = number_form(rule, 9.99)
@@ -280,7 +280,8 @@ def test_every_card_of_every_rule_fits_in_every_language(language: str) -> None:
         ]
         fits(preview_card(longest, everything, {**everything, longest.id: 0.0}, "9.99", outcomes, 0))
         changes = [
-            Change(10**9 + number, 10**18, longest.id, 1.23, 9.99, 10**9, 5, True) for number in range(PAGE)
+            RuleChange(10**9 + number, 10**18, longest.id, 1.23, 9.99, 10**9, 5, True)
+            for number in range(PAGE)
         ]
         known = {rule.id: rule for rule in load_rules()}
         fits(changes_card(changes, known, 3, more=True, undoable=changes[0]))

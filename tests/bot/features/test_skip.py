@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.moods.profile import Profile
 from core.recommend.steer import possible
-from tests.bot.conftest import World, press_ids, previews_ready, raw, walk, within_budget, words
-
-
-async def picks(world: World, who: Any, **options: Any) -> Any:
-    await world.bot.moods.finish(who.id, Profile({"peacefulness": 1.0}))
-    return (await who.slash(world.channel, "recommend", **options)).response
+from tests.bot.conftest import World, calm_picks, press_ids, previews_ready, raw, walk, within_budget, words
 
 
 def tracks(card: Any) -> list[int]:
@@ -29,7 +23,7 @@ async def kinds(world: World, who: Any) -> dict[int, str]:
 
 
 async def test_a_skipped_pick_gives_way_to_the_next_and_counts_afterwards(world: World) -> None:
-    card = await picks(world, world.alice)
+    card = await calm_picks(world, world.alice)
     before = tracks(card)
     assert skips(card) == [f"skip.{track}" for track in before]
     [custom_id] = [part["custom_id"] for part in walk(raw(card)) if part.get("type") == 3]
@@ -46,13 +40,13 @@ async def test_a_skipped_pick_gives_way_to_the_next_and_counts_afterwards(world:
     assert "can no longer be told" not in words(why), "the same question has the same answer"
     await world.alice.click(card.message, label="Undo")
     assert tracks(card) == before
-    await picks(world, world.alice)
+    await calm_picks(world, world.alice)
     rows = await world.bot.database.fetch("SELECT tracks FROM recommendation ORDER BY id")
     assert "taste.sound" not in rows[1]["tracks"] and "taste.sound" in rows[2]["tracks"]
 
 
 async def test_a_full_list_keeps_every_steer_and_leaves_out_skips(world: World) -> None:
-    card = await picks(world, world.alice)
+    card = await calm_picks(world, world.alice)
     steers = set(possible(await world.bot.catalogs.of(world.channel.guild.id)))
     for name in ("livelier", "more_wistful", "faster", "more_vocals", "more_bass", "louder"):
         [custom_id] = [part["custom_id"] for part in walk(raw(card)) if part.get("type") == 3]
@@ -64,7 +58,7 @@ async def test_a_full_list_keeps_every_steer_and_leaves_out_skips(world: World) 
 
 
 async def test_skip_beside_the_thumbs(world: World) -> None:
-    card = await picks(world, world.alice, count=12)
+    card = await calm_picks(world, world.alice, count=12)
     await world.alice.click(card.message, custom_id=press_ids(card, "rec_page")[-1])
     why = (await world.alice.click(card.message, label="Why 7?")).response
     track = tracks(why)[0]
@@ -80,7 +74,7 @@ async def test_skip_beside_the_thumbs(world: World) -> None:
 
 
 async def test_what_was_only_skipped_was_not_heard(world: World) -> None:
-    card = await picks(world, world.alice)
+    card = await calm_picks(world, world.alice)
     why = (await world.alice.click(card.message, label="Why 1?")).response
     await world.alice.click(why.message, label="Skip")
     history = (await world.alice.slash(world.channel, "history", only="played")).response
@@ -89,7 +83,7 @@ async def test_what_was_only_skipped_was_not_heard(world: World) -> None:
 
 async def test_the_next_pick_under_a_preview(world: World) -> None:
     await previews_ready(world)
-    card = await picks(world, world.alice)
+    card = await calm_picks(world, world.alice)
     shown = tracks(card)
     heard = (await world.alice.click(card.message, custom_id=f"ms:play:{shown[4]}")).response
     await world.restart()
@@ -105,7 +99,7 @@ async def test_the_next_pick_under_a_preview(world: World) -> None:
 
 
 async def test_nobody_skips_anothers_picks(world: World) -> None:
-    card = await picks(world, world.alice)
+    card = await calm_picks(world, world.alice)
     made = press_ids(card, "rec_more")[0].split(":")[2]
     shared = (await world.alice.click(card.message, label="Share")).response
     why = (await world.bob.click(shared.message, label="Why 1?")).response

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from core.moods.profile import Profile
-from tests.bot.conftest import World, labels, press_ids, within_budget, words
-
-
-async def picks(world: World, who: Any) -> Any:
-    await world.bot.moods.finish(who.id, Profile({"peacefulness": 1.0}))
-    return (await who.slash(world.channel, "recommend", count=5)).response
+from tests.bot.conftest import World, calm_picks, labels, press_ids, within_budget, words
 
 
 def first(card: Any) -> str:
@@ -18,7 +12,7 @@ def first(card: Any) -> str:
 
 
 async def test_a_no_counts_in_the_next_answer_and_after_a_restart(world: World) -> None:
-    card = await picks(world, world.alice)
+    card = await calm_picks(world, world.alice, count=5)
     disliked = first(card)
     why = (await world.alice.click(card.message, label="Why 1?")).response
     within_budget(why)
@@ -26,14 +20,14 @@ async def test_a_no_counts_in_the_next_answer_and_after_a_restart(world: World) 
     assert said.ephemeral and "won't come up again" in words(said.response)
     await world.restart()
     await world.bot.database.write("DELETE FROM recommendation")  # no freshness: taste alone
-    again = await picks(world, world.alice)
+    again = await calm_picks(world, world.alice, count=5)
     assert disliked not in [one.split(":")[2] for one in press_ids(again, "play")]
-    bobs = await picks(world, world.bob)
+    bobs = await calm_picks(world, world.bob, count=5)
     assert first(bobs) == disliked  # one's opinions are one's own
 
 
 async def test_a_like_under_the_preview_and_taken_back(world: World) -> None:
-    card = await picks(world, world.alice)
+    card = await calm_picks(world, world.alice, count=5)
     track = int(first(card))
     heard = await world.alice.click(card.message, custom_id=press_ids(card, "play")[0])
     feedback = world.bot.feedback
@@ -46,18 +40,18 @@ async def test_a_like_under_the_preview_and_taken_back(world: World) -> None:
 
 
 async def test_taste_is_named_among_the_reasons(world: World) -> None:
-    card = await picks(world, world.alice)
+    card = await calm_picks(world, world.alice, count=5)
     liked = press_ids(card, "play")[4].split(":")[2]
     await world.bot.feedback.say(world.alice.id, int(liked), True)
     await world.bot.database.write("DELETE FROM recommendation")
     await world.bot.database.write("UPDATE feedback SET at = at - 10")
-    again = await picks(world, world.alice)
+    again = await calm_picks(world, world.alice, count=5)
     [row] = await world.bot.database.fetch("SELECT tracks FROM recommendation")
     assert "taste.sound" in row["tracks"] and again is not None
 
 
 async def test_less_like_this_gives_other_picks_that_know_the_no(world: World) -> None:
-    card = await picks(world, world.alice)
+    card = await calm_picks(world, world.alice, count=5)
     disliked = first(card)
     before = {one.split(":")[2] for one in press_ids(card, "play")}
     why = (await world.alice.click(card.message, label="Why 1?")).response

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.words.explain import PARTS, left_out, part_label, signed, total
-from bot.words.wording import fact
+from bot.words.wording import measured
 from core.moods.profile import MOODS, PREFERENCES
 from core.recommend.steer import steers
 from core.recommend.table import occasions
@@ -60,7 +60,7 @@ def test_what_was_left_out_is_named() -> None:
 
 def test_how_tonal_a_sound_is_can_be_read_in_decibels() -> None:
     """Flatness is a ratio of powers near zero: '0.0001 here, 0.0000 there' says nothing."""
-    said = [fact("mix", "spectral_flatness", value, "", 0.1) for value in (0.0001, 0.00004, 0.0)]
+    said = [measured("mix", "spectral_flatness", value, "", 0.1) for value in (0.0001, 0.00004, 0.0)]
     assert [text[text.index("(") :] for text in said] == [
         "(flatness \u221240 dB)",
         "(flatness \u221244 dB)",

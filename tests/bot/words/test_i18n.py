@@ -16,7 +16,7 @@ from bot.words.i18n import joined, number, percent, tr, trn
 from bot.words.moods import mood_label, profile_text, translated
 from core.moods.profile import Profile
 from core.moods.questionnaire import next_question
-from core.spoken import LANGUAGES, nearest, speaking, spoken
+from core.spoken import LANGUAGES, nearest_language, speaking, spoken
 from research import messages
 from research.messages import CATALOGUES, faults, found
 
@@ -71,7 +71,7 @@ def test_lists() -> None:
 
 
 def test_the_nearest_language() -> None:
-    assert [nearest(code) for code in ("de", "de-AT", "es-419", "en-GB", "fr", "", None)] == [
+    assert [nearest_language(code) for code in ("de", "de-AT", "es-419", "en-GB", "fr", "", None)] == [
         "de", "de", "es", "en", None, None, None,
     ]  # fmt: skip
 

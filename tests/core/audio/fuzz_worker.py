@@ -57,7 +57,7 @@ def main() -> None:
     decoder = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(decoder)
     if form:
-        decoder._import_all_of_av()
+        decoder.import_all_of_av()
     else:
         import soundfile  # noqa: F401
     limits = {

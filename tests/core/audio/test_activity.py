@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 SECONDS = 12
 
 
-def song(**changed: Floats) -> dict[str, Floats]:
+def true_stems(**changed: Floats) -> dict[str, Floats]:
     """Drums, bass and a piano chord in every second bar, as true stems at 22.05 kHz; `changed` replaces stems."""
     n = SECONDS * RATE
     on = (np.arange(n) // (3 * RATE)) % 2 == 0
@@ -39,7 +39,7 @@ def shares(description: Description) -> dict[str, float]:
 
 
 def test_true_stems() -> None:
-    found = described(song())
+    found = described(true_stems())
     assert shares(found) == pytest.approx(
         {"drums": 1, "bass": 1, "piano": 0.5, "vocals": 0, "guitar": 0, "other": 0}, abs=0.04
     )
@@ -52,7 +52,7 @@ def test_true_stems() -> None:
 @pytest.mark.parametrize("leakage_db", [-25, -15, -10])
 def test_leakage_is_not_playing(leakage_db: float) -> None:
     """Every stem gets a share of the whole mix, as from a poor separator."""
-    stems = song()
+    stems = true_stems()
     mix = np.sum(list(stems.values()), axis=0)
     gain = np.float32(10 ** (leakage_db / 20))
     leaky = {stem: signal + gain * (mix - signal) for stem, signal in stems.items()}
@@ -64,11 +64,11 @@ def test_leakage_is_not_playing(leakage_db: float) -> None:
 
 def test_a_quiet_instrument_plays() -> None:
     """A guitar 26 dB below the mix still sounds in bands of its own."""
-    stems = song()
+    stems = true_stems()
     quiet = tone(1568, SECONDS, RATE, 1.0) + tone(2349, SECONDS, RATE, 0.5)
     rest = np.sqrt(np.mean(np.sum(list(stems.values()), axis=0) ** 2))
     quiet = (quiet * rest * 10 ** (-26 / 20) / np.sqrt(np.mean(quiet**2))).astype(np.float32)
-    found = described(song(guitar=quiet))
+    found = described(true_stems(guitar=quiet))
     assert shares(found)["guitar"] > 0.9
     assert found.instruments["guitar"]["level_db"] == pytest.approx(-26, abs=0.5)
 
@@ -88,7 +88,7 @@ def test_single_note() -> None:
 def test_a_click_is_too_short_to_describe() -> None:
     click = np.zeros(SECONDS * RATE, np.float32)
     click[3 * RATE : 3 * RATE + 200] = 0.5
-    found = described(song(other=click))
+    found = described(true_stems(other=click))
     assert shares(found)["other"] < 0.03 and "other" not in found.descriptors
 
 
@@ -134,7 +134,7 @@ def test_true_stems_of_a_real_song() -> None:
 
 
 def test_stems_of_another_length_are_fitted() -> None:
-    stems = song()
+    stems = true_stems()
     mix = np.sum(list(stems.values()), axis=0)
     uneven = stems | {"drums": stems["drums"][:-700], "bass": np.pad(stems["bass"], (0, 5000))}
     assert shares(described(uneven, mix)) == pytest.approx(shares(described(stems, mix)), abs=0.01)

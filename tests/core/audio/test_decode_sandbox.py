@@ -39,7 +39,7 @@ def test_a_playlist_behind_an_audio_header_opens_nothing(tmp_path: Path) -> None
 
 def _attempt_everything(folder: Path, answer: multiprocessing.connection.Connection) -> None:  # type: ignore[name-defined]
     """Give up all rights, then try what whoever took over a decoder would try; answer what was missing and what went well."""
-    from core.audio import _decoder
+    from core.audio import decoder_child
 
     libc = ctypes.CDLL(None, use_errno=True)
     x86, parent, database = os.uname().machine == "x86_64", os.getppid(), folder / "moodstem.db"
@@ -66,7 +66,9 @@ def _attempt_everything(folder: Path, answer: multiprocessing.connection.Connect
         "ptrace": lambda: call(101 if x86 else 117, 16, parent, 0, 0),
         "readv": lambda: call(310 if x86 else 270, parent, 0, 0, 0, 0, 0),
     }
-    missing = _decoder.give_up_rights({"memory_bytes": 1 << 40, "output_bytes": 1 << 20, "cpu_seconds": 10})
+    missing = decoder_child.give_up_rights(
+        {"memory_bytes": 1 << 40, "output_bytes": 1 << 20, "cpu_seconds": 10}
+    )
     went_well = []
     for name, what in attempts.items():
         try:

@@ -12,7 +12,7 @@ from core.audio.spectrum import analyse_frames
 from core.audio.types import FRAME_RATE, STEMS
 from core.separation.unet import load_unet
 from research.training.gate import Heard, errors, fit, left_out
-from tests.core.audio.test_activity import song
+from tests.core.audio.test_activity import true_stems
 
 
 def test_levels_are_those_against_the_mix() -> None:
@@ -45,7 +45,7 @@ def test_views_are_the_frame_its_neighbourhood_and_the_song() -> None:
     assert median.shape == high.shape == (1, 1) and high[0, 0] == 1
 
 
-def made_up(number: int) -> Heard:
+def noise_song(number: int) -> Heard:
     """A song of noise in which a stem sounds where its first level is above the mean of the others'."""
     rng = np.random.default_rng(number)
     view = np.repeat(rng.normal(0, 1, (40, 3 * len(STEMS))), 50, axis=0).astype(np.float32)
@@ -56,7 +56,7 @@ def made_up(number: int) -> Heard:
 
 
 def test_what_depends_on_the_other_stems_is_learnt() -> None:
-    songs = [made_up(number) for number in range(12)]
+    songs = [noise_song(number) for number in range(12)]
     held_out = left_out(songs, 0.001)
     assert held_out.shape == (12, len(STEMS)) and held_out.mean() < 0.04
     guess = np.zeros_like(fit(songs, 0.001)[0]), np.zeros(len(STEMS), np.float32)
@@ -74,7 +74,7 @@ def test_a_song_rendered_twice_is_left_out_whole(monkeypatch: pytest.MonkeyPatch
         return real(songs, penalty)
 
     monkeypatch.setattr(gate, "fit", watched)
-    songs = [made_up(number) for number in range(8)]
+    songs = [noise_song(number) for number in range(8)]
     left_out([*songs, *songs], 0.1)
     assert [len(names) for names in fitted] == [6] * 4
 
@@ -95,7 +95,7 @@ def described(stems: dict[str, NDArray[np.float32]]) -> tuple[Detector, dict[str
 
 def test_the_shipped_detector_on_true_stems() -> None:
     """It learnt from leaking stems; where nothing leaks it must tell the same instruments."""
-    shares = described(song())[1]
+    shares = described(true_stems())[1]
     assert shares["drums"] > 0.9 and shares["bass"] > 0.9 and shares["piano"] > 0.3
     assert max(shares[stem] for stem in ("vocals", "guitar", "other")) < 0.05
 

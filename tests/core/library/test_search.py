@@ -21,7 +21,7 @@ from core.library.scope import LibraryScope
 from core.library.search import SOUNDS, Filters, Found, complete, genres, hit, search, visible
 from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library, put_latent
-from core.recommend.search_semantics import strengths
+from core.recommend.search_semantics import meaning_strengths
 from tests.make import save_analysis, upsert_track
 
 EVERYTHING = LibraryScope(None)
@@ -59,7 +59,12 @@ async def put(library: Library, title: str, **facts: Any) -> int:
 async def find(database: Database, text: str, filters: Filters = Filters(), **options: Any) -> Found:  # noqa: B008
     catalog = await load_catalog(database, LibraryScope(None))
     return await search(
-        database, EVERYTHING, parse(text), filters, sounds=functools.partial(strengths, catalog), **options
+        database,
+        EVERYTHING,
+        parse(text),
+        filters,
+        sounds=functools.partial(meaning_strengths, catalog),
+        **options,
     )
 
 

@@ -15,15 +15,15 @@ import pytest
 from bot.words.pictures import details_words
 from core.library.samples import manifest
 from core.pictures import drawing
-from tests.core.pictures.test_spectrograms import analysis
+from tests.core.pictures.test_spectrograms import six_stems
 from tests.refusals import refusal
 
-WORDS = details_words(analysis(), 3)
+WORDS = details_words(six_stems(), 3)
 
 
 async def drawn(audio: Path | None, words: Mapping[str, str] = WORDS) -> dict[str, bytes]:
     return await drawing.draw_details(
-        analysis(), {"mix.tempo": 0.5}, title="A", words=words, audio=audio, max_seconds=60
+        six_stems(), {"mix.tempo": 0.5}, title="A", words=words, audio=audio, max_seconds=60
     )
 
 

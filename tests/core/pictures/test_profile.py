@@ -16,7 +16,7 @@ from core.library.catalog import Catalog
 from core.pictures.drawing import profile_features
 from core.pictures.profile import ROWS, profile_picture, shade
 from core.track_analysis import TrackAnalysis
-from tests.core.pictures.test_spectrograms import analysis, as_drawn_before, image
+from tests.core.pictures.test_spectrograms import as_drawn_before, image, six_stems
 from tests.make import sample_analyses
 
 
@@ -29,17 +29,19 @@ class Piece:
     content_hash: str = ""
 
 
-def made_up(heard: tuple[str, ...]) -> tuple[TrackAnalysis, dict[str, float]]:
+def whole_scale(heard: tuple[str, ...]) -> tuple[TrackAnalysis, dict[str, float]]:
     """Percentiles that run through the whole scale, for the sources that are heard."""
     names = [
         name for name in profile_features() if name.partition(".")[0] in heard and name != "mix.activity"
     ]
-    track = analysis(descriptors={source: {"loudness": {"value": -20.0, "unit": "LUFS"}} for source in heard})
+    track = six_stems(
+        descriptors={source: {"loudness": {"value": -20.0, "unit": "LUFS"}} for source in heard}
+    )
     return track, {name: k / (len(names) - 1) for k, name in enumerate(names)}
 
 
 def test_profile_picture() -> None:
-    track, percentiles = made_up(("mix", "drums", "bass", "guitar", "piano"))
+    track, percentiles = whole_scale(("mix", "drums", "bass", "guitar", "piano"))
     as_drawn_before(
         "profile", profile_picture(percentiles, track, "Pistachio Ice Cream", details_words(track, 170))
     )
@@ -53,7 +55,7 @@ def columns(png: bytes) -> list[NDArray[np.uint8]]:
 
 
 def test_a_silent_stem_has_an_empty_column() -> None:
-    track, percentiles = made_up(("mix", "drums"))
+    track, percentiles = whole_scale(("mix", "drums"))
     drawn = columns(
         profile_picture(
             percentiles | {"vocals.activity": 0.2, "vocals.loudness": 0.0},
@@ -68,10 +70,10 @@ def test_a_silent_stem_has_an_empty_column() -> None:
 
 
 def test_without_stems_only_the_track() -> None:
-    track, percentiles = made_up(("mix",))
-    bare = analysis(instruments={}, descriptors=track.descriptors)
+    track, percentiles = whole_scale(("mix",))
+    bare = six_stems(instruments={}, descriptors=track.descriptors)
     image(profile_picture(percentiles, bare, "x", details_words(bare, 3)))
-    silence = analysis(instruments={}, descriptors={})
+    silence = six_stems(instruments={}, descriptors={})
     image(profile_picture({}, silence, "silence", details_words(silence, 0)))
 
 

@@ -25,7 +25,7 @@ from tests.make import tone
 GOLDEN = Path(__file__).with_name("golden")
 
 
-def analysis(**changes: object) -> TrackAnalysis:
+def six_stems(**changes: object) -> TrackAnalysis:
     shares = dict(zip(STEMS, (1.0, 0.5, 0.0, 0.25, 0.97, 0.03), strict=True))
     facts: dict[str, object] = {
         "content_hash": "0", "duration_s": 20.0, "separator": "true", "tempo_bpm": 110.0, "notes": [],
@@ -37,7 +37,7 @@ def analysis(**changes: object) -> TrackAnalysis:
     return make.analysis(**facts | changes)
 
 
-WORDS = details_words(analysis(), 1)
+WORDS = details_words(six_stems(), 1)
 
 
 @pytest.fixture(scope="module")
@@ -66,28 +66,30 @@ def as_drawn_before(name: str, png: bytes) -> None:
 
 def test_analysis_picture(sound: NDArray[np.float32]) -> None:
     as_drawn_before(
-        "analysis", pictures.analysis_picture(Audio(sound, RATE), analysis(), "Pistachio Ice Cream", WORDS)
+        "analysis", pictures.analysis_picture(Audio(sound, RATE), six_stems(), "Pistachio Ice Cream", WORDS)
     )
 
 
 def test_without_stems(sound: NDArray[np.float32]) -> None:
-    bare = analysis(instruments={}, activity_curve={}, tempo_bpm=None, key=None, mode=None)
+    bare = six_stems(instruments={}, activity_curve={}, tempo_bpm=None, key=None, mode=None)
     as_drawn_before("without_stems", pictures.analysis_picture(Audio(sound, RATE), bare, "Mix only", WORDS))
 
 
 def test_contrast_picture(sound: NDArray[np.float32]) -> None:
     as_drawn_before(
-        "contrast", pictures.contrast_picture(Audio(sound, RATE), analysis(), "Musical contrast", WORDS)
+        "contrast", pictures.contrast_picture(Audio(sound, RATE), six_stems(), "Musical contrast", WORDS)
     )
 
 
 def test_chroma_picture(sound: NDArray[np.float32]) -> None:
-    as_drawn_before("chroma", pictures.chroma_picture(Audio(sound, RATE), analysis(), "Pitch classes", WORDS))
+    as_drawn_before(
+        "chroma", pictures.chroma_picture(Audio(sound, RATE), six_stems(), "Pitch classes", WORDS)
+    )
 
 
 def test_one_channel_gives_the_same_picture(sound: NDArray[np.float32]) -> None:
     mono, stereo = Audio(sound, RATE), Audio(np.stack([sound, sound]), RATE)
-    drawn = [pictures.analysis_picture(audio, analysis(), "A", WORDS) for audio in (mono, stereo)]
+    drawn = [pictures.analysis_picture(audio, six_stems(), "A", WORDS) for audio in (mono, stereo)]
     assert drawn[0] == drawn[1]
 
 
@@ -105,7 +107,7 @@ def test_one_channel_gives_the_same_picture(sound: NDArray[np.float32]) -> None:
     ],
 )
 def test_any_title(title: str, sound: NDArray[np.float32], recwarn: pytest.WarningsRecorder) -> None:
-    picture = image(pictures.analysis_picture(Audio(sound[: 4 * RATE], RATE), analysis(), title, WORDS))
+    picture = image(pictures.analysis_picture(Audio(sound[: 4 * RATE], RATE), six_stems(), title, WORDS))
     assert not [w for w in recwarn if "Glyph" in str(w.message)]
     assert (picture[:, -12:] == picture[-1, -1]).all(), "the title runs into the edge"
 
@@ -120,13 +122,13 @@ def test_silence_and_very_short_and_long() -> None:
         image(
             pictures.analysis_picture(
                 Audio(np.zeros(samples, np.float32), RATE),
-                analysis(duration_s=max(samples / RATE, 0.01)),
+                six_stems(duration_s=max(samples / RATE, 0.01)),
                 "x",
                 WORDS,
             )
         )
     long = Audio(np.zeros(600 * RATE, np.float32), RATE)
-    image(pictures.analysis_picture(long, analysis(duration_s=600.0), "x", WORDS))
+    image(pictures.analysis_picture(long, six_stems(duration_s=600.0), "x", WORDS))
 
 
 def test_colours_differ_and_stand_out() -> None:
@@ -140,7 +142,9 @@ def test_threads_draw_at_the_same_time(sound: NDArray[np.float32]) -> None:
     audio = Audio(sound, RATE)
     made: list[bytes] = []
     threads = [
-        threading.Thread(target=lambda: made.append(pictures.analysis_picture(audio, analysis(), "A", WORDS)))
+        threading.Thread(
+            target=lambda: made.append(pictures.analysis_picture(audio, six_stems(), "A", WORDS))
+        )
         for _ in range(4)
     ]
     for thread in threads:

@@ -23,7 +23,7 @@ from core.pictures import spectrograms as pictures
 from core.pictures.drawing import profile_features
 from core.recommend import acoustic_similarity
 from core.spoken import LANGUAGES, speaking
-from tests.core.pictures.test_spectrograms import RATE, analysis
+from tests.core.pictures.test_spectrograms import RATE, six_stems
 
 TITLE = "Xyzzy"
 SOUND = Audio(np.random.default_rng(1).uniform(-0.5, 0.5, 3 * RATE).astype(np.float32), RATE)
@@ -55,7 +55,7 @@ def parts() -> list[tuple[str, str, str, float, str]]:
 
 
 def compared() -> bytes:
-    bare = analysis(key="Eb", mode="minor")
+    bare = six_stems(key="Eb", mode="minor")
     sides = [comparison.Side(TITLE, bare, SOUND), comparison.Side(TITLE, bare, None)]
     return comparison.comparison_picture(sides[0], sides[1], parts(), comparison_words(0.12))
 
@@ -65,14 +65,14 @@ def profile() -> bytes:
         source: {"loudness": {"value": -20.0}} for source in ("mix", "drums", "vocals", "guitar", "other")
     }
     shares = dict.fromkeys(profile_features(), 0.7)
-    track = analysis(descriptors=heard)
+    track = six_stems(descriptors=heard)
     return profile_picture.profile_picture(shares, track, TITLE, details_words(track, 1234))
 
 
 DRAWN: dict[str, Callable[[], bytes]] = {
-    "analysis": lambda: pictures.analysis_picture(SOUND, analysis(), TITLE, details_words(analysis(), 1)),
-    "contrast": lambda: pictures.contrast_picture(SOUND, analysis(), TITLE, details_words(analysis(), 1)),
-    "chroma": lambda: pictures.chroma_picture(SOUND, analysis(), TITLE, details_words(analysis(), 1)),
+    "analysis": lambda: pictures.analysis_picture(SOUND, six_stems(), TITLE, details_words(six_stems(), 1)),
+    "contrast": lambda: pictures.contrast_picture(SOUND, six_stems(), TITLE, details_words(six_stems(), 1)),
+    "chroma": lambda: pictures.chroma_picture(SOUND, six_stems(), TITLE, details_words(six_stems(), 1)),
     "profile": profile,
     "comparison": compared,
     "journey": lambda: journey_picture.journey_picture(way(), journey_words(*way()["ends"])),

@@ -31,7 +31,7 @@ from core.recommend.tuning import (
     undo,
     weight_from,
 )
-from core.recommend.weight_preview import preview, samples
+from core.recommend.weight_preview import outcomes_of, samples
 from tests.core.recommend.test_counterfactual import with_value
 from tests.core.recommend.worlds import random_catalog
 from tests.refusals import refusal
@@ -158,7 +158,7 @@ def test_the_preview_is_what_comes() -> None:
         *(next(rule for rule in RULES if getattr(rule, kind)) for kind in ("occasion", "preference")),
     ):
         after = {rule.id: 10.0}
-        outcomes = preview(WORLD, rule, after)
+        outcomes = outcomes_of(WORLD, rule, after)
         assert len(outcomes) == 9 and [one.sample for one in outcomes] == samples(rule)
         for outcome in outcomes:
             then = recommend(tuned(WORLD, after), outcome.sample.profile, outcome.sample.occasion, 10)
@@ -169,7 +169,7 @@ def test_the_preview_is_what_comes() -> None:
                 assert place.before == (was.index(place.track.id) + 1 if place.track.id in was else None)
             assert len(outcome.gone) == outcome.new
         assert any(outcome.new or outcome.moved for outcome in outcomes), rule.id
-        unchanged = preview(WORLD, rule, {})
+        unchanged = outcomes_of(WORLD, rule, {})
         assert not any(outcome.new or outcome.moved for outcome in unchanged)
 
 

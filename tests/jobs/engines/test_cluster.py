@@ -325,7 +325,7 @@ async def test_sigterm_drains_a_worker_of_the_cluster(
 ) -> None:
     queue = Queue(database)
     for number in range(6):
-        write_tone(settings.uploads / str(number), 200 + 40 * number, 1.1)
+        write_tone(settings.uploads / str(number), 200 + 40 * number, 400.0 if number == 1 else 1.1)
         await queue.enqueue(
             "analyse", {"path": str(number), "name": f"{number}.ogg", "words": WORDS}, user_id=number
         )

@@ -16,7 +16,7 @@ from jobs.engines.base import Crashed, Request, WorkerOptions
 from jobs.engines.local import LocalEngine
 from jobs.engines.pool import Pool
 from jobs.kinds.base import TaskSettings
-from jobs.kinds.index import index_folder
+from jobs.kinds.index import FolderIndex
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
 from tests.jobs.helpers import STUBS, until
@@ -99,7 +99,7 @@ async def test_a_folder_is_indexed_side_by_side(database: Database, tmp_path: Pa
     shutil.copy(tmp_path / "music" / "0.ogg", tmp_path / "music" / "0 again.ogg")
     pool = Watching([LocalEngine(WorkerOptions("none")) for _ in range(2)])
     try:
-        report = await index_folder(tmp_path / "music", database, pool)
+        report = await FolderIndex(tmp_path / "music", database, pool).run()
     finally:
         await pool.stop()
     assert (report.added, report.duplicates, report.failures) == (5, 1, 0)

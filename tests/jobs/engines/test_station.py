@@ -13,7 +13,14 @@ import pytest
 from core.errors import fact
 from jobs.engines.base import Limits, Request, WorkerOptions
 from jobs.engines.cluster.station import FOLDER, Outcome, Station
-from jobs.engines.cluster.transfer import Astray, Parcel, check_storage, discard, pack, unpack
+from jobs.engines.cluster.transfer import (
+    FileUnreachable,
+    StagedFile,
+    check_storage,
+    discard_copy,
+    fetch_file,
+    stage_file,
+)
 from tests.jobs.helpers import STUBS
 from tests.make import WORDS, write_tone
 from tests.refusals import refusal
@@ -39,7 +46,7 @@ async def station(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
 
 async def end(station: Station, number: int, seen: list[tuple[str, float]] | None = None) -> Outcome:
     while True:
-        look = await station.look(number)
+        look = await station.status(number)
         if look.progress and seen is not None:
             seen.append(look.progress)
         if look.outcome is not None:
@@ -106,7 +113,7 @@ async def test_progress_and_cancel(station: Make, tmp_path: Path) -> None:
 
 async def test_files_travel_there_and_back(station: Make, tmp_path: Path) -> None:
     music = write_tone(tmp_path / "Song.ogg", 330, title="Title")
-    parcel, content = pack(music, "")
+    file, content = stage_file(music, "")
     arguments = {
         "path": "at home",
         "name": "x.ogg",
@@ -117,7 +124,7 @@ async def test_files_travel_there_and_back(station: Make, tmp_path: Path) -> Non
     await (worker := station()).begin(
         1,
         Request("analyse", arguments, reads=("path",), writes=("picture",)),
-        {"path": parcel},
+        {"path": file},
         content,
     )
     outcome = await end(worker, 1)
@@ -128,7 +135,9 @@ async def test_files_travel_there_and_back(station: Make, tmp_path: Path) -> Non
 
 async def test_a_file_that_this_machine_does_not_see(station: Make, tmp_path: Path) -> None:
     worker = station()
-    await worker.begin(1, Request("echo", {}, reads=("path",)), {"path": Parcel(".ogg", "/no/a.ogg")}, None)
+    await worker.begin(
+        1, Request("echo", {}, reads=("path",)), {"path": StagedFile(".ogg", "/no/a.ogg")}, None
+    )
     outcome = await end(worker, 1)
     assert outcome.kind == "astray"
     assert "/no/a.ogg" in outcome.message
@@ -137,10 +146,10 @@ async def test_a_file_that_this_machine_does_not_see(station: Make, tmp_path: Pa
 def test_shared_storage_is_read_in_place(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     inside = write_tone(shared / "music" / "a.ogg")
-    parcel, content = pack(inside, str(shared))
+    file, content = stage_file(inside, str(shared))
     assert content is None
-    assert unpack(parcel, content, tmp_path, "path") == inside
-    discard(parcel)
+    assert fetch_file(file, content, tmp_path, "path") == inside
+    discard_copy(file)
     assert inside.exists()  # it is no copy
 
 
@@ -150,15 +159,15 @@ def test_other_files_are_staged_and_removed(tmp_path: Path, scheme: str) -> None
     shared.mkdir()
     work.mkdir()
     outside = write_tone(tmp_path / "a.ogg")
-    parcel, content = pack(outside, f"{scheme}{shared}")
+    file, content = stage_file(outside, f"{scheme}{shared}")
     assert content is None
-    path = unpack(parcel, content, work, "path")
+    path = fetch_file(file, content, work, "path")
     assert path.read_bytes() == outside.read_bytes()
     assert path.suffix == ".ogg"
-    discard(parcel)
+    discard_copy(file)
     assert [found for found in shared.rglob("*") if found.is_file()] == []
-    with pytest.raises(Astray):
-        unpack(parcel, content, tmp_path / "nowhere", "path")
+    with pytest.raises(FileUnreachable):
+        fetch_file(file, content, tmp_path / "nowhere", "path")
 
 
 def test_storage_that_cannot_be_used_is_said_at_once(tmp_path: Path) -> None:
@@ -172,9 +181,9 @@ def test_storage_that_cannot_be_used_is_said_at_once(tmp_path: Path) -> None:
 
 def test_what_is_gone_or_too_large_is_the_files_fault(tmp_path: Path) -> None:
     with refusal("cannot be opened"):
-        pack(tmp_path / "nothing.ogg", "")
+        stage_file(tmp_path / "nothing.ogg", "")
     large = tmp_path / "large.wav"
     with large.open("wb") as file:
         os.truncate(file.fileno(), 300 * 1024 * 1024)
     with refusal("315 MB"):
-        pack(large, "")
+        stage_file(large, "")

@@ -1,10 +1,9 @@
-"""A queue that tries again at once, and a runner that really analyses, without a separator."""
+"""A runner that really analyses, without a separator."""
 
 from __future__ import annotations
 
 import pytest
 
-from core.library.database import Database
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
 from jobs.queue import Queue
@@ -12,10 +11,5 @@ from jobs.runner import Pace, Runner
 
 
 @pytest.fixture
-def queue(database: Database) -> Queue:
-    return Queue(database, backoff_s=0.01)
-
-
-@pytest.fixture
-def runner(queue: Queue, warm_engine: LocalEngine, settings: TaskSettings) -> Runner:
-    return Runner(queue, warm_engine, settings, pace=Pace(progress_s=0.0))
+def runner(live_queue: Queue, warm_engine: LocalEngine, settings: TaskSettings) -> Runner:
+    return Runner(live_queue, warm_engine, settings, pace=Pace(progress_s=0.0))

@@ -81,7 +81,7 @@ async def test_the_same_audio_is_analysed_once(
 
 
 async def test_two_uploads_of_the_same_audio_that_race(
-    queue: Queue, warm_engine: LocalEngine, settings: TaskSettings, database: Database
+    live_queue: Queue, warm_engine: LocalEngine, settings: TaskSettings, database: Database
 ) -> None:
     """Two workers, two members, the same file at the same moment: one analysis, two answers."""
     asked: list[str] = []
@@ -97,19 +97,19 @@ async def test_two_uploads_of_the_same_audio_that_race(
     write_tone(settings.uploads / "one")
     shutil.copy(settings.uploads / "one", settings.uploads / "two")
     jobs = [
-        await queue.enqueue(
+        await live_queue.enqueue(
             "analyse", {"path": path, "words": WORDS}, user_id=user, guild_id=7, subject="audio:same"
         )
         for user, path in enumerate(("one", "two"), 1)
     ]
     async with await open_database(database.path) as second:
         runners = [
-            Runner(queue, Counting(), settings),
+            Runner(live_queue, Counting(), settings),
             Runner(Queue(second, backoff_s=0.01), Counting(), settings),
         ]
-        while (await queue.counts())["done"] < 2:
+        while (await live_queue.counts())["done"] < 2:
             await asyncio.gather(*(runner.run_one() for runner in runners))
-    results = [found.result for job in jobs if (found := await queue.get(job.id))]
+    results = [found.result for job in jobs if (found := await live_queue.get(job.id))]
     assert len(asked) == 1
     assert results[0] is not None and results[1] is not None
     assert results[0]["track_id"] == results[1]["track_id"]
@@ -214,19 +214,21 @@ async def test_a_worker_killed_in_the_middle_leaves_no_file(
     assert len(files_in(settings.data)) == 2
 
 
-async def test_cancelled_uploads_leave_nothing(runner: Runner, settings: TaskSettings, queue: Queue) -> None:
+async def test_cancelled_uploads_leave_nothing(
+    runner: Runner, settings: TaskSettings, live_queue: Queue
+) -> None:
     write_tone(settings.uploads / "abc", seconds=240)  # long enough to be cancelled in the middle
-    job = await queue.enqueue("analyse", {"path": "abc", "name": "x.ogg", "words": WORDS}, user_id=1)
+    job = await live_queue.enqueue("analyse", {"path": "abc", "name": "x.ogg", "words": WORDS}, user_id=1)
     running = asyncio.create_task(runner.run_one())
 
     async def started() -> bool:
-        seen = await queue.get(job.id)
+        seen = await live_queue.get(job.id)
         return seen is not None and seen.state == "running"
 
     await until(started)
-    await queue.cancel(job.id)
+    await live_queue.cancel(job.id)
     await running
-    seen = await queue.get(job.id)
+    seen = await live_queue.get(job.id)
     assert seen is not None
     assert seen.state == "cancelled"
     assert files_in(settings.data) == set()

@@ -23,7 +23,7 @@ from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Request
 from jobs.engines.local import LocalEngine
 from jobs.kinds.base import TaskSettings
-from jobs.kinds.index import IndexProgress, IndexReport, index_folder
+from jobs.kinds.index import FolderIndex, IndexProgress, IndexReport
 from jobs.queue import Queue
 from jobs.runner import Pace, Runner
 from tests.make import WORDS, write_tone
@@ -76,7 +76,7 @@ def music(tmp_path: Path) -> Path:
 def index(music: Path, database: Database, counting: Counting) -> Index:
     async def run(folder: Path = music, **more: Any) -> IndexReport:
         counting.analysed.clear()
-        return await index_folder(folder, database, counting, **more)
+        return await FolderIndex(folder, database, counting, **more).run()
 
     return run
 

@@ -25,7 +25,9 @@ from research.eval.relevance import auc, lift, prior_correlation, relevance
 RNG = np.random.default_rng(5)
 
 
-def made_up(count: int = 60, artists: int = 12) -> tuple[list[dict[str, Any]], list[TrackAnalysis]]:
+def labelled_by_loudness(
+    count: int = 60, artists: int = 12
+) -> tuple[list[dict[str, Any]], list[TrackAnalysis]]:
     """Labels for power follow loudness, those for peacefulness its opposite; tempo means nothing."""
     loudness, tempo = RNG.normal(-15, 4, count), RNG.uniform(60, 170, count)
     rows, analyses = [], []
@@ -98,7 +100,7 @@ def test_folds_never_split_an_artist() -> None:
 
 def test_the_report_says_what_calibration_brings_and_writes_nothing_unasked() -> None:
     before = {rule.id: rule.weight for rule in load_rules()}
-    rows, analyses = made_up()
+    rows, analyses = labelled_by_loudness()
     report = calibrate(rows, analyses, seeds=(0,))
     assert report["tracks"] == 60 and report["artists"] == 12 and report["separator"] == "none"
     assert report["written"] == [] and before == {rule.id: rule.weight for rule in load_rules()}
@@ -112,7 +114,7 @@ def test_the_report_says_what_calibration_brings_and_writes_nothing_unasked() ->
 
 
 def test_a_stem_that_tells_adds_to_the_mix_and_one_that_does_not_adds_nothing() -> None:
-    rows, analyses = made_up()
+    rows, analyses = labelled_by_loudness()
     analyses = [replace(analysis, separator="htdemucs_6s") for analysis in analyses]
     drums = RNG.random(len(rows))
     for row, analysis, activity in zip(rows, analyses, drums, strict=True):
@@ -156,7 +158,7 @@ def written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_what_is_written_is_used_and_its_tracks_are_cross_validated(written: Path) -> None:
-    rows, analyses = made_up()
+    rows, analyses = labelled_by_loudness()
     assert relevance(rows, analyses)["weights"] == "shipped"
     report = calibrate(rows, analyses, write=True, seeds=(0,))
     assert report["written"] == ["reference.json", "weights.toml"]
@@ -165,14 +167,14 @@ def test_what_is_written_is_used_and_its_tracks_are_cross_validated(written: Pat
     shipped = {rule.id: rule.weight for rule in load_rules()}
     assert shipped["power.mix.loudness"] == report["weights"]["power.mix.loudness"]["after"]
     assert relevance(rows, analyses)["weights"] == "cross-validated by artist"
-    others, theirs = made_up()
+    others, theirs = labelled_by_loudness()
     for i, analysis in enumerate(theirs):
         object.__setattr__(analysis, "content_hash", f"x{i:063x}")
     assert relevance(others, theirs)["weights"] == "shipped"
 
 
 def test_relevance_has_the_shape_of_the_contract() -> None:
-    rows, analyses = made_up(24, 6)
+    rows, analyses = labelled_by_loudness(24, 6)
     found = relevance(rows, analyses)
     assert found["tracks"] == 24 and set(found["moods"]) == {"power", "peacefulness"}
     assert set(found["baselines"]) == {"random", "mix_only", "uncalibrated", "ridge", "extra_trees"}
@@ -182,7 +184,7 @@ def test_relevance_has_the_shape_of_the_contract() -> None:
 
 
 def test_ten_tracks_by_nobody_in_particular_are_enough_to_measure() -> None:
-    rows, analyses = made_up(10, 10)
+    rows, analyses = labelled_by_loudness(10, 10)
     for row in rows:
         del row["artist"]
     found = relevance(rows, analyses)
@@ -191,7 +193,7 @@ def test_ten_tracks_by_nobody_in_particular_are_enough_to_measure() -> None:
 
 
 def test_labels_must_be_there() -> None:
-    rows, analyses = made_up(6, 3)
+    rows, analyses = labelled_by_loudness(6, 3)
     with pytest.raises(UserError, match="column of numbers for a mood"):
         Labelled.of([{"path": row["path"]} for row in rows], analyses)
     object.__setattr__(analyses[0], "separator", "unet")

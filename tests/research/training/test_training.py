@@ -28,7 +28,7 @@ pytestmark = pytest.mark.slow
 RATE = 44_100
 
 
-def song() -> bytes:
+def midi_song() -> bytes:
     """Drums, bass, piano, strings and a flute melody, 12 s at 120 beats a minute."""
     import mido
 
@@ -88,14 +88,14 @@ def test_programs_become_stems() -> None:
 
 
 def test_parts_of_a_song() -> None:
-    parts = read_parts(song())
+    parts = read_parts(midi_song())
     assert [part.stem for part in parts] == ["drums", "bass", "piano", "other", "vocals"]
     assert parts[1].notes[1][:3] == pytest.approx((0.5, 1.0, 41), abs=1e-3)
     assert busiest_window(parts, 40) == 0
 
 
 def test_written_midi_reads_back() -> None:
-    parts = read_parts(song())
+    parts = read_parts(midi_song())
     again = read_parts(write_midi([parts[1]], transpose=2))
     assert [round(note[0], 3) for note in again[0].notes] == [round(note[0], 3) for note in parts[1].notes]
     assert {b[2] - a[2] for a, b in zip(parts[1].notes, again[0].notes, strict=True)} == {2}
@@ -113,7 +113,7 @@ def test_what_is_no_midi_file_is_refused_or_empty(data: bytes) -> None:
 
 def test_a_key_that_does_not_exist_makes_a_file_unreadable_and_no_more() -> None:
     """One of the 504 files claims a key of 161; the other 503 are to be rendered all the same."""
-    data = song()
+    data = midi_song()
     assert b"MTrk" in data
     end = data.index(b"MTrk") + 8
     length = int.from_bytes(data[end - 4 : end], "big")
@@ -250,8 +250,8 @@ def test_rendering_gives_stems_that_differ(tmp_path: Path) -> None:
     names = [f"{n}.mid" for n in range(60)]
     train_name, test_name = (next(n for n in names if split_of(n) == split) for split in ("train", "test"))
     with zipfile.ZipFile(tmp_path / "midi.zip", "w") as archive:
-        archive.writestr(train_name, song())
-        archive.writestr(test_name, song())
+        archive.writestr(train_name, midi_song())
+        archive.writestr(test_name, midi_song())
         archive.writestr("broken.mid", b"nothing")
     arguments: list[Any] = [tmp_path / "midi.zip", tmp_path / "out", "--font", SOUNDFONT, "--seconds", "8"]
     render([str(argument) for argument in arguments])

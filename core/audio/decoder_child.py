@@ -1,8 +1,8 @@
 """The sandboxed child of `core.audio.decode` and `core.audio.sandbox`: what strangers send is on its standard input, and
 samples, or what a task returns, go to its standard output.
 
-Run as a script (`python -I _decoder.py {json}`), never imported by the rest of Moodstem: to decode, it imports nothing
-of it, so that it starts within 0.2 s. Before the first byte of the upload is parsed the process gives up what it does not need
+Run as a script (`python -I decoder_child.py {json}`), never imported by the rest of Moodstem: to decode, it imports
+nothing of it, so that it starts within 0.2 s. Before the first byte is parsed the process gives up what it does not need
 (`give_up_rights`): from then on it can read standard input, write its answer and use memory and time up to its limits. On
 Linux, seccomp refuses every other system call (no file, socket, process, signal, or other process' memory) and Landlock
 every path; elsewhere only the limits hold (RLIMIT_NOFILE 0 leaves the descriptors that are open and refuses new ones).
@@ -342,7 +342,7 @@ def do_task(limits: dict[str, Any]) -> None:
     os._exit(0)
 
 
-def _import_all_of_av() -> None:
+def import_all_of_av() -> None:
     """PyAV imports some of its modules only when a stream of their kind turns up; then it is too late."""
     import importlib
     import pkgutil
@@ -361,7 +361,7 @@ def main() -> None:
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up between the samples
     if limits.get("format"):
-        _import_all_of_av()
+        import_all_of_av()
         file: Any = os.fdopen(0, "rb", closefd=False)
     else:
         import soundfile  # noqa: F401 - before the process loses the right to open files
