@@ -89,8 +89,13 @@ async def test_the_newest_backup_stays(database: Database, data: Path, make: Mak
 async def uploaded(database: Database, make: Make, user_id: int, number: int, hours: float) -> list[Path]:
     """A member's upload with all that was made of it."""
     digest = f"{user_id * 1000 + number:064x}"[::-1]
-    track_id = await Library(database).upsert_track(
-        content_hash=digest, path=f"uploads/{digest[:9]}", origin="upload", title="t", duration_s=1
+    track_id = await upsert_track(
+        Library(database),
+        content_hash=digest,
+        path=f"uploads/{digest[:9]}",
+        origin="upload",
+        title="t",
+        duration_s=1,
     )
     await claim(database.write, track_id, user_id, "t.wav")
     names = (f"uploads/{digest[:9]}", f"pictures/{picture_name(digest, 'none')}", f"previews/{digest}.ogg")
@@ -130,8 +135,13 @@ async def test_what_belongs_to_the_library_is_a_holding_of_its_own(
     previews = []
     for number in range(6):
         digest = f"{number:064x}"[::-1]
-        await Library(database).upsert_track(
-            content_hash=digest, path=f"/m/{number}", origin="folder", title="t", duration_s=1
+        await upsert_track(
+            Library(database),
+            content_hash=digest,
+            path=f"/m/{number}",
+            origin="folder",
+            title="t",
+            duration_s=1,
         )
         previews.append(make(f"previews/{digest}.ogg", 9 - number))
     await keep_within(database, data, 8 * 64 * KB, 0)
