@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bot import autocomplete
 from bot.consent import from_short, short_command, short_press
-from bot.features.similar.cards import Question
+from bot.features.similar.cards import SimilarQuestion
 from bot.router import route, whole
 from bot.service.listening import file_name
 from bot.theme import plain
@@ -79,7 +79,7 @@ PARSERS: dict[str, Callable[[str], object]] = {
     "rules": tuning.the_rule,
     "steers": lambda text: steer.pressed(("more.piano",), text),
     "steers taken back": lambda text: steer.taken_back((), text),
-    "what is compared": lambda text: Question.of(1, text, text, text, text),
+    "what is compared": lambda text: SimilarQuestion.of(1, text, text, text, text),
     "answers": lambda text: questionnaire.next_question([{"question": text, "answer": whole(text)}]),
     "facts": lambda text: say(UserError(text)) + say(fact("skipped", title=text)),
 }
