@@ -49,12 +49,14 @@ class Match:
 async def match(database: Database, scope: LibraryScope, items: Sequence[Item]) -> list[Match]:
     """Return a match for each item, in their order, among the tracks listed in this scope."""
     found = [Match(item, await _by_names(database, item, scope)) for item in items]
-    names = {_name(one.item.file_name) for one in found if one.track_id is None and one.item.file_name}
-    if names:
-        files = await _by_file(database, names, scope)
+    left = [one.item.file_name for one in found if one.track_id is None and one.item.file_name]
+    if left:
+        names = await asyncio.to_thread(lambda: {name: _name(name) for name in left})
+        files = await _by_file(database, set(names.values()), scope)
         for place, one in enumerate(found):
             if one.track_id is None:
-                track_id = _nearest(files.get(_name(one.item.file_name), ()), one.item.duration_s)
+                same = files.get(names.get(one.item.file_name or "", ""), ())
+                track_id = _nearest(same, one.item.duration_s)
                 found[place] = Match(one.item, track_id or await _by_file_words(database, one.item, scope))
     return found
 
@@ -132,12 +134,15 @@ async def _by_file(database: Database, names: set[str], scope: LibraryScope) -> 
         f"SELECT {_COLUMNS} FROM track WHERE origin NOT IN {MEMBER_OWNED_SQL} AND {scope.listed_sql}",
         scope.parameters,
     )
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        name = _name(row["path"])
-        if name in names:
-            found.setdefault(name, []).append(row)
-    return found
+
+    def named() -> dict[str, list[Row]]:
+        found: dict[str, list[Row]] = {}
+        for row in rows:
+            if (name := _name(row["path"])) in names:
+                found.setdefault(name, []).append(row)
+        return found
+
+    return await asyncio.to_thread(named)
 
 
 async def _by_file_words(database: Database, item: Item, scope: LibraryScope) -> int | None:
