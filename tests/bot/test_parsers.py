@@ -107,13 +107,13 @@ def test_every_text_is_read_or_refused_at_once(kind: str, text: str) -> None:
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(TEXTS)
 @example("\ufdfa" * LONGEST)
-@example("\ud800")
 @example("\0")
 @example('"' * 100)
 async def test_every_option_that_takes_a_text_answers(
     world: World, caplog: pytest.LogCaptureFixture, text: str
 ) -> None:
     caplog.clear()
+    text = text.encode("utf-8", "ignore").decode()  # Discord's is UTF-8, which has no halves of characters
     name = text[:60] or "x"
     for command, options in (
         ("library search", {"query": text[:200] or "x", "genre": text, "key": text}),
