@@ -1,4 +1,5 @@
-# Two commands: `make try` shows the bot in your browser, `make test` checks everything.
+# Two commands: `make try` shows the bot in your browser, `make test` checks everything. With TORCH=cpu, the first one brings
+# PyTorch without CUDA, which on Linux is some gigabytes less.
 
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -51,6 +52,7 @@ messages: .venv/dev
 $(BIN)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found." >&2; exit 1; }
 	$(PYTHON) -m venv .venv
+	$(if $(filter cpu,$(TORCH)),$(PIP) install --no-deps --index-url https://download.pytorch.org/whl/cpu $(shell grep ^torch== constraints.txt))
 
 .venv/try: $(BIN)/python pyproject.toml constraints.txt
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[try]'
@@ -60,10 +62,11 @@ $(BIN)/python:
 	$(PIP) install --quiet --constraint constraints.txt --editable '.[dev]' --editable ./research
 	@touch $@ .venv/try
 
-# The pins, from an environment in which everything has just passed. torch stays without a local label, so that
-# a CPU build, where one is offered, fits as well.
+# The pins, from an environment in which everything has just passed, and the files of the image by their hashes. torch stays
+# without a local label, so that a CPU build, where one is offered, fits as well.
 lock: .venv/dev
 	$(PIP) freeze --exclude-editable | sed 's/^\(torch==[0-9.]*\)+.*/\1/' > constraints.txt
+	$(BIN)/python -m research.image_lock
 
 clean:
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache

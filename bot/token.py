@@ -29,7 +29,7 @@ def read_token(data: Path) -> str:
     try:
         return cleaned(file.read_text("utf-8"), str(file))
     except FileNotFoundError:
-        if "DISCORD_TOKEN_FILE" in os.environ:
+        if os.environ.get("DISCORD_TOKEN_FILE"):
             raise UserError(f"DISCORD_TOKEN_FILE names {file}, which is not there.") from None
         return ""
     except OSError as error:
@@ -43,7 +43,8 @@ def cleaned(text: str, origin: str) -> str:
 
     Raises UserError, which names `origin` and never the text, if something is left that no token has.
     """
-    token = text.strip(string.whitespace + "\"'").removeprefix("Bot ").strip()
+    around = string.whitespace + "\"'"
+    token = text.strip(around).removeprefix("Bot ").strip(around)
     if not token.isascii() or not token.isprintable() or " " in token:
         raise UserError(f"The token in {origin} has a line break, a space or another foreign sign: {ANEW}.")
     logs.hide(token)

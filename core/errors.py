@@ -60,6 +60,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _WORDS = ("database or disk is full", *(f"[Errno {number}]" for number in _FULL))
 
 
+NO_ROOM = "There is no room left on the disk that the data folder is on: make some, or name another folder by --data or MOODSTEM_DATA."
+
+
 def is_disk_full(error: BaseException | None) -> bool:
     """Did it fail, here or in another process that says so, since there is no room left? It passes: try again."""
     while error is not None:

@@ -1,4 +1,4 @@
-"""Folders: what lies where below the data folder, and whether one can be read."""
+"""Folders: what lies where below the data folder, and whether one can be read or written."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ import os
 import tempfile
 from pathlib import Path
 from typing import Literal
+
+from core.errors import UserError
+
+
+def whoever() -> str:
+    """Who runs this, by number: in a container that user has another name outside, or none."""
+    return f"user {os.getuid()}" if hasattr(os, "getuid") else "this user"
 
 
 def access_to(folder: Path) -> Literal["open", "closed", "inside a closed one", "missing"]:
@@ -16,6 +23,34 @@ def access_to(folder: Path) -> Literal["open", "closed", "inside a closed one", 
     except PermissionError:
         return "inside a closed one"
     return "open" if os.access(folder, os.R_OK | os.X_OK) else "closed"
+
+
+def advice_on(folder: Path) -> str:
+    """Return what an operator must do before we can list and enter a folder; "" if we can."""
+    return {
+        "open": "",
+        "closed": f"let {whoever()} read it",
+        "inside a closed one": f"let {whoever()} into what it lies in",
+        "missing": "it is not there",
+    }[access_to(folder)]
+
+
+def make_folder(folder: Path) -> None:
+    """Make the data folder where it is absent, for its owner alone. Raises UserError if it cannot be made."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"The data folder {folder} cannot be made ({error.strerror}): let {whoever()} write to what it lies in, or name"
+            " another one by --data or MOODSTEM_DATA."
+        ) from error
+
+
+def writable(folder: Path) -> str:
+    """Return how an operator makes a data folder writable for us, and what is in it."""
+    return (
+        f"make it writable for {whoever()}, by `chown -R {os.getuid()} {folder.absolute()}` if it is theirs"
+    )
 
 
 def replace_file(file: Path, text: str, mode: int) -> None:

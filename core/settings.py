@@ -32,7 +32,7 @@ from pydantic_settings import (
 )
 
 from core.errors import UserError
-from core.folders import DataFolder
+from core.folders import DataFolder, whoever
 from core.logs import Format, Level
 from core.spoken import LANGUAGES
 
@@ -244,11 +244,6 @@ def config_file() -> Path:
     return Path(os.environ.get("MOODSTEM_CONFIG", "config.toml"))
 
 
-def whoever() -> str:
-    """Who runs this, by number: in a container that user has another name outside, or none."""
-    return f"user {os.getuid()}" if hasattr(os, "getuid") else "this user"
-
-
 NOT_SETTINGS = re.compile("MOODSTEM_(CONFIG|CHILD_LOG|SOUNDFONT|SHARED|TEST.*)")
 """Environment variables that are Moodstem's, its laboratory's or its tests' without standing in config.toml."""
 
@@ -322,7 +317,7 @@ def load_settings(data: Path | None = None, jobs: type[JobSettings] = JobSetting
 def _mistake(error: ErrorDetails) -> str:
     entry = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden" and entry.rpartition(".")[2] == "token":
-        return f"{entry} does not belong into a file that others may read (see `moodstem setup`)"
+        return f"{entry} does not belong into a file that others may read: run `moodstem setup` or put it into DISCORD_TOKEN"
     if error["type"] == "extra_forbidden":
         return f"There is no setting {entry}"
     return f"The setting {entry} is wrong ({error['msg'].removeprefix('Value error, ')})"

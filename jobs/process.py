@@ -34,7 +34,7 @@ TOLD = ("data", "jobs", "limits", "htdemucs")
 
 
 async def serve(runner: Runner, *, with_parent: bool = False) -> None:
-    """Run until SIGTERM or SIGINT, then drain; a second signal gives the running job back at once.
+    """Run until SIGTERM, SIGINT or SIGHUP, then drain; a second signal gives the running job back at once.
 
     With `with_parent`, the end of standard input counts as a signal: then an embedded worker ends with the bot
     that started it, however that one ended.
@@ -47,7 +47,7 @@ async def serve(runner: Runner, *, with_parent: bool = False) -> None:
         signals += 1
         runner.stop(None if signals == 1 else 0.0)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, asked_to_end)
     if with_parent:
         threading.Thread(target=_follow_parent, args=[loop, runner], daemon=True).start()

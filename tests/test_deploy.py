@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from core.settings import Settings
 from tests.conftest import ROOT
@@ -39,12 +44,67 @@ def test_what_is_copied_exists_and_is_not_ignored() -> None:
     assert all((ROOT / name).exists() for name in copied)
 
 
+def pins(name: str) -> dict[str, str]:
+    """The versions of a file of requirements, each with a hash."""
+    lines = (ROOT / "deploy" / name).read_text().replace("\\\n", "").splitlines()
+    found = [line.split() for line in lines if not line.startswith("#")]
+    assert all(parts[1:] and all(one.startswith("--hash=sha256:") for one in parts[1:]) for parts in found)
+    return dict(parts[0].split("==") for parts in found)
+
+
+def test_all_that_the_image_installs_is_named_with_its_hash() -> None:
+    for installed in re.findall(r"^RUN .*?(?<!\\)$", DOCKERFILE, re.M | re.S):
+        for call in re.findall(r"pip [^&;]*install [^&;]*", installed):
+            assert "--require-hashes" in call or "/wheels/*.whl" in call, call
+    assert re.findall(r"^FROM (?!base)(\S+)", DOCKERFILE, re.M) == re.findall(
+        r"^FROM (python:3\.11-slim-\w+@sha256:[0-9a-f]{64})", DOCKERFILE, re.M
+    )
+    known = {
+        canonicalize_name(name): version
+        for name, version in (line.split("==") for line in (ROOT / "constraints.txt").read_text().split())
+    }
+    image, build = pins("image.txt"), pins("build.txt")
+    assert pins("torch-cpu.txt") == {"torch": known["torch"] + "+cpu"}
+    assert pins("torch-gpu.txt")["torch"] == known["torch"]
+    stale = {
+        f"{name}=={version}"
+        for name, version in (image | build).items()
+        if known.get(name, version) != version
+    }
+    assert not stale, "run `make lock`"
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = {canonicalize_name(Requirement(one).name) for one in project["dependencies"]}
+    assert asked - {"torch"} <= set(image), "run `make lock`"
+
+
+def test_what_the_product_imports_is_declared_and_nothing_else() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {canonicalize_name(Requirement(one).name) for one in project["dependencies"]}
+    source = "\n".join(
+        path.read_text() for package in ("bot", "core", "jobs") for path in (ROOT / package).rglob("*.py")
+    )
+    imported = set(re.findall(r"^ *(?:from|import) ([a-zA-Z_]\w*)(?:[ .,]|$)", source, re.M))
+    providers = packages_distributions()
+    used = {
+        canonicalize_name(name)
+        for module in imported - set(sys.stdlib_module_names) - {"bot", "core", "jobs"}
+        for name in providers.get(module, [])
+    }
+    elsewhere = {"simcord", "ray", "fsspec", "pydantic-core"}  # extras, and a part of pydantic
+    assert used - elsewhere <= declared, "imported, not declared"
+    assert declared - used == {"orjson"}, "which discord.py takes where it is there; declared, not imported"
+
+
 @pytest.mark.parametrize("name", ["moodstem", "moodstem-gpu"])
 def test_the_compose_services_are_confined(name: str) -> None:
     service = compose()[name]
     assert service["read_only"] and service["cap_drop"] == ["ALL"] and service["init"]
     assert all(port.startswith("127.0.0.1:") for port in service["ports"]), "metrics have no password"
     assert service["environment"]["DISCORD_TOKEN"] == "${DISCORD_TOKEN-}", "the token's file is another way"
+    assert (
+        service["secrets"] == ["token"] and "memory" not in service.get("deploy", {}) and service["mem_limit"]
+    )
+    assert all("size=" in one for one in service["tmpfs"]), "it takes memory"
     assert int(service["stop_grace_period"].removesuffix("s")) > 10
 
 

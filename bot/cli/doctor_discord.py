@@ -26,15 +26,22 @@ NEEDED = {1 << 10: "View Channels", 1 << 11: "Send Messages", 1 << 15: "Attach F
 """Discord's bits of all that the bot does in channels; its answers to commands need none."""
 ADMINISTRATOR = 1 << 3
 
-Answer = tuple[str, bool, str]
-"""Name, whether it is as it should be, and a sentence."""
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report: what is `needed` and not ok stops the bot."""
+
+    name: str
+    ok: bool
+    text: str
+    needed: bool = False
 
 
 @dataclass(frozen=True)
 class Seen:
     """What Discord says to a token; `problem` when it did not say that it is good."""
 
-    problem: Answer | None = None
+    problem: Finding | None = None
     me: dict[str, Any] = field(default_factory=dict)
     date: str | None = None
     guilds: list[dict[str, Any]] = field(default_factory=list)
@@ -43,13 +50,13 @@ class Seen:
     @property
     def is_wrong(self) -> bool:
         """Whether the token is at fault, and not the way to Discord."""
-        return self.problem is not None and self.problem[0] == "token"
+        return self.problem is not None and self.problem.name == "token"
 
 
 async def look(settings: Settings, token: str) -> Seen:
     """Ask Discord who the token's bot is and where; what cannot be a token is sent nowhere."""
     if not SHAPE.fullmatch(token):
-        return Seen(("token", False, f"this is no bot token: {ANEW}"))
+        return Seen(Finding("token", False, f"this is no bot token: {ANEW}", needed=True))
     port = settings.discord.loopback
     base = f"http://127.0.0.1:{port}/api/v10" if port else "https://discord.com/api/v10"
     headers = {"Authorization": f"Bot {token}", "User-Agent": "DiscordBot (moodstem doctor, 0.1)"}
@@ -67,24 +74,35 @@ async def look(settings: Settings, token: str) -> Seen:
             guilds = await more("users/@me/guilds") if status == 200 else None
             application = await more("oauth2/applications/@me") if status == 200 else None
     except (aiohttp.ClientError, TimeoutError) as error:
-        return Seen(("Discord", False, f"cannot be reached ({type(error).__name__}): check the network"))
+        return Seen(
+            Finding("Discord", False, f"cannot be reached ({type(error).__name__}): check the network")
+        )
     if status == 401:
-        return Seen(("token", False, f"Discord does not know it: {ANEW}"))
+        return Seen(Finding("token", False, f"Discord does not know it: {ANEW}", needed=True))
     if status != 200:
-        return Seen(("Discord", False, f"answers {status}: try again in a few minutes"))
+        return Seen(
+            Finding("Discord", False, f"answers {status}: try again in a few minutes", needed=status < 429)
+        )
     application_id = (application or {}).get("id") or id_in(token)
     return Seen(me=me, date=date, guilds=guilds or [], application_id=application_id)
 
 
-async def ask(settings: Settings, token: str) -> list[Answer]:
+async def ask(settings: Settings, token: str) -> list[Finding]:
     """Findings about token, clock and permissions; without a network, one that says so."""
     if not token:
-        return [("token", False, "there is none: `moodstem setup` asks for it, or put it into DISCORD_TOKEN")]
+        return [
+            Finding(
+                "token",
+                False,
+                "there is none: `moodstem setup` asks for it, or put it into DISCORD_TOKEN",
+                needed=True,
+            )
+        ]
     seen = await look(settings, token)
     if seen.problem:
         return [seen.problem]
     return [
-        ("token", True, f"good for the bot {seen.me.get('username')}"),
+        Finding("token", True, f"good for the bot {seen.me.get('username')}"),
         *([_time(seen.date)] if seen.date else []),
         _permissions(seen.guilds, invite_link(seen.application_id)),
     ]
@@ -109,20 +127,20 @@ def id_in(token: str) -> str | None:
     return found if found.isdigit() else None
 
 
-def _time(date: str) -> Answer:
+def _time(date: str) -> Finding:
     off = time.time() - parsedate_to_datetime(date).timestamp()
     if abs(off) <= CLOCK_S:
-        return "time", True, "this machine's clock agrees with Discord's"
-    return (
-        "time",
+        return Finding("clock", True, "this machine's clock agrees with Discord's")
+    return Finding(
+        "clock",
         False,
         f"this machine's clock is {abs(off):.0f} s {'fast' if off > 0 else 'slow'}: switch on NTP",
     )
 
 
-def _permissions(guilds: list[dict[str, Any]], invitation: str) -> Answer:
+def _permissions(guilds: list[dict[str, Any]], invitation: str) -> Finding:
     if not guilds:
-        return "servers", False, f"in none yet: invite it, {invitation}"
+        return Finding("servers", False, f"in none yet: invite it, {invitation}")
     lacking = []
     for guild in guilds:
         has = int(guild.get("permissions", 0))
@@ -130,5 +148,5 @@ def _permissions(guilds: list[dict[str, Any]], invitation: str) -> Answer:
         if missing:
             lacking.append(f"{guild.get('name')}: {', '.join(missing)}")
     if lacking:
-        return "servers", False, f"of {len(guilds)}, give my role more in {'; '.join(lacking[:5])}"
-    return "servers", True, f"{len(guilds)}, with all permissions that are needed"
+        return Finding("servers", False, f"of {len(guilds)}, give my role more in {'; '.join(lacking[:5])}")
+    return Finding("servers", True, f"{len(guilds)}, with all permissions that are needed")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from core import logs
-from core.errors import UserError
+from core.errors import NO_ROOM, UserError, is_disk_full
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -82,6 +82,10 @@ class Root(ExtensibleGroup):
             from bot.words.say import say
 
             raise click.ClickException(" ".join(say(error).split())) from error
+        except Exception as error:
+            if is_disk_full(error):
+                raise click.ClickException(NO_ROOM) from error
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted({*COMMANDS, *LABORATORY, *super().list_commands(ctx)})

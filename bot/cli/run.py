@@ -20,10 +20,12 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot import create_bot
+from bot.cli.instance import hold
 from bot.cli.root import settings_of
 from bot.token import ANEW, read_token
 from core import logs
-from core.errors import UserError
+from core.errors import NO_ROOM, UserError, is_disk_full
+from core.folders import advice_on
 from core.protection import protect_process
 from core.settings import Settings
 from jobs.engines.registry import make_engine
@@ -66,8 +68,12 @@ def run(ctx: click.Context) -> None:
     make_engine(settings)  # says at once what its worker would miss
     protect_process()
     logs.configure(settings.log.format, settings.log.level)
+    for folder in settings.library.folders:
+        if advice := advice_on(folder):
+            log.warning("The music folder %s is left out: %s", folder, advice)
     try:
-        asyncio.run(_run(settings, token))
+        with hold(settings):
+            asyncio.run(_run(settings, token))
     except UserError:
         raise
     except Exception:
@@ -113,11 +119,10 @@ async def _until(stop: asyncio.Event, settings: Settings, token: str) -> None:
         asked_at = loop.time()
         log.info("Stopping: answers are finished, the running job ends or is given back")
         last_resort = threading.Timer(LONGEST_STOP_S, _give_up)
-        last_resort.daemon = True
+        last_resort.daemon = True  # it goes on when all is closed: the end of the process waits for threads
         last_resort.start()
         working.cancel()
         await asyncio.wait({working})
-    last_resort.cancel()
     log.info("Stopped after %.1f s", loop.time() - asked_at)
 
 
@@ -131,7 +136,7 @@ def _give_up() -> None:
     log.critical(
         "Stopping took longer than %d s; this process ends now, and jobs go back to the queue", LONGEST_STOP_S
     )
-    os._exit(1)
+    os._exit(os.EX_SOFTWARE)
 
 
 def refusal_of(error: BaseException) -> UserError | None:
@@ -140,6 +145,8 @@ def refusal_of(error: BaseException) -> UserError | None:
         return refusal_of(error.original)
     if isinstance(error, UserError):
         return error
+    if is_disk_full(error):
+        return UserError(NO_ROOM)
     if isinstance(error, discord.LoginFailure):
         return UserError(REFUSALS[4004])
     if isinstance(error, discord.PrivilegedIntentsRequired):

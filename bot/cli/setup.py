@@ -17,19 +17,11 @@ import tomlkit
 
 from bot.cli.doctor_discord import NEEDED, Seen, id_in, invite_link, look
 from bot.cli.root import main, settings_of
-from bot.cli.templates import (
-    IMAGE_USER,
-    SERVICE_USER,
-    compose_override,
-    for_another_user,
-    is_root,
-    systemd_unit,
-    template,
-)
+from bot.cli.templates import compose_override, root_first, systemd_unit, template
 from bot.token import cleaned, keep_token, read_token
 from core.errors import UserError
-from core.folders import access_to, replace_file
-from core.settings import Settings, config_file, whoever
+from core.folders import access_to, advice_on, replace_file
+from core.settings import Settings, config_file
 from core.spoken import LANGUAGES
 
 SERVICES = ("systemd", "compose", "none")
@@ -94,7 +86,7 @@ def _token(settings: Settings, given: TextIO | None, asks: bool) -> None:
     except OSError as error:
         raise UserError(f"The token cannot be kept ({error.strerror}): {error.filename}.") from error
     if seen.problem:
-        click.echo(f"Token: could not be checked, for Discord {seen.problem[2]}.")
+        click.echo(f"Token: could not be checked, for Discord {seen.problem.text}.")
     else:
         click.echo(f"Token: good, of the bot {seen.me['username']}.")
     click.echo(f"  kept in {file}, which only its owner can read")
@@ -128,7 +120,7 @@ def _good_token(settings: Settings, given: TextIO | None, asks: bool) -> tuple[s
                 )
             seen = asyncio.run(look(settings, token))
             if seen.is_wrong and seen.problem:
-                raise UserError(f"The token is not good: {seen.problem[2]}.")
+                raise UserError(f"The token is not good: {seen.problem.text}.")
             return token, seen
         except UserError as error:
             _ask_again(error, asks)
@@ -161,11 +153,10 @@ def _music(settings: Settings, given: tuple[Path, ...], asks: bool) -> None:
 def _readable(folder: Path) -> Path:
     """The whole path of a folder. Raises UserError if it is not there or closed."""
     folder = folder.expanduser().absolute()
-    access = access_to(folder)
-    if access == "missing":
+    if access_to(folder) == "missing":
         raise UserError(f"There is no folder {folder}.")
-    if access != "open":
-        raise UserError(f"The folder {folder} is {access}: let {whoever()} read it.")
+    if advice := advice_on(folder):
+        raise UserError(f"The folder {folder} is closed: {advice}.")
     return folder.resolve()
 
 
@@ -206,13 +197,11 @@ def _service(settings: Settings, given: str | None, asks: bool) -> None:
     folder = config_file().absolute().parent
     if given == "systemd":
         file, text = folder / "moodstem.service", systemd_unit(settings)
-        first = [f"useradd --system {SERVICE_USER}", *for_another_user(settings, f"{SERVICE_USER}:")]
         then = f"sudo install -m 0644 {file} /etc/systemd/system/ && sudo systemctl enable --now moodstem"
     elif not (folder / "compose.yaml").is_file():
         raise UserError(f"There is no compose.yaml in {folder}: run this in a copy of Moodstem's repository.")
     else:
         file, text = folder / "compose.override.yaml", compose_override(settings)
-        first = for_another_user(settings, IMAGE_USER)
         then = "docker compose --profile cpu up -d (or gpu)"
     _replace(file, text, 0o644)
-    click.echo("\n  ".join([f"Service: {file}; start it by", *(first if is_root() else ()), then]))
+    click.echo("\n  ".join([f"Service: {file}; start it by", *root_first(settings, given), then]))

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bot import create_bot
+from bot.cli.instance import hold
 from bot.cli.root import settings_of
 from core.errors import UserError
 from core.settings import Settings
@@ -141,4 +142,5 @@ def try_(ctx: click.Context, port: int | None, no_browser: bool) -> None:
     """Try the real bot on a simulated Discord, in the browser."""
     settings = settings_of(ctx)
     make_engine(settings)  # says at once what its worker would miss
-    asyncio.run(run(settings, port=port, browser=not no_browser))
+    with hold(settings):
+        asyncio.run(run(settings, port=port, browser=not no_browser))

@@ -35,9 +35,9 @@ class Connection:
         Thread(target=_work, args=(connection, self._asked), name="sqlite", daemon=True).start()
 
     @classmethod
-    async def open(cls, path: Path) -> Connection:
-        """Open or create a database in WAL mode. Raises sqlite3.Error."""
-        return cls(await asyncio.to_thread(_open, path))
+    async def open(cls, path: Path, *, readonly: bool = False) -> Connection:
+        """Open or create a database in WAL mode, or look at one that is there. Raises sqlite3.Error."""
+        return cls(await asyncio.to_thread(_open_readonly if readonly else _open, path))
 
     def run(self, work: Callable[..., T], *args: Any) -> asyncio.Future[T]:
         """Have `work(connection, *args)` done; a future that is cancelled before its turn drops it."""
@@ -94,6 +94,15 @@ def _work(connection: sqlite3.Connection, asked: SimpleQueue[_Work]) -> None:
             closed = closed or work is sqlite3.Connection.close
         with suppress(RuntimeError):  # the event loop has ended, and nobody waits
             turn[0][0].get_loop().call_soon_threadsafe(resolve, outcomes)
+
+
+def _open_readonly(path: Path) -> sqlite3.Connection:
+    """While nobody has it open there is no log, and none is made: then the file stays as it is."""
+    unused = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+    uri = f"{path.absolute().as_uri()}?mode=ro{unused}"
+    connection = sqlite3.connect(uri, timeout=BUSY_S, uri=True, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    return connection
 
 
 def _open(path: Path) -> sqlite3.Connection:

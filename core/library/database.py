@@ -74,9 +74,12 @@ class Database:
         self._pending: deque[_PendingWrite] = deque()
 
     @classmethod
-    async def connect(cls, path: Path) -> Database:
-        """Open or create the file as it is; `schema.open_database` also brings it up to date. Raises sqlite3.Error."""
-        writer, reader = [await Connection.open(path) for _ in range(2)]
+    async def connect(cls, path: Path, *, readonly: bool = False) -> Database:
+        """Open or create the file as it is; `schema.open_database` also brings it up to date. Raises sqlite3.Error.
+
+        With `readonly`, nothing is created or changed.
+        """
+        writer, reader = [await Connection.open(path, readonly=readonly) for _ in range(2)]
         await reader.fetch("PRAGMA query_only=ON")
         return cls(path, writer, reader)
 

@@ -7,7 +7,8 @@ import sqlite3
 from importlib.resources import files
 from pathlib import Path
 
-from core.errors import UserError
+from core.errors import UserError, is_disk_full
+from core.folders import make_folder, writable
 from core.library.database import Database
 from core.library.sources import sources
 from core.separation.registry import installed
@@ -18,7 +19,7 @@ async def open_database(path: Path) -> Database:
 
     Raises UserError when the file is not ours, of another age than this program, or cannot be opened.
     """
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # what members said is not for others
+    make_folder(path.parent)
     try:
         database = await Database.connect(path)
         try:
@@ -27,9 +28,11 @@ async def open_database(path: Path) -> Database:
             await database.close()
             raise
     except sqlite3.DatabaseError as error:
+        if is_disk_full(error):
+            raise
         if error.sqlite_errorname.startswith(("SQLITE_CANTOPEN", "SQLITE_READONLY")):
             raise UserError(
-                f"The database {path} cannot be opened ({error}): check the folder's permissions."
+                f"The database {path} cannot be opened ({error}): {writable(path.parent)}."
             ) from error
         raise UserError(
             f"{path} is not a usable Moodstem database ({error}): restore a backup or choose another data folder."

@@ -17,6 +17,8 @@ from core.library.consent import WORDING
 from tests.bot.conftest import walk
 from tests.fakes.discord_server import TOKEN, Asked, StandIn
 
+MOODSTEM = str(Path(sys.executable).with_name("moodstem"))
+
 PATIENCE_S = 60  # a bound for busy machines, not a measurement
 
 
@@ -39,31 +41,35 @@ class Bot:
         return errors.decode()
 
 
-async def launch(
-    port: int, folder: Path, before: Sequence[str] = (), **environment: str
-) -> asyncio.subprocess.Process:
-    settings = {
+def environment(port: int, folder: Path, **settings: str) -> dict[str, str]:
+    return {
+        **os.environ,
         "DISCORD_TOKEN": TOKEN,
         "MOODSTEM_DATA": str(folder / "data"),
         "MOODSTEM_DISCORD__LOOPBACK": str(port),
         "MOODSTEM_JOBS__SEPARATOR": "none",
         "MOODSTEM_JOBS__EMBEDDED_WORKER": "false",
         "MOODSTEM_JOBS__SCHEDULE": "false",
-        **environment,
+        **settings,
     }
+
+
+async def launch(
+    port: int, folder: Path, before: Sequence[str] = (), **settings: str
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
-        *before, str(Path(sys.executable).with_name("moodstem")), "run", cwd=folder, env={**os.environ, **settings},
+        *before, MOODSTEM, "run", cwd=folder, env=environment(port, folder, **settings),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
 
 
 @asynccontextmanager
 async def running(
-    discord: StandIn, folder: Path, before: Sequence[str] = (), **environment: str
+    discord: StandIn, folder: Path, before: Sequence[str] = (), **settings: str
 ) -> AsyncIterator[Bot]:
     """The bot, ready; killed at the end if the test did not stop it."""
     discord.ready.clear()
-    process = await launch(discord.port, folder, before, **environment)
+    process = await launch(discord.port, folder, before, **settings)
     try:
         ready = asyncio.create_task(discord.ready.wait())
         ended = asyncio.create_task(process.wait())
@@ -114,3 +120,13 @@ def press_id(message: dict[str, Any], action: str) -> str:
     """The custom id of the first button of this action."""
     found = (part.get("custom_id", "") for part in walk(message["components"]))
     return next(one for one in found if one.startswith(f"ms:{action}:"))
+
+
+def descendants(process: int) -> list[int]:
+    """The ids of its children, and of theirs; of all threads of the process."""
+    children = [
+        int(one)
+        for file in Path(f"/proc/{process}/task").glob("*/children")
+        for one in file.read_text().split()
+    ]
+    return [one for child in children for one in (child, *descendants(child))]

@@ -120,8 +120,8 @@ class PlaylistButtons(Feature):
         await interaction.response.defer(ephemeral=True, thinking=True)
         made = await self.bot.recommending.own(interaction.user.id, recommendation_id)
         wanted = (
-            tr("For {occasion}", occasion=inside(occasion_label(made.occasion)))
-            if made.occasion
+            tr("For {occasion}", occasion=inside(occasion_label(made.query.occasion)))
+            if made.query.occasion
             else tr("For my mood")
         )
         await save_as_playlist(interaction, wanted, [pick.track_id for pick in made.picks])

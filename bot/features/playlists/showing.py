@@ -85,16 +85,10 @@ async def play_from(interaction: Interaction, playlist: Playlist, place: int) ->
     track = await track_named(interaction, here[place].track_id or 0)
     sound = await preview_file(interaction.client, track)
     await interaction.client.listening.heard(interaction.user.id, track.id)
-    by = f" · {plain(track.artist)}" if track.artist else ""
+    names = {"title": plain(track.title), "by": f" · {plain(track.artist)}" if track.artist else ""}
+    at = {"place": place + 1, "count": len(here), "name": plain(playlist.name)}
     await interaction.edit_original_response(
-        content=tr(
-            "▶️ **{title}**{by}\n-# {place} of {count} in {name}",
-            title=plain(track.title),
-            by=by,
-            place=place + 1,
-            count=len(here),
-            name=plain(playlist.name),
-        ),
+        content=tr("▶️ **{title}**{by}\n-# {place} of {count} in {name}", **names, **at),
         attachments=[sound],
         view=player_buttons(playlist, place, len(here), track.id),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pkgutil
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -245,6 +246,26 @@ def test_a_backup_comes_back(cli: Any, tmp_path: Path) -> None:
     assert "schema" in cli("db", "migrate")
     assert "There is no backup gone.db" in cli("db", "restore", "gone.db", code=1)
     assert "not a usable backup" in cli("db", "restore", MOODSTEM, code=1)
+
+
+def test_a_backup_is_restored_on_another_machine(cli: Any, tmp_path: Path) -> None:
+    """Its data folder is made, and music that lies elsewhere is the same tracks."""
+    music = tmp_path / "music"
+    music.mkdir()
+    (music / "song.ogg").write_bytes(manifest()[0].path.read_bytes() + b"\0")
+    known = {"MOODSTEM_JOBS__SEPARATOR": "none"}
+    assert cli("index", music, "--json", **known)["added"] == 1
+    track = cli("recommend", "--mood", "sadness=1", "--json")["tracks"][0]
+    backup = Path(cli("db", "backup").strip())
+    music.rename(tmp_path / "elsewhere")
+    shutil.move(backup, tmp_path / backup.name)
+    there = {"MOODSTEM_DATA": str(tmp_path / "new" / "data"), **known}
+    assert "restored from" in cli("db", "restore", tmp_path / backup.name, **there)
+    cli("index", tmp_path / "elsewhere", "--json", **there)
+    with sqlite3.connect(tmp_path / "new" / "data" / "moodstem.db") as connection:
+        places = dict(connection.execute("SELECT id, path FROM track WHERE origin = 'folder'").fetchall())
+    connection.close()
+    assert places == {track["id"]: str(tmp_path / "elsewhere" / "song.ogg")}
 
 
 def test_similar_by_sound_and_music_to_practise_with(cli: Any) -> None:

@@ -21,7 +21,17 @@ from core.library.samples import manifest
 from core.library.schema import open_database
 from jobs.queue import Queue
 from tests.fakes.discord_server import TOKEN, Fault, StandIn
-from tests.fakes.running_bot import PATIENCE_S, Bot, answered, comes, launch, press_id, running, text_of
+from tests.fakes.running_bot import (
+    PATIENCE_S,
+    Bot,
+    answered,
+    comes,
+    descendants,
+    launch,
+    press_id,
+    running,
+    text_of,
+)
 from tests.machine import CONFINED, needs_refusals
 
 RATE_LIMIT = {"message": "You are being rate limited.", "retry_after": 0.05, "global": False}
@@ -310,11 +320,6 @@ async def test_what_the_bot_keeps_is_for_its_operator_alone(discord: StandIn, tm
         os.umask(previous)
     kept = [path for path in (tmp_path / "data").rglob("*") if path.is_file()]
     assert kept and [path for path in kept if path.stat().st_mode & 0o077] == []
-
-
-def descendants(process: int) -> list[int]:
-    children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-    return [one for child in children for one in (int(child), *descendants(int(child)))]
 
 
 def readable_by_others(process: int) -> bool:
