@@ -21,7 +21,7 @@ from discord.ext import commands
 from bot.consent import Again, ConsentGate, from_short, must_ask, run_command, short_command, short_press
 from bot.errors import name_of, report
 from bot.metrics import Metrics
-from bot.router import Handler, marked, route
+from bot.router import Handler, marked, route, typed
 from bot.service.catalogs import Catalogs
 from bot.service.job_cards import JobCards
 from bot.service.listening import Listening
@@ -273,11 +273,9 @@ class Moodstem(commands.Bot):
         handler = self.handlers.get(action)
         if handler is None:
             raise Refusal("button-of-other-version")
-        try:
-            inspect.signature(handler).bind(interaction, *arguments)
-        except TypeError:
-            raise Refusal("card-of-other-version") from None
-        await handler(interaction, *arguments)
+        if (suiting := typed(handler, arguments)) is None:
+            raise Refusal("card-of-other-version")
+        await handler(interaction, *suiting)
 
     def again(self, short: str) -> Again | None:
         """What a consent card's own button says that waited; None when it says nothing that this version knows."""

@@ -12,6 +12,7 @@ from core.audio.length import probable_seconds
 from core.errors import Refusal
 from core.library.database import Database
 from core.library.guild_limits import limits_of
+from core.library.tags import one_line
 from core.library.tracks import Library, Track, picture_name
 from core.settings import Settings
 from core.spoken import spoken
@@ -66,7 +67,7 @@ class Uploading:
                     "analyse",
                     analyse.Spec(
                         kept.path.name,
-                        name,
+                        one_line(name) or "Untitled",
                         kept_back=self.settings.library.uploads_join == "when asked",
                         language=spoken(),
                         words=words,

@@ -58,10 +58,10 @@ async def playlist_view(
     return playlist_card(playlist, entries, page, own=own, note=note)
 
 
-async def visible_playlist(interaction: Interaction, playlist_id: int | str) -> Playlist:
+async def visible_playlist(interaction: Interaction, playlist_id: int) -> Playlist:
     """One's own, or one that was shared here. Raises UserError."""
     return await interaction.client.playlists.visible(
-        int(playlist_id), interaction.user.id, choices.place_of(interaction)
+        playlist_id, interaction.user.id, choices.place_of(interaction)
     )
 
 

@@ -101,7 +101,7 @@ class Privacy(Feature):
     async def yes(self, interaction: Interaction, asked: str, *short: str) -> None:
         """Notes the consent, then does what waited for it: a command, a button, or nothing that is still known."""
         await agree(self.bot.database, interaction.user.id)
-        waiting = self.bot.gate.take(int(asked), interaction.user.id)
+        waiting = self.bot.gate.take(asked, interaction.user.id)
         again = waiting.again if waiting is not None else self.bot.again(":".join(short))
         if again is not None:
             await again(interaction)

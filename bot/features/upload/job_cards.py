@@ -53,10 +53,10 @@ def promise(interaction: Interaction, *, card: bool = True) -> Alongside:
     return interaction.client.job_cards.promise(channel_of(interaction), interaction.user.id, card=card)
 
 
-async def own_job(interaction: Interaction, job_id: str) -> Job:
+async def own_job(interaction: Interaction, job_id: int) -> Job:
     """The job that a button names, for its owner and those who manage its server. Raises UserError."""
     return await interaction.client.job_cards.own(
-        int(job_id), interaction.user.id, interaction.guild_id, manages=interaction.permissions.manage_guild
+        job_id, interaction.user.id, interaction.guild_id, manages=interaction.permissions.manage_guild
     )
 
 
@@ -163,13 +163,13 @@ class JobCardsCog(Feature):
         await interaction.response.send_message(view=jobs_card(found, always), ephemeral=True)
 
     @on_press("job_show", consent=False)
-    async def show_job(self, interaction: Interaction, job_id: str) -> None:
+    async def show_job(self, interaction: Interaction, job_id: int) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await show(interaction, await own_job(interaction, job_id))
 
     @on_press("job_refresh", consent=False)
-    async def refresh(self, interaction: Interaction, job_id: str) -> None:
-        job = await self.bot.queue.get(int(job_id))
+    async def refresh(self, interaction: Interaction, job_id: int) -> None:
+        job = await self.bot.queue.get(job_id)
         if job is None:
             raise Refusal("card-job-gone")
         here = job.guild_id is not None and job.guild_id == interaction.guild_id
@@ -179,7 +179,7 @@ class JobCardsCog(Feature):
         await show(interaction, job)
 
     @on_press("job_cancel", consent=False)
-    async def cancel(self, interaction: Interaction, job_id: str) -> None:
+    async def cancel(self, interaction: Interaction, job_id: int) -> None:
         job = await own_job(interaction, job_id)
         await interaction.response.defer()
         await cancel(self.bot.queue, self.bot.settings, job.id)

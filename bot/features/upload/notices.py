@@ -40,9 +40,9 @@ class NoticesCog(Feature):
         self.follow.cancel()
 
     @on_press("job_tell")
-    async def ask(self, interaction: Interaction, job_id: str) -> None:
+    async def ask(self, interaction: Interaction, job_id: int) -> None:
         """Tell me, or, pressed once more, don't."""
-        job = await self.bot.queue.get(int(job_id))
+        job = await self.bot.queue.get(job_id)
         if job is None:
             raise Refusal("job-gone")
         if job.user_id != interaction.user.id:

@@ -221,7 +221,7 @@ async def test_what_waits_is_its_members_and_goes_on_once(
     asked = []
     for _ in range(3):
         shown = await carol.slash(world.channel, "upload", track=("song.wav", plucked()))
-        asked += [int(one.split(":")[2]) for one in press_ids(shown.response, "consent_yes")]
+        asked += [one.split(":")[2] for one in press_ids(shown.response, "consent_yes")]
     gate, (oldest, middle, latest) = world.bot.gate, asked
     assert gate.take(oldest, carol.id) is None, "too many waited"
     assert gate.take(middle, world.bob.id) is None, "nobody else's"

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from core.errors import UserError
 from core.library.matching import match
-from core.library.playlist_files import FORMATS, Item, item_of, read, write
+from core.library.playlist_files import FORMATS, Item, item_of, parse, write
 from core.library.playlists import MOST_ENTRIES, Playlists
 from core.library.schema import open_database
 from core.library.scope import LibraryScope
@@ -171,7 +171,7 @@ def test_what_was_exported_is_found_again(tmp_path: Path) -> None:
             playlist = runner.run(lists.create(ALICE, "x", tracks))
             items = [item_of(entry) for entry in runner.run(lists.entries(playlist.id))]
             for form in FORMATS:
-                found = read(write("x", items, form)).items
+                found = parse(write("x", items, form)).items
                 assert [
                     one.track_id for one in runner.run(match(database, LibraryScope(None), found))
                 ] == tracks
