@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -13,6 +12,7 @@ import time
 from pathlib import Path
 
 from core.errors import UserError
+from core.library.copies import other_copies, stamp, stamp_of, sync, write_copy
 from core.library.database import Database
 from core.library.schema import check_version, open_database
 
@@ -37,27 +37,14 @@ async def backup(
 
 def _backup(source: Path, folder: Path, keep: int, by_hand: bool, now: float) -> Path:
     began = time.monotonic()
-    name = "moodstem-%Y%m%d-%H%M%S" + (_BY_HAND if by_hand else ".db")
-    target = folder / time.strftime(name, time.gmtime(now))
-    part = target.with_suffix(".part")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)
-        with contextlib.closing(sqlite3.connect(source, timeout=10)) as connection:
-            connection.execute("VACUUM INTO ?", [str(part)])  # a plain copy of the file would miss the log
-        check(part)
-        _sync(part)
-        part.replace(target)
-        _sync(folder)
-    except (sqlite3.Error, OSError) as error:
-        raise UserError(
-            f"The backup could not be written to {folder} ({error}): check its space and permissions."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-    for old in [one for one in backups(folder) if one.name.endswith(_BY_HAND) == by_hand][keep:]:
-        old.unlink(missing_ok=True)
+    target = folder / f"moodstem-{stamp(now)}{_BY_HAND if by_hand else '.db'}"
+    write_copy(source, target, check)
+    alike = [one for one in backups(folder) if one.name.endswith(_BY_HAND) == by_hand]
+    kept, old = alike[:keep], alike[keep:]
+    if len(kept) == keep and not by_hand:
+        old += [copy for copy in other_copies(folder) if stamp_of(copy) < stamp_of(kept[-1])]
+    for path in old:
+        path.unlink(missing_ok=True)
     log.info("Backup %s: %.1f MB, %.1f s", target.name, target.stat().st_size / 1e6, time.monotonic() - began)
     return target
 
@@ -111,7 +98,8 @@ async def rehearse(path: Path) -> dict[str, int]:
 
 
 def restore(path: Path, database: Path) -> Path | None:
-    """Put the backup in the place of `database`; what was there is kept beside it, and its path returned.
+    """Put the backup in the place of `database`; what was there is kept beside the backups, and its
+    path returned.
 
     Raises UserError when the backup is damaged or some process still has the database open.
     """
@@ -119,16 +107,17 @@ def restore(path: Path, database: Path) -> Path | None:
     database.parent.mkdir(parents=True, exist_ok=True)
     part = database.with_suffix(".restoring")
     shutil.copyfile(path, part)
-    _sync(part)
+    sync(part)
     aside = None
     if database.exists():
         _close_log(database)
-        aside = database.with_suffix(time.strftime(".replaced-%Y%m%d-%H%M%S"))
-        database.replace(aside)
+        aside = database.parent / "backups" / f"replaced-{stamp()}.db"
+        aside.parent.mkdir(mode=0o700, exist_ok=True)
+        shutil.move(database, aside)
     for rest in ("-wal", "-shm"):
         database.with_name(database.name + rest).unlink(missing_ok=True)
     part.replace(database)
-    _sync(database.parent)
+    sync(database.parent)
     return aside
 
 
@@ -143,11 +132,3 @@ def _close_log(database: Path) -> None:
             return  # damaged: that is why somebody restores a backup
     if mode != "delete":
         raise UserError("The database is in use: stop the bot and its workers, then restore again.")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
