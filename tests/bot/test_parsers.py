@@ -97,9 +97,9 @@ PARSERS: dict[str, Callable[[str], object]] = {
 @example("A " * (LONGEST // 2))
 def test_every_text_is_read_or_refused_at_once(kind: str, text: str) -> None:
     taken = _seconds(PARSERS[kind], text)
-    assert (
-        taken < MOST_SECONDS or _seconds(PARSERS[kind], text) < MOST_SECONDS
-    )  # tables are read when first asked for
+    if taken >= MOST_SECONDS:  # tables are read when they are first asked for
+        taken = _seconds(PARSERS[kind], text)
+    assert taken < MOST_SECONDS
 
 
 def _seconds(parser: Callable[[str], object], text: str) -> float:
@@ -109,24 +109,6 @@ def _seconds(parser: Callable[[str], object], text: str) -> float:
     except UserError as refusal:
         assert say(refusal)
     return time.thread_time() - began
-
-
-@settings(max_examples=120, deadline=None)
-@given(TEXTS)
-@example("\ufdfa" * LONGEST)
-@example("a" + "\u0300\u0316" * (LONGEST // 2))
-@example("(" * LONGEST)
-@example(" - " * (LONGEST // 3))
-@example("1" * LONGEST)
-@example("120-" * (LONGEST // 4))
-@example("A " * (LONGEST // 2))
-def test_every_text_is_read_or_refused_at_once(kind: str, text: str) -> None:
-    began = time.thread_time()
-    try:
-        PARSERS[kind](text)
-    except UserError as refusal:
-        assert say(refusal)
-    assert time.thread_time() - began < MOST_SECONDS
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
