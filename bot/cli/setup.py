@@ -17,15 +17,7 @@ import tomlkit
 
 from bot.cli.doctor_discord import NEEDED, Seen, id_in, invite_link, look
 from bot.cli.root import main, settings_of
-from bot.cli.templates import (
-    IMAGE_USER,
-    SERVICE_USER,
-    compose_override,
-    for_another_user,
-    is_root,
-    systemd_unit,
-    template,
-)
+from bot.cli.templates import compose_override, root_first, systemd_unit, template
 from bot.token import cleaned, keep_token, read_token
 from core.errors import UserError
 from core.folders import access_to, advice_on, replace_file
@@ -205,13 +197,11 @@ def _service(settings: Settings, given: str | None, asks: bool) -> None:
     folder = config_file().absolute().parent
     if given == "systemd":
         file, text = folder / "moodstem.service", systemd_unit(settings)
-        first = [f"useradd --system {SERVICE_USER}", *for_another_user(settings, f"{SERVICE_USER}:")]
         then = f"sudo install -m 0644 {file} /etc/systemd/system/ && sudo systemctl enable --now moodstem"
     elif not (folder / "compose.yaml").is_file():
         raise UserError(f"There is no compose.yaml in {folder}: run this in a copy of Moodstem's repository.")
     else:
         file, text = folder / "compose.override.yaml", compose_override(settings)
-        first = for_another_user(settings, IMAGE_USER)
         then = "docker compose --profile cpu up -d (or gpu)"
     _replace(file, text, 0o644)
-    click.echo("\n  ".join([f"Service: {file}; start it by", *(first if is_root() else ()), then]))
+    click.echo("\n  ".join([f"Service: {file}; start it by", *root_first(settings, given), then]))

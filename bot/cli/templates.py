@@ -14,23 +14,24 @@ from pathlib import Path
 from bot.token import token_file
 from core.settings import Settings, config_file
 
-SERVICE_USER = "moodstem"
-"""Who runs the service that root sets up."""
-IMAGE_USER = "10001:10001"
-"""Who runs the container where compose.yaml says nobody else (Dockerfile)."""
+OWNERS = {"systemd": "moodstem:", "compose": "10001:10001"}
+"""Who runs what root sets up: a system user, and the image's own (Dockerfile)."""
 
 
 def is_root() -> bool:
     return hasattr(os, "geteuid") and os.geteuid() == 0
 
 
-def for_another_user(settings: Settings, owner: str) -> list[str]:
-    """What root does before somebody else can run the bot: commands, and the folders that are closed to others."""
+def root_first(settings: Settings, service: str) -> list[str]:
+    """What root must do before others can run the bot: commands, and the folders that are closed to them."""
+    if not is_root():
+        return []
     data, program = settings.data.absolute(), Path(sys.executable)
     on_the_way = dict.fromkeys((*program.parents, *data.parents, *config_file().absolute().parents))
     closed = [folder for folder in on_the_way if not folder.stat().st_mode & 0o001]
     return [
-        f"chown -R {owner} {shlex.quote(str(data))}",
+        *(["useradd --system moodstem"] if service == "systemd" else []),
+        f"chown -R {OWNERS[service]} {shlex.quote(str(data))}",
         *(f"# {folder} is closed to others: move what lies there, for example to /opt" for folder in closed),
     ]
 
@@ -41,7 +42,7 @@ def template(name: str) -> str:
 
 
 def systemd_unit(settings: Settings) -> str:
-    """deploy/moodstem.service for this installation, run by whoever asks for it (for root by SERVICE_USER), with the files as they lie."""
+    """deploy/moodstem.service for this installation, run by whoever asks (for root by `moodstem`), with the files as they lie."""
     data = settings.data.absolute()
     program = Path(sys.executable).with_name("moodstem")
     variables = {
@@ -56,7 +57,7 @@ def systemd_unit(settings: Settings) -> str:
         "ExecStart=": [_quoted(str(program), "ExecStart=") + " run"],
         "WorkingDirectory=": [f"WorkingDirectory={_escaped(str(Path.cwd()))}"],
         "Documentation=": [],
-        "DynamicUser=": [f"User={SERVICE_USER if is_root() else getpass.getuser()}"],
+        "DynamicUser=": [f"User={'moodstem' if is_root() else getpass.getuser()}"],
         "StateDirectory=": [_quoted(str(data), "ReadWritePaths=")],
         "StateDirectoryMode=": [],
     }

@@ -17,9 +17,8 @@ class Feedback:
     async def say(self, user_id: int, track_id: int, liked: bool | None) -> None:
         """Keep 👍 (True) or 👎 (False), or take it back (None)."""
         if liked is None:
-            await self._database.write(
-                "DELETE FROM feedback WHERE user_id=? AND track_id=?", (user_id, track_id)
-            )
+            sql = "DELETE FROM feedback WHERE user_id=? AND track_id=?"
+            await self._database.write(sql, (user_id, track_id))
             return
         await self._database.write(
             "INSERT INTO feedback (user_id, track_id, liked) VALUES (?, ?, ?) ON CONFLICT (user_id, track_id)"

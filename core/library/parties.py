@@ -62,21 +62,14 @@ class Parties:
         guests = await self._database.fetch(
             "SELECT * FROM party_member WHERE party_id=? ORDER BY joined_at, user_id", (party_id,)
         )
-        return Opened(
-            row["id"],
-            row["user_id"],
-            row["occasion"],
-            row["count"],
-            json.loads(row["tracks"]),
-            [
-                Guest(
-                    guest["user_id"],
-                    guest["better_than"],
-                    [_heard_of(heard) for heard in json.loads(guest["reasons"])],
-                )
-                for guest in guests
-            ],
-        )
+        found = [
+            Guest(
+                one["user_id"], one["better_than"], [_heard_of(heard) for heard in json.loads(one["reasons"])]
+            )
+            for one in guests
+        ]
+        tracks = json.loads(row["tracks"])
+        return Opened(row["id"], row["user_id"], row["occasion"], row["count"], tracks, found)
 
     async def join(self, party_id: int, user_id: int) -> None:
         await self._database.write(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from core.errors import Fact, Refusal
@@ -101,7 +101,6 @@ class Recommended:
 
     id: int
     user_id: int
-    occasion: str | None
     picks: list[Pick]
     query: RecommendationQuery
     root_id: int
@@ -128,31 +127,16 @@ class Recommendations:
         at: int | None = None,
     ) -> Recommended:
         """`at` (Unix time) is when the question was asked, where that matters (see `shown_before`)."""
+        parent_id = parent.id if parent else None
         [row] = await self._database.write(
             "INSERT INTO recommendation (user_id, occasion, tracks, query, root_id, parent_id, changed, made_at)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, coalesce(?, unixepoch())) RETURNING id",
             (
-                user_id,
-                query.occasion,
-                json.dumps(picks, default=fields_of, allow_nan=False),
-                json.dumps(query.to_json(), allow_nan=False),
-                root_id,
-                parent.id if parent else None,
-                json.dumps(changed) if changed else None,
-                at,
+                user_id, query.occasion, json.dumps(picks, default=fields_of, allow_nan=False),
+                json.dumps(query.to_json(), allow_nan=False), root_id, parent_id, changed and json.dumps(changed), at,
             ),
-        )
-        occasion = query.occasion
-        return Recommended(
-            row["id"],
-            user_id,
-            occasion,
-            picks,
-            query,
-            root_id or row["id"],
-            parent.id if parent else None,
-            changed,
-        )
+        )  # fmt: skip
+        return Recommended(row["id"], user_id, picks, query, root_id or row["id"], parent_id, changed)
 
     async def get(self, recommendation_id: int) -> Recommended:
         """Raises UserError when it is no longer kept."""
@@ -205,13 +189,11 @@ class Recommendations:
 
 
 def _recommended(row: Row) -> Recommended:
-    query = RecommendationQuery.from_json(json.loads(row["query"]))
     return Recommended(
         row["id"],
         row["user_id"],
-        row["occasion"],
         [pick_from_json(pick) for pick in json.loads(row["tracks"])],
-        query if query.occasion == row["occasion"] else replace(query, occasion=row["occasion"]),
+        RecommendationQuery.from_json(json.loads(row["query"])),
         row["root_id"] or row["id"],
         row["parent_id"],
         json.loads(row["changed"]) if row["changed"] else None,

@@ -9,7 +9,7 @@ Gabriel 1971), its strength their multiple correlation: how well the map tells t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,17 +78,17 @@ def components(catalog: Catalog) -> tuple[Vector, tuple[float, float]]:
     for start in range(0, count, BLOCK):
         mean += (vectors[start : start + BLOCK] / ONE).sum(axis=0)
     mean /= count
-
-    def centred() -> Iterator[Vector]:
-        for start in range(0, count, BLOCK):
-            yield (vectors[start : start + BLOCK] / ONE) - mean
-
     covariance = np.zeros((width, width))
-    for part in centred():
+    for start in range(0, count, BLOCK):
+        part = (vectors[start : start + BLOCK] / ONE) - mean
         covariance += part.T @ part
     values, basis = np.linalg.eigh(covariance)
     total = max(float(values.sum()), 1e-12)
-    points = np.concatenate([part @ basis[:, [-1, -2]] for part in centred()])
+    first, second = basis[:, -1], basis[:, -2]
+    points = np.empty((count, 2))
+    for start in range(0, count, BLOCK):
+        part = (vectors[start : start + BLOCK] / ONE) - mean
+        points[start : start + BLOCK] = np.stack([part @ first, part @ second], axis=1)
     shares = [max(float(value), 0.0) / total for value in (values[-1], values[-2])]
     return points, (shares[0], shares[1])
 

@@ -22,18 +22,11 @@ def pick_of(one: Recommendation) -> Pick:
     """Return what is kept of one recommended track."""
     strongest = [reason for reason in one.reasons if reason.contribution > 0]
     unsteered = [reason for reason in strongest[FOR:] if reason.steer is None][:UNSTEERED]
+    track, reasons = one.track, [*strongest[:FOR], *unsteered]
     return Pick(
-        one.track.id,
-        one.track.title,
-        one.track.artist,
-        one.track.genre,
-        one.score,
-        [*strongest[:FOR], *unsteered],
-        one.against[:AGAINST],
-        one.missing,
-        one.parts,
-        one.separator,
-    )
+        track.id, track.title, track.artist, track.genre, one.score, reasons, one.against[:AGAINST], one.missing,
+        one.parts, one.separator,
+    )  # fmt: skip
 
 
 def just_shown(before: dict[int, float]) -> set[int]:

@@ -141,7 +141,7 @@ def recommended(words: str) -> Recommended:
     said = fact(
         "changed", tap=fact("less-like", title=words), fresh=20, all=20, reordered=True, moves=[move] * 3
     )
-    return Recommended(BIG, 1, "celebration", longest_picks(words), asked, 1, BIG, said)
+    return Recommended(BIG, 1, longest_picks(words), asked, 1, BIG, said)
 
 
 def journey(words: str) -> Made:

@@ -9,6 +9,7 @@ from bot import autocomplete as choices
 from bot.app import Interaction
 from bot.features.listen.commands import preview_file, track_named
 from bot.features.playlists.cards import player_buttons, playlist_card, shared_card
+from bot.posted import post
 from bot.router import Press
 from bot.theme import GOOD, plain
 from bot.widgets import Card, note_card
@@ -57,10 +58,10 @@ async def playlist_view(
     return playlist_card(playlist, entries, page, own=own, note=note)
 
 
-async def visible_playlist(interaction: Interaction, playlist_id: int | str) -> Playlist:
+async def visible_playlist(interaction: Interaction, playlist_id: int) -> Playlist:
     """One's own, or one that was shared here. Raises UserError."""
     return await interaction.client.playlists.visible(
-        int(playlist_id), interaction.user.id, choices.place_of(interaction)
+        playlist_id, interaction.user.id, choices.place_of(interaction)
     )
 
 
@@ -72,7 +73,8 @@ async def post_playlist(interaction: Interaction, playlist: Playlist) -> None:
     playlist = await interaction.client.playlists.share(
         playlist.id, interaction.user.id, choices.place_of(interaction)
     )
-    await interaction.response.send_message(view=shared_card(counted_as(playlist, entries), entries))
+    tracks = [entry.track_id for entry in entries if entry.track_id is not None]
+    await post(interaction, shared_card(counted_as(playlist, entries), entries), tracks)
 
 
 async def play_from(interaction: Interaction, playlist: Playlist, place: int) -> None:
@@ -85,16 +87,10 @@ async def play_from(interaction: Interaction, playlist: Playlist, place: int) ->
     track = await track_named(interaction, here[place].track_id or 0)
     sound = await preview_file(interaction.client, track)
     await interaction.client.listening.heard(interaction.user.id, track.id)
-    by = f" · {plain(track.artist)}" if track.artist else ""
+    names = {"title": plain(track.title), "by": f" · {plain(track.artist)}" if track.artist else ""}
+    at = {"place": place + 1, "count": len(here), "name": plain(playlist.name)}
     await interaction.edit_original_response(
-        content=tr(
-            "▶️ **{title}**{by}\n-# {place} of {count} in {name}",
-            title=plain(track.title),
-            by=by,
-            place=place + 1,
-            count=len(here),
-            name=plain(playlist.name),
-        ),
+        content=tr("▶️ **{title}**{by}\n-# {place} of {count} in {name}", **names, **at),
         attachments=[sound],
         view=player_buttons(playlist, place, len(here), track.id),
     )

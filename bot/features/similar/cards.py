@@ -47,11 +47,11 @@ class SimilarQuestion:
         return self.track_id, self.by, self.metric, stems, self.practise
 
     @classmethod
-    def of(cls, track_id: str, by: str, metric: str, stems: str, practise: str) -> SimilarQuestion:
+    def of(cls, track_id: int, by: str, metric: str, stems: str, practise: str) -> SimilarQuestion:
         """From a button's arguments; what this version does not know becomes what it asks by itself."""
         known = tuple(STEMS[int(digit)] for digit in stems if digit.isdecimal() and int(digit) < len(STEMS))
         return cls(
-            int(track_id),
+            track_id,
             by if by in KINDS else "sound",
             metric if metric in words("metrics") else "cosine",
             known,
@@ -112,19 +112,16 @@ def _heading(question: SimilarQuestion, track: Track | None) -> list[str]:
     if question.by == "instruments" and question.stems:
         stems = joined([inside(stem_name(stem)) for stem in question.stems])
         by = tr("{measure}, only {instruments}", measure=by, instruments=stems)
-    if question.practise and track is None:
+    practised = inside(stem_name(question.practise)) if question.practise else ""
+    if practised and track is None:
         return [
-            tr("## To practise {instrument} with", instrument=inside(stem_name(question.practise))),
+            tr("## To practise {instrument} with", instrument=practised),
             tr("-# Where it plays most of the time and stands out."),
         ]
     title = plain(track.title if track else "", 60)
-    if question.practise:
+    if practised:
         return [
-            tr(
-                "## Like {title}, to practise {instrument} with",
-                title=title,
-                instrument=inside(stem_name(question.practise)),
-            ),
+            tr("## Like {title}, to practise {instrument} with", title=title, instrument=practised),
             tr("-# Among the most alike by {measure}.", measure=by),
         ]
     return [tr("## Like {title}", title=title), tr("-# Compared by {measure}: +1 is the same.", measure=by)]

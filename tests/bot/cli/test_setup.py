@@ -25,7 +25,7 @@ import discord
 import pytest
 import yaml
 
-from bot.cli.templates import compose_override, for_another_user, systemd_unit
+from bot.cli.templates import compose_override, root_first, systemd_unit
 from core.settings import LibrarySettings, Settings
 from tests.conftest import ROOT
 from tests.fakes.discord_server import TOKEN, StandIn
@@ -322,10 +322,12 @@ def test_what_root_sets_up_does_not_run_as_root(folder: Path, monkeypatch: pytes
             yaml.load(compose_override(settings), Compose)["services"]["moodstem"].get("user"),
         )
     assert said == {0: (["moodstem"], None), 1000: ([getpass.getuser()], f"{os.getuid()}:{os.getgid()}")}
-    commands = for_another_user(settings, "moodstem:")
-    assert commands[0] == f"chown -R moodstem: '{folder}/data'" and any(
-        one.startswith(f"# {folder} is closed") for one in commands
-    )
+    assert root_first(settings, "systemd") == []
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    user, owner, *closed = root_first(settings, "systemd")
+    assert (user, owner) == ("useradd --system moodstem", f"chown -R moodstem: '{folder}/data'")
+    assert any(one.startswith(f"# {folder} is closed") for one in closed)
+    assert root_first(settings, "compose")[0].startswith("chown -R 10001:10001 ")
 
 
 @needs_systemd
