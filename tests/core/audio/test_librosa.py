@@ -51,7 +51,6 @@ PLAIN: dict[str, Callable[[Floats, float], Any]] = {
     "chroma_cens": cens,
     "tonnetz": tonal_centroids,
 }
-OURS_ALONE = {"spectral_flux"}
 
 
 Tables = dict[str, tuple[Floats, Floats]]
@@ -62,7 +61,7 @@ def both(recording: Floats) -> Tables:
     """Ours and librosa's, by name."""
     tuning = round(tonality.tuning(recording), 2)
     ours = frame_values(analyse_frames(recording, tuning))
-    assert set(ours) - OURS_ALONE == set(PLAIN), "a descriptor is not compared"
+    assert {name for name in ours if hasattr(feature, name)} <= set(PLAIN), "librosa has it: compare it"
     return {name: (ours[name], np.asarray(plain(recording, tuning))) for name, plain in PLAIN.items()}
 
 
