@@ -120,9 +120,7 @@ class Uploading:
             return "gone"
         if not track.source.member_owned:
             raise Refusal("recording-stays")
-        if job.user_id != user_id:
-            await self.library.remove(track.id)
-        elif not await self.library.disclaim(track.id, user_id):
+        if not await self.library.disclaim(track.id, user_id if job.user_id == user_id else None):
             return "kept"
         await asyncio.to_thread(
             _unlink,

@@ -103,7 +103,7 @@ class JourneyCommands(Feature, name="Journey"):
         try:
             start, goal = map(moods_text, made.ends)
             told, words = {**made.drawn, "ends": [start, goal]}, journey_words(start, goal)
-            picture = await self.pictures.get(made.id, lambda: draw_journey(told, words))
+            picture = await self.pictures.get(repr(told), lambda: draw_journey(told, words))
         except UserError:
             await interaction.edit_original_response(view=journey_card(made, page), attachments=[])
             return

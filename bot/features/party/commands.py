@@ -11,6 +11,7 @@ from bot.app import Feature, Interaction
 from bot.errors import slash
 from bot.features.party.cards import party_card, waiting_card, why_card
 from bot.features.playlists.showing import save_as_playlist
+from bot.posted import changes, post
 from bot.router import Press, on_press
 from bot.widgets import note_card
 from bot.words.i18n import tr
@@ -42,7 +43,7 @@ class PartyCog(Feature, name="Party"):
         opened = await self.bot.parties.open(interaction.user.id, interaction.guild_id, occasion, count)
         if await self.bot.moods.profile(interaction.user.id) is not None:
             await self.bot.parties.join(opened.id, interaction.user.id)
-        await interaction.response.send_message(view=waiting_card(await self.stored(interaction, opened.id)))
+        await post(interaction, waiting_card(await self.stored(interaction, opened.id)))
 
     @on_press("party_join", consent=False)
     async def join(self, interaction: Interaction, party_id: int) -> None:
@@ -84,13 +85,13 @@ class PartyCog(Feature, name="Party"):
             raise Refusal("library-empty")
         made = await asyncio.to_thread(party, catalog, known, opened.occasion, opened.count)
         await self.bot.parties.make(opened.id, tracks_of(made), guests_of(made))
-        await interaction.edit_original_response(view=party_card(await self.stored(interaction, party_id)))
+        card = party_card(await self.stored(interaction, party_id))
+        await changes(self.bot, interaction.message, card)
+        await interaction.edit_original_response(view=card)
 
     @on_press("party_page", consent=False)
     async def page(self, interaction: Interaction, party_id: int, page: int) -> None:
-        await interaction.response.edit_message(
-            view=party_card(await self.stored(interaction, party_id), page)
-        )
+        await self.show(interaction, party_id, page)
 
     @on_press("party_why", consent=False)
     async def why(self, interaction: Interaction, party_id: int, place: int) -> None:
@@ -109,9 +110,10 @@ class PartyCog(Feature, name="Party"):
         tracks = [track["track_id"] for track in opened.tracks]
         await save_as_playlist(interaction, tr("Our party"), tracks)
 
-    async def show(self, interaction: Interaction, party_id: int) -> None:
+    async def show(self, interaction: Interaction, party_id: int, page: int = 0) -> None:
         opened = await self.stored(interaction, party_id)
-        card = party_card(opened) if opened.tracks else waiting_card(opened)
+        card = party_card(opened, page) if opened.tracks else waiting_card(opened)
+        await changes(self.bot, interaction.message, card)
         await interaction.response.edit_message(view=card)
 
     async def stored(self, interaction: Interaction, party_id: int) -> Opened:

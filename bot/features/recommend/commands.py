@@ -12,6 +12,7 @@ from bot.app import Feature, Interaction
 from bot.errors import slash
 from bot.features.listen.commands import play, track_named
 from bot.features.recommend.cards import PAGE, no_mood_card, picks_card, why_card
+from bot.posted import post
 from bot.router import Press, on_press, whole
 from bot.widgets import Card, problem_card
 from bot.words.i18n import tr
@@ -212,7 +213,7 @@ class Recommend(Feature):
         """Post the picks and their reasons for everyone here; the profile itself is not shown."""
         made = await self.own(interaction, recommendation_id)
         await self.bot.recommending.check_all_here(interaction.guild_id, made)
-        await interaction.response.send_message(view=picks_card(made, page, shared=True))
+        await post(interaction, picks_card(made, page, shared=True))
 
     async def own(self, interaction: Interaction, recommendation_id: int) -> Recommended:
         return await self.bot.recommending.own(interaction.user.id, recommendation_id)

@@ -17,6 +17,7 @@ from bot.consent import stores_nothing
 from bot.errors import GONE, TOO_LARGE, TROUBLE, slash
 from bot.features.library.cards import PICTURE
 from bot.features.upload.cards import end_notice, index_card, job_card, jobs_card, result_card, stems_card
+from bot.posted import changes, remember
 from bot.router import on_press
 from bot.widgets import Card, note_card
 from bot.words.i18n import tr
@@ -93,6 +94,7 @@ async def send_card(bot: Moodstem, channel_id: int, user_id: int, job: Job) -> d
     view, files = await draw(bot, job, job.guild_id)
     channel = bot.get_partial_messageable(channel_id)
     message = await channel.send(view=view, files=files, nonce=f"job-{job.id}-{user_id % 10**8}")
+    await remember(bot, message, user_id, view)
     await bot.job_cards.sent(message.id, channel_id, user_id, job)
     return message
 
@@ -229,6 +231,8 @@ class JobCardsCog(Feature):
         """The job as it is now, in its message. A card that is gone for good is forgotten."""
         message = self.bot.get_partial_messageable(card.channel_id).get_partial_message(card.message_id)
         view, files = await draw(self.bot, job, job.guild_id)
+        if job.ended:
+            await changes(self.bot, message, view)
         try:
             await message.edit(view=view, attachments=files)
         except discord.HTTPException as error:
@@ -254,7 +258,7 @@ class JobCardsCog(Feature):
     async def notify(self, card: discord.PartialMessage, job: Job) -> None:
         """Answers the card with a message that the member is told of; edits tell nobody."""
         try:
-            await card.channel.send(
+            told = await card.channel.send(
                 end_notice(job),
                 reference=card.to_reference(fail_if_not_exists=False),
                 allowed_mentions=discord.AllowedMentions(users=[discord.Object(job.user_id)]),
@@ -262,3 +266,5 @@ class JobCardsCog(Feature):
             )
         except discord.HTTPException as error:
             log.warning("nobody could be told of the end of job %d: %s", job.id, error)
+        else:
+            await remember(self.bot, told, job.user_id)

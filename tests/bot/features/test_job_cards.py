@@ -41,6 +41,7 @@ async def stand_in(world: World, count: int = 1) -> list[Job]:
     """Jobs with cards, one of each member, that no worker will take."""
     jobs = []
     for number in range(count):
+        await agree(world.bot.database, 1000 + number)
         job = await world.bot.queue.enqueue(
             "analyse", {"path": "x", "name": f"{number}.wav"}, user_id=1000 + number
         )

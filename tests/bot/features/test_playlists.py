@@ -13,7 +13,7 @@ from core.library.playlists import MOST_LISTS
 from tests.bot.conftest import World, labels, press_ids, previews_ready, raw, walk, within_budget, words
 from tests.bot.features.test_recommend import with_mood
 from tests.core.library.test_playlist_files import HOSTILE
-from tests.make import upsert_track
+from tests.make import remove_track, upsert_track
 
 MANY = "".join(
     f"#EXTINF:9,the - of - and - a - {'(' * 99} {number}\n{number}.mp3\n" for number in range(300)
@@ -413,8 +413,8 @@ async def test_tracks_that_went_stay_named_and_come_back(world: World) -> None:
     )
     lists = world.bot.playlists
     playlist = await lists.create(world.alice.id, "Sunday", [away, upload])
-    await library.remove(away)
-    await library.remove(upload)
+    await remove_track(library, away)
+    await remove_track(library, upload)
     card = await run(world, "show", playlist="Sunday")
     assert order(card) == ["Away"] and "not in the library now" in words(card)
     assert "Nothing of this playlist is in the library" in words(await run(world, "play", playlist="Sunday"))

@@ -18,7 +18,7 @@ from core.library.schema import open_database
 from core.library.scope import LibraryScope
 from core.library.tags import one_line
 from core.library.tracks import Library
-from tests.make import upsert_track
+from tests.make import remove_track, upsert_track
 from tests.refusals import refusal
 
 ALICE, BOB = 1, 2
@@ -143,8 +143,8 @@ async def test_edited_files_stay_and_lost_ones_come_back(library: Library) -> No
     await library.database.write(
         "UPDATE track SET content_hash = 'new', title = 'First!' WHERE id = ?", [first]
     )
-    await library.remove(first)
-    await library.remove(second)
+    await remove_track(library, first)
+    await remove_track(library, second)
     assert [(entry.title, entry.track_id) for entry in await lists.entries(playlist.id)] == [
         ("First!", None),
         ("Second", None),
