@@ -21,10 +21,11 @@ from discord.ext import commands
 from bot.consent import Again, ConsentGate, from_short, must_ask, run_command, short_command, short_press
 from bot.errors import name_of, report
 from bot.metrics import Metrics
-from bot.router import Handler, marked, route
+from bot.router import Handler, marked, route, typed
 from bot.service.catalogs import Catalogs
 from bot.service.job_cards import JobCards
 from bot.service.listening import Listening
+from bot.service.member_data import erase_again
 from bot.service.notices import Notices
 from bot.service.recommending import Recommending
 from bot.service.uploading import Uploading
@@ -32,10 +33,12 @@ from bot.translator import Words, language_of
 from bot.words.i18n import catalogue
 from core.errors import Refusal
 from core.library.command_sync import save_synced_commands, synced_commands
+from core.library.consent import guard_writes
 from core.library.database import Database
 from core.library.feedback import Feedback
 from core.library.history import History
 from core.library.journeys import Journeys
+from core.library.members import TABLES
 from core.library.parties import Parties
 from core.library.playlists import Playlists
 from core.library.profiles import Moods
@@ -140,6 +143,8 @@ class Moodstem(commands.Bot):
     async def setup_hook(self) -> None:
         """Before the gateway: database, samples, cogs, buttons, commands."""
         self.database = await self._resources.enter_async_context(await open_database(self.settings.database))
+        await erase_again(self.database, self.settings.data)
+        await guard_writes(self.database, [table for table in TABLES if table != "consent"])
         self.library = Library(self.database)
         self.queue = Queue(self.database)
         self.gate = ConsentGate(self.database, self.settings.retention)
@@ -268,11 +273,9 @@ class Moodstem(commands.Bot):
         handler = self.handlers.get(action)
         if handler is None:
             raise Refusal("button-of-other-version")
-        try:
-            inspect.signature(handler).bind(interaction, *arguments)
-        except TypeError:
-            raise Refusal("card-of-other-version") from None
-        await handler(interaction, *arguments)
+        if (suiting := typed(handler, arguments)) is None:
+            raise Refusal("card-of-other-version")
+        await handler(interaction, *suiting)
 
     def again(self, short: str) -> Again | None:
         """What a consent card's own button says that waited; None when it says nothing that this version knows."""

@@ -10,6 +10,7 @@ from discord import app_commands
 
 from bot.app import Interaction
 from bot.errors import guard_autocomplete
+from bot.router import whole
 from bot.theme import clock
 from bot.words.i18n import tr, trn
 from bot.words.named import words
@@ -88,11 +89,11 @@ async def genres(interaction: Interaction, current: str) -> Choices:
 @guard_autocomplete
 async def musical_keys(interaction: Interaction, current: str) -> Choices:
     """Keys that begin with what was typed, or that it may mean: 'd' offers both D major and D minor."""
-    asked = parse_key(current)
+    asked, wanted = parse_key(current), fold(current.strip())
     fitting = [
         key
         for key in keys()
-        if fold(str(key)).startswith(fold(current.strip()))
+        if fold(str(key)).startswith(wanted)
         or (asked and asked.tonic in (None, key.tonic) and asked.mode in (None, key.mode))
     ]
     return [choice(str(key) if key.tonic else tr("any {key}", key=key), str(key)) for key in fitting[:MOST]]
@@ -105,14 +106,14 @@ async def playlists(interaction: Interaction, current: str) -> Choices:
 
 
 async def _own_playlists(interaction: Interaction, current: str) -> Choices:
-    found = await interaction.client.playlists.of(interaction.user.id)
+    found, wanted = await interaction.client.playlists.of(interaction.user.id), fold(current.strip())
     return [
         choice(
             f"{playlist.name} ({trn('{count} track', '{count} tracks', playlist.count)})",
             f"list:{playlist.id}",
         )
         for playlist in found
-        if fold(current.strip()) in fold(playlist.name)
+        if wanted in fold(playlist.name)
     ][:MOST]
 
 
@@ -154,9 +155,8 @@ async def chosen_track(interaction: Interaction, value: str) -> Track:
     """The track that an option means: a choice, or the best match of what was typed. Raises UserError."""
     bot = interaction.client
     scope = bot.catalogs.scope(interaction.guild_id)
-    kind, _, number = value.partition(":")
-    if kind == "track" and number.isdecimal():
-        track = await search.visible(bot.database, scope, min(int(number), 2**62))
+    if (track_id := _id(value, "track")) is not None:
+        track = await search.visible(bot.database, scope, track_id)
         if track is None:
             raise Refusal("choice-gone")
         return track
@@ -177,9 +177,8 @@ async def chosen_track_or_own(interaction: Interaction, value: str) -> Track:
 async def chosen_playlist(interaction: Interaction, value: str) -> Playlist:
     """The member's own playlist that an option means: a choice, or a name. Raises UserError."""
     lists = interaction.client.playlists
-    kind, _, number = value.partition(":")
-    if kind == "list" and number.isdecimal():
-        return await lists.own(min(int(number), 2**62), interaction.user.id)
+    if (playlist_id := _id(value, "list")) is not None:
+        return await lists.own(playlist_id, interaction.user.id)
     playlist = await lists.named(interaction.user.id, value)
     if playlist is None:
         raise Refusal("no-such-playlist")
@@ -197,6 +196,11 @@ def chosen_entry(entries: list[Entry], value: str) -> Entry:
         if wanted and kind != "entry" and wanted in fold(entry.title):
             return entry
     raise Refusal("no-such-entry")
+
+
+def _id(value: str, kind: str) -> int | None:
+    """The id that a choice of this kind says ('track:12'); None for a text that was typed."""
+    return whole(value.removeprefix(f"{kind}:")) if value.startswith(f"{kind}:") else None
 
 
 def choice(name: str, value: str) -> app_commands.Choice[str]:

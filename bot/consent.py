@@ -66,14 +66,14 @@ class ConsentGate:
     def __init__(self, database: Database, retention: RetentionSettings) -> None:
         self.database = database
         self.retention = retention
-        self._waiting: OrderedDict[int, Waiting] = OrderedDict()
+        self._waiting: OrderedDict[str, Waiting] = OrderedDict()
 
     async def lets_through(self, interaction: Interaction, again: Again, short: str = "") -> bool:
         """Has this member agreed? If not, they are asked here, and `again` is what goes on after a yes; `short` says the
         same in characters (`short_command`, `short_press`; empty: it does not outlive this process)."""
         if await agreed(self.database, interaction.user.id):
             return True
-        self._waiting[interaction.id] = Waiting(interaction, again, time.monotonic())
+        self._waiting[str(interaction.id)] = Waiting(interaction, again, time.monotonic())
         while len(self._waiting) > MOST or (
             time.monotonic() - next(iter(self._waiting.values())).since > KEPT_S
         ):
@@ -82,7 +82,7 @@ class ConsentGate:
         await interaction.response.send_message(view=card, ephemeral=True)
         return False
 
-    def take(self, asked: int, user_id: int) -> Waiting | None:
+    def take(self, asked: str, user_id: int) -> Waiting | None:
         """What waits under the interaction's id, if it is this member's."""
         waiting = self._waiting.get(asked)
         if waiting is None or waiting.interaction.user.id != user_id:

@@ -16,6 +16,7 @@ from bot.widgets import problem_card
 from bot.words.i18n import tr
 from bot.words.say import say
 from core.errors import UserError, is_disk_full
+from core.library.consent import NO_CONSENT, NO_TRACK
 
 log = logging.getLogger(__name__)
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -94,6 +95,10 @@ def sentence_for(error: BaseException) -> str | None:
             return tr(
                 "There is no room left on my disk, so nothing was changed; please tell whoever runs me."
             )
+        case sqlite3.IntegrityError() if str(error) == NO_CONSENT:
+            return tr("You had everything erased meanwhile, so I stored nothing; ask again if you want it.")
+        case sqlite3.IntegrityError() if str(error) == NO_TRACK:
+            return tr("A track was taken out of the library just now; please try again.")
         case sqlite3.OperationalError() if "locked" in str(error):
             return tr("My database is busy, so nothing was changed; please try again in a moment.")
         case app_commands.TransformerError():

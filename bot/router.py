@@ -2,23 +2,26 @@
 
 The custom id of every button, list and form says what to do, 'ms:<action>:<argument>:...' ('mc:' for a list, 'mf:' for a
 form); cogs name their handlers with `@on_press("action")`. A list's handler gets the chosen value as its last argument,
-a form's what was filled in. The bot takes all of them by discord.py's public event `on_interaction`, so discord.py itself
+a form's what was filled in; where it is annotated `int`, as the number that it says (`whole`). The bot takes all of them by discord.py's public event `on_interaction`, so discord.py itself
 need not remember any: cards and forms are stopped when they are made (a view that is not is kept, and a private one gets
 a task as well, for a quarter of an hour).
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from itertools import zip_longest
+from typing import Any, TypeVar, cast
 
 import discord
 
 Handler = Callable[..., Awaitable[None]]
 _F = TypeVar("_F", bound=Callable[..., Any])
 
+_WHOLE = re.compile("[0-9]{1,15}")
 _ROUTE = re.compile(r"m[scf]:(?P<action>[a-z_]+):(?P<arguments>.*)", re.DOTALL)
 
 
@@ -31,7 +34,7 @@ class Marked:
 
 
 def on_press(action: str, *, consent: bool = True) -> Callable[[_F], _F]:
-    """Mark a cog's method `(self, interaction, *arguments: str)` as the handler of a button, list or form.
+    """Mark a cog's method `(self, interaction, *arguments: str | int)` as the handler of a button, list or form.
 
     `consent=False` is for handlers that store nothing about who presses; the others ask first (bot/consent.py).
     """
@@ -55,6 +58,24 @@ def route(data: Mapping[str, Any]) -> tuple[str, tuple[str, ...]] | None:
         return None
     arguments = match["arguments"].split(":") if match["arguments"] else []
     return match["action"], (*arguments, *data.get("values", ())[:1], *_filled_in(data.get("components", ())))
+
+
+def whole(text: str) -> int | None:
+    """Return the number that an id, a page or a place from outside says; None for what none of ours can be: signs, other
+    scripts' digits, and what, times the length of a page, is more than SQLite's 64 bits."""
+    return int(text) if _WHOLE.fullmatch(text) else None
+
+
+def typed(handler: Handler, arguments: Sequence[str]) -> list[str | int] | None:
+    """Return a handler's arguments, those annotated `int` as numbers; None if they do not suit it."""
+    signature = inspect.signature(handler, eval_str=True)
+    try:
+        signature.bind(None, *arguments)
+    except TypeError:
+        return None
+    kinds = [one.annotation for one in signature.parameters.values()][1 : 1 + len(arguments)]
+    found = [whole(text) if kind is int else text for text, kind in zip_longest(arguments, kinds)]
+    return None if None in found else cast(list[str | int], found)
 
 
 def _filled_in(components: Sequence[Mapping[str, Any]]) -> list[str]:

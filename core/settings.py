@@ -97,7 +97,7 @@ class LimitSettings(_Area):
     running_per_user: Annotated[int, Field(ge=1)] = 2
     """Jobs of one member that run at once, where several workers could take them."""
     daily_per_user: Annotated[int, Field(ge=0)] = 50
-    """Uploads in 24 hours, 0 for any number; what was refused or cancelled does not count."""
+    """Uploads received in 24 hours, whatever became of them; 0 for any number."""
     daily_per_server: Annotated[int, Field(ge=0)] = 500
 
 
@@ -146,7 +146,9 @@ class RetentionSettings(_Area):
     """Stems that somebody asked for; they can be made again as long as the upload is there."""
     jobs_days: Annotated[int, Field(ge=1)] = 30
     disk_gb: Annotated[float, Field(gt=0)] = 10
-    """What uploads, pictures, previews, stems and backups may take together; the oldest go first."""
+    """What uploads, pictures, previews and stems may take together; the oldest of whoever holds most go first."""
+    backups_gb: Annotated[float, Field(gt=0)] = 10
+    """What backups may take; the newest always stays."""
     history_days: Annotated[int, Field(ge=1)] = 365
     """What was recommended to a member and what they listened to."""
     backups: Annotated[int, Field(ge=1)] = 7

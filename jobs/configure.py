@@ -35,4 +35,5 @@ def plan(settings: Settings) -> Plan:
         backups=kept.backups,
         genre_model=settings.jobs.genre_model,
         disk_bytes=int(kept.disk_gb * 1e9),
+        backup_bytes=int(kept.backups_gb * 1e9),
     )

@@ -1,7 +1,8 @@
-"""SQL statements that add a job to the fair order and claim the first one that may run."""
+"""SQL statements that add a job to the fair order and claim the first one that may run, and the charge once it has run."""
 
 from __future__ import annotations
 
+from core.library.database import Transaction
 from jobs.model import NOBODY
 
 LONGEST_BACKOFF_S = 600.0
@@ -40,3 +41,32 @@ VALUES (:kind, :spec, :user, :guild, :priority, :cost, max(
         AND (state <> 'cancelled' OR attempt > 0) ORDER BY id DESC LIMIT 1), 0)
 ), :dedup, :subject, 0, :now) RETURNING id
 """
+
+
+_CHARGED = """
+SELECT job.*, coalesce((SELECT now FROM virtual_clock WHERE virtual_clock.priority = job.priority), 0) AS clock
+FROM job WHERE id = ?
+"""
+
+_LATER = """
+SELECT id, virtual_start, cost FROM job WHERE user_id = ? AND priority = ? AND id > ?
+    AND (state <> 'cancelled' OR attempt > 0) ORDER BY id
+"""
+
+
+async def charge(transaction: Transaction, job_id: int, now: float) -> None:
+    """Charge a job that has just stopped running for the seconds that it took, whatever it was expected to cost: the
+    sender of a file chooses what its header claims. The user's later jobs start behind that, in virtual time.
+
+    What ended costs those seconds; what is tried again starts so much later.
+    """
+    [job] = await transaction.run(_CHARGED, [job_id])
+    used = max(now - job["started_at"], 0.01)
+    start, cost = job["virtual_start"], used
+    if job["state"] == "queued":
+        start, cost = start + used, job["cost"]
+    await transaction.run("UPDATE job SET virtual_start = ?, cost = ? WHERE id = ?", [start, cost, job_id])
+    for later in await transaction.run(_LATER, [job["user_id"], job["priority"], job_id]):
+        start = max(start + cost, min(later["virtual_start"], job["clock"]))
+        cost = later["cost"]
+        await transaction.run("UPDATE job SET virtual_start = ? WHERE id = ?", [start, later["id"]])

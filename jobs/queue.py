@@ -8,7 +8,8 @@ Its guarantees, which tests/bot/test_random_kills.py checks with kill -9 in a lo
   its lease can no longer write, and a job's effect and its end are one transaction.
 - A deduplication key names one job. Two jobs with one subject never run at once, so the later one finds the result.
 - Jobs are ordered by priority, then by start-time fair queueing between users (Goyal, Vin & Cheng 1997): a hundred
-  uploads of one user delay another user's first one by at most the jobs that are running.
+  uploads of one user delay another user's first one by at most the jobs that are running. A job that has run is charged
+  the seconds that it took, also if it failed.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from typing import Any
 from core.errors import Fact, fact
 from core.library.connection import Row
 from core.library.database import Database, Transaction
-from jobs.attempts import RetryPolicy, end_attempt
+from jobs.attempts import BLAMELESS, RetryPolicy, end_attempt
 from jobs.forecast import forecast
 from jobs.model import Change, Claimed, Heartbeat, Job, Quotas, State
-from jobs.order import ADD, ANY_READY, CLAIM, MORE_URGENT
+from jobs.order import ADD, ANY_READY, CLAIM, MORE_URGENT, charge
 from jobs.quotas import ACTIVE, DAY, check_quotas
 
 Clock = Callable[[], float]
@@ -254,6 +255,7 @@ class Queue:
             )
             if not rows:
                 return False
+            await charge(transaction, claimed.id, now)
             if effect is not None and (more := await effect(transaction)):
                 await transaction.run(
                     "UPDATE job SET result = ? WHERE id = ?", [json.dumps(result | more), claimed.id]
@@ -281,6 +283,8 @@ class Queue:
             if not rows:
                 return False
             await self._end_attempt(transaction, rows[0], error, code, permanent)
+            if code not in BLAMELESS:
+                await charge(transaction, claimed.id, self.clock())
         return True
 
     async def give_back(self, claimed: Claimed, notes: dict[str, Any] | None = None) -> bool:
@@ -298,11 +302,15 @@ class Queue:
 
     async def confirm_cancelled(self, claimed: Claimed) -> bool:
         """Mark a running job as cancelled once its runner has stopped it."""
-        rows = await self._fenced(
-            claimed,
-            "state = 'cancelled', error_code = 'cancelled', owner = NULL, lease_until = NULL, finished_at = ?",
-            [self.clock()],
-        )
+        now = self.clock()
+        async with self.database.transaction() as transaction:
+            rows = await transaction.run(
+                "UPDATE job SET state = 'cancelled', error_code = 'cancelled', owner = NULL, lease_until = NULL,"
+                " finished_at = ? WHERE id = ? AND token = ? AND state = 'running' RETURNING id",
+                [now, claimed.id, claimed.token],
+            )
+            if rows:
+                await charge(transaction, claimed.id, now)
         return bool(rows)
 
     async def has_more_urgent(self, priority: int, kinds: Collection[str] | None = None) -> bool:

@@ -11,13 +11,7 @@ DAY = 86400.0
 
 
 async def check_quotas(
-    database: Database,
-    limits: Quotas,
-    *,
-    kind: str,
-    user_id: int,
-    guild_id: int | None,
-    now: float,
+    database: Database, limits: Quotas, *, kind: str, user_id: int, guild_id: int | None, now: float
 ) -> None:
     """Raise QuotaError if one more job of this kind would exceed the limits.
 

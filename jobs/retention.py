@@ -10,6 +10,7 @@ from pathlib import Path
 
 from core.folders import DataFolder
 from core.library.database import Database
+from core.library.erased import note_erased
 from core.library.sources import MEMBER_OWNED_SQL
 from jobs.files import files_in_use
 
@@ -58,6 +59,7 @@ async def clean_up(
                     f"DELETE FROM {table} WHERE {column} < ? RETURNING 1", [int(now - days * DAY)]
                 )
             )
+        await asyncio.to_thread(note_erased, data)
     active = {path.name for path in await files_in_use(database, DataFolder(data))}
     # What was uploaded in a direct message is found by its uploader's job alone.
     await database.write(
@@ -77,21 +79,21 @@ async def clean_up(
             if path.name not in active
             and (age > keep.uploads * DAY or (age > ORPHAN_AGE_S and path.name not in named))
         ]
+        parts = {content_hash[:32] for content_hash in hashes}
         pictures = [
             path
             for path, age in _files(data / "pictures", now)
-            if age > keep.pictures * DAY or (age > ORPHAN_AGE_S and path.name.startswith(".part"))
+            if age > keep.pictures * DAY or (age > ORPHAN_AGE_S and path.name.partition("-")[0] not in parts)
         ]
         previews = [
             path
             for path, age in _files(data / "previews", now)
             if age > ORPHAN_AGE_S and path.name.partition(".")[0] not in hashes
         ]
-        parts = {content_hash[:32] for content_hash in hashes}
         stems = [
             path
             for path, age in _files(data / "stems", now)
-            if age > keep.stems * DAY or (age > ORPHAN_AGE_S and path.name.rpartition("-")[0] not in parts)
+            if age > keep.stems * DAY or (age > ORPHAN_AGE_S and path.name.partition("-")[0] not in parts)
         ]
         for path in (*uploads, *pictures, *previews, *stems):
             path.unlink(missing_ok=True)

@@ -49,6 +49,7 @@ class Plan:
     genre_model: Path | None = None
     backups: int = 7
     disk_bytes: int = 10_000_000_000
+    backup_bytes: int = 10_000_000_000
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,7 @@ def planned(queue: Queue, plan: Plan) -> list[ScheduledTask]:
         ScheduledTask(
             "disk",
             IntervalTrigger(minutes=5, timezone=UTC),
-            lambda: keep_within(database, plan.data, plan.disk_bytes),
+            lambda: keep_within(database, plan.data, plan.disk_bytes, plan.backup_bytes),
         ),
         ScheduledTask("reaper", IntervalTrigger(seconds=30, timezone=UTC), lambda: queue.reap(is_dead)),
     ]

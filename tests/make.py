@@ -84,6 +84,11 @@ async def upsert_track(
         )
 
 
+async def remove_track(library: Library, track_id: int) -> bool:
+    """Delete a track, and return whether there was one."""
+    return bool(await library.database.write("DELETE FROM track WHERE id = ? RETURNING id", [track_id]))
+
+
 async def save_analysis(library: Library, track_id: int, found: TrackAnalysis) -> None:
     """`put_analysis` in a transaction of its own."""
     async with library.database.transaction() as transaction:

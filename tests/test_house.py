@@ -56,5 +56,20 @@ def test_nobody_uses_the_private_parts_of_others() -> None:
     )
 
 
+def test_answers_for_everybody_are_posted_so_that_they_can_be_taken_down() -> None:
+    """See bot/posted.py: other answers are for the member alone."""
+    found = set()
+    for path, module in modules("bot"):
+        for node in ast.walk(module):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                named = {one.arg for one in node.keywords}
+                opens = node.func.attr == "send_message" or (
+                    node.func.attr == "defer" and "thinking" in named
+                )
+                if opens and "ephemeral" not in named:
+                    found.add(path)
+    assert found == {"bot/posted.py"}
+
+
 def is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from bot.cli.root import settings_of
+from bot.service.member_data import erase_again
 from core.library import backup as backups
 from core.library.schema import open_database, schema_version
 from core.settings import Settings
@@ -46,9 +47,19 @@ def backup(ctx: click.Context) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @click.pass_context
 def restore(ctx: click.Context, file: Path) -> None:
-    """Put a backup in the place of the database, which is kept beside it. Stop the bot and its workers first."""
+    """Put a backup in the place of the database, which is kept beside the backups. Stop the bot and its workers first.
+
+    Members who were erased since it was made are erased from it.
+    """
+
+    async def work(settings: Settings) -> int:
+        async with await open_database(settings.database) as database:
+            return await erase_again(database, settings.data)
+
     settings = settings_of(ctx)
     aside = backups.restore(file, settings.database)
     click.echo(f"{settings.database}: restored from {file.name}")
     if aside is not None:
         click.echo(f"What was there is kept as {aside}")
+    if erased := asyncio.run(work(settings)):
+        click.echo(f"Erased again, since they had been after this backup: {erased} members")

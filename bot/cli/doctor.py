@@ -17,8 +17,9 @@ from bot.cli.instance import is_held
 from bot.cli.root import print_json, settings_of
 from bot.cli.shared import JSON, separator_of
 from bot.token import read_token
-from core.audio.decode import decode, sandbox_lacks
+from core.audio.decode import decode
 from core.audio.device import gpu_name, torch_has_cuda
+from core.audio.sandbox import sandbox_lacks
 from core.errors import UserError
 from core.folders import advice_on, whoever, writable
 from core.library.backup import quick_check
@@ -145,10 +146,10 @@ def _strangers(data: Path) -> list[Finding]:
 
 def _storage(settings: Settings) -> Finding:
 
-    budget, found = settings.retention.disk_gb, usage(settings.data)
-    total = sum(found.values()) / 1e9
+    kept, found = settings.retention, usage(settings.data)
+    budget, total = kept.disk_gb + kept.backups_gb, sum(found.values()) / 1e9
     parts = ", ".join(f"{name} {size / 1e9:.2f}" for name, size in found.items() if size)
-    advice = "" if total <= budget else ": raise [retention] disk_gb, or wait for the clean-up"
+    advice = "" if total <= budget else ": raise disk_gb or backups_gb in [retention], or wait"
     text = f"{total:.2f} of {budget:g} GB{f' ({parts})' if parts else ''}{advice}"
     return Finding("storage", total <= budget, text)
 

@@ -59,7 +59,7 @@ class Catalogs:
                 self._tuned.popitem(last=False)
             return known[2]
 
-    async def track(self, guild_id: int | None, user_id: int, track_id: int | str) -> Track | None:
+    async def track(self, guild_id: int | None, user_id: int, track_id: int) -> Track | None:
         """Return the track that a button names; None where it is gone or of another server's library. The member's own
         uploads are found everywhere."""
-        return await self.library.visible_track(self.scope(guild_id), min(int(track_id), 2**62), user_id)
+        return await self.library.visible_track(self.scope(guild_id), track_id, user_id)

@@ -165,16 +165,7 @@ class JobCards:
         await job_messages.drop_card(self.database, card.message_id)
 
     async def _keep(self, card: job_messages.CardMessage) -> None:
-        await job_messages.put_card(
-            self.database,
-            job_id=card.job_id,
-            channel_id=card.channel_id,
-            message_id=card.message_id,
-            user_id=card.user_id,
-            state_shown=card.state_shown,
-            language=card.language,
-            now=self.queue.clock(),
-        )
+        await job_messages.put_card(self.database, replace(card, updated_at=self.queue.clock()))
 
     async def own(self, job_id: int, user_id: int, guild_id: int | None, *, manages: bool) -> Job:
         """Return the job, for its owner and for those who manage the server where it was started. Raises UserError."""

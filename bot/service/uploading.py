@@ -12,6 +12,7 @@ from core.audio.length import probable_seconds
 from core.errors import Refusal
 from core.library.database import Database
 from core.library.guild_limits import limits_of
+from core.library.tags import one_line
 from core.library.tracks import Library, Track, picture_name
 from core.settings import Settings
 from core.spoken import spoken
@@ -66,7 +67,7 @@ class Uploading:
                     "analyse",
                     analyse.Spec(
                         kept.path.name,
-                        name,
+                        one_line(name) or "Untitled",
                         kept_back=self.settings.library.uploads_join == "when asked",
                         language=spoken(),
                         words=words,
@@ -119,9 +120,7 @@ class Uploading:
             return "gone"
         if not track.source.member_owned:
             raise Refusal("recording-stays")
-        if job.user_id != user_id:
-            await self.library.remove(track.id)
-        elif not await self.library.disclaim(track.id, user_id):
+        if not await self.library.disclaim(track.id, user_id if job.user_id == user_id else None):
             return "kept"
         await asyncio.to_thread(
             _unlink,

@@ -13,7 +13,6 @@ import math
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,17 +20,14 @@ from typing import IO, Any
 
 import numpy as np
 
+from core.audio.sandbox import command, needed_environment
 from core.audio.types import Samples
 from core.errors import Fact, Refusal, fact
 
 RATE, MAX_RATE = 44100, 192_000
-MOST_TAG_SECONDS = 5
-"""Reading tags takes a hundredth of that, unless somebody wrote megabytes of them."""
-
 MOST_TAGS, MOST_COMMENT_BYTES = 8, 1 << 20
 """ID3 tags before the sound, and bytes of Vorbis comments (a picture is none): beyond, a file is made to cost time."""
 
-_CHILD = Path(__file__).with_name("decoder_child.py")
 _DISK_FULL = 28  # the child's exit code then
 
 
@@ -180,7 +176,7 @@ def _run_child(
 ) -> tuple[Samples, dict[str, Any]]:
     """One attempt in a fresh process; the samples as the child wrote them, and its answer."""
     output_bytes = int((limits.max_seconds + 1) * (rate or MAX_RATE) * 8) + (1 << 20)
-    command = _command(
+    order = command(
         limits.memory_bytes,
         limits.cpu_seconds,
         output_bytes,
@@ -193,11 +189,11 @@ def _run_child(
     os.lseek(file.fileno(), 0, os.SEEK_SET)
     with tempfile.TemporaryFile() as out:
         child = subprocess.Popen(
-            command,
+            order,
             stdin=file.fileno(),
             stdout=out.fileno(),
             stderr=subprocess.DEVNULL,
-            env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", **_needed_environment()},
+            env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", **needed_environment()},
             cwd=tempfile.gettempdir(),
             start_new_session=True,
         )
@@ -224,48 +220,6 @@ def _run_child(
         out.seek(0)
         samples = np.fromfile(out, np.float32, count=(end - 8 - length) // 8 * 2)
         return np.ascontiguousarray(samples.reshape(-1, 2).T), answer
-
-
-def sandbox_lacks() -> list[str]:
-    """Return what this machine cannot forbid a decoder, of 'landlock' and 'seccomp'; empty where all is in force."""
-    command = _command(1 << 32, 10, 1 << 20, check=True)
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, env=_needed_environment(), timeout=60
-    )
-    found: list[str] = json.loads(done.stdout)
-    return found
-
-
-def metadata(path: Path) -> dict[str, str]:
-    """Return title, artist, albumartist, album and genre, those that the file's tags have, read in the sandboxed child.
-
-    Empty where there are none, or where reading them fails or takes more than MOST_TAG_SECONDS.
-    """
-    command = _command(1 << 29, MOST_TAG_SECONDS, 1 << 20, tags=True)
-    try:
-        with path.open("rb") as file:
-            done = subprocess.run(
-                command,
-                stdin=file,
-                capture_output=True,
-                env=_needed_environment(),
-                timeout=2 * MOST_TAG_SECONDS,
-            )
-        found: dict[str, str] = json.loads(done.stdout) if done.returncode == 0 else {}
-    except (OSError, ValueError, subprocess.TimeoutExpired):
-        return {}
-    return found
-
-
-def _command(memory_bytes: int, cpu_seconds: int, output_bytes: int, **order: object) -> list[str]:
-    """What starts the child, with its limits and what it is to do."""
-    order |= {"memory_bytes": memory_bytes, "cpu_seconds": cpu_seconds, "output_bytes": output_bytes}
-    return [sys.executable, "-I", "-B", str(_CHILD), json.dumps({**order, "parent": os.getpid()})]
-
-
-def _needed_environment() -> dict[str, str]:
-    """Nothing of ours goes to the child, except what the operating system needs to start a process."""
-    return {name: os.environ[name] for name in ("SYSTEMROOT", "LD_LIBRARY_PATH") if name in os.environ}
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:

@@ -1,26 +1,29 @@
-"""The sandboxed child of `core.audio.decode`: reads audio on standard input, writes samples on standard output.
+"""The sandboxed child of `core.audio.decode` and `core.audio.sandbox`: what strangers send is on its standard input, and
+samples, or what a task returns, go to its standard output.
 
-Run as a script (`python -I decoder_child.py {json}`), never imported by the rest of Moodstem: it imports nothing of it, so
-that it starts within 0.2 s. Before the first byte of the upload is parsed the process gives up what it does not need
+Run as a script (`python -I decoder_child.py {json}`), never imported by the rest of Moodstem: to decode, it imports
+nothing of it, so that it starts within 0.2 s. Before the first byte is parsed the process gives up what it does not need
 (`give_up_rights`): from then on it can read standard input, write its answer and use memory and time up to its limits. On
 Linux, seccomp refuses every other system call (no file, socket, process, signal, or other process' memory) and Landlock
 every path; elsewhere only the limits hold (RLIMIT_NOFILE 0 leaves the descriptors that are open and refuses new ones).
 
-Output: float32 samples, interleaved stereo at the rate asked for (null: the file's own), then a JSON document, then its length as 8 bytes little endian.
+Output of decoding: float32 samples, interleaved stereo at the rate asked for (null: the file's own), then a JSON
+document, then its length as 8 bytes little endian.
 """
 
 from __future__ import annotations
 
 import codecs
 import errno
+import importlib
 import json
 import os
 import sys
 from collections.abc import Iterator
 from typing import Any
 
-# Reading tags needs no numbers, and half the time without.
-if __name__ != "__main__" or "tags" not in sys.argv[-1]:
+# A task needs no numbers, and half the time without.
+if __name__ != "__main__" or '"task"' not in sys.argv[-1]:
     import numpy as np
     import numpy.typing as npt
     import soxr
@@ -45,9 +48,6 @@ WAVE_ORDER = {  # the order of WAVE_FORMAT_EXTENSIBLE and FLAC for each number o
     7: ["FL", "FR", "FC", "LFE", "BC", "SL", "SR"],
     8: ["FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"],
 }
-
-MOST_OF_A_TAG = 4_000
-"""Characters; a tag may hold megabytes."""
 
 DISK_FULL = 28
 """The exit code that says so: the answer could not be written either."""
@@ -321,11 +321,25 @@ def decode(file: Any, out: Any, limits: dict[str, Any]) -> dict[str, Any]:
     return answer
 
 
-def read_tags(parser: Any, file: Any) -> dict[str, str]:
-    """The texts that cards may show; `parser` is tinytag's class. Whatever it raises ends the process."""
-    found = parser.get(file_obj=file, tags=True, duration=False, image=False)
-    texts = {name: getattr(found, name) for name in ("title", "artist", "albumartist", "album", "genre")}
-    return {name: text[:MOST_OF_A_TAG] for name, text in texts.items() if isinstance(text, str)}
+ENCODINGS = ("latin-1", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "iso8859-2", "iso8859-15", "koi8-r")
+"""Those that files name, and those of Windows; Python loads each when it is first asked for."""
+
+
+def do_task(limits: dict[str, Any]) -> None:
+    """Answer with what 'module:function' returns for standard input, as JSON, or what the sandbox lacks; and end.
+
+    Whatever is raised ends the process without an answer.
+    """
+    sys.path.insert(0, limits["code"])
+    for encoding in (*ENCODINGS, *(f"cp125{number}" for number in range(9))):
+        codecs.lookup(encoding)
+    module, _, name = limits["task"].partition(":")
+    read = getattr(importlib.import_module(module), name) if name else None
+    missing = give_up_rights(limits)
+    answer = read(os.fdopen(0, "rb", closefd=False)) if read else missing
+    with os.fdopen(1, "wb", closefd=False) as out:
+        out.write(json.dumps(answer, ensure_ascii=False).encode("utf-8", "replace"))
+    os._exit(0)
 
 
 def import_all_of_av() -> None:
@@ -342,19 +356,8 @@ def import_all_of_av() -> None:
 
 def main() -> None:
     limits = json.loads(sys.argv[1])
-    if limits.get("check"):
-        missing = give_up_rights(limits)
-        os.write(1, json.dumps(missing).encode())
-        os._exit(0)
-    if limits.get("tags"):
-        from tinytag import TinyTag
-
-        for encoding in ("latin-1", "cp1252", "utf-8", "utf-16", "utf-16-le", "utf-16-be"):
-            codecs.lookup(encoding)  # Python loads each when it is first asked for
-        tagged = os.fdopen(0, "rb", closefd=False)
-        give_up_rights(limits)
-        os.write(1, json.dumps(read_tags(TinyTag, tagged)).encode())
-        os._exit(0)
+    if "task" in limits:
+        do_task(limits)
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not end up between the samples
     if limits.get("format"):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 _COMPRESSED = 24_000
 """Bytes per second of mp3, ogg, opus and m4a as people share them (192 kbit/s)."""
-_MOST_PER_SECOND = 2 * 192_000 * 3
-"""Bytes per second of stereo at 192 kHz in 24 bits, beyond which a header claims too little."""
+_MOST_PER_SECOND = 2 * 44_100 * 2
+"""Bytes per second of a CD, beyond which a header is not believed: what is finer takes longer to decode as well."""
 _LONGEST = 24 * 3600.0
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import shutil
 import sqlite3
 import tempfile
@@ -12,6 +11,7 @@ import time
 from pathlib import Path
 
 from core.errors import UserError
+from core.library.copies import other_copies, stamp, stamp_of, sync, write_copy
 from core.library.database import Database
 from core.library.schema import check_version, open_database
 
@@ -28,26 +28,13 @@ async def backup(database: Database, folder: Path, *, keep: int = 7, now: float 
 
 
 def _backup(source: Path, folder: Path, keep: int, now: float) -> Path:
-    target = folder / time.strftime("moodstem-%Y%m%d-%H%M%S.db", time.gmtime(now))
-    part = target.with_suffix(".part")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        part.unlink(missing_ok=True)
-        with contextlib.closing(sqlite3.connect(source, timeout=10)) as connection:
-            connection.execute("VACUUM INTO ?", [str(part)])  # a plain copy of the file would miss the log
-        check(part)
-        _sync(part)
-        part.replace(target)
-        _sync(folder)
-    except (sqlite3.Error, OSError) as error:
-        raise UserError(
-            f"The backup could not be written to {folder} ({error}): check its space and permissions."
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
-    for old in backups(folder)[keep:]:
-        old.unlink(missing_ok=True)
+    target = folder / f"moodstem-{stamp(now)}.db"
+    write_copy(source, target, check)
+    kept, old = backups(folder)[:keep], backups(folder)[keep:]
+    if len(kept) == keep:
+        old += [copy for copy in other_copies(folder) if stamp_of(copy) < stamp_of(kept[-1])]
+    for path in old:
+        path.unlink(missing_ok=True)
     return target
 
 
@@ -100,7 +87,8 @@ async def rehearse(path: Path) -> dict[str, int]:
 
 
 def restore(path: Path, database: Path) -> Path | None:
-    """Put the backup in the place of `database`; what was there is kept beside it, and its path returned.
+    """Put the backup in the place of `database`; what was there is kept beside the backups, and its
+    path returned.
 
     Raises UserError when the backup is damaged or some process still has the database open.
     """
@@ -108,16 +96,17 @@ def restore(path: Path, database: Path) -> Path | None:
     database.parent.mkdir(parents=True, exist_ok=True)
     part = database.with_suffix(".restoring")
     shutil.copyfile(path, part)
-    _sync(part)
+    sync(part)
     aside = None
     if database.exists():
         _close_log(database)
-        aside = database.with_suffix(time.strftime(".replaced-%Y%m%d-%H%M%S"))
-        database.replace(aside)
+        aside = database.parent / "backups" / f"replaced-{stamp()}.db"
+        aside.parent.mkdir(mode=0o700, exist_ok=True)
+        shutil.move(database, aside)
     for rest in ("-wal", "-shm"):
         database.with_name(database.name + rest).unlink(missing_ok=True)
     part.replace(database)
-    _sync(database.parent)
+    sync(database.parent)
     return aside
 
 
@@ -132,11 +121,3 @@ def _close_log(database: Path) -> None:
             return  # damaged: that is why somebody restores a backup
     if mode != "delete":
         raise UserError("The database is in use: stop the bot and its workers, then restore again.")
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

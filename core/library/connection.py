@@ -119,6 +119,12 @@ def _open(path: Path) -> sqlite3.Connection:
             if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
         time.sleep(0.01)
-    for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", "journal_size_limit=67108864"):
+    for pragma in (
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "temp_store=MEMORY",
+        "journal_size_limit=67108864",
+        "secure_delete=ON",  # what members erase is overwritten, not only let go
+    ):
         connection.execute(f"PRAGMA {pragma}")
     return connection

@@ -142,13 +142,15 @@ class Database:
         [[free]] = await self.fetch("PRAGMA freelist_count")
         # Freeing takes one page for each step of the statement, and only a script is stepped to its end.
         free_some = f"PRAGMA incremental_vacuum({_VACUUM_STEP})"
-        for script in (
-            "PRAGMA optimize",
-            *[free_some] * (free // _VACUUM_STEP + 1),
-            "PRAGMA wal_checkpoint(TRUNCATE)",
-        ):
+        for script in ("PRAGMA optimize", *[free_some] * (free // _VACUUM_STEP + 1)):
             async with self._write_lock:
                 await self._writer.run(sqlite3.Connection.executescript, script)
+        await self.empty_log()
+
+    async def empty_log(self) -> None:
+        """Move what the log holds into the database and cut it off, unless another process is reading."""
+        async with self._write_lock:
+            await self._writer.fetch("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _write_together(connection: sqlite3.Connection, pending: deque[_PendingWrite]) -> list[_PendingWrite]:

@@ -6,8 +6,7 @@ promise is kept once its message is known: a bot that starts after a crash sends
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Literal
 
 from core.library.database import Database, Transaction
@@ -21,8 +20,8 @@ class CardMessage:
     job_id: int
     channel_id: int
     user_id: int
-    state_shown: str
-    updated_at: float
+    state_shown: str = ""
+    updated_at: float = 0.0
     language: str = "en"
     """That of the member who asked; the card stays in it."""
 
@@ -40,33 +39,16 @@ class Promise:
 _CARD = "message_id, job_id, channel_id, user_id, state_shown, updated_at, language"
 
 
-async def put_card(
-    database: Database,
-    *,
-    job_id: int,
-    channel_id: int,
-    message_id: int,
-    user_id: int,
-    state_shown: str = "",
-    language: str = "en",
-    now: float | None = None,
-) -> None:
+async def put_card(database: Database, card: CardMessage) -> None:
     """Remember the message, or what it shows now, and that its promise is kept."""
-    async with database.transaction() as transaction:
-        await transaction.run(
+    await database.write_all(
+        (
             f"INSERT INTO card ({_CARD}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (message_id) DO UPDATE SET"
             " job_id = excluded.job_id, state_shown = excluded.state_shown, updated_at = excluded.updated_at",
-            [
-                message_id,
-                job_id,
-                channel_id,
-                user_id,
-                state_shown,
-                time.time() if now is None else now,
-                language,
-            ],
-        )
-        await transaction.run("DELETE FROM card_due WHERE job_id = ?", [job_id])
+            astuple(card),
+        ),
+        ("DELETE FROM card_due WHERE job_id = ?", [card.job_id]),
+    )
 
 
 async def promise_card(transaction: Transaction, promise: Promise) -> None:

@@ -8,9 +8,11 @@ nearest is taken. No file is opened: everything is compared with what the librar
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import PurePosixPath
 
 from core.library.connection import Row
@@ -47,12 +49,14 @@ class Match:
 async def match(database: Database, scope: LibraryScope, items: Sequence[Item]) -> list[Match]:
     """Return a match for each item, in their order, among the tracks listed in this scope."""
     found = [Match(item, await _by_names(database, item, scope)) for item in items]
-    names = {_name(one.item.file_name) for one in found if one.track_id is None and one.item.file_name}
-    if names:
-        files = await _by_file(database, names, scope)
+    left = [one.item.file_name for one in found if one.track_id is None and one.item.file_name]
+    if left:
+        names = await asyncio.to_thread(lambda: {name: _name(name) for name in left})
+        files = await _by_file(database, set(names.values()), scope)
         for place, one in enumerate(found):
             if one.track_id is None:
-                track_id = _nearest(files.get(_name(one.item.file_name), ()), one.item.duration_s)
+                same = files.get(names.get(one.item.file_name or "", ""), ())
+                track_id = _nearest(same, one.item.duration_s)
                 found[place] = Match(one.item, track_id or await _by_file_words(database, one.item, scope))
     return found
 
@@ -65,28 +69,35 @@ async def _by_names(database: Database, item: Item, scope: LibraryScope) -> int 
         )
         if row:
             return int(row["id"])
-    for title, artist in _readings(item):
+    for title, artist in readings(item):
         rows = await _titled(database, title, scope)
-        exact = [row for row in rows if _key(row["title"]) == _key(title)]
-        by_artist = [row for row in rows if artist and _same_artist(row["artist"], artist)]
-        both = [row for row in exact if row in by_artist]
-        loose = [
-            row
-            for row in by_artist
-            if _bare(row["title"]) == _bare(title) and _agree(row, item, LIKE_LENGTH_S)
-        ]
-        alone = [
-            row
-            for row in exact
-            if item.duration_s and _agree(row, item, SAME_LENGTH_S) and not (row["artist"] and artist)
-        ]
-        for candidates in (both, loose, alone):
-            if candidates:
-                return _nearest(candidates, item.duration_s)
+        # Hundreds of names are taken apart, which may be long ones: others are answered meanwhile.
+        if (found := await asyncio.to_thread(best, rows, item, title, artist)) is not None:
+            return found
     return None
 
 
-def _readings(item: Item) -> Iterable[tuple[str, str | None]]:
+def best(rows: Sequence[Row], item: Item, title: str, artist: str | None) -> int | None:
+    """Return the id of the row that has this title and artist, None if none has."""
+    exact = [row for row in rows if _key(row["title"]) == _key(title)]
+    by_artist = [row for row in rows if artist and _same_artist(row["artist"], artist)]
+    ids = {row["id"] for row in by_artist}
+    both = [row for row in exact if row["id"] in ids]
+    loose = [
+        row for row in by_artist if _bare(row["title"]) == _bare(title) and _agree(row, item, LIKE_LENGTH_S)
+    ]
+    alone = [
+        row
+        for row in exact
+        if item.duration_s and _agree(row, item, SAME_LENGTH_S) and not (row["artist"] and artist)
+    ]
+    for candidates in (both, loose, alone):
+        if candidates:
+            return _nearest(candidates, item.duration_s)
+    return None
+
+
+def readings(item: Item) -> Iterable[tuple[str, str | None]]:
     """Yield (title, artist) as given, then otherwise divided: 'A - B - C' may be two of three."""
     if not item.title:
         return
@@ -123,12 +134,15 @@ async def _by_file(database: Database, names: set[str], scope: LibraryScope) -> 
         f"SELECT {_COLUMNS} FROM track WHERE origin NOT IN {MEMBER_OWNED_SQL} AND {scope.listed_sql}",
         scope.parameters,
     )
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        name = _name(row["path"])
-        if name in names:
-            found.setdefault(name, []).append(row)
-    return found
+
+    def named() -> dict[str, list[Row]]:
+        found: dict[str, list[Row]] = {}
+        for row in rows:
+            if (name := _name(row["path"])) in names:
+                found.setdefault(name, []).append(row)
+        return found
+
+    return await asyncio.to_thread(named)
 
 
 async def _by_file_words(database: Database, item: Item, scope: LibraryScope) -> int | None:
@@ -158,16 +172,19 @@ def _same_artist(one: str | None, other: str) -> bool:
     return ours == theirs or (min(len(ours), len(theirs)) == 1 and ours[0] == theirs[0])
 
 
+@lru_cache(4096)
 def _artists(names: str) -> list[str]:
     words = [split(fold(part)) for part in _JOINED.split(names)]
     parts = [" ".join(part[1:] if part[0] == "the" and len(part) > 1 else part) for part in words if part]
     return parts or [fold(names).strip()]  # '!!!' is a band as well
 
 
+@lru_cache(4096)
 def _key(title: str) -> str:
     return " ".join(split(fold(title))) or fold(title).strip()
 
 
+@lru_cache(4096)
 def _bare(title: str) -> str:
     return _key(_ADDITION.sub(" ", title)) or _key(title)
 

@@ -10,7 +10,9 @@ from typing import Any
 
 from core.folders import DataFolder
 from core.library.database import Database
+from core.library.erased import note_erased
 from core.library.playlists import Playlists
+from core.library.posted import withdraw
 from core.library.scope import SHARED, LibraryScope
 from core.library.tracks import picture_name
 from core.library.uploads import disclaim
@@ -35,6 +37,7 @@ TABLES = (
     "member_notice",
     "card",
     "card_due",
+    "posted",
     "notice",
     "job",
 )
@@ -43,6 +46,15 @@ _UPLOADED = """
 SELECT track.id, track.path, track.content_hash
 FROM upload_owner JOIN track ON track.id = upload_owner.track_id WHERE upload_owner.user_id = ?
 """
+
+
+async def members_agreed_at(database: Database) -> dict[int, int]:
+    """Return everybody of whom something is kept, with the time of their consent (Unix seconds; 0 without)."""
+    users = " UNION ".join(f"SELECT user_id FROM {table}" for table in TABLES)
+    rows = await database.fetch(
+        f"SELECT user_id, coalesce(at, 0) FROM ({users}) LEFT JOIN consent USING (user_id) WHERE user_id > 0"
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 async def export_member(database: Database, user_id: int) -> dict[str, Any]:
@@ -71,20 +83,25 @@ async def erase_rows(
     """
     counts: dict[str, int] = {}
     async with database.transaction() as transaction:
+        await asyncio.to_thread(note_erased, folder.data, user_id)
         owned = await transaction.run(_UPLOADED, [user_id])
-        uploads = [row for row in owned if await disclaim(transaction.run, row["id"], user_id)]
-        counts["track"], counts["upload_owner"] = len(uploads), len(owned)
+        gone, changed = await disclaim(transaction.run, [row["id"] for row in owned], user_id)
+        counts["track"], counts["upload_owner"] = len(gone), len(owned)
+        await withdraw(transaction.run, user_id, gone | changed)
         for table in TABLES:
             counts[table] = counts.get(table, 0) + len(
                 await transaction.run(f"DELETE FROM {table} WHERE user_id=? RETURNING 1", (user_id,))
             )
+    await database.empty_log()
     files = [*more_files]
-    for row in uploads:
-        if not Path(row["path"]).is_absolute():
-            files.append(folder.data / row["path"])
-        files.append(folder.previews / f"{row['content_hash']}.ogg")
-        files += sorted(folder.pictures.glob(picture_name(row["content_hash"], "*", "*")))
-        files += sorted(folder.stems.glob(f"{row['content_hash'][:32]}-*.zip"))
+    for row in owned:
+        if row["id"] in gone:
+            if not Path(row["path"]).is_absolute():
+                files.append(folder.data / row["path"])
+            files.append(folder.previews / f"{row['content_hash']}.ogg")
+            files += sorted(folder.stems.glob(f"{row['content_hash'][:32]}-*.zip"))
+        if row["id"] in gone | changed:  # the title stands in them
+            files += sorted(folder.pictures.glob(picture_name(row["content_hash"], "*", "*")))
     counts["file"] = await asyncio.to_thread(_unlink, files)
     return counts
 

@@ -2,7 +2,8 @@
 
 What is written names tracks by title, artist, album, length, the bare name of the file, and the SHA-256 of its content
 as a 'named information' URI (RFC 6920), never by a path of this machine. What is read is text from strangers: sizes and
-counts are bounded, XML may hold no DTD, and a location is only ever compared with names, never opened.
+counts are bounded, XML may hold no DTD, a location is only ever compared with names, never opened, and all of it happens
+in a child process that can do nothing else, is killed when it takes long, and leaves the bot's own process free.
 """
 
 from __future__ import annotations
@@ -12,15 +13,21 @@ import binascii
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import PurePosixPath
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
-from core.errors import Refusal
-from core.library.playlists import Entry
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from core.audio.sandbox import ask
+from core.errors import Fact, Refusal, UserError, error_of
 from core.library.tags import one_line
+
+if TYPE_CHECKING:  # the sandboxed child imports this module, too, and needs no database
+    from core.library.playlists import Entry
 
 FORMATS = {"m3u8": "M3U8", "xspf": "XSPF", "jspf": "JSPF"}
 
@@ -82,12 +89,31 @@ def write(name: str, items: Sequence[Item], form: str) -> bytes:
 
 
 def read(data: bytes) -> PlaylistFile:
-    """The playlist in any of the formats, told apart by what the file holds.
+    """The playlist in any of the formats, told apart by what the file holds; read in the sandboxed child.
 
     Raises UserError with one clear sentence when it cannot be read.
     """
     if len(data) > MOST_BYTES:
         raise Refusal("playlist-file-too-large", most=MOST_BYTES // 1_000_000)
+    told = ask("core.library.playlist_files:answer", data)
+    if told is None:
+        raise Refusal("playlist-file-slow")
+    if "code" in told:
+        raise error_of(told)
+    return PlaylistFile(told["name"], [Item(*one) for one in told["items"]], told["left_out"])
+
+
+def answer(file: IO[bytes]) -> dict[str, Any] | Fact:
+    """The child's side of `read`: a PlaylistFile, its items as lists, or the refusal."""
+    try:
+        found = parse(file.read())
+    except UserError as refusal:
+        return refusal.fact
+    return {"name": found.name, "items": [astuple(item) for item in found.items], "left_out": found.left_out}
+
+
+def parse(data: bytes) -> PlaylistFile:
+    """As `read`, in this process. Raises UserError."""
     text = _decoded(data)
     start = text.lstrip()[:1]
     if start == "<":
@@ -178,9 +204,6 @@ def _child(parent: ElementTree.Element, tag: str, value: str) -> None:
 
 
 def _read_xspf(data: bytes) -> PlaylistFile:
-    from defusedxml.common import DefusedXmlException
-    from defusedxml.ElementTree import fromstring
-
     try:
         root = fromstring(data, forbid_dtd=True)
     except DefusedXmlException:

@@ -148,7 +148,9 @@ def split(text: str) -> list[str]:
 
 def fold(text: str) -> str:
     """Return the text without accents and case, as words are compared: 'Größe' and 'grosse' are one."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    decomposed = unicodedata.normalize(
+        "NFKD", text[: 2 * LONGEST].casefold()
+    )  # takes the square of its length
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 
 

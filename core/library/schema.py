@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import re
 import sqlite3
 from importlib.resources import files
@@ -9,9 +11,12 @@ from pathlib import Path
 
 from core.errors import UserError, is_disk_full
 from core.folders import make_folder, writable
+from core.library.copies import copy_from_before, stamp, write_copy
 from core.library.database import Database
 from core.library.sources import sources
 from core.separation.registry import installed
+
+log = logging.getLogger(__name__)
 
 
 async def open_database(path: Path) -> Database:
@@ -52,6 +57,10 @@ async def migrate(database: Database) -> None:
             [row] = await transaction.run("PRAGMA user_version")
             if row[0] >= number:
                 continue
+            if 0 < row[0] == current:
+                copy = database.path.parent / "backups" / f"schema-{current}-{stamp()}.db"
+                await asyncio.to_thread(write_copy, database.path, copy)
+                log.warning("The database is brought up to date; a copy of schema %d is %s", current, copy)
             for statement in split_statements(script):
                 await transaction.run(statement)
             await transaction.run(f"PRAGMA user_version={number}")
@@ -99,8 +108,10 @@ def check_version(path: Path, version: int) -> None:
             " move it aside and index your music again."
         )
     if version > newest:
+        copy = copy_from_before(path, newest)
+        back = f", or go back to what was there before with `moodstem db restore {copy}`" if copy else ""
         raise UserError(
-            f"{path} was made by a newer Moodstem (schema {version}, this one knows {newest}): update Moodstem."
+            f"{path} was made by a newer Moodstem (schema {version}, this one knows {newest}): update Moodstem{back}."
         )
 
 

@@ -8,7 +8,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.audio.decode import metadata
+from core.audio.sandbox import metadata
 
 LONGEST = 200
 """Characters kept of a tag: tags come from strangers and end up on cards."""

@@ -98,14 +98,12 @@ class Library:
         )
         return [(Track.from_row(row), TrackAnalysis.from_json(json.loads(row["data"]))) for row in rows]
 
-    async def disclaim(self, track_id: int, user_id: int) -> bool:
-        """End the user's claim on an upload, and return whether the track is gone, since nobody else has one."""
+    async def disclaim(self, track_id: int, user_id: int | None) -> bool:
+        """End the user's claim on an upload (None: everybody's), and return whether the track is gone, since nobody else
+        has one."""
         async with self.database.transaction() as transaction:
-            return await disclaim(transaction.run, track_id, user_id)
-
-    async def remove(self, track_id: int) -> bool:
-        """Delete the track and its analyses, and return whether there was one; its audio file is not touched."""
-        return bool(await self.database.write("DELETE FROM track WHERE id = ? RETURNING id", [track_id]))
+            gone, _ = await disclaim(transaction.run, [track_id], user_id)
+        return bool(gone)
 
     async def is_listed(self, track_id: int) -> bool:
         """Return whether others find the track; only uploads can be kept out."""

@@ -79,7 +79,8 @@ def pressed(applied: Sequence[str], name: str) -> tuple[str, ...]:
 
 
 def taken_back(applied: Sequence[str], name: str) -> tuple[str, ...]:
-    """The steers without the last tap on this one."""
+    """The steers without the last tap on this one. Raises UserError for one that is unknown, or was not tapped."""
+    steer_entry(name)
     if name not in applied:
         raise Refusal("steer-taken-back-already", steer=name)
     last = len(applied) - 1 - list(applied)[::-1].index(name)

@@ -353,7 +353,7 @@ async def test_weights_of_a_server_hold_no_catalog_that_was_let_go(
 ) -> None:
     here, there = world.channel.guild.id, elsewhere.channel.guild.id
     for server in (here, there):
-        await set_weight(world.bot.database, server, 1, "power.mix.tempo", 0.0, token({}))
+        await set_weight(world.bot.database, server, world.alice.id, "power.mix.tempo", 0.0, token({}))
     await world.bot.database.write("UPDATE track SET origin = 'upload', guild_id = ? WHERE id > 27", [here])
     first, second = await world.bot.catalogs.of(here), await world.bot.catalogs.of(there)
     assert first.weights == second.weights == {"power.mix.tempo": 0.0} and len(first) > len(second)

@@ -71,6 +71,7 @@ class Tour:
         self.world, self.runner = world, runner
         self.working = True
         self.cards: dict[int, Any] = {}
+        self.in_channel: dict[int, Any] = {}
         self.pressed: Counter[str] = Counter()
         self.round: Counter[str] = Counter()
         self.tried: set[tuple[int, str, str]] = set()
@@ -95,8 +96,12 @@ class Tour:
             result = await self.world.admin.submit_modal(result, filled(result.modal))
         if result.response is not None:
             self.look(result.response)
-        for message in self.world.channel.history():
+        before = self.in_channel
+        self.in_channel = {message.id: message for message in self.world.channel.history()}
+        for message in self.in_channel.values():
             self.look(message)
+        for gone in before.keys() - self.in_channel.keys():  # taken down with who was erased
+            del self.cards[gone]
         while self.working and await self.runner.run_one():
             await tick(self.world)
             for message in self.world.channel.history():

@@ -22,7 +22,7 @@ async def test_what_somebody_waits_for_goes_first(queue: Queue) -> None:
     assert [(await take(queue)).id, (await take(queue)).id] == [upload.id, night.id]
 
 
-async def test_fifty_jobs_of_one_delay_anothers_first_by_one(queue: Queue) -> None:
+async def test_fifty_jobs_of_one_delay_anothers_first_by_one(queue: Queue, clock: Any) -> None:
     for _ in range(50):
         await put(queue, 1, cost=30)
     running = await take(queue)
@@ -31,6 +31,7 @@ async def test_fifty_jobs_of_one_delay_anothers_first_by_one(queue: Queue) -> No
     order = [running.user_id]
     while claimed := await queue.claim("me", LEASE):
         order.append(claimed.user_id)
+        clock.forward(30)
         await queue.finish(claimed, {})
     assert order[:5] == [1, 2, 1, 2, 1]
     assert len(order) == 52
@@ -54,6 +55,62 @@ async def test_who_used_the_queue_before_does_not_starve(queue: Queue) -> None:
     order = [(await take(queue)).id for _ in range(6)]
     assert order.index(regular.id) <= 2
     assert order[0] == newcomer[0].id
+
+
+@pytest.mark.parametrize("outcome", ["done", "refused", "cancelled", "tried again"])
+async def test_who_claims_two_seconds_and_takes_sixty_holds_nobody_up(
+    queue: Queue, clock: Any, outcome: str
+) -> None:
+    """Mallory's files say 2 s and keep a worker for a minute, whatever comes of them; Bob has three honest tracks."""
+
+    async def attack() -> None:
+        while len(await queue.jobs(user_id=666, state=("queued", "running"))) < 3:
+            await put(queue, 666, cost=2)
+
+    await attack()
+    for _ in range(3):
+        await put(queue, 1, cost=180)
+    order: list[int] = []
+    while order.count(1) < 3:
+        await attack()
+        claimed = await take(queue)
+        order.append(claimed.user_id)
+        clock.forward(60 if claimed.user_id == 666 else 20)
+        if claimed.user_id == 1 or outcome == "done":
+            await queue.finish(claimed, {})
+        elif outcome == "cancelled":
+            await queue.cancel(claimed.id)
+            await queue.confirm_cancelled(claimed)
+        else:
+            await queue.fail(claimed, fact("bug"), permanent=outcome == "refused")
+    assert len(order) <= 5, order
+
+
+async def test_who_was_thought_to_cost_much_and_did_not_is_paid_back(queue: Queue, clock: Any) -> None:
+    for _ in range(3):
+        await put(queue, 1, cost=1000)
+    for _ in range(3):
+        await put(queue, 2, cost=30)
+    order = []
+    for _ in range(6):
+        claimed = await take(queue)
+        order.append(claimed.user_id)
+        clock.forward(30)
+        await queue.finish(claimed, {})
+    assert order == [1, 2, 1, 2, 1, 2]
+
+
+async def test_what_waits_for_a_disk_is_charged_nothing(queue: Queue, clock: Any) -> None:
+    await put(queue, 1, cost=10)
+    later = await put(queue, 1, cost=10)
+    await put(queue, 2, cost=30)
+    for _ in range(5):
+        claimed = await take(queue)
+        clock.forward(600)
+        await queue.fail(claimed, fact("disk-full"), code="disk")
+        clock.forward(600)
+    starts = await queue.database.fetch("SELECT virtual_start FROM job WHERE id = ?", [later.id])
+    assert starts[0][0] == 10
 
 
 async def test_quota_says_how_many_and_when(queue: Queue, clock: Any) -> None:

@@ -15,7 +15,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 
 from core.library.backup import backups, rehearse
 from core.library.database import Database
-from core.library.job_messages import cards, drop_card, put_card
+from core.library.job_messages import CardMessage, cards, drop_card, put_card
 from core.library.tracks import Library
 from jobs.kinds import index
 from jobs.queue import Queue
@@ -204,7 +204,7 @@ async def test_retention(
     for name in ("fresh", "old"):
         await upsert_track(
             library,
-            content_hash=f"hash-{name}",
+            content_hash=f"hash{name}",
             path=f"uploads/{name}",
             origin="upload",
             title=name,
@@ -213,16 +213,21 @@ async def test_retention(
     await queue.enqueue("analyse", {"path": "waiting"}, user_id=1)
     stay = [make("uploads/fresh", 3), make("uploads/waiting", 40), make("uploads/arriving", 0.01)]
     stay += [
-        make("pictures/new.png", 2),
-        make("previews/hash-fresh.ogg", 50),
+        make("pictures/hashfresh-a-plug-in.png", 2),
+        make("previews/hashfresh.ogg", 50),
         make("pictures/.part-1-1.png", 0.01),
     ]
     go = [make("uploads/old", 31), make("uploads/orphan", 0.1), make("uploads/x.part", 0.1)]
-    go += [make("pictures/old.png", 31), make("pictures/.part-2-1.png", 0.1), make("previews/gone.ogg", 0.1)]
-    stay.append(make("stems/hash-fresh-unet.zip", 1))
-    go += [make("stems/hash-old-unet.zip", 3), make("stems/gone-unet.zip", 0.1)]
+    go += [
+        make("pictures/hashfresh-unet.png", 31),
+        make("pictures/erased-unet.png", 0.1),
+        make("pictures/.part-2-1.png", 0.1),
+        make("previews/gone.ogg", 0.1),
+    ]
+    stay.append(make("stems/hashfresh-a-plug-in.zip", 1))
+    go += [make("stems/hashold-unet.zip", 3), make("stems/gone-unet.zip", 0.1)]
     removed = await clean_up(database, tmp_path / "data", Retention())
-    assert removed == {"jobs": 0, "history": 0, "uploads": 3, "pictures": 2, "previews": 1, "stems": 2}
+    assert removed == {"jobs": 0, "history": 0, "uploads": 3, "pictures": 3, "previews": 1, "stems": 2}
     assert all(path.exists() for path in stay)
     assert not any(path.exists() for path in go)
     assert (await library.counts())["upload"] == 2  # the analysis stays
@@ -233,7 +238,7 @@ async def test_old_jobs_go_with_their_cards(database: Database, queue: Queue, tm
     await queue.cancel(old.id)
     waiting = await queue.enqueue("analyse", {"path": "b"}, user_id=1)
     for job in (old, waiting):
-        await put_card(database, job_id=job.id, channel_id=5, message_id=100 + job.id, user_id=1)
+        await put_card(database, CardMessage(100 + job.id, job.id, 5, 1))
     later = queue.clock() + 31 * 86400
     assert (await clean_up(database, tmp_path, Retention(), now=later))["jobs"] == 1
     assert [job.id for job in await queue.jobs()] == [waiting.id]
@@ -242,13 +247,9 @@ async def test_old_jobs_go_with_their_cards(database: Database, queue: Queue, tm
 
 async def test_cards_remember_what_they_show(database: Database, queue: Queue) -> None:
     job = await queue.enqueue("analyse", {"path": "a"}, user_id=1)
-    await put_card(
-        database, job_id=job.id, channel_id=5, message_id=7, user_id=1, state_shown="queued", now=1.0
-    )
-    await put_card(database, job_id=job.id, channel_id=5, message_id=8, user_id=2)
-    await put_card(
-        database, job_id=job.id, channel_id=5, message_id=7, user_id=1, state_shown="running", now=2.0
-    )
+    await put_card(database, CardMessage(7, job.id, 5, 1, "queued", 1.0))
+    await put_card(database, CardMessage(8, job.id, 5, 2))
+    await put_card(database, CardMessage(7, job.id, 5, 1, "running", 2.0))
     first, second = await cards(database, job.id)
     assert (first.message_id, first.state_shown, first.updated_at, first.channel_id) == (7, "running", 2.0, 5)
     assert second.user_id == 2

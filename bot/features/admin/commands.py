@@ -89,9 +89,9 @@ class Admin(
         await interaction.response.edit_message(view=await self.jobs_view(must_manage(interaction)))
 
     @on_press("admin_cancel")
-    async def cancel(self, interaction: Interaction, job_id: str) -> None:
+    async def cancel(self, interaction: Interaction, job_id: int) -> None:
         guild_id = must_manage(interaction)
-        job = await self.bot.queue.get(int(job_id))
+        job = await self.bot.queue.get(job_id)
         if job is None or job.guild_id != guild_id:
             raise Refusal("job-not-here")
         if await cancel(self.bot.queue, self.bot.settings, job.id):
@@ -193,8 +193,8 @@ class Admin(
         )
 
     @on_press("admin_log", consent=False)
-    async def log_page(self, interaction: Interaction, page: str) -> None:
-        await interaction.response.edit_message(view=await self.log_view(must_manage(interaction), int(page)))
+    async def log_page(self, interaction: Interaction, page: int) -> None:
+        await interaction.response.edit_message(view=await self.log_view(must_manage(interaction), page))
 
     async def log_view(self, guild_id: int, page: int) -> discord.ui.LayoutView:
         found = await audit_entries(self.bot.database, guild_id, PAGE + 1, page * PAGE)

@@ -75,17 +75,17 @@ class JourneyCommands(Feature, name="Journey"):
 
     @on_press("jr_to")
     async def to_chosen(
-        self, interaction: Interaction, start: str, count: str, minutes: str, goal: str
+        self, interaction: Interaction, start: str, count: int, minutes: int, goal: str
     ) -> None:
         await interaction.response.defer()
-        await self.ask(interaction, goal, start, int(count), int(minutes))
+        await self.ask(interaction, goal, start, count, minutes)
 
     @on_press("jr_from")
     async def from_chosen(
-        self, interaction: Interaction, goal: str, count: str, minutes: str, start: str
+        self, interaction: Interaction, goal: str, count: int, minutes: int, start: str
     ) -> None:
         await interaction.response.defer()
-        await self.ask(interaction, goal, start, int(count), int(minutes))
+        await self.ask(interaction, goal, start, count, minutes)
 
     async def answer(
         self, interaction: Interaction, question: JourneyQuestion, without: frozenset[int] = frozenset()
@@ -103,7 +103,7 @@ class JourneyCommands(Feature, name="Journey"):
         try:
             start, goal = map(moods_text, made.ends)
             told, words = {**made.drawn, "ends": [start, goal]}, journey_words(start, goal)
-            picture = await self.pictures.get(made.id, lambda: draw_journey(told, words))
+            picture = await self.pictures.get(repr(told), lambda: draw_journey(told, words))
         except UserError:
             await interaction.edit_original_response(view=journey_card(made, page), attachments=[])
             return
@@ -112,29 +112,29 @@ class JourneyCommands(Feature, name="Journey"):
         )
 
     @on_press("jr_page", consent=False)
-    async def page(self, interaction: Interaction, journey_id: str, page: str) -> None:
-        made = await self.bot.journeys.own(int(journey_id), interaction.user.id)
+    async def page(self, interaction: Interaction, journey_id: int, page: int) -> None:
+        made = await self.bot.journeys.own(journey_id, interaction.user.id)
         await interaction.response.defer()
-        await self.show(interaction, made, int(page))
+        await self.show(interaction, made, page)
 
     @on_press("jr_why", consent=False)
-    async def why(self, interaction: Interaction, journey_id: str, place: str) -> None:
-        made = await self.bot.journeys.own(int(journey_id), interaction.user.id)
-        card = why_card(made, min(int(place), len(made.stops) - 1))
+    async def why(self, interaction: Interaction, journey_id: int, place: int) -> None:
+        made = await self.bot.journeys.own(journey_id, interaction.user.id)
+        card = why_card(made, min(place, len(made.stops) - 1))
         await interaction.response.send_message(view=card, ephemeral=True)
 
     @on_press("jr_again")
-    async def again(self, interaction: Interaction, journey_id: str) -> None:
+    async def again(self, interaction: Interaction, journey_id: int) -> None:
         """The same question with other tracks, as a new answer."""
-        made = await self.bot.journeys.own(int(journey_id), interaction.user.id)
+        made = await self.bot.journeys.own(journey_id, interaction.user.id)
         await interaction.response.defer(ephemeral=True, thinking=True)
         used = frozenset(stop.pick.track_id for stop in made.stops)
         await self.answer(interaction, made.question, used)
 
     @on_press("jr_save")
-    async def save(self, interaction: Interaction, journey_id: str) -> None:
+    async def save(self, interaction: Interaction, journey_id: int) -> None:
         """The way as a playlist, in its order."""
-        made = await self.bot.journeys.own(int(journey_id), interaction.user.id)
+        made = await self.bot.journeys.own(journey_id, interaction.user.id)
         await interaction.response.defer(ephemeral=True, thinking=True)
         start, goal = map(moods_text, made.ends)
         wanted = tr("From {start} to {goal}", start=start, goal=goal)

@@ -140,12 +140,12 @@ class LibraryCommands(
         )
 
     @on_press("lib_page", consent=False)
-    async def turn(self, interaction: Interaction, search_id: str, page: str) -> None:
-        kept = await self.bot.history.search(int(search_id))
+    async def turn(self, interaction: Interaction, search_id: int, page: int) -> None:
+        kept = await self.bot.history.search(search_id)
         if kept is None or kept[0] != interaction.user.id:
             raise Refusal("search-gone")
         await interaction.response.defer()
-        view = await self.page(kept[1], int(search_id), int(page), interaction.guild_id)
+        view = await self.page(kept[1], search_id, page, interaction.guild_id)
         await interaction.edit_original_response(view=view)
 
     async def page(self, kept: dict[str, Any], search_id: int, page: int, guild_id: int | None) -> Card:
@@ -173,7 +173,7 @@ class LibraryCommands(
         return nothing_card(asked)
 
     @on_press("track_open", consent=False)
-    async def open(self, interaction: Interaction, track_id: str) -> None:
+    async def open(self, interaction: Interaction, track_id: int) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await self.show_track(interaction, await track_named(interaction, track_id))
 

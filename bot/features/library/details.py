@@ -29,7 +29,7 @@ class Details(Feature):
         self.pictures: Drawings[dict[str, bytes]] = Drawings(KEPT)
 
     @on_press("details", consent=False)
-    async def show(self, interaction: Interaction, track_id: str) -> None:
+    async def show(self, interaction: Interaction, track_id: int) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         track = await self.bot.catalogs.track(interaction.guild_id, interaction.user.id, track_id)
         analysis = await self.bot.library.analysis(track.id) if track else None

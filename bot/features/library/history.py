@@ -28,9 +28,9 @@ class HistoryCommands(Feature):
         await interaction.edit_original_response(view=await self.page(interaction.user.id, only or "", 0))
 
     @on_press("hist_page", consent=False)
-    async def turn(self, interaction: Interaction, kind: str, page: str) -> None:
+    async def turn(self, interaction: Interaction, kind: str, page: int) -> None:
         kind = kind if kind in words("history") else ""
-        await interaction.response.edit_message(view=await self.page(interaction.user.id, kind, int(page)))
+        await interaction.response.edit_message(view=await self.page(interaction.user.id, kind, page))
 
     async def page(self, user_id: int, kind: str, page: int) -> Card:
         """One page (from 0) of what the member heard and was shown; `kind` '' is both."""
@@ -43,14 +43,14 @@ class HistoryCommands(Feature):
         return note_card(tr("Nothing yet: ask me with /recommend, or find something with /library search."))
 
     @on_press("hist_play", consent=False)
-    async def play_again(self, interaction: Interaction, track_id: str, _place: str) -> None:
+    async def play_again(self, interaction: Interaction, track_id: int, _place: int) -> None:
         """As the button Play anywhere else; a track may stand on this card twice, a button's id may not."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         await play(interaction, await track_named(interaction, track_id))
 
     @on_press("hist_open", consent=False)
-    async def reopen(self, interaction: Interaction, recommendation_id: str) -> None:
+    async def reopen(self, interaction: Interaction, recommendation_id: int) -> None:
         """The picks of then, as they were shown."""
-        made = await self.bot.recommending.own(interaction.user.id, int(recommendation_id))
+        made = await self.bot.recommending.own(interaction.user.id, recommendation_id)
         await interaction.response.defer(ephemeral=True, thinking=True)
         await interaction.edit_original_response(view=await picks_view(interaction, made))

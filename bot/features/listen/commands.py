@@ -18,7 +18,7 @@ from core.library.tracks import Track
 from core.recommend.similar import similar
 
 
-async def track_named(interaction: Interaction, track_id: int | str) -> Track:
+async def track_named(interaction: Interaction, track_id: int) -> Track:
     """The track that a button names. Raises UserError where it is gone, or of another server's library."""
     catalogs = interaction.client.catalogs
     track = await catalogs.track(interaction.guild_id, interaction.user.id, track_id)
@@ -57,13 +57,13 @@ class Tracks(Feature):
     """Plays previews and finds similar tracks."""
 
     @on_press("play", consent=False)
-    async def play(self, interaction: Interaction, track_id: str) -> None:
+    async def play(self, interaction: Interaction, track_id: int) -> None:
         """Thirty seconds to hear, as an ordinary attachment: Discord shows its player for those."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         await play(interaction, await track_named(interaction, track_id))
 
     @on_press("rate")
-    async def rate(self, interaction: Interaction, track_id: str, liked: str) -> None:
+    async def rate(self, interaction: Interaction, track_id: int, liked: str) -> None:
         """👍 or 👎, which counts from the next picks on; the same again takes it back."""
         track = await track_named(interaction, track_id)
         before = await self.bot.feedback.said(interaction.user.id, track.id)
@@ -82,7 +82,7 @@ class Tracks(Feature):
         await interaction.response.send_message(view=note_card(sentence), ephemeral=True)
 
     @on_press("like_this", consent=False)
-    async def like_this(self, interaction: Interaction, track_id: str) -> None:
+    async def like_this(self, interaction: Interaction, track_id: int) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         track = await track_named(interaction, track_id)
         analysis = await self.bot.library.analysis(track.id)

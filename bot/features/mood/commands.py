@@ -9,7 +9,7 @@ from bot.autocomplete import offered
 from bot.consent import asks_for
 from bot.errors import slash
 from bot.features.mood.cards import earlier_answer, forgotten_card, mood_form, profile_card, question_card
-from bot.router import Press, on_press
+from bot.router import Press, on_press, whole
 from bot.widgets import Card, Style, note_card
 from bot.words.i18n import tr, trn
 from core.errors import Refusal
@@ -74,9 +74,9 @@ class Mood(Feature):
         sitting = await self.bot.moods.sitting(interaction.user.id) or Sitting()
         for one in filter(None, given):
             question_id, _, answer = one.rpartition("=")
-            if not answer.isdecimal():
+            if (number := whole(answer)) is None:
                 raise Refusal("form-of-other-version")
-            sitting.answers.append({"question": question_id, "answer": int(answer)})
+            sitting.answers.append({"question": question_id, "answer": number})
         card = await self.finish(interaction.user.id, sitting)
         message = interaction.message
         if message is not None and message.flags.ephemeral:
@@ -92,8 +92,8 @@ class Mood(Feature):
         await self.show(interaction, sitting)
 
     @on_press("mood_answer")
-    async def answer(self, interaction: Interaction, question_id: str, value: str) -> None:
-        await self.record(interaction, question_id, int(value))
+    async def answer(self, interaction: Interaction, question_id: str, value: int) -> None:
+        await self.record(interaction, question_id, value)
 
     @on_press("mood_skip")
     async def skip(self, interaction: Interaction, question_id: str) -> None:
@@ -107,6 +107,7 @@ class Mood(Feature):
             await self.show(interaction, sitting, tr("That card was an old one; this is where you are."))
             return
         sitting.answers.append({"question": question_id, "answer": value})
+        next_question(sitting.answers, form=sitting.form)  # raises for an answer that no button offers
         await self.bot.moods.save_sitting(interaction.user.id, sitting)
         await self.show(interaction, sitting)
 

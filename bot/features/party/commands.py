@@ -11,6 +11,7 @@ from bot.app import Feature, Interaction
 from bot.errors import slash
 from bot.features.party.cards import party_card, waiting_card, why_card
 from bot.features.playlists.showing import save_as_playlist
+from bot.posted import changes, post
 from bot.router import Press, on_press
 from bot.widgets import note_card
 from bot.words.i18n import tr
@@ -42,12 +43,10 @@ class PartyCog(Feature, name="Party"):
         opened = await self.bot.parties.open(interaction.user.id, interaction.guild_id, occasion, count)
         if await self.bot.moods.profile(interaction.user.id) is not None:
             await self.bot.parties.join(opened.id, interaction.user.id)
-        await interaction.response.send_message(
-            view=waiting_card(await self.stored(interaction, str(opened.id)))
-        )
+        await post(interaction, waiting_card(await self.stored(interaction, opened.id)))
 
     @on_press("party_join", consent=False)
-    async def join(self, interaction: Interaction, party_id: str) -> None:
+    async def join(self, interaction: Interaction, party_id: int) -> None:
         opened = await self.stored(interaction, party_id)
         here = {guest.user_id for guest in opened.guests}
         if interaction.user.id in here:
@@ -66,7 +65,7 @@ class PartyCog(Feature, name="Party"):
         await self.show(interaction, party_id)
 
     @on_press("party_leave", consent=False)
-    async def leave(self, interaction: Interaction, party_id: str) -> None:
+    async def leave(self, interaction: Interaction, party_id: int) -> None:
         opened = await self.stored(interaction, party_id)
         if interaction.user.id not in {guest.user_id for guest in opened.guests}:
             raise Refusal("party-not-in")
@@ -74,7 +73,7 @@ class PartyCog(Feature, name="Party"):
         await self.show(interaction, party_id)
 
     @on_press("party_make")
-    async def make(self, interaction: Interaction, party_id: str) -> None:
+    async def make(self, interaction: Interaction, party_id: int) -> None:
         opened = await self.stored(interaction, party_id)
         if interaction.user.id != opened.host and not interaction.permissions.manage_guild:
             raise Refusal("party-not-yours")
@@ -86,23 +85,23 @@ class PartyCog(Feature, name="Party"):
             raise Refusal("library-empty")
         made = await asyncio.to_thread(party, catalog, known, opened.occasion, opened.count)
         await self.bot.parties.make(opened.id, tracks_of(made), guests_of(made))
-        await interaction.edit_original_response(view=party_card(await self.stored(interaction, party_id)))
+        card = party_card(await self.stored(interaction, party_id))
+        await changes(self.bot, interaction.message, card)
+        await interaction.edit_original_response(view=card)
 
     @on_press("party_page", consent=False)
-    async def page(self, interaction: Interaction, party_id: str, page: str) -> None:
-        await interaction.response.edit_message(
-            view=party_card(await self.stored(interaction, party_id), int(page))
-        )
+    async def page(self, interaction: Interaction, party_id: int, page: int) -> None:
+        await self.show(interaction, party_id, page)
 
     @on_press("party_why", consent=False)
-    async def why(self, interaction: Interaction, party_id: str, place: str) -> None:
+    async def why(self, interaction: Interaction, party_id: int, place: int) -> None:
         opened = await self.stored(interaction, party_id)
-        if int(place) >= len(opened.tracks):
+        if place >= len(opened.tracks):
             raise Refusal("party-shorter-now")
-        await interaction.response.send_message(view=why_card(opened, int(place)), ephemeral=True)
+        await interaction.response.send_message(view=why_card(opened, place), ephemeral=True)
 
     @on_press("party_save")
-    async def save(self, interaction: Interaction, party_id: str) -> None:
+    async def save(self, interaction: Interaction, party_id: int) -> None:
         """The party's tracks as a playlist of one's own: for everybody who sees the card."""
         opened = await self.stored(interaction, party_id)
         if not opened.tracks:
@@ -111,14 +110,15 @@ class PartyCog(Feature, name="Party"):
         tracks = [track["track_id"] for track in opened.tracks]
         await save_as_playlist(interaction, tr("Our party"), tracks)
 
-    async def show(self, interaction: Interaction, party_id: str) -> None:
+    async def show(self, interaction: Interaction, party_id: int, page: int = 0) -> None:
         opened = await self.stored(interaction, party_id)
-        card = party_card(opened) if opened.tracks else waiting_card(opened)
+        card = party_card(opened, page) if opened.tracks else waiting_card(opened)
+        await changes(self.bot, interaction.message, card)
         await interaction.response.edit_message(view=card)
 
-    async def stored(self, interaction: Interaction, party_id: str) -> Opened:
+    async def stored(self, interaction: Interaction, party_id: int) -> Opened:
         """For those of the server where it is. Raises UserError."""
-        opened = await self.bot.parties.get(int(party_id), interaction.guild_id)
+        opened = await self.bot.parties.get(party_id, interaction.guild_id)
         if opened is None:
             raise Refusal("party-gone")
         return opened

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+from weakref import WeakValueDictionary
+
 import discord
 from discord import app_commands
 from discord.ext import commands
 
 from bot import autocomplete as choices
-from bot.app import Feature, Interaction
+from bot.app import Feature, Interaction, Moodstem
 from bot.consent import stores_nothing
 from bot.errors import slash
 from bot.features.playlists.cards import delete_card, lists_card
@@ -23,6 +26,11 @@ class PlaylistCommands(
     Feature, commands.GroupCog, group_name="playlist", group_description="Your playlists."
 ):
     """Keeps members' playlists."""
+
+    def __init__(self, bot: Moodstem) -> None:
+        super().__init__(bot)
+        self.turns: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        self.one_at_a_time = asyncio.Lock()
 
     @slash(description="Make a playlist, empty or with a first track.")
     @app_commands.describe(name="What to call it", track="A first track")
@@ -131,7 +139,10 @@ class PlaylistCommands(
         file: discord.Attachment,
         name: app_commands.Range[str, 1, 60] | None = None,
     ) -> None:
-        await bring_in(self.bot, interaction, file, name)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        # One file at a time, and of each member one that waits: reading and matching keep a core busy.
+        async with self.turns.setdefault(interaction.user.id, asyncio.Lock()), self.one_at_a_time:
+            await bring_in(self.bot, interaction, file, name)
 
     @slash(description="Listen to a playlist, half a minute of each track.", extras=stores_nothing)
     @app_commands.describe(playlist="Which playlist")

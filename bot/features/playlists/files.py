@@ -23,10 +23,9 @@ from core.library.playlists import MOST_ENTRIES, Playlist
 async def bring_in(
     bot: Moodstem, interaction: Interaction, file: discord.Attachment, name: str | None
 ) -> None:
-    """A playlist from a file, of what is in the library. Raises UserError."""
+    """A playlist from a file, of what is in the library, in place of the deferred answer. Raises UserError."""
     if file.size > MOST_BYTES:
         raise Refusal("playlist-file-too-large", most=MOST_BYTES // 1_000_000)
-    await interaction.response.defer(ephemeral=True, thinking=True)
     try:
         data = await file.read()
     except discord.HTTPException as error:

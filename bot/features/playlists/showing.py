@@ -9,6 +9,7 @@ from bot import autocomplete as choices
 from bot.app import Interaction
 from bot.features.listen.commands import preview_file, track_named
 from bot.features.playlists.cards import player_buttons, playlist_card, shared_card
+from bot.posted import post
 from bot.router import Press
 from bot.theme import GOOD, plain
 from bot.widgets import Card, note_card
@@ -57,10 +58,10 @@ async def playlist_view(
     return playlist_card(playlist, entries, page, own=own, note=note)
 
 
-async def visible_playlist(interaction: Interaction, playlist_id: int | str) -> Playlist:
+async def visible_playlist(interaction: Interaction, playlist_id: int) -> Playlist:
     """One's own, or one that was shared here. Raises UserError."""
     return await interaction.client.playlists.visible(
-        int(playlist_id), interaction.user.id, choices.place_of(interaction)
+        playlist_id, interaction.user.id, choices.place_of(interaction)
     )
 
 
@@ -72,7 +73,8 @@ async def post_playlist(interaction: Interaction, playlist: Playlist) -> None:
     playlist = await interaction.client.playlists.share(
         playlist.id, interaction.user.id, choices.place_of(interaction)
     )
-    await interaction.response.send_message(view=shared_card(counted_as(playlist, entries), entries))
+    tracks = [entry.track_id for entry in entries if entry.track_id is not None]
+    await post(interaction, shared_card(counted_as(playlist, entries), entries), tracks)
 
 
 async def play_from(interaction: Interaction, playlist: Playlist, place: int) -> None:

@@ -8,7 +8,7 @@ from bot.words.i18n import mark, tr
 from core.settings import RetentionSettings
 
 KEPT = mark(
-    "Your answers to the mood questions and the profile made of them, what I recommended to you and what you listened to, your 👍 and 👎, searches, playlists and parties, the tracks that you uploaded, that you agreed to this, the language that you chose, whether I tell you of finished tracks, and, of those who manage a server, what they did with /admin. I read no messages and guess nothing: moods come only from your answers."
+    "Your answers to the mood questions and the profile made of them, what I recommended to you and what you listened to, your 👍 and 👎, searches, playlists and parties, the tracks that you uploaded, which cards in channels show something of you, that you agreed to this, the language that you chose, whether I tell you of finished tracks, and, of those who manage a server, what they did with /admin. I read no messages and guess nothing: moods come only from your answers."
 )
 
 WHY = mark(

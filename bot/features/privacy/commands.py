@@ -8,11 +8,13 @@ import json
 
 import discord
 from discord import app_commands
+from discord.ext import tasks
 
 from bot.app import Feature, Interaction
 from bot.consent import Waiting, stores_nothing
 from bot.errors import TROUBLE, slash
 from bot.features.privacy.cards import erase_card, privacy_card
+from bot.posted import take_down
 from bot.router import on_press
 from bot.service.member_data import erase_member
 from bot.theme import GOOD
@@ -78,12 +80,28 @@ class Privacy(Feature):
                 )
             )
         )
+        await take_down(self.bot, self.bot.database)
+
+    async def cog_load(self) -> None:
+        self.take_down.start()
+
+    async def cog_unload(self) -> None:
+        self.take_down.cancel()
+
+    @tasks.loop(minutes=1)
+    async def take_down(self) -> None:
+        """What was erased by the command line, or could not be taken down at once."""
+        await take_down(self.bot, self.bot.database)
+
+    @take_down.before_loop
+    async def wait_for_discord(self) -> None:
+        await self.bot.wait_until_ready()
 
     @on_press("consent_yes", consent=False)
     async def yes(self, interaction: Interaction, asked: str, *short: str) -> None:
         """Notes the consent, then does what waited for it: a command, a button, or nothing that is still known."""
         await agree(self.bot.database, interaction.user.id)
-        waiting = self.bot.gate.take(int(asked), interaction.user.id)
+        waiting = self.bot.gate.take(asked, interaction.user.id)
         again = waiting.again if waiting is not None else self.bot.again(":".join(short))
         if again is not None:
             await again(interaction)

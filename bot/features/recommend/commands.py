@@ -12,7 +12,8 @@ from bot.app import Feature, Interaction
 from bot.errors import slash
 from bot.features.listen.commands import play, track_named
 from bot.features.recommend.cards import PAGE, no_mood_card, picks_card, why_card
-from bot.router import Press, on_press
+from bot.posted import post
+from bot.router import Press, on_press, whole
 from bot.widgets import Card, problem_card
 from bot.words.i18n import tr
 from bot.words.moods import aim_label, mood_label, occasion_label
@@ -60,21 +61,21 @@ class Recommend(Feature):
 
     @on_press("recommend")
     async def by_occasion(
-        self, interaction: Interaction, occasion: str, count: str, aim: str = "match"
+        self, interaction: Interaction, occasion: str, count: int, aim: str = "match"
     ) -> None:
         """The occasion buttons under a finished questionnaire: a new answer, the profile stays readable."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await self.ask(interaction, occasion or None, aim, int(count))
+        await self.ask(interaction, occasion or None, aim, count)
 
     @on_press("recommend_for")
-    async def by_other_occasion(self, interaction: Interaction, count: str, aim: str, occasion: str) -> None:
+    async def by_other_occasion(self, interaction: Interaction, count: int, aim: str, occasion: str) -> None:
         await self.by_occasion(interaction, occasion, count, aim)
 
     @on_press("recommend_mood")
-    async def by_mood(self, interaction: Interaction, occasion: str, count: str, aim: str, mood: str) -> None:
+    async def by_mood(self, interaction: Interaction, occasion: str, count: int, aim: str, mood: str) -> None:
         """A mood chosen from the list, for those who were not asked yet."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        await self.ask(interaction, occasion or None, aim, int(count), mood)
+        await self.ask(interaction, occasion or None, aim, count, mood)
 
     async def ask(
         self, interaction: Interaction, occasion: str | None, aim: str, count: int, mood: str | None = None
@@ -100,18 +101,18 @@ class Recommend(Feature):
         await interaction.edit_original_response(view=view)
 
     @on_press("rec_more")
-    async def more(self, interaction: Interaction, recommendation_id: str) -> None:
+    async def more(self, interaction: Interaction, recommendation_id: int) -> None:
         """Other picks for the same query: nothing that was shown within the hour."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         before = await self.own(interaction, recommendation_id)
         await self.answer(interaction, replace(before.query, others=True))
 
     @on_press("rec_steer")
-    async def steer(self, interaction: Interaction, recommendation_id: str, name: str) -> None:
+    async def steer(self, interaction: Interaction, recommendation_id: int, name: str) -> None:
         """One tap changes the picks in place: a steer, 'back.' and a steer, 'aim.' and an aim, 'skip.' and a track."""
         kind, _, what = name.rpartition(".")
         if kind == "skip":
-            await self.skip(interaction, recommendation_id, what)
+            await self.skip(interaction, recommendation_id, whole(what) or 0)
             return
         before = await self.own(interaction, recommendation_id)
         await interaction.response.defer()
@@ -119,31 +120,31 @@ class Recommend(Feature):
         await self.turn(interaction, before, query, tap, measured, anew=name == SURPRISE)
 
     @on_press("rec_skip")
-    async def skip(self, interaction: Interaction, recommendation_id: str, track_id: str) -> None:
+    async def skip(self, interaction: Interaction, recommendation_id: int, track_id: int) -> None:
         """The same answer without one track, so that the next best moves up. The skip itself counts from the next
         answer on, so that the others stay what they are and their reasons still add up."""
         before = await self.own(interaction, recommendation_id)
         await interaction.response.defer()
-        places = [place for place, pick in enumerate(before.picks) if pick.track_id == int(track_id)]
+        places = [place for place, pick in enumerate(before.picks) if pick.track_id == track_id]
         if not places:
             raise Refusal("not-among-picks")
         title = before.picks[places[0]].title
-        query = replace(before.query, without=(*before.query.without, int(track_id)))
+        query = replace(before.query, without=(*before.query.without, track_id))
         said = fact("skipped", title=title)
         await self.turn(interaction, before, query, said, page=places[0] // PAGE)
-        await self.bot.history.passed_over(interaction.user.id, int(track_id))
+        await self.bot.history.passed_over(interaction.user.id, track_id)
 
     @on_press("rec_next")
-    async def play_next(self, interaction: Interaction, recommendation_id: str, place: str) -> None:
+    async def play_next(self, interaction: Interaction, recommendation_id: int, place: int) -> None:
         """⏭ under a preview: the next pick in its place; whoever goes on at once did not want to hear it."""
         made = await self.own(interaction, recommendation_id)
         await interaction.response.defer()
-        place_now = int(place) % len(made.picks)
+        place_now = place % len(made.picks)
         await self.bot.history.skipped(interaction.user.id, made.picks[place_now - 1].track_id)
         await play(interaction, await track_named(interaction, made.picks[place_now].track_id))
 
     @on_press("rec_less")
-    async def less(self, interaction: Interaction, recommendation_id: str, track_id: str) -> None:
+    async def less(self, interaction: Interaction, recommendation_id: int, track_id: int) -> None:
         """A no to one track, which counts against what sounds like it, and picks that know it."""
         before = await self.own(interaction, recommendation_id)
         await interaction.response.defer()
@@ -170,7 +171,7 @@ class Recommend(Feature):
         await interaction.edit_original_response(view=await picks_view(interaction, made, page))
 
     @on_press("rec_undo")
-    async def undo(self, interaction: Interaction, recommendation_id: str) -> None:
+    async def undo(self, interaction: Interaction, recommendation_id: int) -> None:
         """One step back: the picks as they were."""
         made = await self.own(interaction, recommendation_id)
         if made.parent_id is None:
@@ -180,17 +181,17 @@ class Recommend(Feature):
         await interaction.edit_original_response(view=await picks_view(interaction, before))
 
     @on_press("rec_page", consent=False)
-    async def page(self, interaction: Interaction, recommendation_id: str, page: str) -> None:
+    async def page(self, interaction: Interaction, recommendation_id: int, page: int) -> None:
         made = await self.own(interaction, recommendation_id)
         await interaction.response.defer()
         pages = -(-len(made.picks) // PAGE)
-        await interaction.edit_original_response(view=await picks_view(interaction, made, int(page) % pages))
+        await interaction.edit_original_response(view=await picks_view(interaction, made, page % pages))
 
     @on_press("rec_why", consent=False)
-    async def why(self, interaction: Interaction, recommendation_id: str, position: str) -> None:
+    async def why(self, interaction: Interaction, recommendation_id: int, position: int) -> None:
         """Open to everyone who sees the picks: the owner may have shared them."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        made = await self.bot.recommendations.get(int(recommendation_id))
+        made = await self.bot.recommendations.get(recommendation_id)
         own = made.user_id == interaction.user.id
         if not own:
             await self.bot.recommending.check_all_here(interaction.guild_id, made)
@@ -204,18 +205,18 @@ class Recommend(Feature):
         else:
             topics = topic_weights(made.query.target, made.query.occasion, made.query.steers)
             catalog = await self.bot.catalogs.of(interaction.guild_id)
-            ranking = await asyncio.to_thread(ranks_higher, catalog, topics, found, int(position))
-        await interaction.edit_original_response(view=why_card(made, int(position), ranking, own=own))
+            ranking = await asyncio.to_thread(ranks_higher, catalog, topics, found, position)
+        await interaction.edit_original_response(view=why_card(made, position, ranking, own=own))
 
     @on_press("rec_share")
-    async def share(self, interaction: Interaction, recommendation_id: str, page: str) -> None:
+    async def share(self, interaction: Interaction, recommendation_id: int, page: int) -> None:
         """Post the picks and their reasons for everyone here; the profile itself is not shown."""
         made = await self.own(interaction, recommendation_id)
         await self.bot.recommending.check_all_here(interaction.guild_id, made)
-        await interaction.response.send_message(view=picks_card(made, int(page), shared=True))
+        await post(interaction, picks_card(made, page, shared=True))
 
-    async def own(self, interaction: Interaction, recommendation_id: str) -> Recommended:
-        return await self.bot.recommending.own(interaction.user.id, int(recommendation_id))
+    async def own(self, interaction: Interaction, recommendation_id: int) -> Recommended:
+        return await self.bot.recommending.own(interaction.user.id, recommendation_id)
 
 
 def _steered(

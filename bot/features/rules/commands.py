@@ -61,8 +61,8 @@ class Rules(Feature):
         await interaction.response.edit_message(view=view)
 
     @on_press("rules_page", consent=False)
-    async def page(self, interaction: Interaction, topic: str, source: str, page: str) -> None:
-        view = await rules_view(self.bot, must_manage(interaction), topic, source, _whole(page))
+    async def page(self, interaction: Interaction, topic: str, source: str, page: int) -> None:
+        view = await rules_view(self.bot, must_manage(interaction), topic, source, page)
         await interaction.response.edit_message(view=view)
 
     @on_press("rules_open", consent=False)
@@ -89,8 +89,8 @@ class Rules(Feature):
         await self.show_preview(interaction, rule_id, wanted, 0)
 
     @on_press("rules_sample", consent=False)
-    async def sample(self, interaction: Interaction, rule_id: str, wanted: str, sample: str) -> None:
-        await self.show_preview(interaction, rule_id, wanted, _whole(sample))
+    async def sample(self, interaction: Interaction, rule_id: str, wanted: str, sample: int) -> None:
+        await self.show_preview(interaction, rule_id, wanted, sample)
 
     async def show_preview(self, interaction: Interaction, rule_id: str, wanted: str, sample: int) -> None:
         """What the weight would change, in place of the card that was pressed."""
@@ -114,9 +114,9 @@ class Rules(Feature):
         await interaction.response.edit_message(view=view)
 
     @on_press("rules_undo")
-    async def undo(self, interaction: Interaction, change_id: str) -> None:
+    async def undo(self, interaction: Interaction, change_id: int) -> None:
         guild_id = must_manage(interaction)
-        change = await undo(self.bot.database, guild_id, interaction.user.id, _whole(change_id))
+        change = await undo(self.bot.database, guild_id, interaction.user.id, change_id)
         await self.log(guild_id, interaction.user.id, mark("rule undone"), change)
         view = await self.rule_view(
             guild_id, the_rule(change.rule), tr("↩️ Undone: the weight is what it was before.")
@@ -124,13 +124,13 @@ class Rules(Feature):
         await interaction.response.edit_message(view=view)
 
     @on_press("rules_changes", consent=False)
-    async def changes(self, interaction: Interaction, page: str) -> None:
-        guild_id, shown = must_manage(interaction), _whole(page)
-        found = await changes(self.bot.database, guild_id, PAGE + 1, shown * PAGE)
+    async def changes(self, interaction: Interaction, page: int) -> None:
+        guild_id = must_manage(interaction)
+        found = await changes(self.bot.database, guild_id, PAGE + 1, page * PAGE)
         view = changes_card(
             found[:PAGE],
             {rule.id: rule for rule in load_rules()},
-            shown,
+            page,
             more=len(found) > PAGE,
             undoable=await newest_standing(self.bot.database, guild_id),
         )
@@ -147,10 +147,3 @@ class Rules(Feature):
 
 def _weight(wanted: str) -> float | None:
     return None if wanted == "usual" else weight_from(wanted)
-
-
-def _whole(text: str) -> int:
-    """A number that one of our buttons carries. Raises UserError for what no button of ours says."""
-    if not (text.isascii() and text.isdecimal() and len(text) < 19):
-        raise Refusal("rules-card-of-other-version")
-    return int(text)

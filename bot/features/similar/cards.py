@@ -47,11 +47,11 @@ class SimilarQuestion:
         return self.track_id, self.by, self.metric, stems, self.practise
 
     @classmethod
-    def of(cls, track_id: str, by: str, metric: str, stems: str, practise: str) -> SimilarQuestion:
+    def of(cls, track_id: int, by: str, metric: str, stems: str, practise: str) -> SimilarQuestion:
         """From a button's arguments; what this version does not know becomes what it asks by itself."""
         known = tuple(STEMS[int(digit)] for digit in stems if digit.isdecimal() and int(digit) < len(STEMS))
         return cls(
-            int(track_id),
+            track_id,
             by if by in KINDS else "sound",
             metric if metric in words("metrics") else "cosine",
             known,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 from discord import app_commands
@@ -111,36 +110,36 @@ class SimilarCommands(Feature, name="Similar"):
         return found
 
     @on_press("sim", consent=False)
-    async def again(self, interaction: Interaction, *arguments: str) -> None:
+    async def again(
+        self, interaction: Interaction, track_id: int, by: str, metric: str, stems: str, practise: str
+    ) -> None:
         await interaction.response.defer()
-        await self.answer(interaction, _question(*arguments))
+        await self.answer(interaction, SimilarQuestion.of(track_id, by, metric, stems, practise))
 
     @on_press("sim_metric", consent=False)
-    async def measured(self, interaction: Interaction, *arguments: str) -> None:
-        await self.again(interaction, *arguments)
+    async def measured(self, interaction: Interaction, track_id: int, *how: str) -> None:
+        await self.again(interaction, track_id, *_four(how))
 
     @on_press("sim_stem", consent=False)
-    async def only(self, interaction: Interaction, *arguments: str) -> None:
+    async def only(self, interaction: Interaction, track_id: int, *how: str) -> None:
         """One more instrument that is compared, or one less."""
         await interaction.response.defer()
-        question = _question(*arguments[:-1])
-        await self.answer(
-            interaction, question.toggled(arguments[-1]) if arguments[-1] in STEMS else question
-        )
+        question, stem = SimilarQuestion.of(track_id, *_four(how[:-1])), how[-1]
+        await self.answer(interaction, question.toggled(stem) if stem in STEMS else question)
 
     @on_press("sim_practise", consent=False)
-    async def practise(self, interaction: Interaction, *arguments: str) -> None:
-        await interaction.response.defer()
-        stem = arguments[-1] if arguments[-1] in STEMS else ""
-        await self.answer(interaction, replace(_question(*arguments[:-1]), practise=stem))
+    async def practise(self, interaction: Interaction, track_id: int, *how: str) -> None:
+        await self.again(interaction, track_id, *_four((*how[:3], *how[4:])))
 
     @on_press("compare", consent=False)
-    async def compare(self, interaction: Interaction, one: str, other: str) -> None:
+    async def compare(self, interaction: Interaction, one: int, other: int) -> None:
         """Two tracks beside each other; the picture takes some seconds, in a process of its own."""
+        if one == other:
+            raise Refusal("card-of-other-version")
         await interaction.response.defer(ephemeral=True, thinking=True)
         (left, first), (right, second) = (
-            await self.known(interaction, int(one)),
-            await self.known(interaction, int(other)),
+            await self.known(interaction, one),
+            await self.known(interaction, other),
         )
         catalog = await self.bot.catalogs.of(interaction.guild_id)
         key = left.id, right.id, interaction.guild_id, await self.bot.library.version()
@@ -205,7 +204,8 @@ def find(
     return near, prominent(catalog, question.practise, COUNT, among)
 
 
-def _question(*arguments: str) -> SimilarQuestion:
-    if len(arguments) != 5 or not arguments[0].isdecimal():
+def _four(how: tuple[str, ...]) -> tuple[str, str, str, str]:
+    """What a question's button says beside the track: what is compared, by which measure and instruments, what for."""
+    if len(how) != 4:
         raise Refusal("card-of-other-version")
-    return SimilarQuestion.of(*arguments)
+    return how

@@ -66,7 +66,7 @@ class Upload(Feature):
         await open_card(interaction, job)
 
     @on_press("upload_list")
-    async def list_(self, interaction: Interaction, job_id: str, listed: str) -> None:
+    async def list_(self, interaction: Interaction, job_id: int, listed: str) -> None:
         """Add one's upload to the library, or take it out."""
         job = await own_job(interaction, job_id)
         await self.bot.uploading.list_(job, interaction.user.id, listed == "1")
@@ -74,7 +74,7 @@ class Upload(Feature):
         await show(interaction, job)
 
     @on_press("upload_remove", consent=False)
-    async def remove(self, interaction: Interaction, job_id: str) -> None:
+    async def remove(self, interaction: Interaction, job_id: int) -> None:
         """Forget an uploaded track and its audio; the uploader's and the admins' right."""
         outcome = await self.bot.uploading.remove(await own_job(interaction, job_id), interaction.user.id)
         card = note_card(word("upload-removed", outcome))

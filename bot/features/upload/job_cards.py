@@ -17,6 +17,7 @@ from bot.consent import stores_nothing
 from bot.errors import GONE, TOO_LARGE, TROUBLE, slash
 from bot.features.library.cards import PICTURE
 from bot.features.upload.cards import end_notice, index_card, job_card, jobs_card, result_card, stems_card
+from bot.posted import changes, remember
 from bot.router import on_press
 from bot.widgets import Card, note_card
 from bot.words.i18n import tr
@@ -52,10 +53,10 @@ def promise(interaction: Interaction, *, card: bool = True) -> Alongside:
     return interaction.client.job_cards.promise(channel_of(interaction), interaction.user.id, card=card)
 
 
-async def own_job(interaction: Interaction, job_id: str) -> Job:
+async def own_job(interaction: Interaction, job_id: int) -> Job:
     """The job that a button names, for its owner and those who manage its server. Raises UserError."""
     return await interaction.client.job_cards.own(
-        int(job_id), interaction.user.id, interaction.guild_id, manages=interaction.permissions.manage_guild
+        job_id, interaction.user.id, interaction.guild_id, manages=interaction.permissions.manage_guild
     )
 
 
@@ -93,6 +94,7 @@ async def send_card(bot: Moodstem, channel_id: int, user_id: int, job: Job) -> d
     view, files = await draw(bot, job, job.guild_id)
     channel = bot.get_partial_messageable(channel_id)
     message = await channel.send(view=view, files=files, nonce=f"job-{job.id}-{user_id % 10**8}")
+    await remember(bot, message, user_id, view)
     await bot.job_cards.sent(message.id, channel_id, user_id, job)
     return message
 
@@ -161,13 +163,13 @@ class JobCardsCog(Feature):
         await interaction.response.send_message(view=jobs_card(found, always), ephemeral=True)
 
     @on_press("job_show", consent=False)
-    async def show_job(self, interaction: Interaction, job_id: str) -> None:
+    async def show_job(self, interaction: Interaction, job_id: int) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         await show(interaction, await own_job(interaction, job_id))
 
     @on_press("job_refresh", consent=False)
-    async def refresh(self, interaction: Interaction, job_id: str) -> None:
-        job = await self.bot.queue.get(int(job_id))
+    async def refresh(self, interaction: Interaction, job_id: int) -> None:
+        job = await self.bot.queue.get(job_id)
         if job is None:
             raise Refusal("card-job-gone")
         here = job.guild_id is not None and job.guild_id == interaction.guild_id
@@ -177,7 +179,7 @@ class JobCardsCog(Feature):
         await show(interaction, job)
 
     @on_press("job_cancel", consent=False)
-    async def cancel(self, interaction: Interaction, job_id: str) -> None:
+    async def cancel(self, interaction: Interaction, job_id: int) -> None:
         job = await own_job(interaction, job_id)
         await interaction.response.defer()
         await cancel(self.bot.queue, self.bot.settings, job.id)
@@ -229,6 +231,8 @@ class JobCardsCog(Feature):
         """The job as it is now, in its message. A card that is gone for good is forgotten."""
         message = self.bot.get_partial_messageable(card.channel_id).get_partial_message(card.message_id)
         view, files = await draw(self.bot, job, job.guild_id)
+        if job.ended:
+            await changes(self.bot, message, view)
         try:
             await message.edit(view=view, attachments=files)
         except discord.HTTPException as error:
@@ -254,7 +258,7 @@ class JobCardsCog(Feature):
     async def notify(self, card: discord.PartialMessage, job: Job) -> None:
         """Answers the card with a message that the member is told of; edits tell nobody."""
         try:
-            await card.channel.send(
+            told = await card.channel.send(
                 end_notice(job),
                 reference=card.to_reference(fail_if_not_exists=False),
                 allowed_mentions=discord.AllowedMentions(users=[discord.Object(job.user_id)]),
@@ -262,3 +266,5 @@ class JobCardsCog(Feature):
             )
         except discord.HTTPException as error:
             log.warning("nobody could be told of the end of job %d: %s", job.id, error)
+        else:
+            await remember(self.bot, told, job.user_id)

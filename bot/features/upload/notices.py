@@ -16,6 +16,7 @@ from bot.app import Feature, Interaction
 from bot.errors import TROUBLE
 from bot.features.upload.cards import always_button, job_title
 from bot.features.upload.job_cards import channel_of
+from bot.posted import remember
 from bot.router import Press, on_press
 from bot.theme import BAD, GOOD
 from bot.widgets import Card, Style, note_card
@@ -39,9 +40,9 @@ class NoticesCog(Feature):
         self.follow.cancel()
 
     @on_press("job_tell")
-    async def ask(self, interaction: Interaction, job_id: str) -> None:
+    async def ask(self, interaction: Interaction, job_id: int) -> None:
         """Tell me, or, pressed once more, don't."""
-        job = await self.bot.queue.get(int(job_id))
+        job = await self.bot.queue.get(job_id)
         if job is None:
             raise Refusal("job-gone")
         if job.user_id != interaction.user.id:
@@ -94,7 +95,8 @@ class NoticesCog(Feature):
             return await self.bot.notices.settle(job, "told")
         try:
             direct = await self.bot.create_dm(discord.Object(notice.user_id))
-            await direct.send(view=ended_card(job), nonce=f"job-{job.id}-told")
+            message = await direct.send(view=ended_card(job), nonce=f"job-{job.id}-told")
+            await remember(self.bot, message, notice.user_id)
         except discord.Forbidden:
             told = await self.tell_in_channel(notice, job)
             return await self.bot.notices.settle(job, "told" if told else "unheard")
@@ -116,11 +118,12 @@ class NoticesCog(Feature):
         if notice.channel_id is None:
             return False
         try:
-            await self.bot.get_partial_messageable(notice.channel_id).send(
+            message = await self.bot.get_partial_messageable(notice.channel_id).send(
                 view=ended_card(job, mention=True),
                 allowed_mentions=discord.AllowedMentions(users=[discord.Object(notice.user_id)]),
                 nonce=f"job-{job.id}-told",
             )
+            await remember(self.bot, message, notice.user_id)
         except TROUBLE as error:
             log.warning("nobody could be told of the end of job %d: %s", job.id, error)
             return False

@@ -37,7 +37,7 @@ class Stems(Feature):
     """Has stems made and hands them out."""
 
     @on_press("stems")
-    async def ask(self, interaction: Interaction, job_id: str) -> None:
+    async def ask(self, interaction: Interaction, job_id: int) -> None:
         """From a result card: the stems if they are there, else a job that makes them."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         analysed = await self.own(interaction, job_id, "analyse")
@@ -69,7 +69,7 @@ class Stems(Feature):
         return job if there else None
 
     @on_press("stem", consent=False)
-    async def hand_out(self, interaction: Interaction, job_id: str, stem: str) -> None:
+    async def hand_out(self, interaction: Interaction, job_id: int, stem: str) -> None:
         """One stem as an ordinary attachment: Discord shows its player for those, and a way to save it."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         job = await self.own(interaction, job_id, "stems")
@@ -92,7 +92,7 @@ class Stems(Feature):
         raise Refusal("stem-too-large", mb=sizes["ogg"] / 1e6)
 
     @on_press("stem_all", consent=False)
-    async def hand_out_all(self, interaction: Interaction, job_id: str) -> None:
+    async def hand_out_all(self, interaction: Interaction, job_id: int) -> None:
         await interaction.response.defer(ephemeral=True, thinking=True)
         job = await self.own(interaction, job_id, "stems")
         sizes = stems.KIND.result(job).sizes
@@ -138,9 +138,9 @@ class Stems(Feature):
             )
         )
 
-    async def own(self, interaction: Interaction, job_id: str, kind: str) -> Job:
+    async def own(self, interaction: Interaction, job_id: int, kind: str) -> Job:
         """The member's own job of this kind. Raises UserError for everybody else."""
-        job = await self.bot.queue.get(int(job_id))
+        job = await self.bot.queue.get(job_id)
         if job is None or job.kind != kind or job.state != "done":
             raise Refusal("stems-job-gone")
         if job.user_id != interaction.user.id:

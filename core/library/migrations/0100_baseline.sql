@@ -378,6 +378,21 @@ CREATE TABLE card (
 CREATE INDEX card_job ON card (job_id);
 CREATE INDEX card_user ON card (user_id);
 
+-- Messages for everybody in a channel that show something of members: whose they are, and the ids of the tracks and members
+-- that they name, so that they go when that is erased: `stale` are those that the bot is to take down; `user_id` is NULL
+-- where their owner was erased.
+CREATE TABLE posted (
+    message_id  INTEGER PRIMARY KEY,
+    channel_id  INTEGER NOT NULL,
+    user_id     INTEGER,
+    names       TEXT NOT NULL CHECK (json_valid(names)),
+    language    TEXT NOT NULL,
+    stale       INTEGER NOT NULL DEFAULT 0 CHECK (stale IN (0, 1))
+) STRICT;
+
+CREATE INDEX posted_user ON posted (user_id);
+CREATE INDEX posted_stale ON posted (message_id) WHERE stale;
+
 -- Cards that were promised together with their job: whoever starts after a crash sends those that are missing.
 CREATE TABLE card_due (
     job_id      INTEGER PRIMARY KEY REFERENCES job (id) ON DELETE CASCADE,

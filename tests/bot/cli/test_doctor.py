@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from email.utils import formatdate
 from pathlib import Path
 from time import time
@@ -15,6 +17,7 @@ import pytest
 
 from bot.cli.doctor import examine
 from bot.cli.doctor_discord import ask
+from core.library import schema
 from core.settings import DiscordSettings, JobSettings, Settings
 from tests.fakes.discord_server import TOKEN, Fault, StandIn
 from tests.machine import CONFINED, needs_refusals
@@ -84,6 +87,28 @@ async def test_everything_needed_is_there_in_a_new_place(
     again = {finding.name: finding for finding in await examine(settings)}
     assert again["settings"].ok and again["settings"].text == str(tmp_path / "config.toml")
     assert not again["privacy"].ok and "chmod o=" in again["privacy"].text
+
+
+async def test_it_never_migrates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(data=tmp_path, jobs=JobSettings(separator="none"))
+    async with await schema.open_database(settings.database) as database:
+        await database.empty_log()
+    before, newest = settings.database.read_bytes(), max(schema.available_migrations())
+    for known, said in (
+        (newest, "0 tracks, integrity ok"),
+        (newest + 1, f"of an older Moodstem (schema {newest}): the next start"),
+    ):
+        more = schema.available_migrations() | {known: ""}
+        monkeypatch.setattr(schema, "available_migrations", lambda more=more: more)
+        monkeypatch.setattr("bot.cli.doctor.available_migrations", lambda more=more: more)
+        [finding] = [one for one in await examine(settings) if one.name == "database"]
+        assert finding.ok and said in finding.text
+    assert settings.database.read_bytes() == before and not settings.backups.exists()
+    monkeypatch.undo()
+    with closing(sqlite3.connect(settings.database)) as newer:
+        newer.execute(f"PRAGMA user_version = {newest + 1}")
+    [finding] = [one for one in await examine(settings) if one.name == "database"]
+    assert not finding.ok and "made by a newer Moodstem" in finding.text
 
 
 @needs_refusals

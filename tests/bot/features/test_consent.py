@@ -13,6 +13,8 @@ from bot.widgets import Card, row
 from core.library import consent
 from core.library.consent import agreed
 from core.library.members import export_member
+from core.library.profiles import Moods
+from core.library.schema import open_database
 from core.moods.profile import Profile
 from tests.bot.conftest import World, labels, press_ids, previews_ready, within_budget, words
 from tests.bot.test_rights import alices, arguments
@@ -202,7 +204,8 @@ async def test_every_other_button_asks_first(world: World, carol: Any) -> None:
 
 async def test_who_has_no_consent_joins_no_party(world: World, carol: Any) -> None:
     """A profile from before consent was asked for is no consent."""
-    await world.bot.moods.finish(carol.id, Profile({"power": 1.0}))
+    async with await open_database(world.settings.database) as other:  # the bot itself could not store it
+        await Moods(other).finish(carol.id, Profile({"power": 1.0}))
     party = await world.alice.slash(world.channel, "party")
     shown = await carol.click(party.response.message, label="Join")
     assert "a few questions" in words(shown.response)
@@ -218,7 +221,7 @@ async def test_what_waits_is_its_members_and_goes_on_once(
     asked = []
     for _ in range(3):
         shown = await carol.slash(world.channel, "upload", track=("song.wav", plucked()))
-        asked += [int(one.split(":")[2]) for one in press_ids(shown.response, "consent_yes")]
+        asked += [one.split(":")[2] for one in press_ids(shown.response, "consent_yes")]
     gate, (oldest, middle, latest) = world.bot.gate, asked
     assert gate.take(oldest, carol.id) is None, "too many waited"
     assert gate.take(middle, world.bob.id) is None, "nobody else's"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -40,6 +41,7 @@ async def stand_in(world: World, count: int = 1) -> list[Job]:
     """Jobs with cards, one of each member, that no worker will take."""
     jobs = []
     for number in range(count):
+        await agree(world.bot.database, 1000 + number)
         job = await world.bot.queue.enqueue(
             "analyse", {"path": "x", "name": f"{number}.wav"}, user_id=1000 + number
         )
@@ -257,3 +259,28 @@ async def test_a_full_disk_refuses_an_upload_in_one_sentence(world: World, full_
     assert len(await uploads(world)) == 2 and len(await world.bot.queue.jobs()) == 2
     [[verdict]] = await world.bot.database.fetch("PRAGMA integrity_check")
     assert verdict == "ok"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["\u202egnp.exe\u200b\u2066x\u2069.wav", "\u202e\u202e\u2028\u2029\0\x1b[31m.wav", "\u202e\u200b\u2066"],
+)
+async def test_file_names_are_cleaned_as_titles_are(world: World, name: str) -> None:
+    """What turns the direction of text round, or shows nothing, would make another name of what stands beside it."""
+    await upload(world, name, plucked())
+    waiting = await card(world)
+    told = await world.alice.click(waiting, label="Tell me when it is done")
+    shown = [waiting, told.response]
+    shown += [(await world.alice.slash(world.channel, "jobs")).response]
+    shown += [(await world.admin.slash(world.channel, "admin jobs")).response]
+    claimed = await world.bot.queue.claim("me", LEASE)
+    await world.bot.queue.fail(
+        claimed, fact("plain", sentence="That is not music."), code="input", permanent=True
+    )
+    await tick(world)
+    shown += [world.channel.last_message]
+    for message in shown:
+        told = f"{words(message)}{message.content or ''}"
+        odd = {one for one in told if unicodedata.category(one) in ("Cc", "Cf") and one != "\n"}
+        assert told and not odd
+        assert "****" not in told and "``" not in told

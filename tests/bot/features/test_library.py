@@ -14,7 +14,7 @@ from core.library.tracks import put_latent
 from tests.bot.conftest import World, labels, press_ids, previews_ready, raw, walk, within_budget, words
 from tests.bot.features.test_recommend import with_mood
 from tests.fakes.separator_plugin import installed_plugin, write_plugin
-from tests.make import save_analysis, upsert_track
+from tests.make import remove_track, save_analysis, upsert_track
 
 
 async def ask(world: World, command: str, **options: Any) -> Any:
@@ -101,7 +101,7 @@ async def test_a_track_opens_from_a_search(world: World) -> None:
     assert opened.response is not None and "Tango" in words(opened.response)
     within_budget(opened.response)
     track_id = press_ids(opened.response, "pl_pick")[0].split(":")[2]
-    await world.bot.library.remove(int(track_id))
+    await remove_track(world.bot.library, int(track_id))
     again = await world.alice.click(card.message, label="About 1")
     assert again.response is not None and "no longer in the library" in words(again.response)
 

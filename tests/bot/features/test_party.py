@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.service.member_data import erase_member
 from bot.words.reasons import reason_text
+from core.library.consent import agree
 from core.moods.profile import Profile
 from tests.bot.conftest import World, labels, press_ids, within_budget, words
 
@@ -100,6 +101,7 @@ async def test_twenty_guests_with_the_longest_names_fit(world: World) -> None:
     party_id = int(press_ids(card, "party_join")[0].split(":")[2])
     for number in range(19):
         guest = 10**18 + number
+        await agree(world.bot.database, guest)
         await world.bot.moods.finish(guest, Profile({"power": 1.0, "sadness": number / 20}))
         await parties.join(party_id, guest)
     await moods(world, alice={"power": 1.0}, bob={"wonder": 1.0})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Any
 
 import pytest
@@ -10,7 +12,12 @@ from core.library.playlist_files import read
 from core.library.playlists import MOST_LISTS
 from tests.bot.conftest import World, labels, press_ids, previews_ready, raw, walk, within_budget, words
 from tests.bot.features.test_recommend import with_mood
-from tests.make import upsert_track
+from tests.core.library.test_playlist_files import HOSTILE
+from tests.make import remove_track, upsert_track
+
+MANY = "".join(
+    f"#EXTINF:9,the - of - and - a - {'(' * 99} {number}\n{number}.mp3\n" for number in range(300)
+).encode()
 
 WORST = "*_`~|>#[x](http://evil.example)@everyone <@1> 夜に駆ける ÄÖÜ"
 
@@ -275,6 +282,33 @@ async def test_export_and_import_in_every_format(world: World) -> None:
         assert opened.response is not None and order(opened.response) == [entry.title for entry in own]
 
 
+async def test_others_are_answered_while_hostile_files_are_imported(world: World) -> None:
+    """Between two turns of the event loop the bot's process works for a tenth of a second at most. That is its processor
+    time, in whichever thread, since a busy machine may let it wait for longer; what something else took (a collection of
+    garbage, say) is not taken again."""
+    longest = 0.0
+
+    async def beat() -> None:
+        nonlocal longest
+        before = time.process_time()
+        while True:
+            await asyncio.sleep(0.001)
+            now = time.process_time()
+            longest, before = max(longest, now - before), now
+
+    beating = asyncio.create_task(beat())
+    silent = {}
+    for kind, data in {**HOSTILE, "names that many have": MANY}.items():
+        for _ in range(2):
+            longest = 0.0
+            assert words(await run(world, "import", file=("x.m3u", data)))
+            silent[kind] = min(longest, silent.get(kind, longest))
+            if longest < 0.1:
+                break
+    beating.cancel()
+    assert max(silent.values()) < 0.1, silent
+
+
 async def test_an_import_names_what_it_did_not_find(world: World) -> None:
     lines = [f"#EXTINF:100,Nobody {WORST} - Missing {place} {WORST}\nx{place}.mp3" for place in range(40)]
     lines.append("#EXTINF:44,Orla Venn - Pillow of Snow\n/etc/passwd")
@@ -379,8 +413,8 @@ async def test_tracks_that_went_stay_named_and_come_back(world: World) -> None:
     )
     lists = world.bot.playlists
     playlist = await lists.create(world.alice.id, "Sunday", [away, upload])
-    await library.remove(away)
-    await library.remove(upload)
+    await remove_track(library, away)
+    await remove_track(library, upload)
     card = await run(world, "show", playlist="Sunday")
     assert order(card) == ["Away"] and "not in the library now" in words(card)
     assert "Nothing of this playlist is in the library" in words(await run(world, "play", playlist="Sunday"))

@@ -78,7 +78,7 @@ async def test_the_card_names_everything_that_is_kept(world: World) -> None:
     named = {
         "consent": "agreed", "questionnaire": "answers", "profile": "profile", "recommendation": "recommended", "journey": "recommended", "play": "listened",
         "feedback": "👍", "search": "searches", "playlist": "playlists", "party": "parties", "party_member": "parties",
-        "job": "uploaded", "card": "uploaded", "card_due": "uploaded", "upload_owner": "uploaded", "notice": "uploaded", "audit": "/admin",
+        "job": "uploaded", "card": "uploaded", "posted": "cards", "card_due": "uploaded", "upload_owner": "uploaded", "notice": "uploaded", "audit": "/admin",
         "rule_change": "/admin",
         "member_language": "language", "member_notice": "tell you",
     }  # fmt: skip

@@ -10,7 +10,7 @@ from bot.service.catalogs import Catalogs
 from core.library.uploads import claim
 from core.track_analysis import TrackAnalysis
 from tests.bot.conftest import World, labels, press_ids, raw, walk, within_budget, words
-from tests.make import save_analysis, upsert_track
+from tests.make import remove_track, save_analysis, upsert_track
 
 
 async def asked(world: World, **options: Any) -> Any:
@@ -107,7 +107,7 @@ async def test_compare_draws_both_beside_each_other(world: World) -> None:
     gallery = [part for part in walk(raw(shown.response)) if part.get("type") == 12]
     assert "beside each other" in gallery[0]["items"][0]["description"]
     second = press_ids(card, "compare")[1]
-    await world.bot.library.remove(int(second.split(":")[3]))
+    await remove_track(world.bot.library, int(second.split(":")[3]))
     gone = await world.alice.click(card.message, custom_id=second)
     assert "no longer in the library" in words(gone.response)
 

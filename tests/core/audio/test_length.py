@@ -30,3 +30,11 @@ def test_compressed_files_are_guessed(tmp_path: Path) -> None:
 def test_nonsense_is_a_second_at_least(tmp_path: Path, head: bytes) -> None:
     (tmp_path / "x").write_bytes(head)
     assert 1 <= probable_seconds(tmp_path / "x") <= 86_400
+
+
+def test_a_header_that_claims_little_is_not_believed(tmp_path: Path) -> None:
+    """Of 15 MB of comments in a FLAC file with two seconds of sound the queue expects more than two seconds of work."""
+    soundfile.write(tmp_path / "a.flac", np.zeros(88_200), 44_100)
+    with (tmp_path / "a.flac").open("ab") as file:
+        file.write(bytes(15_600_000))
+    assert probable_seconds(tmp_path / "a.flac") > 60

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
 
@@ -11,9 +12,11 @@ import pytest
 
 from core.errors import UserError
 from core.library.backup import backup, backups, rehearse, restore
+from core.library.copies import stamp, write_copy
 from core.library.database import Database
 from core.library.schema import open_database
 from core.library.tracks import Library
+from jobs.disk import usage
 from tests.make import upsert_track
 
 DAY = 86400.0
@@ -58,6 +61,23 @@ async def test_only_the_newest_are_kept(tmp_path: Path) -> None:
         made = [await backup(database, tmp_path / "b", keep=3, now=day * DAY) for day in range(1, 6)]
     assert backups(tmp_path / "b") == made[:1:-1]
     assert sorted((tmp_path / "b").iterdir()) == made[2:]
+
+
+async def test_other_copies_go_with_the_backups_of_their_time(tmp_path: Path) -> None:
+    """What a restore put aside and what was there before a migration are older than all backups that are kept."""
+    path, folder = tmp_path / "moodstem.db", tmp_path / "backups"
+    async with await open_database(path) as database:
+        first = await backup(database, folder, keep=2, now=time.time() - DAY)
+    aside = restore(first, path)
+    assert aside is not None and aside.parent == folder and not [*tmp_path.glob("*replaced*")]
+    before = folder / f"schema-100-{stamp()}.db"
+    write_copy(path, before)
+    assert usage(tmp_path)["backups"] > 3 * first.stat().st_size * 0.9
+    async with await open_database(path) as database:
+        second = await backup(database, folder, keep=2, now=time.time() + DAY)
+        assert aside.is_file() and before.is_file() and first.is_file(), "one backup is older than they are"
+        third = await backup(database, folder, keep=2, now=time.time() + 2 * DAY)
+    assert sorted(folder.iterdir()) == [second, third]
 
 
 async def test_a_damaged_backup_is_refused_and_nothing_touched(tmp_path: Path) -> None:

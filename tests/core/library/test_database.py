@@ -31,7 +31,7 @@ def tables_of(path: Path) -> list[tuple[str, str]]:
         )
 
 
-LANDED = {100: "929a25cbb21ac997"}
+LANDED = {100: "001d6e8303eb1ed8"}
 """Of each migration the beginning of its SHA-256; a new one is added after its landing."""
 
 
@@ -125,6 +125,45 @@ async def test_a_newer_database_is_refused(tmp_path: Path) -> None:
         await database.write(f"PRAGMA user_version = {NEWEST + 1}")
     with refusal("update Moodstem"):
         await open_database(tmp_path / "x.db")
+
+
+async def test_before_a_migration_a_copy_is_made_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The copy opens with the Moodstem of before; the migrated database tells that one where it is."""
+    path = tmp_path / "moodstem.db"
+    async with await open_database(path) as database:
+        await database.write("INSERT INTO command_sync VALUES ('before', 'h')")
+    assert not (tmp_path / "backups").exists(), "a new database has nothing to copy"
+    more = available_migrations() | {NEWEST + 1: "DROP TABLE command_sync;\n"}
+    monkeypatch.setattr(schema, "available_migrations", lambda: more)
+    async with await Database.connect(path, readonly=True) as database:
+        assert await schema.schema_version(database) == NEWEST
+    opened = await asyncio.gather(*(open_database(path) for _ in range(3)))
+    for database in opened:
+        assert await schema.schema_version(database) == NEWEST + 1
+        await database.close()
+    copies = sorted((tmp_path / "backups").iterdir())
+    assert len(copies) == 1 and copies[0].name.startswith(f"schema-{NEWEST}-"), "one of the three made it"
+    assert [one for one in caplog.messages if str(copies[0]) in one] == caplog.messages
+    monkeypatch.undo()
+    with refusal(f"schema {NEWEST + 1}.*update Moodstem, or go back .* `moodstem db restore {copies[-1]}`"):
+        await open_database(path)
+    restore(copies[-1], path)
+    async with await open_database(path) as database:
+        assert [row[0] for row in await database.fetch("SELECT scope FROM command_sync")] == ["before"]
+
+
+async def test_without_a_copy_nothing_is_migrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with await open_database(tmp_path / "x.db"):
+        pass
+    (tmp_path / "backups").touch()  # nothing can be written there
+    before = tables_of(tmp_path / "x.db")
+    more = available_migrations() | {NEWEST + 1: "DROP TABLE command_sync;\n"}
+    monkeypatch.setattr(schema, "available_migrations", lambda: more)
+    with refusal("backup could not be written"):
+        await open_database(tmp_path / "x.db")
+    assert tables_of(tmp_path / "x.db") == before
 
 
 async def test_what_is_no_database_is_refused(tmp_path: Path) -> None:

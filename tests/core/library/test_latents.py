@@ -25,7 +25,7 @@ from core.separation.registry import load_separator
 from research.training.genre_networks import build, save
 from tests.core.genre import made_up
 from tests.data import SONGS
-from tests.make import save_analysis, upsert_track
+from tests.make import remove_track, save_analysis, upsert_track
 from tests.refusals import refusal
 
 
@@ -134,7 +134,7 @@ async def test_vectors_of_one_model_are_kept_and_compared(chosen: Path, music: P
         assert set(await told(database, ids[0])) == {"one", "two", "three"}
         await database.write("UPDATE latent SET model = 'other' WHERE track_id = ?", [ids[0]])
         assert (await load_latents(database)).ids == ids[1:], "two models are never compared"
-        await library.remove(ids[1])
+        await remove_track(library, ids[1])
         assert (await load_latents(database)).ids == ids[2:]
         await database.write("DELETE FROM latent")
         with refusal("No track has a latent vector yet"):

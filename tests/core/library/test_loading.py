@@ -18,7 +18,7 @@ from core.moods.profile import Profile
 from core.recommend.rules import recommend
 from core.recommend.topic_scores import prepare, tuned
 from core.track_analysis import TrackAnalysis
-from tests.make import sample_analyses, save_analysis, upsert_track
+from tests.make import remove_track, sample_analyses, save_analysis, upsert_track
 
 SHIPPED = sample_analyses()
 
@@ -98,7 +98,7 @@ async def test_after_any_changes_it_equals_a_full_reading(database: Database, se
                 case _ if not ids:
                     continue
                 case "remove":
-                    await library.remove(ids.pop(dice.randrange(len(ids))))
+                    await remove_track(library, ids.pop(dice.randrange(len(ids))))
                 case "again":  # another version of the analyser heard something else
                     track = dice.choice(ids)
                     await save_analysis(library, track, heard(track, "unet", shift=dice.uniform(-20, 20)))
@@ -114,7 +114,7 @@ async def test_after_any_changes_it_equals_a_full_reading(database: Database, se
                     await database.write("UPDATE track SET title=title || '!' WHERE id=?", [dice.choice(ids)])
         same(await loader.catalog(None), await load_catalog(database, LibraryScope(None)))
     for track in ids:  # back to the samples
-        await library.remove(track)
+        await remove_track(library, track)
     catalog = await loader.catalog(None)
     assert len(catalog) == 6
     same(catalog, await load_catalog(database, LibraryScope(None)))
@@ -127,7 +127,7 @@ async def test_only_what_changed_is_read(database: Database, read: list[str]) ->
     assert len(read) == 30
     read.clear()
     assert await loader.catalog(None) is first and read == []
-    await library.remove(ids[3])
+    await remove_track(library, ids[3])
     assert len(await loader.catalog(None)) == 29 and read == []
     await database.write("UPDATE track SET title='New title' WHERE id=?", [ids[5]])
     titled = await loader.catalog(None)
@@ -175,7 +175,7 @@ async def test_a_track_that_vanishes_between_the_looks_is_left_out(
         nonlocal looks
         if "FROM analysis WHERE" in sql and not looks:
             looks += 1
-            await library.remove(ids[2])
+            await remove_track(library, ids[2])
             await save_analysis(library, ids[1], heard(1, shift=40))
         return await before(self, sql, parameters)
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from core.errors import UserError
 from core.library.matching import match
-from core.library.playlist_files import FORMATS, Item, item_of, read, write
+from core.library.playlist_files import FORMATS, Item, item_of, parse, write
 from core.library.playlists import MOST_ENTRIES, Playlists
 from core.library.schema import open_database
 from core.library.scope import LibraryScope
 from core.library.tags import one_line
 from core.library.tracks import Library
-from tests.make import upsert_track
+from tests.make import remove_track, upsert_track
 from tests.refusals import refusal
 
 ALICE, BOB = 1, 2
@@ -143,8 +143,8 @@ async def test_edited_files_stay_and_lost_ones_come_back(library: Library) -> No
     await library.database.write(
         "UPDATE track SET content_hash = 'new', title = 'First!' WHERE id = ?", [first]
     )
-    await library.remove(first)
-    await library.remove(second)
+    await remove_track(library, first)
+    await remove_track(library, second)
     assert [(entry.title, entry.track_id) for entry in await lists.entries(playlist.id)] == [
         ("First!", None),
         ("Second", None),
@@ -171,7 +171,7 @@ def test_what_was_exported_is_found_again(tmp_path: Path) -> None:
             playlist = runner.run(lists.create(ALICE, "x", tracks))
             items = [item_of(entry) for entry in runner.run(lists.entries(playlist.id))]
             for form in FORMATS:
-                found = read(write("x", items, form)).items
+                found = parse(write("x", items, form)).items
                 assert [
                     one.track_id for one in runner.run(match(database, LibraryScope(None), found))
                 ] == tracks

@@ -23,7 +23,7 @@ from core.library.search import complete, search, visible
 from core.library.tracks import Library, set_upload_guild
 from core.settings import LibrarySettings, load_settings
 from tests.core.library.test_loading import add, heard, read, same
-from tests.make import save_analysis
+from tests.make import remove_track, save_analysis
 
 __all__ = ["read"]
 
@@ -117,7 +117,7 @@ async def test_every_server_finds_what_is_for_it(database: Database, seed: int) 
                     model.only[name] = servers
                 case "remove" if model.uploads:
                     track = dice.choice(sorted(model.uploads))
-                    await library.remove(track)
+                    await remove_track(library, track)
                     del model.uploads[track]
                     model.kept_back.discard(track)
                 case "keep" if model.uploads:

@@ -22,7 +22,7 @@ from core.library.search import SOUNDS, Filters, Found, complete, genres, hit, s
 from core.library.sources.samples import ensure_samples
 from core.library.tracks import Library, put_latent
 from core.recommend.search_semantics import meaning_strengths
-from tests.make import save_analysis, upsert_track
+from tests.make import remove_track, save_analysis, upsert_track
 
 EVERYTHING = LibraryScope(None)
 
@@ -148,7 +148,7 @@ async def test_the_index_follows_every_change(empty: Library) -> None:
     assert (await find(empty.database, "again")).total == 1 and (
         await find(empty.database, "after")
     ).total == 0
-    await empty.remove(track_id)
+    await remove_track(empty, track_id)
     assert (await find(empty.database, "again")).total == 0
     await empty.database.write("INSERT INTO track_text (track_text, rank) VALUES ('integrity-check', 1)")
 
@@ -165,7 +165,7 @@ async def test_the_better_separator_speaks(samples: Database) -> None:
     await samples.write("DELETE FROM analysis WHERE track_id = ? AND separator = 'htdemucs_6s'", [track.id])
     known = await hit(samples, track.id)
     assert known is not None and (known.separator, known.tempo_bpm) == ("unet", analysis.tempo_bpm)
-    await library.remove(track.id)
+    await remove_track(library, track.id)
     assert await samples.fetch("SELECT 1 FROM track_sound WHERE track_id = ?", [track.id]) == []
 
 

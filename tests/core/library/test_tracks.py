@@ -8,7 +8,7 @@ import pytest
 
 from core.library.schema import open_database
 from core.library.tracks import Library, put_analysis, put_track
-from tests.make import analysis, save_analysis, upsert_track
+from tests.make import analysis, remove_track, save_analysis, upsert_track
 
 
 async def add(library: Library, content: str = "h1", **more: Any) -> int:
@@ -77,8 +77,8 @@ async def test_counts_and_origins(library: Library) -> None:
 async def test_removing_takes_the_analyses_along(library: Library) -> None:
     track_id = await add(library)
     await save_analysis(library, track_id, analysis())
-    assert await library.remove(track_id)
-    assert not await library.remove(track_id)
+    assert await remove_track(library, track_id)
+    assert not await remove_track(library, track_id)
     assert await library.analyses() == []
     assert await library.get(track_id) is None
 
@@ -99,7 +99,7 @@ async def test_the_version_moves_with_every_change(library: Library) -> None:
     await library.get(track_id)
     assert not await moved()
     async with await open_database(library.database.path) as other:
-        await Library(other).remove(track_id)
+        await remove_track(Library(other), track_id)
     assert await moved()
 
 
