@@ -170,12 +170,10 @@ class Queue:
         )
         return await forecast(self.database, row, self.clock()) if row else None
 
-    async def active(self, dedup: Collection[str]) -> Job | None:
-        """Return the waiting or running job with one of these `dedup`, a running one before others; None without any."""
+    async def active(self, dedup: str) -> Job | None:
+        """Return the waiting or running job with this `dedup`, None without one."""
         row = await self.database.fetch_one(
-            f"SELECT * FROM job WHERE dedup IN (SELECT value FROM json_each(?)) AND state IN {ACTIVE}"
-            " ORDER BY state = 'running' DESC, id LIMIT 1",
-            [json.dumps(list(dedup))],
+            f"SELECT * FROM job WHERE dedup = ? AND state IN {ACTIVE}", [dedup]
         )
         return await forecast(self.database, row, self.clock()) if row else None
 

@@ -43,9 +43,12 @@ async def enqueue_folders(interaction: Interaction) -> None:
         raise Refusal("no-music-folder")
     await interaction.response.defer(ephemeral=True, thinking=True)
     keys = {f"index:{folder.resolve()}": folder for folder in folders}
-    if (under_way := await bot.queue.active(keys)) is not None:
-        raise Refusal("indexing-already", state=cards.state_of(under_way))
+    under_way = {key: job for key in keys if (job := await bot.queue.active(key))}
+    if len(under_way) == len(keys):
+        raise Refusal("indexing-already", state=cards.state_of(next(iter(under_way.values()))))
     for key, folder in keys.items():
+        if key in under_way:  # perhaps another server asked for it
+            continue
         job = await bot.queue.enqueue(
             "index",
             index.Spec(str(folder.resolve())),
