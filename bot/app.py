@@ -50,7 +50,10 @@ from core.library.tracks import Library
 from core.recommend.taste_term import Tastes
 from core.settings import Settings
 from core.spoken import LANGUAGES, speak
+from jobs.configure import plan
+from jobs.process import RunnerProcess
 from jobs.queue import Queue
+from jobs.schedule import Schedule
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +119,8 @@ class Moodstem(commands.Bot):
     uploading: Uploading
     job_cards: JobCards
     notices: Notices
+    schedule: Schedule
+    worker: RunnerProcess | None = None  # the embedded one
 
     def __init__(self, settings: Settings, **options: Any) -> None:
         self.metrics = Metrics()
@@ -131,6 +136,7 @@ class Moodstem(commands.Bot):
             chunk_guilds_at_startup=False,
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_ratelimit_timeout=30,
+            owner_ids=set(settings.discord.operators),  # none: discord.py asks who owns the application
             **options,
         )
         self.settings = settings
@@ -162,6 +168,7 @@ class Moodstem(commands.Bot):
         self.uploading = Uploading(self.settings, self.database, self.queue, self.library)
         self.job_cards = JobCards(self.database, self.queue, self.serves)
         self.notices = Notices(self.database, self.queue, self.serves)
+        self.schedule = Schedule(self.queue, plan(self.settings))
         await ensure_samples(self.library)
         await restrict_folders(self.database, self.settings.library.folders, self.settings.library.servers)
         for language in LANGUAGES:  # read now, so that no answer waits for it
@@ -202,6 +209,11 @@ class Moodstem(commands.Bot):
     async def _finish_handlers(self) -> None:
         if self._answering:
             await asyncio.wait(self._answering, timeout=LAST_ANSWERS_S)
+
+    @property
+    def runs_schedule(self) -> bool:
+        """Of several processes that share the servers, true for the one that has direct messages, which is exactly one."""
+        return self.settings.jobs.schedule and self.serves(None)
 
     def serves(self, guild_id: int | None) -> bool:
         """Is this server (None: direct messages) one of this process, where several share them?"""

@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 import discord
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 OPEN_AT_MOST = 5000
 """Interactions remembered until their answer; older ones were never answered."""
@@ -27,6 +27,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
+        ProcessCollector(registry=registry)
         self.acknowledged = Histogram(
             "moodstem_acknowledgement_seconds",
             "From an interaction's arrival to Discord's receipt of the first answer (Discord gives up after 3 s).",

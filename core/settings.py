@@ -178,6 +178,9 @@ class MonitorSettings(_Area):
 class DiscordSettings(_Area):
     language: str = "en"
     """Of members whose Discord is set to a language that is not spoken here, where neither they nor their server chose."""
+    operators: list[Annotated[int, Field(gt=0)]] = []
+    """Ids of the users who run this bot, for whom alone are backups and what /admin stats says of the machine. None:
+    whoever owns the application, or the admins and developers of its team."""
     test_guild: int | None = None
     """Sync the commands to this server only, at once (for development)."""
     shards: Annotated[int, Field(ge=1)] | Literal["auto"] = 1

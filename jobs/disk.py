@@ -26,6 +26,9 @@ FOLDERS = ("uploads", "pictures", "previews", "stems", "backups")
 LIBRARY = 0
 """Holds what was made of the library's own tracks."""
 
+RESERVE_BYTES = 2_000_000_000
+"""What must be left on the disk for the database, backups and uploads that arrive."""
+
 ARRIVING_S = 900.0
 """Files younger than this are kept: the row that names them may not be written yet."""
 

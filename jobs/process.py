@@ -80,7 +80,8 @@ class RunnerProcess:
         told = settings.model_dump_json(include=set(TOLD), serialize_as_any=True)
         self._command = [sys.executable, "-P", "-m", "jobs.process", "--with-parent", told]
         self._ending = threading.Event()
-        self.restarts = 0
+        self.ends: list[float] = []
+        """When it ended by itself, in Unix seconds."""
         self._process = self._start()
         self._watcher = threading.Thread(target=self._watch, daemon=True)
         self._watcher.start()
@@ -115,6 +116,7 @@ class RunnerProcess:
         return subprocess.Popen(self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
 
     def _watch(self) -> None:
+        quick = 0
         while True:
             began = time.monotonic()
             code = self._process.wait()
@@ -123,9 +125,9 @@ class RunnerProcess:
             log.error("The worker process ended (%s): starting it again", code)
             if self._process.stdin is not None:
                 self._process.stdin.close()
-            quick = time.monotonic() - began < 10
-            self.restarts = self.restarts + 1 if quick else 0
-            if self._ending.wait(min(0.2 * 2**self.restarts, 30.0)):
+            self.ends.append(time.time())
+            quick = quick + 1 if time.monotonic() - began < 10 else 0
+            if self._ending.wait(min(0.2 * 2**quick, 30.0)):
                 return
             self._process = self._start()
 

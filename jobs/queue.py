@@ -170,6 +170,20 @@ class Queue:
         )
         return await forecast(self.database, row, self.clock()) if row else None
 
+    async def active(self, dedup: Collection[str]) -> Job | None:
+        """Return the waiting or running job with one of these `dedup`, a running one before others; None without any."""
+        row = await self.database.fetch_one(
+            f"SELECT * FROM job WHERE dedup IN (SELECT value FROM json_each(?)) AND state IN {ACTIVE}"
+            " ORDER BY state = 'running' DESC, id LIMIT 1",
+            [json.dumps(list(dedup))],
+        )
+        return await forecast(self.database, row, self.clock()) if row else None
+
+    async def waiting_since(self) -> float | None:
+        """Return when the job that has waited longest was put into the queue; None when none waits."""
+        [row] = await self.database.fetch("SELECT min(created_at) FROM job WHERE state = 'queued'")
+        return None if row[0] is None else float(row[0])
+
     async def changes(self, since: int) -> list[Change]:
         """Return the jobs that changed after change number `since`, each once, in the order of their latest change.
 

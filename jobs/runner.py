@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from core.errors import UserError, fact, is_disk_full
+from core.errors import Fact, UserError, fact, is_disk_full
 from core.library.database import Transaction
 from core.separation.base import Cancelled
 from jobs.engines.base import Crashed, Engine, TaskFailed, TimedOut, Unavailable
@@ -28,6 +28,8 @@ from jobs.totals import StageClock, add_stages
 log = logging.getLogger(__name__)
 
 REAP_EVERY_S = 15.0
+START_EVERY_S = 30.0
+"""Between two attempts to have workers ready: one that ends again and again, or a wrong setting, costs little."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class Runner:
         self._stop_at: float | None = None
         self._running: set[asyncio.Task[None]] = set()
         self._in_work = 0
-        self._logged_error = ""
+        self._trouble: Fact | None = None
 
     async def run_one(self) -> bool:
         """Run the next job to its end. Return False if there is none."""
@@ -82,20 +84,22 @@ class Runner:
         """Work until `stop` is called. Errors of the database are logged, and the operation is retried."""
         preload: asyncio.Task[None] | None = None
         preload_at = reap_at = seen_at = 0.0
+        told: dict[str, Any] = {}
         try:
             while self._stop_at is None:
                 try:
                     now = time.monotonic()
-                    if now >= preload_at and (preload is None or (preload.done() and not self.engine.slots)):
-                        preload_at = now + REAP_EVERY_S
+                    idle = preload is None or preload.done()
+                    if now >= preload_at and idle and self.engine.ready < max(self.engine.slots, 1):
+                        preload_at = now + START_EVERY_S
                         preload = asyncio.create_task(self._preload())
                     if now >= reap_at:
                         reap_at = now + REAP_EVERY_S
                         if taken := await self.queue.reap(is_dead):
                             log.warning("Took %d jobs back from workers that are gone", taken)
-                    if now >= seen_at:
-                        seen_at = now + REAP_EVERY_S
-                        await self.queue.register_runner(self.owner, {"kinds": sorted(self.kinds)})
+                    if now >= seen_at or told != self._facts():
+                        seen_at, told = now + REAP_EVERY_S, self._facts()
+                        await self.queue.register_runner(self.owner, told)
                     if not await self._begin_one():
                         await self._pause(self.pace.poll_s)
                 except (
@@ -140,6 +144,12 @@ class Runner:
         finally:
             self._in_work -= 1
 
+    def _facts(self) -> dict[str, Any]:
+        """What those who watch learn of this runner: workers that are ready, why others are not, latest ends and their number."""
+        ends, ready = self.engine.ends, self.engine.ready
+        about = {"kinds": sorted(self.kinds), "trouble": self._trouble}
+        return {**about, "ready": ready, "ends": ends[-5:], "ended": len(ends)}
+
     def has_room(self) -> bool:
         """Return whether the engine has a free slot, so that the next job need not wait for a running one."""
         return self._in_work < self.engine.slots
@@ -155,9 +165,10 @@ class Runner:
         """Load the separator before the first job needs it."""
         try:
             await self.engine.start()
+            self._trouble = None
         except (UserError, Crashed, TimedOut) as error:
-            if str(error) != self._logged_error:  # it is tried again and again
-                self._logged_error = str(error)
+            if error.fact != self._trouble:  # it is tried again and again
+                self._trouble = error.fact
                 log.error("No worker is ready: %s", error)
 
     async def _run_job(self, claimed: Claimed) -> None:
@@ -201,7 +212,7 @@ class Runner:
         self, claimed: Claimed, kind: Kind[Any, Any], lease: _JobLease, outcome: Done[Any] | Exception
     ) -> None:
         """Store how the job ended. If the lease was lost, another runner has the job, and the queue writes nothing."""
-        queue = self.queue
+        queue, ended = self.queue, "done"
         match outcome:
             case Done():
                 held = await queue.finish(
@@ -235,12 +246,15 @@ class Runner:
             lease.stages.stop()
             with contextlib.suppress(sqlite3.OperationalError):  # only for monitoring
                 await add_stages(queue.database, claimed.kind, lease.stages.seconds)
-        elif not held:
-            log.warning("The lease of job %d was lost; its outcome is dropped", claimed.id)
-        else:
+        elif held:
             job = await queue.get(claimed.id)
             if job is not None and job.state in ("failed", "cancelled"):
                 await asyncio.to_thread(self._remove_inputs, kind, job)
+            ended = "erased" if job is None else f"{job.state} {job.error_code or ''}".strip()
+        else:
+            ended = "its lease was lost and its outcome is dropped"
+        level, seconds = logging.INFO if held else logging.WARNING, time.monotonic() - lease.began
+        log.log(level, "Job %d, %s, %.1f s: %s", claimed.id, claimed.kind, seconds, ended)
 
     def _remove_inputs(self, kind: Kind[Any, Any], job: Job) -> None:
         """Remove the input files of a job that failed or was cancelled."""
@@ -276,6 +290,7 @@ class _JobLease:
     def __init__(self, runner: Runner, claimed: Claimed) -> None:
         self.runner = runner
         self.claimed = claimed
+        self.began = time.monotonic()
         self.ended = asyncio.Event()
         self.cancel = False
         self._lost = False

@@ -106,14 +106,19 @@ class Schedule:
         running = asyncio.current_task()
         assert running is not None
         self._running.add(running)
+        began = time.monotonic()
         try:
-            await task.run()
+            done = await task.run()
         except Exception as error:
             log.exception("The scheduled task %s failed", task.name)
             await self._remember(task, error=f"{type(error).__name__}: {error}")
             return False
         else:
             await self._remember(task)
+            often = isinstance(task.trigger, IntervalTrigger) and not done
+            level = logging.DEBUG if often else logging.INFO
+            seconds, what = time.monotonic() - began, f": {done}" if done else ""
+            log.log(level, "Scheduled: %s, %.1f s%s", task.name, seconds, what)
             return True
         finally:
             self._running.discard(running)

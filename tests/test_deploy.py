@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
 import sys
+import threading
 import tomllib
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
@@ -127,6 +131,33 @@ def test_every_setting_in_the_environment_exists(monkeypatch: pytest.MonkeyPatch
         area, _, entry = name.removeprefix("MOODSTEM_").lower().partition("__")
         value = getattr(Settings(), area)
         assert not entry or hasattr(value, entry), name
+
+
+def test_the_container_asks_for_its_health_where_it_is_served(unused_tcp_port: int) -> None:
+    """By the image's own command: it follows the port that the environment sets."""
+    found = re.search(r"^HEALTHCHECK .*\\\n +CMD (\[.+\])$", DOCKERFILE, re.M)
+    assert found is not None
+    answers = [200, 503]
+
+    class Health(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(answers.pop(0) if self.path == "/health" else 404)
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", unused_tcp_port), Health) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        ports = {"MOODSTEM_MONITOR__PORT": str(unused_tcp_port)}
+        asked = [
+            subprocess.run(
+                [sys.executable, *json.loads(found[1])[1:]], env=os.environ | ports, capture_output=True
+            )
+            for _ in range(2)
+        ]
+        server.shutdown()
+    assert [one.returncode for one in asked] == [0, 1]
+    service = compose()["moodstem"]
+    port = service["environment"]["MOODSTEM_MONITOR__PORT"]
+    assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
 
 
 @needs_systemd

@@ -4,13 +4,16 @@ Prometheus; and how late the event loop's timers fire."""
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
+import re
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 import discord
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from discord import app_commands
 from discord.ext import commands
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -18,142 +21,141 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from bot.app import Feature, Moodstem
+from bot.condition import look
 from bot.errors import name_of
 from core.errors import UserError
-from jobs.totals import Totals, totals
+from jobs.disk import usage
+from jobs.totals import totals
+
+log = logging.getLogger(__name__)
 
 SAMPLE_S = 0.1
 """Between two looks at the event loop's lag."""
 
-RUNNER_ALIVE_S = 60.0
-"""Runners say every 15 s that they are there."""
+
+def _family(kind: Any, name: str, meaning: str, labels: Sequence[str], values: Iterable[Any]) -> Metric:
+    """`values` are pairs of the labels' values and a number."""
+    family: Any = kind(f"moodstem_{name}", meaning, labels=labels)
+    for of, value in values:
+        family.add_metric(of, value)
+    return cast(Metric, family)
 
 
-class Monitoring:
-    """Serves one bot's state; `start` and `stop` go with the bot."""
+class _Read(Collector):
+    """What is read when somebody asks, not counted on the way."""
+
+    metrics: Sequence[Metric] = ()
+
+    def collect(self) -> Iterable[Metric]:
+        return self.metrics
+
+
+class Monitoring(Feature):
+    """Serves one bot's state, and counts commands that went well."""
 
     def __init__(self, bot: Moodstem) -> None:
-        self.bot = bot
-        self.state = _State()
-        self.bot.metrics.registry.register(self.state)
+        super().__init__(bot)
+        self._read = _Read()
+        bot.metrics.registry.register(self._read)
         self._runner: web.AppRunner | None = None
+        self._sampler: asyncio.Task[None] | None = None
 
-    async def start(self, host: str, port: int) -> None:
+    async def cog_load(self) -> None:
         """Raises UserError when the port cannot be used."""
-        app = web.Application()
+        where = self.bot.settings.monitor
+        if where.port is None:
+            return
+        app = web.Application(middlewares=[self.refuse_names])
         app.router.add_get("/health", self.health)
         app.router.add_get("/metrics", self.metrics)
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
         try:
-            await web.TCPSite(runner, host, port).start()
+            await web.TCPSite(self._runner, where.host, where.port).start()
         except OSError as error:
-            await runner.cleanup()
+            await self._runner.cleanup()
             raise UserError(
-                f"{host}:{port} cannot be used for monitoring ({error.strerror}): choose another port under [monitor]."
+                f"{where.host}:{where.port} cannot be used for monitoring ({error.strerror}): choose another port under [monitor]."
             ) from error
-        self._runner = runner
+        self._sampler = asyncio.create_task(self.sample(), name="event-loop-lag")
 
-    async def stop(self) -> None:
+    async def cog_unload(self) -> None:
+        if self._sampler is not None:
+            self._sampler.cancel()
         if self._runner is not None:
             await self._runner.cleanup()
 
+    @web.middleware
+    async def refuse_names(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Refuse pages of a browser whose own domain was made to point here (DNS rebinding): addresses, and names
+        without a dot such as localhost or a container's, are nobody's to register."""
+        name = request.host.partition(":")[0].lower()
+        if re.search(r"\.[a-z]", name) and name != self.bot.settings.monitor.host.lower():
+            raise web.HTTPForbidden(text="ask by an address, or name this host under [monitor]")
+        return await handler(request)
+
     async def health(self, request: web.Request) -> web.Response:
-        """200 while members are answered, else 503; the body says what is wrong."""
+        """200 while members are answered and uploads analysed, else 503; the body says what an operator must mend."""
         bot = self.bot
-        problems = []
+        problems, workers = [], 0
         if bot.closing:
             problems.append("stopping")
         elif not bot.is_ready():
             problems.append("not connected to Discord")
         try:
-            runners = await bot.queue.runners()
+            now = await look(bot)
+            workers = now.workers
+            problems += now.problems(bot)
         except Exception as error:  # whatever it is, members are not served
-            problems.append(f"the database cannot be read: {error}")
-            runners = []
-        alive = sum(runner["seen_at"] > time.time() - RUNNER_ALIVE_S for runner in runners)
+            problems.append(f"the database or its disk cannot be read: {error}")
         report = {
             "ok": not problems,
             "problems": problems,
             "servers": len(bot.guilds),
             "gateway_latency_s": round(bot.latency, 4) if math.isfinite(bot.latency) else None,
-            "workers": alive,
+            "workers": workers,
         }
         return web.json_response(report, status=503 if problems else 200)
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Return the metrics page; the longest lag is the one since the previous request."""
-        await self.state.look(self.bot)
+        self._read.metrics = await self._state()
         page = generate_latest(self.bot.metrics.registry)
         self.bot.metrics.reset_longest_lag()
         return web.Response(body=page, headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-
-class _State(Collector):
-    """What is read when somebody asks, not counted on the way."""
-
-    def __init__(self) -> None:
-        self.latencies: list[tuple[int, float]] = []
-        self.servers = 0
-        self.jobs: dict[str, int] = {}
-        self.workers: list[dict[str, Any]] = []
-        self.totals = Totals({}, {})
-
-    async def look(self, bot: Moodstem) -> None:
-        self.latencies = getattr(bot, "latencies", None) or [(0, bot.latency)]
-        self.servers = len(bot.guilds)
-        self.jobs = await bot.queue.counts()
-        self.workers = await bot.queue.runners()
-        self.totals = await totals(bot.database)
-
-    def collect(self) -> Iterable[Metric]:
-        latency = GaugeMetricFamily(
-            "moodstem_gateway_latency_seconds", "Between a heartbeat and its echo.", labels=["shard"]
-        )
-        for shard, seconds in self.latencies:
-            if math.isfinite(seconds):
-                latency.add_metric([str(shard)], seconds)
-        yield latency
-        yield GaugeMetricFamily("moodstem_servers", "Servers that this process serves.", self.servers)
-        jobs = GaugeMetricFamily("moodstem_jobs", "Jobs in the queue's table by state.", labels=["state"])
-        for state, count in self.jobs.items():
-            jobs.add_metric([state], count)
-        yield jobs
-        now = time.time()
-        alive = [runner for runner in self.workers if runner["seen_at"] > now - RUNNER_ALIVE_S]
-        yield GaugeMetricFamily("moodstem_workers", "Workers that were heard of within a minute.", len(alive))
-        ended = CounterMetricFamily(
-            "moodstem_jobs_ended", "Jobs that ended, by kind and how.", labels=["kind", "state"]
-        )
-        for (kind, state), count in self.totals.ended.items():
-            ended.add_metric([kind, state], count)
-        yield ended
+    async def _state(self) -> list[Metric]:
+        bot, now = self.bot, await look(self.bot)
+        sizes = {"database": now.database_bytes, **await asyncio.to_thread(usage, bot.settings.data)}
+        latencies = getattr(bot, "latencies", None) or [(0, bot.latency)]
+        counts, passed = await bot.queue.counts(), await totals(bot.database)
+        gauge, counter = GaugeMetricFamily, CounterMetricFamily
         stages = SummaryMetricFamily(
             "moodstem_stage_seconds", "Time of a finished job's stages.", labels=["kind", "stage"]
         )
-        for (kind, stage), (count, seconds) in self.totals.stages.items():
-            stages.add_metric([kind, stage], count_value=count, sum_value=seconds)
-        yield stages
-
-
-class Watch(Feature):
-    """Counts commands that went well, and serves what was counted."""
-
-    def __init__(self, bot: Moodstem) -> None:
-        super().__init__(bot)
-        self.monitoring = Monitoring(bot)
-        self.sampler: asyncio.Task[None] | None = None
-
-    async def cog_load(self) -> None:
-        where = self.bot.settings.monitor
-        if where.port is not None:
-            await self.monitoring.start(where.host, where.port)
-            self.sampler = asyncio.create_task(self.sample(), name="event-loop-lag")
-
-    async def cog_unload(self) -> None:
-        if self.sampler is not None:
-            self.sampler.cancel()
-        await self.monitoring.stop()
+        for of, (count, seconds) in passed.stages.items():
+            stages.add_metric(of, count_value=count, sum_value=seconds)
+        return [
+            stages,
+            _family(gauge, "gateway_latency_seconds", "Between a heartbeat and its echo.", ["shard"],
+                    [([str(shard)], seconds) for shard, seconds in latencies if math.isfinite(seconds)]),
+            _family(gauge, "servers", "Servers that this process serves.", [], [([], len(bot.guilds))]),
+            _family(gauge, "jobs", "Jobs in the queue's table by state.", ["state"],
+                    [([state], count) for state, count in counts.items()]),
+            _family(gauge, "queue_age_seconds", "Age of the oldest job that waits.", [],
+                    [([], time.time() - now.waiting_since if now.waiting_since else 0)]),
+            _family(gauge, "workers", "Workers that are ready.", [], [([], now.workers)]),
+            _family(counter, "worker_restarts", "Workers that ended by themselves.", [], [([], now.restarts)]),
+            _family(counter, "jobs_ended", "Jobs that ended, by kind and how.", ["kind", "state"],
+                    passed.ended.items()),
+            _family(gauge, "disk_free_bytes", "Free on the data folder's disk.", [], [([], now.free_bytes)]),
+            _family(gauge, "data_bytes", "What the data folder holds.", ["part"],
+                    [([part], size) for part, size in sizes.items()]),
+            _family(gauge, "backup_age_seconds", "Age of the newest backup.", [],
+                    [([], time.time() - now.backup_at)] if now.backup_at else []),
+            _family(gauge, "schedule_last_success_timestamp_seconds", "When a scheduled task last ended well.",
+                    ["task"], [([one["name"]], one["last_success"]) for one in now.schedule if one["last_success"]]),
+        ]  # fmt: skip
 
     async def sample(self) -> None:
         """How late the event loop wakes up, in seconds, again and again."""
@@ -162,6 +164,11 @@ class Watch(Feature):
             due = loop.time() + SAMPLE_S
             await asyncio.sleep(SAMPLE_S)
             self.bot.metrics.lagged(max(0.0, loop.time() - due))
+
+    @commands.Cog.listener()
+    async def on_ready(self) -> None:
+        tracks = (await self.bot.library.counts())["total"]
+        log.info("Ready: %d servers, %d tracks", len(self.bot.guilds), tracks)
 
     @commands.Cog.listener()
     async def on_app_command_completion(

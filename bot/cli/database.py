@@ -38,7 +38,8 @@ def backup(ctx: click.Context) -> None:
 
     async def work(settings: Settings) -> None:
         async with await open_database(settings.database) as database:
-            click.echo(str(await backups.backup(database, settings.backups)))
+            keep = settings.retention.backups
+            click.echo(str(await backups.backup(database, settings.backups, keep=keep, by_hand=True)))
 
     asyncio.run(work(settings_of(ctx)))
 

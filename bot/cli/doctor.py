@@ -30,12 +30,10 @@ from core.library.tracks import Library
 from core.separation.registry import at_hand
 from core.settings import Settings, config_file
 from jobs.configure import plan
-from jobs.disk import usage
+from jobs.disk import RESERVE_BYTES, usage
 from jobs.engines.registry import installed
 from jobs.queue import Queue
 from jobs.schedule import Schedule
-
-FREE_GB = 2
 
 START_MB = 3.0
 """What a new database takes on the disk, its log included; one that is there needs a little to be opened."""
@@ -113,7 +111,7 @@ def _disk(settings: Settings) -> list[Finding]:
     free = shutil.disk_usage(folder).free
     taken = sum(one.stat().st_size for one in data.glob(f"{settings.database.name}*"))
     full = free < max(START_MB * 1e6 - taken, 1e5)
-    few = free < FREE_GB * 1e9
+    few = free < RESERVE_BYTES
     return [
         Finding("data folder", not closed, f"{data}{advice}", needed=True),
         *_strangers(data),

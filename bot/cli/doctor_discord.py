@@ -83,8 +83,7 @@ async def look(settings: Settings, token: str) -> Seen:
         return Seen(
             Finding("Discord", False, f"answers {status}: try again in a few minutes", needed=status < 429)
         )
-    application_id = (application or {}).get("id") or id_in(token)
-    return Seen(me=me, date=date, guilds=guilds or [], application_id=application_id)
+    return Seen(None, me, date, guilds or [], (application or {}).get("id") or id_in(token))
 
 
 async def ask(settings: Settings, token: str) -> list[Finding]:

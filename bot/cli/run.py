@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import threading
+from importlib.metadata import version
 
 import aiohttp
 import click
@@ -26,8 +27,9 @@ from bot.token import ANEW, read_token
 from core import logs
 from core.errors import NO_ROOM, UserError, is_disk_full
 from core.folders import advice_on
+from core.library.schema import available_migrations
 from core.protection import protect_process
-from core.settings import Settings
+from core.settings import Settings, config_file
 from jobs.engines.registry import make_engine
 from jobs.process import run_worker
 
@@ -68,6 +70,8 @@ def run(ctx: click.Context) -> None:
     make_engine(settings)  # says at once what its worker would miss
     protect_process()
     logs.configure(settings.log.format, settings.log.level)
+    about = (settings.data.absolute(), max(available_migrations()), config_file().absolute())
+    log.info("Moodstem %s starts: data %s, schema %d, settings %s", version("moodstem"), *about)
     for folder in settings.library.folders:
         if advice := advice_on(folder):
             log.warning("The music folder %s is left out: %s", folder, advice)

@@ -94,6 +94,8 @@ def _token(settings: Settings, given: TextIO | None, asks: bool) -> None:
         click.echo("  but DISCORD_TOKEN holds another one, which comes first: unset it")
     click.echo(f"Invitation, to {', '.join(NEEDED.values())}; open it and choose your server:")
     click.echo(f"  {invite_link(seen.application_id or id_in(token))}")
+    named = ", ".join(map(str, settings.discord.operators)) or "whoever owns it at Discord, or its team"
+    click.echo(f"Operator, who may make backups on Discord: {named}; [discord] operators names others.")
 
 
 def _good_token(settings: Settings, given: TextIO | None, asks: bool) -> tuple[str, Seen]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import shutil
 import sqlite3
 import tempfile
@@ -15,26 +16,36 @@ from core.library.copies import other_copies, stamp, stamp_of, sync, write_copy
 from core.library.database import Database
 from core.library.schema import check_version, open_database
 
+log = logging.getLogger(__name__)
+
 _PATTERN = "moodstem-*.db"
+_BY_HAND = "-manual.db"
 
 
-async def backup(database: Database, folder: Path, *, keep: int = 7, now: float | None = None) -> Path:
+async def backup(
+    database: Database, folder: Path, *, keep: int = 7, by_hand: bool = False, now: float | None = None
+) -> Path:
     """Write `folder`/moodstem-<UTC time>.db while others go on writing, check it, and keep the newest `keep`.
 
-    The file appears under its name only when it is complete, sound and on disk. Raises UserError when it cannot
-    be written.
+    Backups made by hand (moodstem-<UTC time>-manual.db) and those of the schedule are counted apart: neither kind
+    displaces the other. The file appears under its name only when it is complete, sound and on disk. Raises UserError
+    when it cannot be written.
     """
-    return await asyncio.to_thread(_backup, database.path, folder, keep, time.time() if now is None else now)
+    now = time.time() if now is None else now
+    return await asyncio.to_thread(_backup, database.path, folder, keep, by_hand, now)
 
 
-def _backup(source: Path, folder: Path, keep: int, now: float) -> Path:
-    target = folder / f"moodstem-{stamp(now)}.db"
+def _backup(source: Path, folder: Path, keep: int, by_hand: bool, now: float) -> Path:
+    began = time.monotonic()
+    target = folder / f"moodstem-{stamp(now)}{_BY_HAND if by_hand else '.db'}"
     write_copy(source, target, check)
-    kept, old = backups(folder)[:keep], backups(folder)[keep:]
-    if len(kept) == keep:
+    alike = [one for one in backups(folder) if one.name.endswith(_BY_HAND) == by_hand]
+    kept, old = alike[:keep], alike[keep:]
+    if len(kept) == keep and not by_hand:
         old += [copy for copy in other_copies(folder) if stamp_of(copy) < stamp_of(kept[-1])]
     for path in old:
         path.unlink(missing_ok=True)
+    log.info("Backup %s: %.1f MB, %.1f s", target.name, target.stat().st_size / 1e6, time.monotonic() - began)
     return target
 
 

@@ -128,9 +128,9 @@ def balanced(catalog: Catalog, shares: NDArray[np.float32], count: int) -> list[
 
 def tracks_of(made: Party) -> list[dict[str, Any]]:
     """Return what is kept of each track: track_id, title, artist and genre."""
-    tracks = [next(iter(shared.members.values())).track for shared in made.tracks]
+    found = (next(iter(shared.members.values())).track for shared in made.tracks)
     return [
-        {"track_id": one.id, "title": one.title, "artist": one.artist, "genre": one.genre} for one in tracks
+        {"track_id": one.id, "title": one.title, "artist": one.artist, "genre": one.genre} for one in found
     ]
 
 

@@ -107,6 +107,16 @@ class Engine(Protocol):
         """
         ...
 
+    @property
+    def ready(self) -> int:
+        """How many workers live and have the separator loaded, at work or not."""
+        ...
+
+    @property
+    def ends(self) -> list[float]:
+        """When workers ended by themselves (crashed, were killed), in Unix seconds."""
+        ...
+
     async def start(self) -> dict[str, Any]:
         """Load the separator and return {"separator", "separator_version", ...} of it.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -35,6 +36,8 @@ from jobs.engines.base import (
     WorkerOptions,
 )
 from jobs.engines.pool import Pool
+
+log = logging.getLogger(__name__)
 
 POLL_S = 0.02
 START_S = 180.0
@@ -70,6 +73,7 @@ class LocalEngine:
         visible = _visible(options.device)
         self._environment = {**KEEP_FREED_MEMORY, **_threads(options.threads), **os.environ, **visible}
         self._child: _Child | None = None
+        self.ends: list[float] = []
         self._requests = 0
         self._lock = asyncio.Lock()
 
@@ -77,6 +81,11 @@ class LocalEngine:
     def pid(self) -> int | None:
         """The worker's process id; None while there is no worker."""
         return self._child.process.pid if self._child and self._child.process.poll() is None else None
+
+    @property
+    def ready(self) -> int:
+        """1 while the worker lives and has the separator loaded; one that was killed is collected here."""
+        return int(self.pid is not None and self._child is not None and self._child.facts is not None)
 
     async def start(self) -> dict[str, Any]:
         """Start the worker and wait until the separator is loaded.
@@ -116,13 +125,17 @@ class LocalEngine:
                 if self._child is not None and self._child.busy:
                     await self.stop()
                 raise
-            except BaseException:  # crashed, timed out, or the awaiting task was cancelled
+            except BaseException as error:  # crashed, timed out, or the awaiting task was cancelled
+                if isinstance(error, Crashed | TimedOut):
+                    self.ends.append(time.time())
                 await self.stop()
                 raise
 
     async def _ready(self, should_stop: ShouldStop | None = None) -> _Child:
         if self._child is None or self._child.process.poll() is not None:
             if self._child is not None:
+                log.warning("The worker ended by itself (%s): starting another", self._child.ending())
+                self.ends.append(time.time())
                 self._child.end()
             self._child = _Child(self._command, self._environment)
         child, deadline = self._child, time.monotonic() + START_S
@@ -256,12 +269,14 @@ class _Child:
             yield self._received.popleft()
 
     def check_alive(self) -> None:
-        """Raise Crashed if the process has ended and all its events were read."""
-        code = self.process.poll()
-        if code is None or self._reader.is_alive() or self._received:
-            return
-        how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-        raise Crashed(fact("worker-ended", how=how))
+        """Raise Crashed when the process has ended and all its events were taken."""
+        if self.process.poll() is not None and not self._reader.is_alive() and not self._received:
+            raise Crashed(fact("worker-ended", how=self.ending()))
+
+    def ending(self) -> str:
+        """How a process that has ended did so: its signal, else its exit code."""
+        code = self.process.wait()
+        return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
 
     def memory_mb(self) -> float:
         """Return the resident memory in MB, read at most every 0.2 s; 0 without /proc."""

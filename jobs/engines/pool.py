@@ -64,6 +64,14 @@ class Pool:
     def slots(self) -> int:
         return sum(engine.slots for engine in self.engines)
 
+    @property
+    def ready(self) -> int:
+        return sum(engine.ready for engine in self.engines)
+
+    @property
+    def ends(self) -> list[float]:
+        return [at for engine in self.engines for at in engine.ends]
+
     async def start(self) -> dict[str, Any]:
         """Start all engines: see jobs.engines.base.Engine.start."""
         facts = await asyncio.gather(*(engine.start() for engine in self.engines))

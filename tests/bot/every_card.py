@@ -250,7 +250,8 @@ def rule_calls(words: str) -> dict[str, list[tuple[Any, ...]]]:
 
 def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
     """{function: arguments of each call}; a dict at the end holds named ones."""
-    from bot.features.admin.cards import Stats
+    from bot.condition import Condition
+    from bot.features.admin.cards import host_lines
 
     kept = RetentionSettings()
     results = {"tracks": dict.fromkeys(("total", "folder", "upload", "sample"), 999_999)}
@@ -271,7 +272,7 @@ def calls(words: str, language: str) -> dict[str, list[tuple[Any, ...]]]:
         "bot.features.help.cards:help_card": [()],
         "bot.features.upload.cards:jobs_card": [([],), *[([replace(job(words, state), id=BIG + n) for n in range(5)], True) for state in states]],
         "bot.features.admin.cards:server_jobs_card": [([], counted), ([replace(job(words, state), id=BIG + n) for n in range(10) for state in ("queued",)], counted)],
-        "bot.features.admin.cards:stats_card": [(Stats(results["tracks"], counted, "htdemucs_6s", "auto", runners, 9e5, 9e5, last),) for runners in (0, 99) for last in (None, BIG)],
+        "bot.features.admin.cards:stats_card": [(results["tracks"], counted, host_lines(Condition(BIG, BIG, last, workers, [words], 9, 9, None, []), "htdemucs_6s", "auto")) for workers in (0, 99) for last in (None, BIG)],
         "bot.features.admin.cards:limits_card": [(LimitSettings(), set(LIMITS))],
         "bot.features.admin.cards:log_card": [([], 0, False), ([AuditEntry(BIG, "cancelled a job of a member", fact("plain", sentence=f"{words}: {words}"), 10**9)] * 10, 1, True)],
         "bot.widgets:note_card": [(tr("Deleted **{name}**. The tracks stay in the library.", name=words[:80]),)],

@@ -9,16 +9,17 @@ import pytest
 from apscheduler.triggers.interval import IntervalTrigger
 
 from bot import create_bot
-from bot.background.clock import Clock
+from bot.background.work import Work
 from core.errors import fact
 from core.library import job_messages
 from core.library.job_messages import Promise, promise_card
 from core.library.samples import manifest
 from core.library.schema import open_database
 from core.settings import DiscordSettings, JobSettings, Settings
+from jobs.configure import plan
 from jobs.kinds import analyse
 from jobs.queue import Queue
-from jobs.schedule import ScheduledTask
+from jobs.schedule import Schedule, ScheduledTask
 from tests.fakes.discord_server import StandIn
 from tests.fakes.running_bot import answered, comes, running, text_of
 from tests.jobs.helpers import until
@@ -173,14 +174,15 @@ async def test_the_schedule_runs_once(
         bot: Any = create_bot(settings)
         databases.append(await open_database(settings.database))
         bot.queue = Queue(databases[-1])
-        clock = Clock(bot)
+        bot.schedule = Schedule(bot.queue, plan(settings), tasks=[])
+        clock = Work(bot)
 
         async def note(number: int = number) -> None:
             ran.append(number)
 
         often = IntervalTrigger(seconds=0.1)
-        clock.schedule.tasks = [ScheduledTask("note", often, note)]
-        await clock.schedule.run(
+        bot.schedule.tasks = [ScheduledTask("note", often, note)]
+        await bot.schedule.run(
             ScheduledTask("note", often, nothing)
         )  # what was missed would wait for a start of many
         await clock.cog_load()

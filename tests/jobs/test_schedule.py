@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable
@@ -97,7 +98,10 @@ async def test_an_error_is_remembered_and_stops_nothing(queue: Queue, wall: Wall
     assert state["last_error_at"] == wall.now.timestamp()
 
 
-async def test_everything_planned_runs(queue: Queue, tmp_path: Path) -> None:
+async def test_everything_planned_runs(
+    queue: Queue, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     plan = Plan(tmp_path, folders=[tmp_path / "music"])
     schedule = Schedule(queue, plan)
     assert {task.name for task in schedule.tasks} == {
@@ -112,6 +116,11 @@ async def test_everything_planned_runs(queue: Queue, tmp_path: Path) -> None:
         assert await schedule.run(task), task.name
     [kept] = backups(tmp_path / "backups")
     assert (await rehearse(kept))["job"] == 1
+    lines = [one.getMessage() for one in caplog.records]
+    for name in ("reindex", "backup", "upkeep", "retention"):
+        assert sum(one.startswith(f"Scheduled: {name}, ") for one in lines) == 1, lines
+    assert sum(one.startswith(f"Backup {kept.name}: ") for one in lines) == 1, lines
+    assert not any("reaper" in one or "disk" in one for one in lines), "what runs all the time is no news"
     [job] = await queue.jobs()
     assert (index.KIND.spec(job), job.priority) == (index.Spec(str(tmp_path / "music")), 0)
     assert {state["name"] for state in await schedule.states() if state["last_success"]} == {

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from bot.condition import Condition
 from bot.features.upload.cards import job_title
 from bot.router import Press
 from bot.theme import plain, roughly
@@ -19,20 +19,6 @@ from jobs.model import Job
 PAGE = 10
 
 
-@dataclass(frozen=True)
-class Stats:
-    """What /admin stats shows. `separator` is at work, `chosen` stands in the settings."""
-
-    tracks: dict[str, int]
-    jobs: dict[str, int]
-    separator: str
-    chosen: str
-    runners: int
-    free_gb: float
-    database_mb: float
-    last_backup: int | None
-
-
 def server_jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
     """Jobs of this server that wait or run, and how the last ones ended."""
     counted = ", ".join(
@@ -45,7 +31,7 @@ def server_jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
         )
     lines, buttons = [], []
     for place, job in enumerate(jobs, 1):
-        about = {"job": job_title(job), "member": f"<@{job.user_id}>", "state": _state(job)}
+        about = {"job": job_title(job), "member": f"<@{job.user_id}>", "state": state_of(job)}
         lines.append(tr("**{place}.** {job} by {member}: {state}", place=place, **about))
         cancel = tr("Cancel {place}", place=place)
         style, disabled = Style.danger, job.cancel_requested
@@ -58,7 +44,8 @@ def server_jobs_card(jobs: Sequence[Job], stats: dict[str, int]) -> Card:
     )
 
 
-def _state(job: Job) -> str:
+def state_of(job: Job) -> str:
+    """How far a job is, or its place in the queue."""
     if job.state == "running":
         left = tr(", {time} to go", time=roughly(job.eta_s)) if job.eta_s else ""
         return f"{percent(job.progress)}{left}"
@@ -73,32 +60,39 @@ def newer_older(action: str, page: int, more: bool) -> list[Press]:
     ]
 
 
-def stats_card(stats: Stats) -> Card:
-    """Library, jobs, workers, separator, disk and backups, a line each."""
-    backup = f"<t:{stats.last_backup}:R>" if stats.last_backup else tr("none yet; `/admin backup` makes one")
-    worker = str(stats.runners) if stats.runners else tr("none is running; start `moodstem worker`")
+def stats_card(tracks: dict[str, int], jobs: dict[str, int], host: Sequence[str]) -> Card:
+    """The server's library and jobs, and for the operator `host_lines`."""
     return Card(
         text(tr("## How things stand")),
         text(
             tr(
                 "**Library** {total} tracks: {folder} from folders, {upload} uploaded, {sample} samples",
-                **stats.tracks,
+                **tracks,
             ),
             tr(
                 "**Jobs of this server** {done} done, {failed} failed, {running} running, {queued} waiting",
-                **stats.jobs,
+                **jobs,
             ),
-            tr("**Workers** {worker}", worker=worker),
-            tr("**Separator** {separator}", separator=stats.separator)
-            + (tr(" (set to {chosen})", chosen=stats.chosen) if stats.chosen != stats.separator else ""),
-            tr(
-                "**Disk** {free_gb:.1f} GB free; the database has {database_mb:.1f} MB",
-                free_gb=stats.free_gb,
-                database_mb=stats.database_mb,
-            ),
-            tr("**Last backup** {backup}", backup=backup),
+            *host,
         ),
     )
+
+
+def host_lines(now: Condition, separator: str, chosen: str) -> list[str]:
+    """Workers, separator, disk and backups; `separator` is at work, `chosen` stands in the settings."""
+    worker = str(now.workers) if now.workers else tr("none is running; start `moodstem worker`")
+    backup = f"<t:{now.backup_at:.0f}:R>" if now.backup_at else tr("none yet; `/admin backup` makes one")
+    return [
+        tr("**Workers** {worker}", worker=worker),
+        tr("**Separator** {separator}", separator=separator)
+        + (tr(" (set to {chosen})", chosen=chosen) if chosen != separator else ""),
+        tr(
+            "**Disk** {free_gb:.1f} GB free; the database has {database_mb:.1f} MB",
+            free_gb=now.free_bytes / 1e9,
+            database_mb=now.database_bytes / 1e6,
+        ),
+        tr("**Last backup** {backup}", backup=backup),
+    ]
 
 
 def limits_card(here: LimitSettings, own: set[str]) -> Card:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
 from typing import Any
 
 import discord
@@ -12,9 +11,10 @@ from discord.ext import commands
 
 from bot.app import Feature, Interaction
 from bot.autocomplete import offered
+from bot.condition import look
 from bot.consent import asks_for, stores_nothing
 from bot.errors import slash
-from bot.features.admin.cards import PAGE, Stats, limits_card, log_card, server_jobs_card, stats_card
+from bot.features.admin import cards
 from bot.features.language.commands import AUTOMATIC, CHOICES
 from bot.features.rules.commands import rules_view
 from bot.features.upload.job_cards import open_card
@@ -23,10 +23,10 @@ from bot.router import on_press
 from bot.translator import language_of
 from bot.widgets import note_card
 from bot.words.i18n import mark, tr
-from core.errors import Refusal, fact
+from core.errors import Fact, Refusal, fact
 from core.library import languages
 from core.library.audit import audit_entries, record
-from core.library.backup import backup, backups, rehearse
+from core.library.backup import backup, rehearse
 from core.library.guild_limits import limits_of, own_limits, set_limit
 from core.separation.registry import at_hand
 from core.spoken import LANGUAGES, speak
@@ -42,22 +42,25 @@ async def enqueue_folders(interaction: Interaction) -> None:
     if not folders:
         raise Refusal("no-music-folder")
     await interaction.response.defer(ephemeral=True, thinking=True)
-    for folder in folders:
+    keys = {f"index:{folder.resolve()}": folder for folder in folders}
+    if (under_way := await bot.queue.active(keys)) is not None:
+        raise Refusal("indexing-already", state=cards.state_of(under_way))
+    for key, folder in keys.items():
         job = await bot.queue.enqueue(
             "index",
             index.Spec(str(folder.resolve())),
             user_id=interaction.user.id,
             guild_id=interaction.guild_id,
             priority=BACKGROUND,
-            dedup=f"index:{folder.resolve()}",
+            dedup=key,
         )
         await open_card(interaction, job)
     await note(interaction, mark("re-index"), ", ".join(folder.name for folder in folders)[:400])
 
 
-async def note(interaction: Interaction, action: str, sentence: str) -> None:
+async def note(interaction: Interaction, action: str, about: Fact | str) -> None:
     """Into the server's log."""
-    about = fact("plain", sentence=sentence)
+    about = fact("plain", sentence=about) if isinstance(about, str) else about
     await record(interaction.client.database, must_manage(interaction), interaction.user.id, action, about)
 
 
@@ -99,44 +102,37 @@ class Admin(
         await interaction.response.edit_message(view=await self.jobs_view(guild_id))
 
     async def jobs_view(self, guild_id: int) -> discord.ui.LayoutView:
-        waiting = await self.bot.queue.jobs(guild_id=guild_id, state=("running", "queued"), limit=PAGE)
-        return server_jobs_card(waiting, await self.bot.queue.counts(guild_id))
+        waiting = await self.bot.queue.jobs(guild_id=guild_id, state=("running", "queued"), limit=cards.PAGE)
+        return cards.server_jobs_card(waiting, await self.bot.queue.counts(guild_id))
 
-    @slash(description="Library, jobs, workers, disk and backups at a glance.", extras=stores_nothing)
+    @slash(
+        description="Library and jobs of this server; for whoever runs me, also workers, disk and backups.",
+        extras=stores_nothing,
+    )
     async def stats(self, interaction: Interaction) -> None:
         guild_id = must_manage(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        data, database = self.bot.settings.data, self.bot.settings.database
-        jobs = self.bot.settings.jobs
-        free, size, last, separator = await asyncio.to_thread(
-            lambda: (
-                shutil.disk_usage(data).free / 1e9,
-                sum(path.stat().st_size for path in data.glob(f"{database.name}*")) / 1e6,
-                next((int(path.stat().st_mtime) for path in backups(self.bot.settings.backups)), None),
-                at_hand(jobs.separator, weights_dir=jobs.weights),
-            )
-        )
-        stats = Stats(
-            tracks={"total": 0, "folder": 0, "upload": 0, "sample": 0}
-            | await self.bot.library.counts(guild_id),
-            jobs=await self.bot.queue.counts(guild_id),
-            separator=separator,
-            chosen=jobs.separator,
-            runners=len(await self.bot.queue.runners()),
-            free_gb=free,
-            database_mb=size,
-            last_backup=last,
-        )
-        await interaction.edit_original_response(view=stats_card(stats))
+        host: list[str] = []
+        if await self.bot.is_owner(interaction.user):
+            jobs = self.bot.settings.jobs
+            separator = await asyncio.to_thread(at_hand, jobs.separator, weights_dir=jobs.weights)
+            host = cards.host_lines(await look(self.bot), separator, jobs.separator)
+        tracks = {"total": 0, "folder": 0, "upload": 0, "sample": 0} | await self.bot.library.counts(guild_id)
+        card = cards.stats_card(tracks, await self.bot.queue.counts(guild_id), host)
+        await interaction.edit_original_response(view=card)
 
-    @slash(description="Copy the database now, and prove that the copy can be restored.")
+    @slash(
+        description="For whoever runs me: copy the database now, and prove that the copy can be restored.",
+        extras=stores_nothing,
+    )
     async def backup(self, interaction: Interaction) -> None:
         must_manage(interaction)
         await interaction.response.defer(ephemeral=True, thinking=True)
-        settings = self.bot.settings
-        copy = await backup(self.bot.database, settings.backups, keep=settings.retention.backups)
+        if not await self.bot.is_owner(interaction.user):
+            raise Refusal("operator-only")
+        folder, keep = self.bot.settings.backups, self.bot.settings.retention.backups
+        copy = await backup(self.bot.database, folder, keep=keep, by_hand=True)
         rows = await rehearse(copy)
-        await note(interaction, mark("backup"), copy.name)
         sentence = tr(
             "💾 {name} is written and was restored on trial: {rows} rows in {tables} tables.",
             name=copy.name,
@@ -160,9 +156,9 @@ class Admin(
         if name is not None:
             await set_limit(self.bot.database, guild_id, name, value, limits)
             change = fact("limit", limit=name, value=fact("the-usual") if value is None else value)
-            await record(self.bot.database, guild_id, interaction.user.id, mark("limit"), change)
+            await note(interaction, mark("limit"), change)
         here = await limits_of(self.bot.database, guild_id, limits)
-        card = limits_card(here, set(await own_limits(self.bot.database, guild_id)))
+        card = cards.limits_card(here, set(await own_limits(self.bot.database, guild_id)))
         await interaction.response.send_message(view=card, ephemeral=True)
 
     @slash(description="How much each rule counts here: look, try out, change, undo.", extras=stores_nothing)
@@ -197,8 +193,8 @@ class Admin(
         await interaction.response.edit_message(view=await self.log_view(must_manage(interaction), page))
 
     async def log_view(self, guild_id: int, page: int) -> discord.ui.LayoutView:
-        found = await audit_entries(self.bot.database, guild_id, PAGE + 1, page * PAGE)
-        return log_card(found[:PAGE], page, len(found) > PAGE)
+        found = await audit_entries(self.bot.database, guild_id, cards.PAGE + 1, page * cards.PAGE)
+        return cards.log_card(found[: cards.PAGE], page, len(found) > cards.PAGE)
 
 
 class Reindex(Feature):

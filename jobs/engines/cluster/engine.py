@@ -14,6 +14,7 @@ import asyncio
 import importlib.util
 import itertools
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -73,6 +74,7 @@ class RayEngine:
         self.options = options
         self._fleet: Fleet | None = None
         self._membership: Membership | None = None
+        self.ends: list[float] = []
         self._numbers = itertools.count(1)
         self._lock = asyncio.Lock()
 
@@ -80,6 +82,8 @@ class RayEngine:
     def slots(self) -> int:
         """The number of actors that are ready."""
         return len(self._fleet.ready) if self._fleet else 0
+
+    ready = slots
 
     async def start(self) -> dict[str, Any]:
         """Wait until one actor is ready: see jobs.engines.base.Engine.start.
@@ -121,6 +125,7 @@ class RayEngine:
                     outcome = await call.run(request, staged, contents, on_progress, should_stop)
                 except Lost as error:
                     log.warning("A worker on %s is lost: %s", ready.host, error)
+                    self.ends.append(time.time())
                     fleet.lose(ready)
                     losses += call.begun
                     if losses >= LOSSES:

@@ -9,7 +9,8 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,13 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from core.library.backup import backup
 from core.library.samples import manifest
 from core.library.schema import open_database
 from jobs.queue import Queue
-from tests.fakes.discord_server import TOKEN, Fault, StandIn
+from jobs.schedule import Plan, Schedule
+from tests.fakes.discord_server import EVERYTHING, TOKEN, Fault, StandIn
+from tests.fakes.discord_wire import OWNER, application
 from tests.fakes.running_bot import (
     PATIENCE_S,
     Bot,
@@ -172,7 +176,11 @@ async def test_discord_is_asked_for_the_number_of_shards(discord: StandIn, tmp_p
 
 
 async def test_health_metrics_and_json_logs(discord: StandIn, tmp_path: Path, unused_tcp_port: int) -> None:
-    environment = {"MOODSTEM_MONITOR__PORT": str(unused_tcp_port), "MOODSTEM_LOG__FORMAT": "json"}
+    environment = {
+        "MOODSTEM_MONITOR__PORT": str(unused_tcp_port),
+        "MOODSTEM_LOG__FORMAT": "json",
+        "MOODSTEM_JOBS__EMBEDDED_WORKER": "true",
+    }
     async with (
         running(discord, tmp_path, **environment) as bot,
         aiohttp.ClientSession(f"http://127.0.0.1:{unused_tcp_port}") as http,
@@ -181,25 +189,129 @@ async def test_health_metrics_and_json_logs(discord: StandIn, tmp_path: Path, un
         asked = await discord.slash("mood")
         await answered(asked)
         await answered(await discord.slash("reindex"))
-        while (
-            health := await http.get("/health")
-        ).status != 200:  # it waits a moment for more servers to come
-            assert (await health.json())["problems"] == ["not connected to Discord"]
-            await asyncio.sleep(0.1)
-        assert (await health.json())["servers"] == 1
+        song = discord.attach("secret-name.ogg", manifest()[0].path.read_bytes())
+        await answered(await discord.slash("upload", track=song))
+        await comes(
+            discord, lambda: any("Goes well with" in text_of(one) for one in discord.messages.values())
+        )
+        healthy = await health_once(http, lambda health: health["ok"])
+        assert (healthy["servers"], healthy["workers"], healthy["problems"]) == (1, 1, [])
+        rebound = {"Host": f"rebound.example:{unused_tcp_port}"}
+        assert (await http.get("/metrics", headers=rebound)).status == 403, "a page's own domain pointed here"
+        assert (await http.get("/health", headers={"Host": f"localhost:{unused_tcp_port}"})).status == 200
         page = await (await http.get("/metrics")).text()
         said = await bot.stop()
     assert 'moodstem_interactions_total{name="/mood",outcome="ok"} 1.0' in page
     assert 'moodstem_interactions_total{name="/reindex",outcome="refused"} 1.0' in page
-    assert "moodstem_acknowledgement_seconds_count 2.0" in page
+    assert "moodstem_acknowledgement_seconds_count 3.0" in page
+    for name in ("disk_free_bytes", 'data_bytes{part="database"}', 'data_bytes{part="uploads"}'):
+        assert re.search(rf"^moodstem_{re.escape(name)} \d", page, re.M), name
+    assert "moodstem_workers 1.0" in page and "moodstem_worker_restarts_total 0.0" in page
+    assert "moodstem_queue_age_seconds 0.0" in page and "process_resident_memory_bytes" in page
     assert 'moodstem_jobs{state="queued"} 0.0' in page and "moodstem_event_loop_lag_seconds_count" in page
     assert 'moodstem_discord_requests_total{method="POST",status="429"} 1.0' in page
     events: list[dict[str, Any]] = [json.loads(line) for line in said.splitlines()]
     assert {"time", "level", "logger", "message"} <= set(events[0])
+    lines = [one["message"] for one in events]
+    assert re.fullmatch(rf"Moodstem \d\S+ starts: data {tmp_path}/data, schema \d+, settings \S+", lines[0])
+    for line in (r"Ready: 1 servers, 30 tracks", r"Job 1, analyse, \d+\.\d s: done"):
+        assert sum(bool(re.fullmatch(line, one)) for one in lines) == 1, lines
+    assert "secret-name" not in said
     assert any(one["logger"] == "discord.webhook.async_" for one in events), (
         "discord.py's own warning is there"
     )
     assert TOKEN not in said and asked.token not in said
+
+
+async def health_once(http: aiohttp.ClientSession, fits: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Ask until the answer is as it should be; its status says the same as its words."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            answer = await http.get("/health")
+            health: dict[str, Any] = await answer.json()
+            assert health["ok"] == (not health["problems"]) == (answer.status == 200)
+            if fits(health):
+                return health
+            await asyncio.sleep(0.1)
+
+
+async def test_health_says_what_an_operator_must_mend(
+    discord: StandIn, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    """No worker has the separator that was chosen, and the last backup is not of this night."""
+    data, now = tmp_path / "data", time.time()
+    async with await open_database(data / "moodstem.db") as database:
+        for task in Schedule(Queue(database), Plan(data)).tasks:  # nothing was missed: nothing is made up for
+            await database.write(
+                "INSERT INTO schedule_state (name, last_success) VALUES (?, ?)", [task.name, now]
+            )
+        old = await backup(database, data / "backups")
+    os.utime(old, (now - 30 * 3600, now - 30 * 3600))
+    environment = {
+        "MOODSTEM_MONITOR__PORT": str(unused_tcp_port),
+        "MOODSTEM_JOBS__EMBEDDED_WORKER": "true",
+        "MOODSTEM_JOBS__SEPARATOR": "spleeter",
+        "MOODSTEM_JOBS__SCHEDULE": "true",
+    }
+    async with (
+        running(discord, tmp_path, **environment) as bot,
+        aiohttp.ClientSession(f"http://127.0.0.1:{unused_tcp_port}") as http,
+    ):
+        health = await health_once(
+            http, lambda health: "no separator" in str(health) and "connected" not in str(health)
+        )
+        separator, age = health["problems"]
+        assert health["workers"] == 0
+        assert separator.startswith("uploads cannot be analysed: There is no separator 'spleeter'; choose")
+        assert age == "the last backup is 30 hours old: one is due every night"
+        page = await (await http.get("/metrics")).text()
+        await bot.stop()
+    ran = re.search(r'moodstem_schedule_last_success_timestamp_seconds{task="backup"} (\S+)', page)
+    assert ran is not None and float(ran[1]) == now
+    assert "moodstem_workers 0.0" in page and re.search(r"moodstem_backup_age_seconds 10800\d\.", page)
+
+
+async def test_health_notices_a_disk_that_is_full(
+    discord: StandIn, small_disk: Path, unused_tcp_port: int
+) -> None:
+    async with (
+        running(discord, small_disk, MOODSTEM_MONITOR__PORT=str(unused_tcp_port)) as bot,
+        aiohttp.ClientSession(f"http://127.0.0.1:{unused_tcp_port}") as http,
+    ):
+        health = await health_once(http, lambda health: len(health["problems"]) == 2)
+        assert f"the disk of {small_disk}/data has 0.0 GB left and needs 2: make room" in health["problems"]
+        assert (
+            "uploads cannot be analysed: no worker is running, start `moodstem worker`" in health["problems"]
+        )
+        await bot.stop()
+
+
+async def test_a_killed_worker_is_noticed_and_replaced(
+    discord: StandIn, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    environment = {
+        "MOODSTEM_MONITOR__PORT": str(unused_tcp_port),
+        "MOODSTEM_JOBS__EMBEDDED_WORKER": "true",
+    }
+    async with (
+        running(discord, tmp_path, **environment) as bot,
+        aiohttp.ClientSession(f"http://127.0.0.1:{unused_tcp_port}") as http,
+    ):
+        await health_once(http, lambda health: health["ok"])
+        [_, idle] = descendants(bot.process.pid)
+        os.kill(idle, signal.SIGKILL)
+        await health_once(http, lambda health: not health["workers"])
+        assert not Path(f"/proc/{idle}").exists(), "no zombie stays"
+        await health_once(http, lambda health: health["workers"] == 1)
+        for _ in range(3):
+            [runner, *_] = descendants(bot.process.pid)
+            os.kill(runner, signal.SIGKILL)
+            await health_once(http, lambda health: not health["workers"])
+            health = await health_once(http, lambda health: health["workers"] == 1)
+        assert health["problems"] == ["workers ended by themselves 3 times in ten minutes: the log says how"]
+        said = await bot.stop()
+    assert said.count("The worker ended by itself (SIGKILL)") == 1
+    assert said.count("The worker process ended (-9): starting it again") == 3
 
 
 async def test_a_taken_port_is_one_clear_line(discord: StandIn, tmp_path: Path) -> None:
@@ -253,6 +365,45 @@ async def test_a_start_that_discord_refuses_is_one_clear_line(
     discord.faults.append(fault)
     said = await Bot(await launch(discord.port, tmp_path), discord, tmp_path).ended(1)
     assert sentence in said.strip().splitlines()[-1] and "Traceback" not in said, said
+
+
+TEAM = {"id": "1", "name": "us", "icon": None, "owner_user_id": "70", "members": [
+    {"user": {"id": str(number), "username": f"user{number}", "discriminator": "0", "avatar": None},
+     "team_id": "1", "membership_state": 2, "role": role}
+    for number, role in ((71, "developer"), (72, "read_only"))
+]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("team", "operators", "told"),
+    [
+        (None, "[]", {OWNER: True, 71: False}),
+        (TEAM, "[]", {OWNER: False, 71: True, 72: False}),
+        (TEAM, "[73]", {OWNER: False, 71: False, 73: True}),
+    ],
+    ids=["owner", "team", "named"],
+)
+async def test_who_is_the_operator(
+    discord: StandIn, tmp_path: Path, team: Any, operators: str, told: dict[int, bool]
+) -> None:
+    """All manage a server that has the bot; one learns how the machine is and makes backups."""
+    about = Fault("GET", "oauth2/applications/@me", 200, {**application(), "team": team}, times=1000)
+    discord.faults.append(about)
+    async with running(discord, tmp_path, MOODSTEM_DISCORD__OPERATORS=operators) as bot:
+        for user, is_operator in told.items():
+            for command, owned in (("stats", "GB free"), ("backup", "was restored on trial")):
+                [known] = [one for one in discord.commands if one["name"] == "admin"]
+                option = {"name": command, "type": 1, "options": []}
+                asked = discord.prepare(
+                    2, {"id": known["id"], "name": "admin", "type": 1, "options": [option]}, user
+                )
+                asked.payload["member"]["permissions"] = EVERYTHING
+                await discord.deliver(asked)
+                await comes(discord, asked.edited.is_set)
+                assert (owned in text_of(asked.message)) == is_operator, text_of(asked.message)
+        said = await bot.stop()
+    discord.faults.remove(about)
+    assert len(re.findall(r"INFO core.library.backup: Backup moodstem-\d{8}-\d{6}-manual.db: ", said)) == 1
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from core.library.backup import backups, rehearse
-from core.settings import JobSettings
+from core.library.backup import backup, backups, rehearse
+from core.settings import DiscordSettings, JobSettings
 from tests.bot.conftest import World, labels, press_ids, upload, within_budget, words
 from tests.conftest import ROOT
 from tests.make import plucked
@@ -82,7 +82,17 @@ async def test_stats_tell_how_things_stand(world: World) -> None:
     card = (await world.admin.slash(world.channel, "admin stats")).response
     within_budget(card)
     text = words(card)
-    assert "30 samples" in text and "1 waiting" in text and "none yet" in text and "GB free" in text
+    assert "30 samples" in text and "1 waiting" in text
+    assert "GB free" not in text and "Workers" not in text, "the machine is its operator's"
+    await operated_by_the_admin(world)
+    text = words((await world.admin.slash(world.channel, "admin stats")).response)
+    assert "30 samples" in text and "none yet" in text and "GB free" in text and "none is running" in text
+
+
+async def operated_by_the_admin(world: World) -> None:
+    operators = DiscordSettings(operators=[world.admin.id])
+    world.settings = world.settings.model_copy(update={"discord": operators})
+    await world.restart()
 
 
 def separated_by(world: World, jobs: JobSettings) -> None:
@@ -91,6 +101,7 @@ def separated_by(world: World, jobs: JobSettings) -> None:
 
 async def test_stats_name_the_separator_at_work(world: World, tmp_path: Path) -> None:
     """'auto' says nothing: what counts is whether htdemucs' weights are at hand, now."""
+    await operated_by_the_admin(world)
     separated_by(world, JobSettings(separator="auto", weights=tmp_path))
     card = (await world.admin.slash(world.channel, "admin stats")).response
     assert "**Separator** unet (set to auto)" in words(card)
@@ -102,7 +113,28 @@ async def test_stats_name_the_separator_at_work(world: World, tmp_path: Path) ->
     assert "**Separator** none\n" in words(card)
 
 
+async def test_an_admin_who_is_not_the_operator_makes_no_backup(world: World) -> None:
+    """Nor does one displace those of the night, however often it is asked for."""
+    folder = world.settings.backups
+    nightly = [await backup(world.bot.database, folder, now=night * 86400.0) for night in range(1, 8)]
+    for _ in range(7):
+        refused = (await world.admin.slash(world.channel, "admin backup")).response
+        assert "Only whoever runs me" in words(refused)
+    assert backups(folder) == nightly[::-1]
+    assert "Nothing yet" in words((await world.admin.slash(world.channel, "admin log")).response)
+
+
+async def test_backups_by_hand_displace_their_like_only(world: World) -> None:
+    folder = world.settings.backups
+    for night in range(1, 9):
+        await backup(world.bot.database, folder, now=night * 86400.0)
+        await backup(world.bot.database, folder, now=night * 86400.0 + 1, by_hand=True)
+    manual = [one for one in backups(folder) if "manual" in one.name]
+    assert len(manual) == 7 and len(backups(folder)) == 14
+
+
 async def test_backup_is_written_and_restores(world: World) -> None:
+    await operated_by_the_admin(world)
     card = (await world.admin.slash(world.channel, "admin backup")).response
     [copy] = backups(world.settings.data / "backups")
     assert copy.name in words(card) and (await rehearse(copy))["track"] == 30

@@ -251,6 +251,16 @@ async def test_reindex_is_for_admins_and_shows_its_end(world: World, runner: Run
     )
     await world.restart()
     await world.admin.slash(world.channel, "reindex")
+    [job] = await world.bot.queue.jobs()
+    again = await world.admin.slash(world.channel, "admin reindex")
+    assert "looked through already: number 1 in the queue" in words(again.response)
+    await world.bot.database.write(
+        "UPDATE job SET state = 'running', progress = 0.4, started_at = 0, lease_until = 9e9"
+    )
+    again = await world.admin.slash(world.channel, "reindex")
+    assert "looked through already: 40" in words(again.response)
+    await world.bot.database.write("UPDATE job SET state = 'queued'")
+    assert [one.id for one in await world.bot.queue.jobs()] == [job.id]
     await runner.run_one()
     await tick(world)
     text = words(await card(world))

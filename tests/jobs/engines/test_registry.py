@@ -93,7 +93,7 @@ async def test_a_package_brings_an_engine(
     config.write_text(f'[jobs]\nengine = "logbook"\nseparator = "none"\nlogbook = "{book}"\n')
     monkeypatch.setenv("MOODSTEM_JOBS__LOGBOOK_TAGS", '["a", "b"]')
     said = await asyncio.to_thread(CliRunner().invoke, cli, ["--data", str(data), "doctor"])
-    assert f"LOOK  logbook: {book} is written by the first job\n" in said.output
+    assert f"note  logbook: {book} is written by the first job\n" in said.output
 
     queue = Queue(database)
     write_tone(data / "uploads" / "abc")
