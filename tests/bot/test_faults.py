@@ -121,7 +121,7 @@ async def test_buttons_live_on_after_views_have_timed_out(world: World) -> None:
     """discord.py gives ephemeral views 15 minutes, and would unregister the buttons of all others with a mixed one."""
     old = await world.alice.slash(world.channel, "help")
     await world.alice.slash(world.channel, "privacy")
-    world.bot.get_cog("JobCards").follow.cancel()  # a thousand ticks of it would take a minute here
+    world.bot.get_cog("JobCardsCog").follow.cancel()  # a thousand ticks of it would take a minute here
     await world.env.advance_time(16 * 60)
     told = await world.alice.slash(world.channel, "help")
     for shown in (told, old):

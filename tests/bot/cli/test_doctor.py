@@ -82,7 +82,8 @@ async def test_everything_needed_is_there_in_a_new_place(
     assert {"token", "disk", "privacy", "database", "decoder", "separator", "GPU"} <= set(findings)
     assert [name for name, finding in findings.items() if finding.needed and not finding.ok] == ["token"]
     assert not findings["settings"].ok and str(tmp_path / "config.toml") in findings["settings"].text
-    settings.data.mkdir(0o755, parents=True)
+    settings.data.mkdir(parents=True)
+    settings.data.chmod(0o755)
     (tmp_path / "config.toml").write_text("")
     again = {finding.name: finding for finding in await examine(settings)}
     assert again["settings"].ok and again["settings"].text == str(tmp_path / "config.toml")

@@ -107,10 +107,14 @@ def environment(port: int, **more: str) -> dict[str, str]:
 @asynccontextmanager
 async def at_terminal(port: int, folder: Path, *arguments: str) -> AsyncIterator[Terminal]:
     master, slave = os.openpty()
+
+    def as_at_a_terminal() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # ignored where tests run in the background
+
     process = await asyncio.create_subprocess_exec(
         MOODSTEM, "setup", *arguments, cwd=folder, env=environment(port),
-        stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        stdin=slave, stdout=slave, stderr=slave, start_new_session=True, preexec_fn=as_at_a_terminal,
     )  # fmt: skip
     os.close(slave)
     try:

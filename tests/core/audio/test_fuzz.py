@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from bot.words.say import say
-from core.audio import decode as decoding
+from core.audio import decoder_child
 from core.audio.decode import decode
 from core.errors import UserError
 from tests.core.audio.fuzz_worker import mutate
@@ -24,6 +24,7 @@ from tests.core.audio.recordings import AV_KINDS, SOUNDFILE_KINDS, encode, write
 
 MUTATIONS = int(os.environ.get("MOODSTEM_TEST_MUTATIONS", "40"))
 WORKER = Path(__file__).with_name("fuzz_worker.py")
+CHILD = Path(decoder_child.__file__)
 DEMUXERS = {"adts": "aac", "mp4": "mov", "webm": "matroska"}
 
 
@@ -53,7 +54,7 @@ def decode_all(path: Path, form: str, count: int) -> tuple[int, int, list[int]]:
             form,
             str(first),
             str(count),
-            str(decoding._CHILD),
+            str(CHILD),
         ]
         done = subprocess.run(
             order, capture_output=True, text=True, timeout=600, env={"OPENBLAS_NUM_THREADS": "1"}
