@@ -122,11 +122,19 @@ def press_id(message: dict[str, Any], action: str) -> str:
     return next(one for one in found if one.startswith(f"ms:{action}:"))
 
 
-def descendants(process: int) -> list[int]:
-    """The ids of its children, and of theirs; of all threads of the process."""
+def descendants(process: int, running: str = "") -> list[int]:
+    """The ids of its children, and of theirs, of all threads of the process: those whose command line has `running`."""
     children = [
         int(one)
         for file in Path(f"/proc/{process}/task").glob("*/children")
         for one in file.read_text().split()
     ]
-    return [one for child in children for one in (child, *descendants(child))]
+    family = [one for child in children for one in (child, *descendants(child))]
+    return [one for one in family if not running or running.encode() in _command_line(one)]
+
+
+def _command_line(process: int) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:  # it has ended
+        return b""

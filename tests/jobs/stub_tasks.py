@@ -26,6 +26,11 @@ def wait(arguments, context):
     return {"pid": os.getpid()}
 
 
+def open_files(arguments, context):
+    folder = Path("/proc/self/fd")
+    return {"names": [str(link.readlink()) for link in folder.iterdir() if link.exists()]}
+
+
 def deaf(arguments, context):
     """Neither report nor listen: only killing ends it."""
     context.report("deaf", 0.1)

@@ -267,13 +267,6 @@ async def test_a_closed_terminal_ends_it_as_sigterm_does(discord: StandIn, tmp_p
     assert counts["running"] == 0 and counts["queued"] + counts["done"] == 1, (counts, said)
 
 
-def decodes(pid: int) -> bool:
-    """Whether a child has become the decoder: until then its parent waits for it, and would stop as well."""
-    with contextlib.suppress(OSError):
-        return b"decoder_child.py" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    return False
-
-
 async def test_a_stop_that_hangs_ends_all_the_same(discord: StandIn, tmp_path: Path) -> None:
     """A thread waits for the decoder, which has stopped in the middle."""
     async with running(discord, tmp_path) as bot:
@@ -282,7 +275,8 @@ async def test_a_stop_that_hangs_ends_all_the_same(discord: StandIn, tmp_path: P
         assert asked.message is not None
         await discord.press(asked.message, press_id(asked.message, "play"))
         async with asyncio.timeout(PATIENCE_S):
-            while not (children := [pid for pid in descendants(bot.process.pid) if decodes(pid)]):
+            # Until a child has become the decoder its parent waits for it, and would stop as well.
+            while not (children := descendants(bot.process.pid, "decoder_child.py")):
                 await asyncio.sleep(0.001)
         for child in children:
             os.kill(child, signal.SIGSTOP)
