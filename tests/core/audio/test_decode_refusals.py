@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import struct
 import time
 from pathlib import Path
@@ -172,6 +173,12 @@ def test_limits_hold(limits: DecodeLimits, tmp_path: Path) -> None:
     assert "damaged" in refusal(write(tmp_path / "a.flac"), limits) or limits.memory_bytes < 1 << 30
 
 
+def seconds_of_children() -> float:
+    """Return the processor time of decoders so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_megabytes_of_comments_are_refused_before_they_cost_time(tmp_path: Path) -> None:
     """A million comments took libsndfile a minute (a member could stop the queue with 16 MB)."""
     plain = write(tmp_path / "a.flac").read_bytes()
@@ -179,13 +186,13 @@ def test_megabytes_of_comments_are_refused_before_they_cost_time(tmp_path: Path)
     comments = b"\0\0\0\0" + (150_000).to_bytes(4, "little") + one * 150_000
     block = bytes([4]) + len(comments).to_bytes(3, "big") + comments
     (tmp_path / "b.flac").write_bytes(plain[:42] + block + plain[42:])
-    began = time.perf_counter()
+    began = seconds_of_children()
     assert "1 MB of text" in refusal(tmp_path / "b.flac")
-    assert time.perf_counter() - began < 1
+    assert seconds_of_children() - began < 1
 
 
 def test_a_chain_of_empty_tags_is_no_sound(tmp_path: Path) -> None:
     (tmp_path / "a.mp3").write_bytes(b"ID3\x04\x00\x00\x00\x00\x00\x00" * 5_000_000)
-    began = time.perf_counter()
+    began = seconds_of_children()
     refusal(tmp_path / "a.mp3")
-    assert time.perf_counter() - began < 5
+    assert seconds_of_children() - began < 5
