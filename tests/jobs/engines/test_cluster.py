@@ -86,6 +86,7 @@ def add_machine(machines: Any) -> Iterator[Callable[..., Any]]:
     for node in added:
         if node in machines.worker_nodes:
             machines.remove_node(node, allow_graceful=False)
+    machines.wait_for_nodes()  # until Ray has noticed who is gone
 
 
 @pytest.fixture
